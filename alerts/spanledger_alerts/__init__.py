@@ -1,0 +1,1 @@
+"""Rules over money, behaviour and latency, and their delivery."""

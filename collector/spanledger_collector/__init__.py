@@ -1,0 +1,1 @@
+"""OTLP intake: receive, spool, decode, normalise, store. Knows nothing of prices."""

@@ -1,0 +1,1 @@
+"""Command line, configuration and supervision: the composition root, imported by nobody."""

@@ -1,0 +1,93 @@
+-- Spans as received, one row per (project, trace_id, span_id) after merges; faithful, never priced.
+-- Sort key: engine notes measured hour + trace best for both a trace by id and a day of one model.
+-- A resend repeats start_time, so the key of a span never changes and the newest version wins.
+CREATE TABLE spans
+(
+    project LowCardinality(String),
+    trace_id String COMMENT '32 lower-case hex digits',
+    span_id String COMMENT '16 lower-case hex digits',
+    parent_span_id String COMMENT 'empty: a root span',
+    name LowCardinality(String),
+    kind LowCardinality(String) COMMENT 'unspecified internal server client producer consumer',
+    status LowCardinality(String) COMMENT 'unset ok error',
+    status_message String,
+    error_type LowCardinality(String),
+    start_time DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    end_time DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    service_name LowCardinality(String),
+    service_version LowCardinality(String),
+    environment LowCardinality(String),
+    scope_name LowCardinality(String),
+    scope_version LowCardinality(String),
+    dialect LowCardinality(String) COMMENT 'name of the key table that read this span',
+    role LowCardinality(String) COMMENT 'llm embedding tool agent workflow retrieval guardrail server other',
+    agent_name LowCardinality(String),
+    agent_id String,
+    agent_version LowCardinality(String),
+    workflow_name LowCardinality(String),
+    task_id String,
+    task_outcome LowCardinality(String),
+    session_id String,
+    user_id String,
+    provider LowCardinality(String),
+    request_model LowCardinality(String),
+    response_model LowCardinality(String),
+    service_tier LowCardinality(String),
+    region LowCardinality(String),
+    input_tokens Nullable(UInt64) COMMENT 'inclusive of cache reads and writes; NULL: not reported',
+    cache_read_tokens Nullable(UInt64),
+    cache_write_tokens Nullable(UInt64) COMMENT 'all cache writes',
+    cache_write_5m_tokens Nullable(UInt64),
+    cache_write_1h_tokens Nullable(UInt64),
+    output_tokens Nullable(UInt64) COMMENT 'inclusive of reasoning',
+    reasoning_tokens Nullable(UInt64),
+    audio_input_tokens Nullable(UInt64),
+    audio_output_tokens Nullable(UInt64),
+    image_tokens Nullable(UInt64),
+    usage_source LowCardinality(String) COMMENT 'span: token counts on this span; none',
+    reported_cost_usd Nullable(Decimal(38, 12)) COMMENT 'what the instrumentation claims; never billed from',
+    ttft_ns Nullable(UInt64) COMMENT 'time to first token',
+    stream Nullable(Bool),
+    response_id String,
+    request_id String,
+    finish_reason LowCardinality(String),
+    attempts Nullable(UInt32) COMMENT 'HTTP attempts behind this span, when told',
+    temperature Nullable(Float64),
+    top_p Nullable(Float64),
+    top_k Nullable(Float64),
+    max_tokens Nullable(UInt64),
+    seed Nullable(Int64),
+    frequency_penalty Nullable(Float64),
+    presence_penalty Nullable(Float64),
+    reasoning_level LowCardinality(String),
+    tool_name LowCardinality(String),
+    tool_call_id String,
+    tool_outcome LowCardinality(String) COMMENT 'ok error; empty when not a tool',
+    input_messages Array(FixedString(16)) COMMENT 'hashes into messages, in order',
+    output_messages Array(FixedString(16)),
+    tool_arguments String CODEC(ZSTD(3)),
+    tool_result String CODEC(ZSTD(3)),
+    attributes Map(LowCardinality(String), String) COMMENT 'everything no column holds; lists and maps as JSON' CODEC(ZSTD(3)),
+    resource_attributes Map(LowCardinality(String), String) CODEC(ZSTD(3)),
+    events Nested
+    (
+        time DateTime64(9, 'UTC'),
+        name LowCardinality(String),
+        attributes Map(LowCardinality(String), String)
+    ),
+    links Nested
+    (
+        trace_id String,
+        span_id String,
+        attributes Map(LowCardinality(String), String)
+    ),
+    trace_state String,
+    ingested_at DateTime64(3, 'UTC'),
+    version UInt64 COMMENT 'receive time in ns; the newest row of a span wins',
+    duration_ns UInt64 ALIAS greatest(0, toUnixTimestamp64Nano(end_time) - toUnixTimestamp64Nano(start_time)),
+    INDEX trace_id_bloom trace_id TYPE bloom_filter(0.001) GRANULARITY 1
+)
+ENGINE = ReplacingMergeTree(version)
+PARTITION BY toYYYYMMDD(start_time)
+ORDER BY (project, toStartOfHour(start_time), trace_id, start_time, span_id)
+SETTINGS non_replicated_deduplication_window = 10000, old_parts_lifetime = 480

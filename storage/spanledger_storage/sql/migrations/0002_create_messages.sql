@@ -1,0 +1,12 @@
+-- Each distinct message of a project once; spans hold ordered lists of hashes.
+CREATE TABLE messages
+(
+    project LowCardinality(String),
+    hash FixedString(16) COMMENT 'BLAKE2b-128 of the canonical JSON in content',
+    role LowCardinality(String) COMMENT 'system user assistant tool, or tool_definitions',
+    content String COMMENT 'canonical JSON: {"role", "parts": [...]} as in OTel GenAI semantic conventions' CODEC(ZSTD(3)),
+    stored_at DateTime('UTC')
+)
+ENGINE = ReplacingMergeTree(stored_at)
+ORDER BY (project, hash)
+SETTINGS non_replicated_deduplication_window = 10000, old_parts_lifetime = 480, index_granularity = 1024
