@@ -1,0 +1,209 @@
+"""The local engine: a private ClickHouse server, child of this process, bound to loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from spanledger_storage.errors import EngineError
+from spanledger_storage.store import StoreSettings
+
+DATABASE = "spanledger"
+_START_TIMEOUT_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """How to run the local engine.
+
+    Attributes:
+        directory: owned by the engine; created when missing.
+        http_port: port on 127.0.0.1.
+        binary: path of a ``clickhouse`` executable; None: the server inside the chdb-core wheel.
+        max_memory_bytes: the engine refuses queries beyond this.
+    """
+
+    directory: Path
+    http_port: int
+    binary: str | None = None
+    max_memory_bytes: int = 4 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Passwords of the engine's two users, made once per data directory."""
+
+    writer: str
+    reader: str
+
+    @classmethod
+    def of(cls, directory: Path) -> Credentials:
+        """Return the stored passwords, making them (mode 0600) the first time."""
+        path = directory / "credentials.json"
+        if not path.exists():
+            made = {"writer": secrets.token_urlsafe(24), "reader": secrets.token_urlsafe(24)}
+            _write_private(path, json.dumps(made))
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return cls(writer=stored["writer"], reader=stored["reader"])
+
+
+class Engine:
+    """A running local engine. Ends with the process that started it."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._settings = settings
+        self._log = settings.directory / "engine.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        settings.directory.mkdir(parents=True, exist_ok=True)
+        self._credentials = Credentials.of(settings.directory)
+
+    @property
+    def writer(self) -> StoreSettings:
+        """Settings of the user the product itself uses."""
+        return self._store("spanledger", self._credentials.writer)
+
+    @property
+    def reader(self) -> StoreSettings:
+        """Settings of the read-only user, with limits on time, rows and memory."""
+        return self._store("reader", self._credentials.reader)
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Start the engine and return once it answers.
+
+        Raises:
+            EngineError: it did not come up; the message quotes the end of its log.
+        """
+        config = _write_config(self._settings, self._credentials)
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                _command(self._settings, config),
+                stdin=subprocess.PIPE,  # its end of file tells the engine that we are gone
+                stdout=log,
+                stderr=log,
+                cwd=config.parent,
+                # Its own session: a Ctrl-C at the terminal must reach the supervisor alone.
+                start_new_session=True,
+            )
+        self._await_answer()
+
+    def stop(self, timeout_s: float = 5) -> None:
+        """Stop the engine; everything it acknowledged is on disk."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.stdin:
+            process.stdin.close()
+        try:
+            process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+
+    def poll(self) -> int | None:
+        """Return the exit status, None while it runs."""
+        return self._process.poll() if self._process else 0
+
+    def _store(self, username: str, password: str) -> StoreSettings:
+        return StoreSettings("127.0.0.1", self._settings.http_port, DATABASE, username, password)
+
+    def _await_answer(self) -> None:
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self._answers():
+                return
+            if self.poll() is not None:
+                raise EngineError(f"The local engine ended while starting. {self._why()}")
+            time.sleep(0.02)
+        self.stop()
+        raise EngineError(f"The local engine did not answer in {_START_TIMEOUT_S} s. {self._why()}")
+
+    def _answers(self) -> bool:
+        """Return whether our own engine answers: another server would refuse our password."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self._settings.http_port}/?query=SELECT%201",
+            headers={
+                "X-ClickHouse-User": "spanledger",
+                "X-ClickHouse-Key": self._credentials.writer,
+            },
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=2) as answer:
+                return bool(answer.read() == b"1\n")
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def _why(self) -> str:
+        text = self._log.read_text(encoding="utf-8", errors="replace").strip()
+        reasons = [
+            line
+            for line in text.splitlines()
+            if "Exception" in line or "Error" in line or "Cannot lock" in line
+        ]
+        quoted = (reasons or text.splitlines() or ["(empty log)"])[-1].strip()
+        return f"Its log ({self._log}) says: {quoted[:500]}"
+
+
+def find_binary() -> str | None:
+    """Return an installed ClickHouse server executable, None when there is none."""
+    return shutil.which("clickhouse") or shutil.which("clickhouse-server")
+
+
+def _command(settings: EngineSettings, config: Path) -> list[str]:
+    if settings.binary:
+        server = [settings.binary]
+        if Path(settings.binary).name == "clickhouse":
+            server.append("server")
+        # The wrapper gives an installed server the same manners: it ends with our end of stdin.
+        return [sys.executable, "-m", "spanledger_storage._engine_process", *server,
+                f"--config-file={config}"]  # fmt: skip
+    return [
+        sys.executable,
+        "-m",
+        "spanledger_storage._engine_process",
+        "chdb",
+        str(config.parent),
+        str(settings.directory / "store"),
+    ]
+
+
+def _write_config(settings: EngineSettings, credentials: Credentials) -> Path:
+    """Write config.xml and users.xml for this start; return the path of config.xml."""
+    directory = settings.directory / "config"
+    directory.mkdir(exist_ok=True)
+    template = (Path(__file__).parent / "engine_config.xml").read_text(encoding="utf-8")
+    users = (Path(__file__).parent / "engine_users.xml").read_text(encoding="utf-8")
+    values = {
+        "@directory@": escape(str(settings.directory)),
+        "@http_port@": str(settings.http_port),
+        "@max_memory_bytes@": str(settings.max_memory_bytes),
+        "@max_query_memory_bytes@": str(settings.max_memory_bytes // 2),
+        "@writer_password@": escape(credentials.writer),
+        "@reader_password@": escape(credentials.reader),
+    }
+    for mark, value in values.items():
+        template, users = template.replace(mark, value), users.replace(mark, value)
+    _write_private(directory / "config.xml", template)
+    _write_private(directory / "users.xml", users)
+    return directory / "config.xml"
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)

@@ -1,0 +1,146 @@
+"""The state database: small, transactional, never telemetry. SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+
+from spanledger_storage.errors import ConfigError, MigrationError
+
+metadata = sa.MetaData()
+
+watermarks = sa.Table(
+    "watermarks",
+    metadata,
+    sa.Column("job", sa.String(64), primary_key=True, comment="name of the job"),
+    sa.Column("position", sa.BigInteger, nullable=False, comment="how far it got; its own unit"),
+)
+
+heartbeats = sa.Table(
+    "heartbeats",
+    metadata,
+    sa.Column("role", sa.String(32), primary_key=True, comment="collector, worker"),
+    sa.Column("instance", sa.String(64), primary_key=True, comment="host and process id"),
+    sa.Column("beat_at_ns", sa.BigInteger, nullable=False, comment="UTC nanoseconds"),
+)
+
+
+def open_state(url: str) -> sa.Engine:
+    """Return an engine on the state database; ``sqlite:///path`` or ``postgresql+psycopg://…``.
+
+    Raises:
+        ConfigError: the URL names another database or cannot be read.
+    """
+    try:
+        parsed = sa.make_url(url)
+    except SQLAlchemyError:
+        raise ConfigError("The state URL cannot be read; use sqlite:///FILE.") from None
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise ConfigError(
+            f"The state database must be SQLite or PostgreSQL, not {parsed.get_backend_name()}."
+        )
+    engine = sa.create_engine(parsed, pool_pre_ping=parsed.get_backend_name() == "postgresql")
+    if parsed.get_backend_name() == "sqlite":
+        sa.event.listen(engine, "connect", _configure_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: sa.engine.interfaces.DBAPIConnection, _: object) -> None:
+    # Several processes share the file: readers must not block the one writer.
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA busy_timeout=10000")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def migrate_state(engine: sa.Engine) -> None:
+    """Bring the state database's schema up to date. Running twice changes nothing.
+
+    Raises:
+        MigrationError: the database was written by a newer version, or a step failed.
+    """
+    if _revision(engine) == _newest_revision():
+        return  # the usual case, without the half second that Alembic takes to import
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    with as_file(files("spanledger_storage") / "state_migrations") as directory:
+        config = Config()
+        config.set_main_option("script_location", str(directory))
+        try:
+            with engine.begin() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except (CommandError, SQLAlchemyError) as error:
+            raise MigrationError(f"The state database cannot be brought up to date: {error}") from (
+                error
+            )
+
+
+def _revision(engine: sa.Engine) -> str | None:
+    """Return the schema revision the database is at, None when it is empty."""
+    with engine.connect() as connection:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+
+
+def _newest_revision() -> str:
+    with as_file(files("spanledger_storage") / "state_migrations" / "versions") as directory:
+        return max(path.name[:4] for path in Path(directory).glob("[0-9]*.py"))
+
+
+class Watermarks:
+    """How far each job got, kept in the state database."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def get(self, job: str) -> int | None:
+        """Return the stored position, None when the job never ran."""
+        with self._engine.connect() as connection:
+            return connection.scalar(
+                sa.select(watermarks.c.position).where(watermarks.c.job == job)
+            )
+
+    def set(self, job: str, position: int) -> None:
+        """Store the position."""
+        with self._engine.begin() as connection:
+            _upsert(connection, watermarks, {"job": job}, {"position": position})
+
+
+class Heartbeats:
+    """Which processes are alive, kept in the state database."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def beat(self, role: str, instance: str, now_ns: int) -> None:
+        """Record that a process lives, and forget those silent for a day."""
+        with self._engine.begin() as connection:
+            key = {"role": role, "instance": instance}
+            _upsert(connection, heartbeats, key, {"beat_at_ns": now_ns})
+            stale = now_ns - 86_400 * 10**9
+            connection.execute(sa.delete(heartbeats).where(heartbeats.c.beat_at_ns < stale))
+
+    def newest(self, role: str) -> int | None:
+        """Return the newest beat of a role in UTC nanoseconds, None when it never beat."""
+        with self._engine.connect() as connection:
+            return connection.scalar(
+                sa.select(sa.func.max(heartbeats.c.beat_at_ns)).where(heartbeats.c.role == role)
+            )
+
+
+def _upsert(
+    connection: sa.Connection, table: sa.Table, key: dict[str, object], values: dict[str, object]
+) -> None:
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    connection.execute(
+        dialect.insert(table)
+        .values(**key, **values)
+        .on_conflict_do_update(index_elements=list(key), set_=values)
+    )

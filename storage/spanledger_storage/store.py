@@ -1,0 +1,210 @@
+"""The telemetry store: ClickHouse over HTTP, whatever runs behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
+
+from spanledger_storage.errors import ConfigError, StoreError
+from spanledger_storage.statements import load
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    from clickhouse_connect.driver.client import Client
+
+Params = Mapping[str, object]
+
+# ClickHouse error codes after which the same statement may succeed later: timeouts, network,
+# overload, memory, disk full, read-only replica, server shutting down.
+# https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
+_TRANSIENT_CODES = frozenset(
+    {3, 159, 160, 164, 173, 198, 201, 202, 203, 209, 210, 225, 236, 241, 242, 243, 252, 279, 285,
+     298, 319, 394, 425, 439, 473, 499, 516, 999}
+)  # fmt: skip
+_DEFAULT_PORTS = {"clickhouse": 8123, "clickhouses": 8443}
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Where the store is and who asks.
+
+    ``url`` forms: ``clickhouse://user:password@host:8123/database`` (HTTP) and
+    ``clickhouses://…`` (HTTPS). Query parameters of the URL become session settings.
+    """
+
+    host: str
+    port: int
+    database: str
+    username: str
+    password: str = field(repr=False)
+    secure: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @classmethod
+    def from_url(cls, url: str) -> StoreSettings:
+        """Return the settings a URL describes.
+
+        Raises:
+            ConfigError: the URL has another form; the message never holds the password.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+            raise ConfigError(
+                "The store URL must look like clickhouse://user:password@host:8123/database "
+                f"(or clickhouses:// for TLS); its scheme is {parts.scheme or 'missing'!r}."
+            )
+        try:
+            port = parts.port or _DEFAULT_PORTS[parts.scheme]
+        except ValueError as error:
+            raise ConfigError(f"The store URL has a bad port: {error}.") from None
+        return cls(
+            host=parts.hostname,
+            port=port,
+            database=unquote(parts.path.lstrip("/")) or "spanledger",
+            username=unquote(parts.username or "default"),
+            password=unquote(parts.password or ""),
+            secure=parts.scheme == "clickhouses",
+            settings=dict(parse_qsl(parts.query)),
+        )
+
+    def with_database(self, database: str) -> StoreSettings:
+        """Return the same place with another database."""
+        return replace(self, database=database)
+
+    @property
+    def address(self) -> str:
+        """Host, port and database, without secrets: for messages."""
+        return f"{self.host}:{self.port}/{self.database}"
+
+
+class Store:
+    """A connection to the store. Safe to share between threads (no server session)."""
+
+    def __init__(self, client: Client, settings: StoreSettings) -> None:
+        self._client = client
+        self.settings = settings
+
+    @classmethod
+    def connect(cls, settings: StoreSettings, *, timeout_s: int = 300) -> Store:
+        """Open a connection.
+
+        Raises:
+            StoreError: nobody answers there, or the user or database is refused.
+        """
+        try:
+            client = clickhouse_connect.create_client(
+                host=settings.host,
+                port=settings.port,
+                database=settings.database,
+                username=settings.username,
+                password=settings.password,
+                secure=settings.secure,
+                settings=dict(settings.settings),
+                autogenerate_session_id=False,
+                connect_timeout=5,
+                send_receive_timeout=timeout_s,
+                query_retries=0,
+            )
+        except ClickHouseError as error:
+            raise _store_error(error, f"Cannot open the store at {settings.address}") from error
+        return cls(client, settings)
+
+    def close(self) -> None:
+        """Close the connection; calling it again does nothing."""
+        self._client.close()
+
+    def ping(self) -> bool:
+        """Return whether the server answers now."""
+        return self._client.ping()
+
+    def rows(self, name: str, params: Params | None = None) -> list[dict[str, object]]:
+        """Run the named statement; one dict per row, keys are the result columns."""
+        return self.sql_rows(load(name), params)
+
+    def sql_rows(self, sql: str, params: Params | None = None) -> list[dict[str, object]]:
+        """Run SQL text; one dict per row. For text that is not ours use a read-only user."""
+        try:
+            result = self._client.query(sql, parameters=dict(params or {}), tz_mode="aware")
+        except ClickHouseError as error:
+            raise _store_error(error) from error
+        return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
+
+    def frame(self, name: str, params: Params | None = None) -> pd.DataFrame:
+        """Run the named statement; a DataFrame with its result columns."""
+        try:
+            return self._client.query_df(load(name), parameters=dict(params or {}))
+        except ClickHouseError as error:
+            raise _store_error(error, f"Statement {name} failed") from error
+
+    def arrow(self, name: str, params: Params | None = None) -> pa.Table:
+        """Run the named statement; an Arrow table with its result columns."""
+        try:
+            return self._client.query_arrow(
+                load(name), parameters=dict(params or {}), use_strings=True
+            )
+        except ClickHouseError as error:
+            raise _store_error(error, f"Statement {name} failed") from error
+
+    def raw(self, sql: str, fmt: str, params: Params | None = None) -> bytes:
+        """Run SQL text and return the server's rendering in a ClickHouse output format."""
+        try:
+            return self._client.raw_query(sql, parameters=dict(params or {}), fmt=fmt)
+        except ClickHouseError as error:
+            raise _store_error(error) from error
+
+    def command(self, name: str, params: Params | None = None) -> None:
+        """Run the named statement for its effect."""
+        try:
+            self._client.command(load(name), parameters=dict(params or {}))
+        except ClickHouseError as error:
+            raise _store_error(error, f"Statement {name} failed") from error
+
+    def execute(self, sql: str, settings: Mapping[str, object] | None = None) -> None:
+        """Run SQL text (schema changes) for its effect."""
+        try:
+            self._client.command(sql, settings=dict(settings or {}))
+        except ClickHouseError as error:
+            raise _store_error(error) from error
+
+    def insert(self, table: str, rows: pa.Table, *, token: str) -> None:
+        """Insert Arrow rows exactly once per token.
+
+        Columns the table has and ``rows`` lacks take their defaults. A repeated token inserts
+        nothing, also when the first attempt's answer was lost; never reuse one for other rows.
+        https://clickhouse.com/docs/guides/developer/deduplicating-inserts-on-retries
+
+        Raises:
+            StoreError: ``permanent`` tells whether the rows themselves are refused.
+        """
+        if rows.num_rows == 0:
+            return
+        try:
+            self._client.insert_arrow(
+                table,
+                rows,
+                settings={
+                    "async_insert": 0,
+                    "insert_deduplication_token": token,
+                    # One flush must stay one block, or a retry could be split differently.
+                    "max_insert_block_size": 1_000_000,
+                    "min_insert_block_size_rows": 0,
+                    "min_insert_block_size_bytes": 0,
+                    "max_partitions_per_insert_block": 1_000,
+                },
+            )
+        except ClickHouseError as error:
+            raise _store_error(error, f"Insert into {table} failed") from error
+
+
+def _store_error(error: ClickHouseError, what: str = "The store refused") -> StoreError:
+    """Return our error for the driver's, deciding whether a retry can help."""
+    code = int(getattr(error, "code", 0) or 0)
+    unanswered = isinstance(error, OperationalError) and not code
+    permanent = isinstance(error, DatabaseError) and not unanswered and code not in _TRANSIENT_CODES
+    return StoreError(f"{what}: {error}", permanent=permanent, code=code)

@@ -1,0 +1,12 @@
+from pathlib import Path
+
+import pytest
+
+from spanledger_storage import migrations
+from spanledger_storage.errors import MigrationError
+from spanledger_storage.store import Store
+
+
+def test_running_twice_changes_nothing(store: Store) -> None:
+    assert migrations.pending(store) == []
+    assert migrations.migrate(store) == []

@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from spanledger_storage.errors import ConfigError, MigrationError
+from spanledger_storage.state import Heartbeats, Watermarks, metadata, migrate_state, open_state
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> sa.Engine:
+    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    migrate_state(engine)
+    return engine
+
+
+def test_migrations_from_empty_equal_the_declared_tables(state: sa.Engine) -> None:
+    with state.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, metadata) == []
+
+
+def test_migrating_twice_keeps_what_is_stored(state: sa.Engine) -> None:
+    Watermarks(state).set("ledger", 5)
+    migrate_state(state)
+    assert Watermarks(state).get("ledger") == 5
+
+
+def test_a_position_is_overwritten_and_an_unknown_job_has_none(state: sa.Engine) -> None:
+    marks = Watermarks(state)
+    assert marks.get("ledger") is None
+    marks.set("ledger", 1)
+    marks.set("ledger", 2**62)
+    assert marks.get("ledger") == 2**62
+
+
+def test_newest_beat_counts_and_silent_processes_are_forgotten(state: sa.Engine) -> None:
+    beats = Heartbeats(state)
+    day_ns = 86_400 * 10**9
+    beats.beat("worker", "a", 1)
+    assert beats.newest("worker") == 1
+    beats.beat("collector", "b", 3 * day_ns)
+    assert beats.newest("worker") is None
+    assert beats.newest("collector") == 3 * day_ns
+
+
+def test_a_newer_database_is_refused(state: sa.Engine) -> None:
+    with state.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(MigrationError, match="9999"):
+        migrate_state(state)
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "nonsense"])
+def test_other_databases_are_refused_with_the_reason(url: str) -> None:
+    with pytest.raises(ConfigError):
+        open_state(url)
