@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 
 # clickhouse-local can listen since 26.9; it does so while a query runs, so one runs for ever.
 # Each row takes a second, and the block size of one makes the engine look up between rows.
@@ -39,17 +40,16 @@ def _serve_chdb(config_directory: str, store_directory: str) -> int:
 
         os.chdir(config_directory)
     # The engine reads config.xml from the working directory.
-    _chdb.query(_SERVE, "TabSeparated", path=store_directory)
+    _chdb.query(_SERVE, "TabSeparated", path=store_directory)  # type: ignore[attr-defined] # not in its stubs
     # Only an error ends the query above; the engine has written it to standard error.
     return 1
 
 
-def _at_end_of_input(act: object) -> None:
+def _at_end_of_input(act: Callable[[], object]) -> None:
     def wait() -> None:
         # os.read, not sys.stdin: a buffered reader's lock would outlive the interpreter.
         while os.read(0, 1):
             pass
-        assert callable(act)
         act()
 
     threading.Thread(target=wait, daemon=True).start()

@@ -110,7 +110,9 @@ def migrate(store: Store) -> list[Migration]:
     """
     store.execute(_STATUS_TABLE)
     todo = pending(store)
-    interrupted = {number for number, (_, _, status) in _recorded(store).items() if status != "done"}
+    interrupted = {
+        number for number, (_, _, status) in _recorded(store).items() if status != "done"
+    }
     for migration in todo:
         _record(store, migration, "started")
         try:

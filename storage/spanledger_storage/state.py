@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -45,7 +47,7 @@ def open_state(url: str) -> sa.Engine:
         )
     engine = sa.create_engine(parsed, pool_pre_ping=parsed.get_backend_name() == "postgresql")
     if parsed.get_backend_name() == "sqlite":
-        sa.event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "connect", _configure_sqlite)
     return engine
 
 
@@ -86,7 +88,8 @@ def _revision(engine: sa.Engine) -> str | None:
     with engine.connect() as connection:
         if not sa.inspect(connection).has_table("alembic_version"):
             return None
-        return connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+        revision: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+        return revision
 
 
 def _newest_revision() -> str:
@@ -103,9 +106,10 @@ class Watermarks:
     def get(self, job: str) -> int | None:
         """Return the stored position, None when the job never ran."""
         with self._engine.connect() as connection:
-            return connection.scalar(
+            position: int | None = connection.scalar(
                 sa.select(watermarks.c.position).where(watermarks.c.job == job)
             )
+            return position
 
     def set(self, job: str, position: int) -> None:
         """Store the position."""
@@ -130,13 +134,17 @@ class Heartbeats:
     def newest(self, role: str) -> int | None:
         """Return the newest beat of a role in UTC nanoseconds, None when it never beat."""
         with self._engine.connect() as connection:
-            return connection.scalar(
+            beat_at_ns: int | None = connection.scalar(
                 sa.select(sa.func.max(heartbeats.c.beat_at_ns)).where(heartbeats.c.role == role)
             )
+            return beat_at_ns
 
 
 def _upsert(
-    connection: sa.Connection, table: sa.Table, key: dict[str, object], values: dict[str, object]
+    connection: sa.Connection,
+    table: sa.Table,
+    key: Mapping[str, object],
+    values: Mapping[str, object],
 ) -> None:
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     connection.execute(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-import clickhouse_connect
+from clickhouse_connect.driver import create_client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 
 from spanledger_storage.errors import ConfigError, StoreError
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 Params = Mapping[str, object]
 
 # ClickHouse error codes after which the same statement may succeed later: timeouts, network,
-# overload, memory, disk full, read-only replica, server shutting down.
+# overload, memory, disk full, read-only replica, server shutting down, and a schema that is not
+# there yet (60, 81: the migration may still be on its way).
 # https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 _TRANSIENT_CODES = frozenset(
-    {3, 159, 160, 164, 173, 198, 201, 202, 203, 209, 210, 225, 236, 241, 242, 243, 252, 279, 285,
-     298, 319, 394, 425, 439, 473, 499, 516, 999}
-)  # fmt: skip
+    {3, 60, 81, 159, 160, 164, 173, 198, 201, 202, 203, 209, 210, 225, 236, 241, 242, 243, 252}
+    | {279, 285, 298, 319, 394, 425, 439, 473, 499, 516, 999}
+)
 _DEFAULT_PORTS = {"clickhouse": 8123, "clickhouses": 8443}
 
 
@@ -78,6 +79,15 @@ class StoreSettings:
         return replace(self, database=database)
 
     @property
+    def url(self) -> str:
+        """The URL form, password included: for the environment of our own processes only."""
+        scheme = "clickhouses" if self.secure else "clickhouse"
+        user = f"{quote(self.username, safe='')}:{quote(self.password, safe='')}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        query = f"?{urlencode(self.settings)}" if self.settings else ""
+        return f"{scheme}://{user}@{host}:{self.port}/{quote(self.database, safe='')}{query}"
+
+    @property
     def address(self) -> str:
         """Host, port and database, without secrets: for messages."""
         return f"{self.host}:{self.port}/{self.database}"
@@ -98,7 +108,7 @@ class Store:
             StoreError: nobody answers there, or the user or database is refused.
         """
         try:
-            client = clickhouse_connect.create_client(
+            client = create_client(
                 host=settings.host,
                 port=settings.port,
                 database=settings.database,
@@ -151,10 +161,18 @@ class Store:
         except ClickHouseError as error:
             raise _store_error(error, f"Statement {name} failed") from error
 
-    def raw(self, sql: str, fmt: str, params: Params | None = None) -> bytes:
+    def raw(
+        self,
+        sql: str,
+        fmt: str,
+        params: Params | None = None,
+        settings: Mapping[str, object] | None = None,
+    ) -> bytes:
         """Run SQL text and return the server's rendering in a ClickHouse output format."""
         try:
-            return self._client.raw_query(sql, parameters=dict(params or {}), fmt=fmt)
+            return self._client.raw_query(
+                sql, parameters=dict(params or {}), settings=dict(settings or {}), fmt=fmt
+            )
         except ClickHouseError as error:
             raise _store_error(error) from error
 

@@ -1,9 +1,6 @@
-from pathlib import Path
 
-import pytest
 
 from spanledger_storage import migrations
-from spanledger_storage.errors import MigrationError
 from spanledger_storage.store import Store
 
 

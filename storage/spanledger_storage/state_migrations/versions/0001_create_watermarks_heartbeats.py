@@ -12,7 +12,9 @@ def upgrade() -> None:
     op.create_table(
         "watermarks",
         sa.Column("job", sa.String(64), primary_key=True, comment="name of the job"),
-        sa.Column("position", sa.BigInteger, nullable=False, comment="how far it got; its own unit"),
+        sa.Column(
+            "position", sa.BigInteger, nullable=False, comment="how far it got; its own unit"
+        ),
     )
     op.create_table(
         "heartbeats",

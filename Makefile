@@ -1,0 +1,56 @@
+# `make up` installs what is missing and runs Spanledger; `make test` does the same for the tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: up demo install test lint types bench screenshots chromium clean
+
+up: $(VENV)/.installed
+	@$(BIN)/spanledger up $(ARGS)
+
+demo: $(VENV)/.installed
+	@$(BIN)/spanledger demo $(ARGS)
+
+install: $(VENV)/.installed-dev
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Spanledger needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml sdk/pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ./sdk -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml sdk/pyproject.toml requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.installed
+
+test: install chromium
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: install
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: install
+	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+bench: install
+	$(BIN)/python benchmarks/ingest.py
+	$(BIN)/python benchmarks/trace_open.py
+
+# Needs a running instance with data: make up, make demo.
+screenshots: install chromium
+	$(BIN)/python benchmarks/screenshots.py --url http://127.0.0.1:8501 --out docs/img
+
+# The browser tests and screenshots drive the distribution's chromium; without it they are skipped.
+chromium:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+		&& apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
+		|| echo "chromium is not installed: browser tests will be skipped"
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

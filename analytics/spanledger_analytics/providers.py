@@ -1,0 +1,69 @@
+"""Names of providers on the wire, and what they are called in the price data."""
+
+from __future__ import annotations
+
+# OpenTelemetry's well-known values of gen_ai.provider.name and gen_ai.system, and the spellings
+# of other instrumentations, to provider ids of genai-prices. None: a provider the data lacks.
+# https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/
+_PRICE_BOOK_IDS: dict[str, str | None] = {
+    "anthropic": "anthropic",
+    "aws.bedrock": "aws",
+    "aws_bedrock": "aws",
+    "az.ai.inference": "azure",
+    "az.ai.openai": "azure",
+    "azure": "azure",
+    "azure.ai.inference": "azure",
+    "azure.ai.openai": "azure",
+    "azure_ai": "azure",
+    "azure_openai": "azure",
+    "azureopenai": "azure",
+    "bedrock": "aws",
+    "cohere": "cohere",
+    "deepseek": "deepseek",
+    "gcp.gemini": "google",
+    "gcp.gen_ai": "google",
+    "gcp.vertex_ai": "google",
+    "gcp.vertex.agent": "google",
+    "gemini": "google",
+    "google": "google",
+    "google_genai": "google",
+    "groq": "groq",
+    "ibm.watsonx.ai": None,
+    "mistral_ai": "mistral",
+    "mistralai": "mistral",
+    "moonshot_ai": "moonshotai",
+    "openai": "openai",
+    "perplexity": "perplexity",
+    "together_ai": "together",
+    "vertex_ai": "google",
+    "vertexai": "google",
+    "x_ai": "x-ai",
+    "xai": "x-ai",
+}
+
+_SELF_HOSTED = frozenset({"llamacpp", "lmstudio", "ollama", "sglang", "tgi", "vllm"})
+
+# Names of frameworks that some instrumentations report as the provider.
+_FRAMEWORKS = frozenset({"", "langchain", "langgraph", "llamaindex", "strands-agents", "unknown"})
+
+
+def price_book_id(provider: str) -> str | None:
+    """Return the provider's id in the price data, '' for "go by the model's name".
+
+    None means that no price in the book can be this provider's. Names that are not in the table
+    are returned as they are: genai-prices knows further spellings.
+    """
+    name = provider.strip().lower()
+    if name in _SELF_HOSTED:
+        return None
+    if name in _FRAMEWORKS:
+        return ""
+    if name in _PRICE_BOOK_IDS:
+        return _PRICE_BOOK_IDS[name]
+    # genai-prices would take any name with "openai" in it for OpenAI itself.
+    return "azure" if name.startswith(("azure", "az.")) else name
+
+
+def is_self_hosted(provider: str) -> bool:
+    """Return whether the provider is an inference server that the user runs."""
+    return provider.strip().lower() in _SELF_HOSTED

@@ -1,0 +1,82 @@
+"""Token counts of one call: what is known, what is not, and how two views of it agree.
+
+``None`` means not reported, which is never the same as zero.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Tokens(NamedTuple):
+    """Token counts; ``input`` includes cache reads and writes, ``output`` includes reasoning.
+
+    ``cache_write`` is the total of all cache writes; the ``_5m`` and ``_1h`` parts are those
+    whose lifetime was reported.
+    """
+
+    input: int | None = None
+    cache_read: int | None = None
+    cache_write: int | None = None
+    cache_write_5m: int | None = None
+    cache_write_1h: int | None = None
+    output: int | None = None
+    reasoning: int | None = None
+    audio_input: int | None = None
+    audio_output: int | None = None
+    image: int | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything that can be billed was reported."""
+        return self[0] is not None or self[5] is not None
+
+    @property
+    def uncached(self) -> int | None:
+        """Input tokens not known to be cache reads or writes; None when input is unknown.
+
+        A cache count nobody reported leaves its tokens here, so that the parts always add up
+        to ``input``.
+        """
+        if self.input is None:
+            return None
+        return self.input - (self.cache_read or 0) - (self.cache_write or 0)
+
+
+UNKNOWN = Tokens()
+
+
+def canonical(tokens: Tokens) -> Tokens:
+    """Return the counts with the totals made inclusive of their parts.
+
+    A total smaller than its parts can only come from a source that counts them apart
+    (Anthropic's ``input_tokens``, Gemini's ``candidatesTokenCount``): the parts are added.
+    """
+    cache_write = tokens.cache_write
+    lifetimes = (tokens.cache_write_5m or 0) + (tokens.cache_write_1h or 0)
+    if lifetimes > (cache_write or 0):
+        cache_write = lifetimes
+    cached = (tokens.cache_read or 0) + (cache_write or 0)
+    total = tokens.input
+    if total is not None and total < cached:
+        total += cached
+    output, reasoning = tokens.output, tokens.reasoning
+    if output is not None and reasoning is not None and output < reasoning:
+        output += reasoning
+    if (total, cache_write, output) == (tokens.input, tokens.cache_write, tokens.output):
+        return tokens
+    return tokens._replace(input=total, cache_write=cache_write, output=output)
+
+
+def merge(views: list[Tokens]) -> Tokens:
+    """Return one call's counts from several views of it: per field the largest known value.
+
+    Instrumentations leave counts out far more often than they invent them.
+    """
+    if len(views) == 1:
+        return views[0]
+    merged = Tokens._make(
+        max((value for value in field if value is not None), default=None)
+        for field in zip(*views, strict=True)
+    )
+    return canonical(merged)

@@ -1,0 +1,43 @@
+"""Dialects: how the instrumentations of the world spell what our columns say.
+
+To add one, write a file like its neighbours and enter it in ``REGISTRY``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import KeysView
+from functools import lru_cache
+
+from spanledger_collector.dialects.base import Dialect
+from spanledger_collector.dialects.generic import GENERIC
+from spanledger_collector.dialects.openinference import OPENINFERENCE
+from spanledger_collector.dialects.openllmetry import OPENLLMETRY
+from spanledger_collector.dialects.otel_genai import OTEL_GENAI
+from spanledger_collector.dialects.strands import STRANDS
+
+REGISTRY: tuple[Dialect, ...] = (OPENINFERENCE, OPENLLMETRY, STRANDS, OTEL_GENAI, GENERIC)
+"""In the order their markers are looked for; the last one reads every span left."""
+
+
+@lru_cache(maxsize=4096)
+def of_scope(scope: str) -> Dialect | None:
+    """Return the dialect an instrumentation scope always speaks, if one is known for it."""
+    matches = [
+        (len(prefix), dialect)
+        for dialect in REGISTRY
+        for prefix in dialect.scopes
+        if scope.startswith(prefix)
+    ]
+    return max(matches, key=lambda match: match[0])[1] if matches else None
+
+
+_MARKERS = {
+    marker: place for place, dialect in reversed(list(enumerate(REGISTRY)))
+    for marker in dialect.markers
+}
+
+
+def of_keys(keys: KeysView[str]) -> Dialect:
+    """Return the dialect that the attribute keys of a span speak."""
+    marked = _MARKERS.keys() & keys
+    return REGISTRY[min(map(_MARKERS.__getitem__, marked), default=-1)]

@@ -1,0 +1,202 @@
+"""The raw request and response that OpenInference keeps as JSON on spans of model calls.
+
+They are read for what no flat key holds (response id, sampling, cache-write lifetimes), then
+freed of the messages and tools the span holds already: a history is not stored once per call.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import cast
+
+import orjson
+
+from spanledger_collector.dialects.base import Draft
+from spanledger_collector.dialects.vocabulary import finish_reason
+from spanledger_collector.values import (
+    Attributes,
+    Reader,
+    Value,
+    count,
+    dump_json,
+    flag,
+    number,
+    parse_json,
+    text,
+    whole,
+)
+
+_PARAMETERS: tuple[tuple[str, str, Reader], ...] = (
+    ("model", "request_model", text),
+    ("model_name", "request_model", text),
+    ("temperature", "temperature", number),
+    ("top_p", "top_p", number),
+    ("top_k", "top_k", number),
+    ("max_tokens", "max_tokens", count),
+    ("max_completion_tokens", "max_tokens", count),
+    ("max_output_tokens", "max_tokens", count),
+    ("seed", "seed", whole),
+    ("frequency_penalty", "frequency_penalty", number),
+    ("presence_penalty", "presence_penalty", number),
+    ("stream", "stream", flag),
+    ("reasoning_effort", "reasoning_level", text),
+    ("user", "user_id", text),
+    ("service_tier", "service_tier", text),
+)
+_PARAMETER_KEYS = ("llm.invocation_parameters", "embedding.invocation_parameters")
+_TOOL_KEYS = frozenset({"tools", "functions"})
+_HISTORY_KEYS = frozenset({"messages", "input", "instructions", "system", "prompt", "prompts"})
+_ANSWER_KEYS = frozenset(
+    {"content", "text", "tool_calls", "arguments", "summary", "additional_kwargs", "thinking"}
+)
+_LOCAL_IDS = ("run-", "lc_run-", "run--")  # LangChain's own message ids, not the provider's
+
+
+def read_raw(draft: Draft) -> None:
+    """Fill columns from the raw JSON values and shorten these to what is held nowhere else."""
+    attributes = draft.attributes
+    _read_parameters(draft)
+    request = parse_json(attributes.get("input.value"))
+    response = parse_json(attributes.get("output.value"))
+    if isinstance(response, dict):
+        draft.fill("response_id", _response_id(response))
+        _read_usage(draft, response)
+    if draft.inputs:
+        _shorten_request(draft, request)
+    if draft.outputs:
+        _shorten_response(draft, response)
+    if draft.definitions:
+        for key in _PARAMETER_KEYS:
+            _drop_tools(attributes, key)
+
+
+@lru_cache(maxsize=512)
+def _parameters(dumped: str) -> tuple[tuple[str, object], ...]:
+    """Return columns and values of invocation parameters; an agent repeats the same ones."""
+    parsed = parse_json(dumped)
+    if not isinstance(parsed, dict):
+        return ()
+    found = [(column, read(parsed.get(key))) for key, column, read in _PARAMETERS]
+    reasoning = parsed.get("reasoning")
+    if isinstance(reasoning, dict):
+        found.append(("reasoning_level", text(reasoning.get("effort"))))
+    return tuple((column, value) for column, value in found if value is not None)
+
+
+def _read_parameters(draft: Draft) -> None:
+    for key in _PARAMETER_KEYS:
+        dumped = draft.attributes.get(key)
+        if isinstance(dumped, str):
+            for column, value in _parameters(dumped):
+                draft.fill(column, value)
+
+
+def _response_id(response: dict[str, object]) -> str | None:
+    """Return the provider's id: of the response itself, or inside a LangChain result."""
+    candidates = [response.get("id"), _at(response, "llm_output", "id")]
+    message = _at(response, "generations", 0, 0, "message", "kwargs")
+    candidates += [_at(message, "response_metadata", "id"), _at(message, "id")]
+    for candidate in candidates:
+        if isinstance(candidate, str) and candidate and not candidate.startswith(_LOCAL_IDS):
+            return candidate
+    return None
+
+
+def _read_usage(draft: Draft, response: dict[str, object]) -> None:
+    """Fill what only the provider's own usage object says."""
+    split = _at(response, "usage", "cache_creation")
+    if isinstance(split, dict):
+        draft.fill("cache_write_5m_tokens", count(split.get("ephemeral_5m_input_tokens")))
+        draft.fill("cache_write_1h_tokens", count(split.get("ephemeral_1h_input_tokens")))
+    tier = text(cast("Value", response.get("service_tier")))
+    if tier is None:
+        tier = text(_at(response, "usage", "service_tier"))
+    tier = tier or text(_at(response, "llm_output", "service_tier"))
+    if tier:  # what was served counts, not what was asked for
+        draft.row["service_tier"] = tier
+    draft.fill("finish_reason", finish_reason(cast("Value", response.get("stop_reason"))))
+
+
+def _at(value: object, *path: str | int) -> Value:
+    """Return the value at a path of keys and indexes, ``None`` where it breaks off."""
+    for step in path:
+        if isinstance(step, int):
+            value = value[step] if isinstance(value, list) and len(value) > step else None
+        else:
+            value = value.get(step) if isinstance(value, dict) else None
+    return cast("Value", value)
+
+
+def _shorten_request(draft: Draft, request: object) -> None:
+    attributes = draft.attributes
+    if isinstance(request, dict):
+        if _history_length(request) > len(draft.inputs):
+            return  # the flat keys lost some to a limit: the JSON is the fuller record
+        held = _HISTORY_KEYS | _TOOL_KEYS if draft.definitions else _HISTORY_KEYS
+        _put(attributes, "input", {k: v for k, v in request.items() if k not in held})
+    elif isinstance(request, list):
+        if len(request) <= len(draft.inputs):
+            _put(attributes, "input", {})
+    elif _says(draft.inputs[-1], attributes.get("input.value")):
+        _put(attributes, "input", {})
+
+
+def _history_length(request: dict[str, object]) -> int:
+    """Return how many messages a raw request holds."""
+    messages = request.get("messages", request.get("input", request.get("prompts")))
+    if isinstance(messages, list):  # LangChain: one list of messages for each prompt
+        length = sum(len(item) if isinstance(item, list) else 1 for item in messages)
+    else:
+        length = 1 if messages else 0
+    return length + sum(1 for key in ("instructions", "system") if request.get(key))
+
+
+def _shorten_response(draft: Draft, response: object) -> None:
+    attributes = draft.attributes
+    if isinstance(response, dict):  # the Responses API echoes what it was asked
+        echoed = _HISTORY_KEYS | _TOOL_KEYS if draft.definitions else _HISTORY_KEYS
+        response = {key: item for key, item in response.items() if key not in echoed}
+    if isinstance(response, (dict, list)):
+        try:
+            _put(attributes, "output", _without_answer(response))
+        except RecursionError:
+            return
+    elif _says(draft.outputs[-1], attributes.get("output.value")):
+        _put(attributes, "output", {})
+
+
+def _without_answer(value: object) -> object:
+    if isinstance(value, dict):
+        return {
+            key: _without_answer(item)
+            for key, item in value.items()
+            # The Responses API echoes its output format, an object, under "text".
+            if key not in _ANSWER_KEYS or (key == "text" and isinstance(item, dict))
+        }
+    return [_without_answer(item) for item in value] if isinstance(value, list) else value
+
+
+def _drop_tools(attributes: Attributes, key: str) -> None:
+    dumped = attributes.get(key)
+    if isinstance(dumped, str) and ('"tools"' in dumped or '"functions"' in dumped):
+        parsed = parse_json(dumped)
+        if isinstance(parsed, dict) and not _TOOL_KEYS.isdisjoint(parsed):
+            rest = {k: v for k, v in parsed.items() if k not in _TOOL_KEYS}
+            attributes[key] = orjson.dumps(rest).decode("utf-8")
+
+
+def _put(attributes: Attributes, side: str, rest: object) -> None:
+    """Replace a raw value by what is left of it; without anything left its keys go."""
+    if rest:
+        try:
+            attributes[f"{side}.value"] = dump_json(rest).decode("utf-8")
+        except ValueError:
+            return
+    else:
+        attributes.pop(f"{side}.value", None)
+        attributes.pop(f"{side}.mime_type", None)
+
+
+def _says(message: dict[str, object], spoken: Value) -> bool:
+    """Tell whether a message is nothing but this text."""
+    return isinstance(spoken, str) and message["parts"] == [{"type": "text", "content": spoken}]

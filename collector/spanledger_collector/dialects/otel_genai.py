@@ -1,0 +1,198 @@
+"""OpenTelemetry GenAI semantic conventions, current and previous names.
+
+Besides the official instrumentations this reads whatever writes ``gen_ai.*`` keys: the spans of
+the Anthropic SDK itself, Pydantic AI, Vercel AI SDK 7, Agent Framework, MCP and others.
+https://github.com/open-telemetry/semantic-conventions-genai
+"""
+
+from __future__ import annotations
+
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
+from spanledger_collector.dialects.generic import COMMON
+from spanledger_collector.dialects.vocabulary import finish_reason, provider
+from spanledger_collector.values import count, flag, number, seconds, text, usd, whole
+
+USAGE = {
+    **sources(
+        "input_tokens", count, "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"
+    ),
+    **sources(
+        "output_tokens", count, "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"
+    ),
+    **sources(
+        "cache_read_tokens",
+        count,
+        "gen_ai.usage.cache_read.input_tokens",
+        "gen_ai.usage.cache_read_input_tokens",
+        "gen_ai.usage.cached_tokens",
+        "gen_ai.usage.details.cache_read_tokens",
+        "gen_ai.usage.details.cached_tokens",
+    ),
+    **sources(
+        "cache_write_tokens",
+        count,
+        "gen_ai.usage.cache_write.input_tokens",
+        "gen_ai.usage.cache_creation.input_tokens",
+        "gen_ai.usage.cache_creation_input_tokens",
+        "gen_ai.usage.cache_write_input_tokens",
+        "gen_ai.usage.details.cache_write_tokens",
+        "gen_ai.usage.details.cache_creation_tokens",
+    ),
+    **sources(
+        "cache_write_5m_tokens",
+        count,
+        "anthropic.usage.cache_creation.ephemeral_5m_input_tokens",
+    ),
+    **sources(
+        "cache_write_1h_tokens",
+        count,
+        "anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
+    ),
+    **sources(
+        "reasoning_tokens",
+        count,
+        "gen_ai.usage.reasoning.output_tokens",
+        "gen_ai.usage.reasoning_tokens",
+        "gen_ai.usage.details.reasoning_tokens",
+        "gen_ai.usage.details.thinking_tokens",
+    ),
+    **sources("audio_input_tokens", count, "gen_ai.usage.audio.input_tokens"),
+    **sources("audio_output_tokens", count, "gen_ai.usage.audio.output_tokens"),
+    **sources(
+        "image_tokens",
+        count,
+        "gen_ai.usage.image.input_tokens",
+        "gen_ai.usage.image.output_tokens",
+    ),
+    **sources("reported_cost_usd", usd, "operation.cost"),
+}
+
+REQUEST = {
+    **sources("temperature", number, "gen_ai.request.temperature"),
+    **sources("top_p", number, "gen_ai.request.top_p"),
+    **sources("top_k", number, "gen_ai.request.top_k"),
+    **sources("max_tokens", count, "gen_ai.request.max_tokens"),
+    **sources("seed", whole, "gen_ai.request.seed", "gen_ai.openai.request.seed"),
+    **sources("frequency_penalty", number, "gen_ai.request.frequency_penalty"),
+    **sources("presence_penalty", number, "gen_ai.request.presence_penalty"),
+    **sources(
+        "reasoning_level",
+        text,
+        "gen_ai.request.reasoning.level",
+        "gen_ai.request.reasoning_effort",
+    ),
+    **sources("stream", flag, "gen_ai.request.stream", "gen_ai.is_streaming", "llm.is_streaming"),
+}
+
+CALL = {
+    **sources("provider", provider, "gen_ai.provider.name", "gen_ai.system"),
+    **sources("request_model", text, "gen_ai.request.model"),
+    **sources("response_model", text, "gen_ai.response.model"),
+    **sources(
+        "service_tier",
+        text,
+        "openai.response.service_tier",
+        "gen_ai.openai.response.service_tier",
+        "anthropic.response.service_tier",
+        "openai.request.service_tier",
+        "gen_ai.openai.request.service_tier",
+    ),
+    **sources("response_id", text, "gen_ai.response.id"),
+    **sources("request_id", text, "anthropic.request.id", "gen_ai.request.id"),
+    **sources(
+        "finish_reason",
+        finish_reason,
+        "gen_ai.response.finish_reasons",
+        "gen_ai.response.finish_reason",
+        "anthropic.message.stop_reason",
+    ),
+    **sources(
+        "ttft_ns",
+        seconds,
+        "gen_ai.response.time_to_first_chunk",
+        "gen_ai.client.operation.time_to_first_chunk",
+        "gen_ai.latency.time_to_first_token",
+    ),
+}
+
+ACTORS = {
+    **sources("agent_id", text, "gen_ai.agent.id"),
+    **sources("agent_version", text, "gen_ai.agent.version"),
+    **sources("tool_name", text, "gen_ai.tool.name"),
+    **sources("tool_call_id", text, "gen_ai.tool.call.id"),
+}
+
+OPERATIONS = {
+    "chat": "llm",
+    "generate_content": "llm",
+    "text_completion": "llm",
+    "completion": "llm",
+    "acompletion": "llm",
+    "embeddings": "embedding",
+    "embedding": "embedding",
+    "execute_tool": "tool",
+    "invoke_agent": "agent",
+    "create_agent": "agent",
+    "invoke_workflow": "workflow",
+    "workflow": "workflow",
+    "retrieval": "retrieval",
+    "rerank": "retrieval",
+    "search_memory": "retrieval",
+}
+ROLES = (("gen_ai.operation.name", OPERATIONS),)
+
+CONTENT = Content(
+    tool_definitions=("gen_ai.tool.definitions",),
+    system=("gen_ai.system_instructions",),
+    input_messages=("gen_ai.input.messages",),
+    output_messages=("gen_ai.output.messages",),
+    tool_arguments=("gen_ai.tool.call.arguments", "tool_arguments"),
+    tool_result=("gen_ai.tool.call.result", "tool_response"),
+)
+MARKERS = frozenset(
+    {
+        "gen_ai.operation.name",
+        "gen_ai.provider.name",
+        "gen_ai.system",
+        "gen_ai.request.model",
+        "gen_ai.response.model",
+        "gen_ai.usage.input_tokens",
+        "gen_ai.usage.prompt_tokens",
+        "gen_ai.tool.call.id",
+    }
+)
+COLUMNS = {**COMMON, **USAGE, **REQUEST, **CALL, **ACTORS}
+
+
+def guess_role(draft: Draft) -> None:
+    """Read the role of a span without an operation name, as older instrumentations write them."""
+    attributes, row = draft.attributes, draft.row
+    if row["role"] != "other" or "gen_ai.operation.name" in attributes:
+        return
+    if "gen_ai.tool.call.id" in attributes:
+        row["role"] = "tool"
+    elif draft.span.kind == Span.SPAN_KIND_SERVER and row["input_tokens"] is not None:
+        row["role"] = "server"  # an inference server's view of a call
+    elif draft.span.kind == Span.SPAN_KIND_CLIENT and row["request_model"]:
+        row["role"] = "llm"
+
+
+OTEL_GENAI = Dialect(
+    name="otel_genai",
+    scopes=(
+        "opentelemetry.instrumentation.genai.",
+        "opentelemetry.instrumentation.openai_v2",
+        "opentelemetry.util.genai",
+        "com.anthropic.sdk.",
+        "pydantic-ai",
+        "agent_framework",
+        "mcp-python-sdk",
+    ),
+    markers=MARKERS,
+    columns=COLUMNS,
+    roles=ROLES,
+    content=CONTENT,
+    interpret=guess_role,
+)

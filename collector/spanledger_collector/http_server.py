@@ -1,0 +1,151 @@
+"""OTLP/HTTP: https://opentelemetry.io/docs/specs/otlp/#otlphttp."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from enum import StrEnum
+
+from fastapi import FastAPI
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+
+from spanledger_collector.errors import (
+    IntakeError,
+    InvalidRequest,
+    NotServed,
+    RequestTooLarge,
+    UnsupportedMedia,
+)
+from spanledger_collector.intake import Intake
+from spanledger_collector.json_otlp import traces_from_json
+
+
+class MediaType(StrEnum):
+    """The two encodings of OTLP/HTTP."""
+
+    PROTOBUF = "application/x-protobuf"
+    JSON = "application/json"
+
+
+_WBITS = {"gzip": 31, "deflate": 15}
+_OTHER_SIGNALS = {"/v1/metrics": "METRICS", "/v1/logs": "LOGS"}
+
+
+def create_app(intake: Intake, readiness: Callable[[], list[str]], max_bytes: int) -> FastAPI:
+    """Return the ASGI application of the OTLP port.
+
+    Args:
+        intake: takes the requests.
+        readiness: what is not ready yet, one phrase each; empty: ready.
+        max_bytes: limit of a request, compressed and decompressed.
+    """
+    app = FastAPI(openapi_url=None)
+
+    async def traces(request: Request) -> Response:
+        media_type: MediaType = MediaType.PROTOBUF
+        try:
+            media_type = _media_type(request)
+            body = await _read_body(request, max_bytes)
+            if media_type == MediaType.JSON:
+                answer = await intake.export(_parse_json(body))
+            else:
+                answer = await intake.export_protobuf(body)
+        except IntakeError as error:
+            return _error(error, media_type)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is left to read it
+        return _render(answer, media_type)
+
+    async def other_signal(request: Request) -> Response:
+        signal = _OTHER_SIGNALS[request.url.path]
+        error = NotServed(
+            f"This collector takes traces only; set OTEL_{signal}_EXPORTER=none in the sender."
+        )
+        return _error(error, _media_type_or_default(request))
+
+    def healthz(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    def readyz(_: Request) -> Response:
+        missing = readiness()
+        return PlainTextResponse("\n".join(missing or ["ready"]) + "\n", 503 if missing else 200)
+
+    app.add_route("/v1/traces", traces, methods=["POST"])
+    for path in _OTHER_SIGNALS:
+        app.add_route(path, other_signal, methods=["POST"])
+    app.add_route("/healthz", healthz, methods=["GET"])
+    app.add_route("/readyz", readyz, methods=["GET"])
+    return app
+
+
+def _media_type(request: Request) -> MediaType:
+    given = request.headers.get("content-type", "")
+    try:
+        return MediaType(given.partition(";")[0].strip().lower())
+    except ValueError:
+        raise UnsupportedMedia(
+            f"Content-Type must be {MediaType.PROTOBUF} or {MediaType.JSON}, not {given[:100]!r}."
+        ) from None
+
+
+def _media_type_or_default(request: Request) -> MediaType:
+    try:
+        return _media_type(request)
+    except UnsupportedMedia:
+        return MediaType.PROTOBUF
+
+
+def _parse_json(body: bytes) -> ExportTraceServiceRequest:
+    try:
+        return traces_from_json(body)
+    except ValueError as error:
+        raise InvalidRequest(f"The body is not OTLP/JSON: {error}") from None
+
+
+async def _read_body(request: Request, max_bytes: int) -> bytes:
+    """Return the decompressed body, never holding more than ``max_bytes`` of it."""
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", "", *_WBITS):
+        raise UnsupportedMedia(f"Content-Encoding must be gzip or deflate, not {encoding[:100]!r}.")
+    inflate = zlib.decompressobj(_WBITS[encoding]) if encoding in _WBITS else None
+    parts, size, received = list[bytes](), 0, 0
+    async for chunk in request.stream():
+        received += len(chunk)
+        if inflate and chunk:
+            chunk = _inflate(inflate, chunk, max_bytes - size, encoding)
+        parts.append(chunk)
+        size += len(chunk)
+        if size > max_bytes or received > max_bytes:
+            raise RequestTooLarge(f"The request is larger than {max_bytes} bytes.")
+    if inflate and received and not inflate.eof:
+        raise InvalidRequest(f"The {encoding} body is truncated.")
+    return b"".join(parts)
+
+
+def _inflate(inflate: zlib._Decompress, chunk: bytes, room: int, encoding: str) -> bytes:
+    try:
+        # One byte over the limit is enough to know that the limit is passed.
+        return inflate.decompress(chunk, room + 1)
+    except zlib.error as error:
+        raise InvalidRequest(f"The body is not valid {encoding}: {error}") from None
+
+
+def _render(message: Message, media_type: MediaType, status: int = 200) -> Response:
+    if media_type == MediaType.JSON:
+        return Response(
+            json_format.MessageToJson(message, indent=None), status, media_type=MediaType.JSON
+        )
+    return Response(message.SerializeToString(), status, media_type=MediaType.PROTOBUF)
+
+
+def _error(error: IntakeError, media_type: MediaType) -> Response:
+    """Return the failure as google.rpc.Status in the request's own encoding."""
+    response = _render(Status(code=error.code, message=str(error)), media_type, error.http_status)
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response

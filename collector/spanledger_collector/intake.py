@@ -1,0 +1,114 @@
+"""What both transports share: validate a trace request, spool it, answer after the commit."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from spanledger_collector.errors import InvalidRequest, Unavailable
+from spanledger_collector.spool import Spool
+
+PROJECT = "default"
+_ZERO_TRACE_ID = bytes(16)
+_ZERO_SPAN_ID = bytes(8)
+
+
+class Intake:
+    """Accepts trace requests into the spool."""
+
+    def __init__(self, spool: Spool, *, now_ns: Callable[[], int] = time.time_ns) -> None:
+        self._spool = spool
+        self._now_ns = now_ns
+        self._is_open = True
+        self.accepted_spans = 0
+        self.rejected_spans = 0
+
+    def close(self) -> None:
+        """Refuse what comes from now on, retryably."""
+        self._is_open = False
+
+    async def export_protobuf(self, body: bytes) -> ExportTraceServiceResponse:
+        """Accept a serialised request.
+
+        Raises:
+            InvalidRequest: not an ExportTraceServiceRequest.
+            Unavailable: not now; nothing was kept.
+        """
+        try:
+            request = ExportTraceServiceRequest.FromString(body)
+        except DecodeError as error:
+            raise InvalidRequest(
+                f"The body is not an ExportTraceServiceRequest in protobuf: {error}"
+            ) from None
+        return await self.export(request, body)
+
+    async def export(
+        self, request: ExportTraceServiceRequest, body: bytes | None = None
+    ) -> ExportTraceServiceResponse:
+        """Accept a request; ``body`` is its serialisation when the caller has it.
+
+        Returns after the good spans are on disk. Bad spans are left out and counted in
+        ``partial_success``, which tells the client not to send them again
+        (https://opentelemetry.io/docs/specs/otlp/#partial-success-1).
+        """
+        if not self._is_open:
+            raise Unavailable("The collector is shutting down; send again.")
+        spans, reasons = _drop_bad_spans(request)
+        if spans:
+            if reasons or body is None:
+                body = request.SerializeToString()
+            done = self._spool.append(PROJECT, body, spans, self._now_ns())
+            await asyncio.wrap_future(done)
+        self.accepted_spans += spans
+        self.rejected_spans += len(reasons)
+        return _response(spans, reasons)
+
+
+def _drop_bad_spans(request: ExportTraceServiceRequest) -> tuple[int, list[str]]:
+    """Remove spans without usable ids; return how many are left and why the others went."""
+    kept, reasons = 0, list[str]()
+    for resource_spans in request.resource_spans:
+        for scope_spans in resource_spans.scope_spans:
+            spans = scope_spans.spans
+            bad = [(i, r) for i, span in enumerate(spans) if (r := _reason(span))]
+            for index, reason in reversed(bad):
+                del spans[index]
+                reasons.append(reason)
+            kept += len(spans)
+    return kept, reasons
+
+
+def _reason(span: Span) -> str | None:
+    """Return why a span cannot be kept, None when it can."""
+    trace_id, span_id = span.trace_id, span.span_id
+    if len(trace_id) != 16 or trace_id == _ZERO_TRACE_ID:
+        return (
+            f"trace_id must be 16 bytes, not all zero; span {span.name[:80]!r} has {len(trace_id)}"
+        )
+    if len(span_id) != 8 or span_id == _ZERO_SPAN_ID:
+        return f"span_id must be 8 bytes, not all zero; span {span.name[:80]!r} has {len(span_id)}"
+    if len(span.parent_span_id) not in (0, 8):
+        return (
+            f"parent_span_id must be empty or 8 bytes; span {span.name[:80]!r} has "
+            f"{len(span.parent_span_id)}"
+        )
+    return None
+
+
+def _response(kept: int, reasons: list[str]) -> ExportTraceServiceResponse:
+    response = ExportTraceServiceResponse()
+    if reasons:
+        message = f"{len(reasons)} of {kept + len(reasons)} spans rejected: {reasons[-1]}"
+        if not kept and all("has 0" in reason for reason in reasons):
+            message += "; no span has an id: are these logs or metrics sent to the traces endpoint?"
+        response.partial_success.rejected_spans = len(reasons)
+        response.partial_success.error_message = message
+    return response

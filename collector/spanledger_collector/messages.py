@@ -1,0 +1,223 @@
+"""Messages in one canonical form, so that the same message has the same hash in every call.
+
+The form is that of the OpenTelemetry GenAI conventions, ``{"role", "parts": [...]}``. What providers
+and frameworks write instead (OpenAI chat and Responses items, Anthropic blocks, Bedrock blocks,
+LangChain dumps) is renamed to it; what belongs to a call and not to the message (finish_reason)
+is left out, because the answer of one call is the history of the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import TypeAlias, cast
+
+import orjson
+
+from spanledger_collector.values import Value, dump_json, parse_json
+
+Message: TypeAlias = dict[str, object]
+
+_ROLES = {
+    "human": "user",
+    "ai": "assistant",
+    "model": "assistant",
+    "thinking": "assistant",
+    "function": "tool",
+    "developer": "system",
+}
+_TYPES = {
+    "input_text": "text",
+    "output_text": "text",
+    "summary_text": "text",
+    "tool_use": "tool_call",
+    "function": "tool_call",
+    "function_call": "tool_call",
+    "tool_result": "tool_call_response",
+    "function_call_output": "tool_call_response",
+    "thinking": "reasoning",
+}
+_RENAMES = {
+    "text": {"text": "content"},
+    "reasoning": {"thinking": "content", "text": "content"},
+    "tool_call": {"input": "arguments", "args": "arguments", "call_id": "id", "toolUseId": "id"},
+    "tool_call_response": {
+        "result": "response",
+        "content": "response",
+        "output": "response",
+        "tool_use_id": "id",
+        "tool_call_id": "id",
+        "call_id": "id",
+        "toolUseId": "id",
+    },
+}
+_MESSAGE_KEYS = frozenset({"role", "parts", "content", "tool_calls"})
+_TEXT_KEYS = {"type", "content"}
+
+
+class MessageStore:
+    """The distinct messages of one batch, by project and hash."""
+
+    __slots__ = ("_repeated", "rows")
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, bytes], tuple[str, bytes]] = {}
+        """(project, hash) to (role, canonical JSON)."""
+        self._repeated: dict[tuple[str, str, str], list[bytes]] = {}
+
+    def add(self, project: str, messages: Iterable[Message]) -> list[bytes]:
+        """Keep the messages and return their hashes in order.
+
+        Raises:
+            ValueError: a message is nested too deeply to be written as JSON.
+        """
+        hashes: list[bytes] = []
+        for message in messages:
+            try:
+                content = orjson.dumps(message, option=orjson.OPT_SORT_KEYS)
+                if b"null" in content:  # perhaps a NaN, which the slower way names
+                    content = dump_json(message)
+            except orjson.JSONEncodeError:
+                content = dump_json(message)
+            digest = blake2b(content, digest_size=16).digest()
+            hashes.append(digest)
+            self.rows[project, digest] = (cast("str", message["role"]), content)
+        return hashes
+
+    def add_parts(self, project: str, value: Value, role: str) -> list[bytes] | None:
+        """Keep a value that is all of one message's parts, such as the system instructions.
+
+        Most calls of an agent repeat these word by word, so a text already seen is not parsed
+        again. Returns ``None`` when the value holds nothing to keep.
+        """
+        seen = (project, role, value) if isinstance(value, str) else None
+        if seen is not None and seen in self._repeated:
+            return self._repeated[seen]
+        parts = parts_of(value, role)
+        if not parts:
+            return None
+        hashes = self.add(project, [{"role": role, "parts": parts}])
+        if seen is not None:
+            self._repeated[seen] = hashes
+        return hashes
+
+
+def parts_of(value: Value, role: str) -> list[object]:
+    """Return the parts in a JSON list, a single part, or a plain text; definitions unchanged."""
+    parsed = parse_json(value)
+    if parsed is None:
+        return [{"type": "text", "content": value}] if isinstance(value, str) and value else []
+    items = parsed if isinstance(parsed, list) else [parsed]
+    return items if role == "tool_definitions" else [part(item) for item in items]
+
+
+def split(value: Value, role: str) -> list[Message] | None:
+    """Return the messages in a JSON text or a structured value.
+
+    Args:
+        value: a list of messages, one message, or ``{"messages": [...]}``.
+        role: the role of a message that does not say its own.
+
+    Returns:
+        ``None`` when the value is something else, for example JSON cut off by a length limit.
+    """
+    parsed = parse_json(value)
+    if isinstance(parsed, dict):
+        inner = parsed.get("messages")
+        parsed = inner if isinstance(inner, list) else [parsed]
+    if not isinstance(parsed, list):
+        return None
+    if not all(type(item) is dict and not _MESSAGE_KEYS.isdisjoint(item) for item in parsed):
+        return None
+    return [canonical(item, role) for item in parsed]
+
+
+def canonical(message: dict[str, object], role: str) -> Message:
+    """Return a message in the canonical form; ``role`` if it names none."""
+    named = message.get("role")
+    spoken = named.lower() if type(named) is str and named else role
+    parts = message.get("parts")
+    if type(parts) is list:
+        result: Message = {
+            "role": _ROLES.get(spoken, spoken),
+            "parts": [
+                item if type(item) is dict and _is_plain_text(item) else part(item)
+                for item in parts
+            ],
+        }
+    else:
+        result = {"role": _ROLES.get(spoken, spoken), "parts": _chat_parts(message, spoken)}
+    name = message.get("name")
+    if name and type(name) is str:
+        result["name"] = name
+    return result
+
+
+def part(item: object) -> object:
+    """Return one part of a message under its canonical type and keys; nulls are dropped."""
+    if isinstance(item, str):
+        return {"type": "text", "content": item}
+    if not isinstance(item, dict):
+        return {"type": "unknown", "content": item}
+    fields = _unwrap(item)
+    given = fields.pop("type", "text")
+    kind = _TYPES.get(given, given) if isinstance(given, str) else "unknown"
+    renames = _RENAMES.get(kind, {})
+    result: dict[str, object] = {"type": kind}
+    for key, value in fields.items():
+        if value is not None and value != []:
+            result[renames.get(key, key)] = value
+    if kind == "tool_call" and isinstance(result.get("arguments"), str):
+        # Some write the arguments as JSON text, others as the object itself.
+        parsed = parse_json(cast("str", result["arguments"]))
+        result["arguments"] = result["arguments"] if parsed is None else parsed
+    return result
+
+
+def tool_response(content: Value, call_id: Value) -> dict[str, object]:
+    """Return the part that answers a tool call."""
+    answer: dict[str, object] = {"type": "tool_call_response", "response": content}
+    if isinstance(call_id, str) and call_id:
+        answer["id"] = call_id
+    return answer
+
+
+def _is_plain_text(item: dict[str, object]) -> bool:
+    return item.keys() == _TEXT_KEYS and item["type"] == "text"
+
+
+def _chat_parts(message: dict[str, object], role: str) -> list[object]:
+    """Return the parts of a chat message: content, then tool calls."""
+    content = message.get("content")
+    call_id = message.get("tool_call_id")
+    if isinstance(call_id, str):
+        return [tool_response(cast("Value", content), call_id)]
+    if isinstance(content, str):
+        kind = "reasoning" if role == "thinking" else "text"
+        parts: list[object] = [{"type": kind, "content": content}] if content else []
+    else:
+        parts = [part(item) for item in content] if isinstance(content, list) else []
+    calls = message.get("tool_calls")
+    if isinstance(calls, list):
+        parts += [part({"type": "tool_call", **call} if isinstance(call, dict) else call)
+                  for call in calls]
+    return parts
+
+
+def _unwrap(item: dict[str, object]) -> dict[str, object]:
+    """Return a part's own fields: OpenAI and Bedrock put them one level down."""
+    for wrapper, kind in _WRAPPERS.items():
+        inner = item.get(wrapper)
+        if isinstance(inner, dict):
+            rest = {key: value for key, value in item.items() if key not in (wrapper, "type")}
+            return {**rest, **inner, "type": kind}
+    return dict(item)
+
+
+_WRAPPERS = {
+    "function": "tool_call",
+    "toolUse": "tool_call",
+    "toolResult": "tool_call_response",
+}
+
+

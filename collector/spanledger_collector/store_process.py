@@ -1,0 +1,113 @@
+"""A child process that decodes batches and inserts them, so that receiving never waits for it.
+
+It ends when its pipe closes, that is also when the collector was killed; a batch it was working
+on is sent again under the same token after the restart.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+from spanledger_collector.decode import Body, decode_traces
+from spanledger_collector.errors import CollectorError
+from spanledger_storage.errors import StoreError
+from spanledger_storage.store import Store, StoreSettings
+
+
+@dataclass(frozen=True, slots=True)
+class StoreJob:
+    """One frozen batch to store."""
+
+    flush_id: str
+    ingested_at_ns: int
+    bodies: Sequence[Body]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOutcome:
+    """What became of a job; ``error`` is None when its rows are in the store."""
+
+    error: str | None = None
+    permanent: bool = False
+
+
+class StoreProcessDied(CollectorError):
+    """The child process ended by itself, for example for lack of memory."""
+
+
+class StoreProcess:
+    """Handle of one child; use from one thread."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        # Spawn, not fork: the parent has threads and an event loop.
+        context = multiprocessing.get_context("spawn")
+        self._pipe, far_end = context.Pipe()
+        self._process = context.Process(
+            target=_serve, args=(far_end, settings), name="spanledger-store", daemon=True
+        )
+        self._process.start()
+        far_end.close()  # or the child's end of the pipe would never see ours close
+
+    def run(self, job: StoreJob) -> StoreOutcome:
+        """Store a batch and return what became of it.
+
+        Raises:
+            StoreProcessDied: the child ended; make a new one.
+        """
+        try:
+            self._pipe.send(job)
+            outcome = self._pipe.recv()
+        except (EOFError, OSError) as error:
+            raise StoreProcessDied(f"The storing process ended: {error!r}") from error
+        assert isinstance(outcome, StoreOutcome)
+        return outcome
+
+    def close(self, timeout_s: float = 5) -> None:
+        """End the child after the batch it works on."""
+        self._pipe.close()
+        self._process.join(timeout_s)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+
+def _serve(pipe: Connection, settings: StoreSettings) -> None:
+    # Ctrl-C reaches the whole group; the parent decides when we end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    store: Store | None = None
+    while True:
+        try:
+            job = pipe.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            store = store or Store.connect(settings)
+            store_batch(store, job)
+            outcome = StoreOutcome()
+        except StoreError as error:
+            outcome = StoreOutcome(str(error), error.permanent)
+        except Exception as error:  # a defect on this data: set the request aside, keep serving
+            outcome = StoreOutcome(f"{type(error).__name__}: {error}", permanent=True)
+        pipe.send(outcome)
+
+
+def store_batch(store: Store, job: StoreJob) -> None:
+    """Decode a batch and insert its rows: messages, spans, then the note to the jobs.
+
+    The order matters: whoever sees the note finds the spans, and whoever sees a span finds its
+    messages.
+
+    Raises:
+        StoreError: ``permanent`` tells whether the rows are at fault.
+    """
+    decoded = decode_traces(job.bodies, job.flush_id, job.ingested_at_ns)
+    for table, rows in (
+        ("messages", decoded.messages),
+        ("spans", decoded.spans),
+        ("touches", decoded.touches),
+    ):
+        store.insert(table, rows, token=f"{job.flush_id}/{table}")

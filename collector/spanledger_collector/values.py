@@ -1,0 +1,226 @@
+"""Attribute values: from protobuf to Python, to the text of the attributes map, to typed columns.
+
+The readers (``count``, ``number``, …) return ``None`` for whatever does not mean what the column
+says: an unknown figure is never a zero, and the raw value stays in the attributes.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+from collections.abc import Callable, Iterable
+from decimal import Decimal, InvalidOperation
+from typing import TypeAlias
+
+import orjson
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+Value: TypeAlias = "str | bool | int | float | bytes | list[Value] | dict[str, Value] | None"
+Attributes: TypeAlias = dict[str, Value]
+Reader: TypeAlias = Callable[[Value], object]
+
+MAX_TIME_NS = 2**63 - 1
+"""The last instant a DateTime64(9) can hold: 2262-04-11T23:47:16.854775807Z."""
+_MAX_COUNT = 2**53  # above it a JSON number or a double no longer counts in ones
+_DIGITS = re.compile(r"\d{1,16}(?:\.0*)?", re.ASCII)
+_USD_STEP = Decimal("1e-12")
+_MAX_USD = Decimal("1e20")
+_WORDS = {"true": True, "false": False}
+
+
+def read_attributes(pairs: Iterable[KeyValue]) -> Attributes:
+    """Return the attributes by key; of a repeated key the last value counts."""
+    attributes: Attributes = {}
+    for pair in pairs:
+        # Most values are strings: asking for the text first saves the oneof look-up.
+        value = pair.value
+        attributes[pair.key] = value.string_value or read_value(value)
+    return attributes
+
+
+def read_value(value: AnyValue) -> Value:
+    """Return the Python value of an AnyValue; ``None`` when it holds nothing.
+
+    Recursion ends where protobuf ends it: a parsed message is at most 100 levels deep.
+    """
+    match value.WhichOneof("value"):
+        case "string_value":
+            return value.string_value
+        case "int_value":
+            return value.int_value
+        case "double_value":
+            return value.double_value
+        case "bool_value":
+            return value.bool_value
+        case "array_value":
+            return [read_value(item) for item in value.array_value.values]
+        case "kvlist_value":
+            return {pair.key: read_value(pair.value) for pair in value.kvlist_value.values}
+        case "bytes_value":
+            return value.bytes_value
+        case _:
+            return None
+
+
+def render(value: Value) -> str:
+    """Return the text of a value in the attributes map; lists and maps as compact JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return _render_float(value)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    return "" if value is None else dump_json(value).decode("utf-8")
+
+
+def dump_json(value: object) -> bytes:
+    """Return compact JSON with sorted keys: bytes as base64, NaN and infinities as their names.
+
+    Raises:
+        ValueError: the value is nested deeper than orjson writes (254 levels).
+    """
+    try:
+        text = orjson.dumps(value, default=_jsonable, option=orjson.OPT_SORT_KEYS)
+        if b"null" in text and _has_special_float(value):
+            text = orjson.dumps(_name_floats(value), option=orjson.OPT_SORT_KEYS)
+    except (orjson.JSONEncodeError, RecursionError) as error:
+        raise ValueError(f"not representable as JSON: {error}") from None
+    return text
+
+
+def parse_json(value: Value) -> object:
+    """Return the parsed JSON list or map in a string, the value itself if it is structured.
+
+    Returns ``None`` for everything else, also for text that merely starts like JSON.
+    """
+    if not isinstance(value, str):
+        return value if isinstance(value, (list, dict)) else None
+    if value[:1] not in ("[", "{", " ", "\n"):
+        return None
+    try:
+        parsed: object = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return None
+    return parsed if isinstance(parsed, (list, dict)) else None
+
+
+def time_ns(nanoseconds: int) -> int:
+    """Return a time that a DateTime64(9) can hold, clamped to its last instant."""
+    return nanoseconds if nanoseconds <= MAX_TIME_NS else MAX_TIME_NS
+
+
+# Readers: one value of an attribute to one value of a column.
+
+
+def text(value: Value) -> str | None:
+    """Read a non-empty string; numbers as their text, lists and maps are none."""
+    if isinstance(value, str):
+        return value or None
+    if value is None or isinstance(value, (list, dict, bytes)):
+        return None
+    return render(value)
+
+
+def count(value: Value) -> int | None:
+    """Read a whole number from 0 to 2^53: an int, an integral float, or its digits."""
+    if type(value) is int:
+        return value if 0 <= value <= _MAX_COUNT else None
+    if isinstance(value, float):
+        return int(value) if 0 <= value <= _MAX_COUNT and value.is_integer() else None
+    if isinstance(value, str) and _DIGITS.fullmatch(value.strip()):
+        return count(int(value.strip().partition(".")[0]))
+    return None
+
+
+def whole(value: Value) -> int | None:
+    """Read a signed 64-bit whole number, such as a seed."""
+    if type(value) is int:
+        return value if -(2**63) <= value < 2**63 else None
+    magnitude = count(value.strip().removeprefix("-") if isinstance(value, str) else value)
+    negative = isinstance(value, str) and value.strip().startswith("-")
+    return -magnitude if magnitude is not None and negative else magnitude
+
+
+def number(value: Value) -> float | None:
+    """Read a finite number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        result = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return result if math.isfinite(result) else None
+
+
+def flag(value: Value) -> bool | None:
+    """Read a boolean, also written as a word."""
+    if isinstance(value, bool):
+        return value
+    return _WORDS.get(value.strip().lower()) if isinstance(value, str) else None
+
+
+def seconds(value: Value) -> int | None:
+    """Read a duration in seconds as nanoseconds."""
+    return _nanoseconds(value, 1_000_000_000)
+
+
+def milliseconds(value: Value) -> int | None:
+    """Read a duration in milliseconds as nanoseconds."""
+    return _nanoseconds(value, 1_000_000)
+
+
+def resends(value: Value) -> int | None:
+    """Read a count of resends as a count of attempts."""
+    repeated = count(value)
+    return repeated + 1 if repeated is not None and repeated < 2**31 else None
+
+
+def usd(value: Value) -> Decimal | None:
+    """Read an amount in US dollars, 0 or more, to the twelfth digit."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        amount = Decimal(repr(value) if isinstance(value, float) else value)
+        return amount.quantize(_USD_STEP) if 0 <= amount < _MAX_USD else None
+    except InvalidOperation:  # not a number, or NaN, which does not compare
+        return None
+
+
+def _nanoseconds(value: Value, factor: int) -> int | None:
+    duration = number(value)
+    return round(duration * factor) if duration is not None and 0 <= duration < 1e9 else None
+
+
+def _render_float(value: float) -> str:
+    if math.isfinite(value):
+        return repr(value)
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def _jsonable(value: object) -> str:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+def _has_special_float(value: object) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, dict):
+        return any(map(_has_special_float, value.values()))
+    return isinstance(value, list) and any(map(_has_special_float, value))
+
+
+def _name_floats(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else _render_float(value)
+    if isinstance(value, dict):
+        return {key: _name_floats(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_name_floats(item) for item in value]
+    return _jsonable(value) if isinstance(value, bytes) else value

@@ -1,0 +1,21 @@
+"""The script Streamlit runs for every session: frame, pickers, then the chosen page."""
+
+import streamlit as st
+
+from spanledger_dashboard import navigation, scope
+from spanledger_dashboard.failures import explained
+from spanledger_dashboard.styles import apply_styles
+
+st.set_page_config(page_title="Spanledger", page_icon="🧾", layout="wide")
+apply_styles()
+page = navigation.build()
+entry = navigation.PAGES[page.url_path or "overview"]
+with explained():
+    heading, controls = st.columns([1, 1], vertical_alignment="center")
+    if entry.has_range:
+        heading.title(entry.title, anchor=False)
+        with controls, st.container(horizontal=True, horizontal_alignment="right"):
+            scope.range_picker()
+            with st.container(width=180):
+                scope.project_picker()
+    page.run()

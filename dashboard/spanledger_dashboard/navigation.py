@@ -1,0 +1,69 @@
+"""The pages: what they are called, where they live, and which the menu shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from streamlit.navigation.page import StreamlitPage
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class PageEntry:
+    """One page.
+
+    Attributes:
+        file: below the package.
+        section: heading in the menu.
+        is_listed: False for pages that only links lead to.
+        has_range: True when the page shows a time range.
+    """
+
+    file: str
+    title: str
+    url_path: str
+    section: str
+    icon: str
+    is_listed: bool = True
+    has_range: bool = True
+
+
+PAGES = {
+    p.url_path: p
+    for p in (
+        PageEntry("app_pages/overview.py", "Overview", "overview", "Cost", ":material/monitoring:"),
+        PageEntry("app_pages/traces.py", "Traces", "traces", "Debug", ":material/account_tree:"),
+        PageEntry(
+            "app_pages/trace.py",
+            "Trace",
+            "trace",
+            "Debug",
+            ":material/timeline:",
+            is_listed=False,
+            has_range=False,
+        ),
+    )
+}
+
+
+def build() -> StreamlitPage:
+    """Put the menu on the screen and return the page to run."""
+    sections: dict[str, list[StreamlitPage]] = {}
+    for entry in PAGES.values():
+        visibility: Literal["visible", "hidden"] = "visible" if entry.is_listed else "hidden"
+        page = st.Page(
+            entry.file,
+            title=entry.title,
+            url_path=entry.url_path,
+            icon=entry.icon,
+            default=entry.url_path == "overview",
+            visibility=visibility,
+        )
+        sections.setdefault(entry.section, []).append(page)
+    return st.navigation(sections)

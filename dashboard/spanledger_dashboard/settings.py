@@ -1,0 +1,44 @@
+"""What the dashboard reads from its environment.
+
+| name                     | default                 | meaning                               |
+|--------------------------|-------------------------|---------------------------------------|
+| SPANLEDGER_STORE_URL     | none, required          | clickhouse://user:password@host:port/database |
+| SPANLEDGER_OTLP_ENDPOINT | http://127.0.0.1:4318   | where agents send; shown while empty  |
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+_DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
+
+
+class SettingsError(Exception):
+    """A setting is missing; the message says which and what it looks like."""
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardSettings:
+    """Where the data is, and what to tell people who have none yet."""
+
+    store_url: str = field(repr=False)
+    otlp_endpoint: str = _DEFAULT_ENDPOINT
+
+    @classmethod
+    def from_environment(cls) -> DashboardSettings:
+        """Return the settings the environment gives.
+
+        Raises:
+            SettingsError: SPANLEDGER_STORE_URL is missing.
+        """
+        store_url = os.environ.get("SPANLEDGER_STORE_URL", "")
+        if not store_url:
+            raise SettingsError(
+                "SPANLEDGER_STORE_URL is not set. The dashboard reads its data from there; "
+                "it looks like clickhouse://reader:password@127.0.0.1:8123/spanledger."
+            )
+        return cls(
+            store_url=store_url,
+            otlp_endpoint=os.environ.get("SPANLEDGER_OTLP_ENDPOINT") or _DEFAULT_ENDPOINT,
+        )

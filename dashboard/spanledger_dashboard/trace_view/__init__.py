@@ -1,0 +1,51 @@
+"""The trace tree: our one own component, plain JavaScript and CSS, registered once per process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+from typing import Protocol, cast
+
+import streamlit as st
+
+_FOLDER = files("spanledger_dashboard.trace_view")
+
+
+class _Result(Protocol):
+    selected: str | None
+
+
+def javascript() -> str:
+    """Return the module the browser loads: the model, then the view."""
+    return "\n".join(
+        (_FOLDER / name).read_text(encoding="utf-8") for name in ("model.js", "view.js")
+    )
+
+
+def trace_view(payload: bytes, *, key: str) -> str | None:
+    """Show the tree of a trace and return the span people selected, 16 hex digits.
+
+    Args:
+        payload: bytes of :func:`spanledger_dashboard.trace_payload.pack`.
+        key: names the component in the session.
+
+    Returns:
+        None until a span is selected by hand.
+    """
+    result = _component()(data=payload, key=key, on_selected_change=_nothing)
+    return result.selected
+
+
+def _nothing() -> None:
+    """Without a callback the result would lack the attribute until the first selection."""
+
+
+@cache
+def _component() -> Callable[..., _Result]:
+    made = st.components.v2.component(
+        "spanledger_trace_view",
+        js=javascript(),
+        css=(_FOLDER / "view.css").read_text(encoding="utf-8"),
+    )
+    return cast("Callable[..., _Result]", made)

@@ -1,0 +1,160 @@
+"""Usage and spend of a project over time, for the overview."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from typing import cast
+
+from spanledger_dashboard.time_range import TimeRange, Window
+from spanledger_storage.store import Store
+
+
+@dataclass(slots=True)
+class Totals:
+    """Sums over ledger entries. ``total_cost_usd`` is the sum of what is priced."""
+
+    calls: int = 0
+    llm_calls: int = 0
+    errors: int = 0
+    unpriced_calls: int = 0
+    calls_without_usage: int = 0
+    input_tokens: int = 0
+    uncached_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    total_cost_usd: Decimal = Decimal(0)
+
+    def add(self, other: Totals) -> None:
+        """Add another sum to this one."""
+        for f in fields(self):
+            setattr(self, f.name, getattr(self, f.name) + getattr(other, f.name))
+
+    @property
+    def tokens(self) -> int:
+        """Input and output."""
+        return self.input_tokens + self.output_tokens
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """The cost, or None when there were calls and not one of them has a known price."""
+        known = self.calls - self.unpriced_calls - self.calls_without_usage
+        return None if self.calls and known <= 0 and not self.total_cost_usd else self.total_cost_usd
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """Sums of one bucket, kind of entry, model and agent."""
+
+    bucket_s: int
+    kind: str
+    model: str
+    agent: str
+    totals: Totals
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a window shows, and what the period before it summed up to.
+
+    Attributes:
+        rows: of the window.
+        complete: sums over the buckets of the window that are over.
+        before: sums over the same buckets one window earlier.
+    """
+
+    window: Window
+    rows: tuple[UsageRow, ...]
+    complete: Totals
+    before: Totals
+
+    @property
+    def totals(self) -> Totals:
+        """Sums over the whole window."""
+        return summed(self.rows)
+
+
+Key = Callable[[UsageRow], str]
+
+
+def load_usage(store: Store, project: str, time_range: TimeRange, now_s: int) -> Usage:
+    """Read the usage of a project in a time range and in the one before it.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    window = time_range.window(now_s)
+    statement = "dashboard_usage_hourly" if time_range.is_hourly else "dashboard_usage_recent"
+    found = store.rows(
+        statement,
+        {
+            "project": project,
+            "from_s": window.start_s - window.length_s,
+            "to_s": window.end_s,
+            "bucket_s": time_range.bucket_s,
+        },
+    )
+    rows = [_row(r) for r in found]
+    # A bucket that is not over would make every change look like a fall, so it is left out of both.
+    before_end = window.current_s - window.length_s
+    return Usage(
+        window=window,
+        rows=tuple(r for r in rows if r.bucket_s >= window.start_s),
+        complete=summed(r for r in rows if window.start_s <= r.bucket_s < window.current_s),
+        before=summed(r for r in rows if r.bucket_s < before_end),
+    )
+
+
+def summed(rows: Iterable[UsageRow]) -> Totals:
+    """Return the sum over rows."""
+    total = Totals()
+    for row in rows:
+        total.add(row.totals)
+    return total
+
+
+def grouped(rows: Iterable[UsageRow], key: Key) -> dict[str, Totals]:
+    """Return sums per key, most expensive first, then by calls and name."""
+    groups: dict[str, Totals] = {}
+    for row in rows:
+        groups.setdefault(key(row), Totals()).add(row.totals)
+    ranked = sorted(
+        groups.items(), key=lambda item: (-item[1].total_cost_usd, -item[1].calls, item[0])
+    )
+    return dict(ranked)
+
+
+def by_model(row: UsageRow) -> str:
+    """Return the model of a row; entries that have none (tools, GPUs) go by their kind."""
+    return row.model or f"({row.kind})"
+
+
+def by_agent(row: UsageRow) -> str:
+    """Return the agent of a row."""
+    return row.agent or "(no agent)"
+
+
+def buckets(window: Window, bucket_s: int) -> list[int]:
+    """Return the start of every bucket of a window, unix seconds."""
+    return list(range(window.start_s, window.end_s, bucket_s))
+
+
+def _row(row: dict[str, object]) -> UsageRow:
+    kind = str(row["kind"])
+    totals = Totals(**{name: cast("int", row[name]) for name in _COUNTS})
+    totals.total_cost_usd = cast("Decimal", row["total_cost_usd"])
+    totals.llm_calls = totals.calls if kind == "llm" else 0
+    return UsageRow(
+        bucket_s=cast("int", row["bucket_s"]),
+        kind=kind,
+        model=str(row["model"]),
+        agent=str(row["agent_name"]),
+        totals=totals,
+    )
+
+
+_COUNTS = tuple(
+    f.name for f in fields(Totals) if f.name not in {"llm_calls", "total_cost_usd"}
+)

@@ -1,0 +1,14 @@
+"""Imports what the pages need before the first of them is asked for."""
+
+
+def import_pages() -> None:
+    """Load the libraries and our modules, so that no reader waits and no collection walks them."""
+    import pandas as pd
+    import plotly.graph_objects as go
+    import pyarrow as pa
+
+    from spanledger_dashboard import charts, span_detail, trace_payload, usage
+
+    del charts, span_detail, trace_payload, usage
+    pa.Table.from_pandas(pd.DataFrame({"x": [0]}))
+    go.Figure({"data": [{"type": "bar", "x": [0], "y": [0]}]}).to_json()

@@ -1,0 +1,310 @@
+"""The ``spanledger`` command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from spanledger import __version__
+from spanledger_collector.errors import CollectorError
+from spanledger_server import roles
+from spanledger_server.errors import StartError, UsageError
+from spanledger_server.output import Format
+from spanledger_server.run_file import running_instance
+from spanledger_storage.errors import ConfigError, StorageError
+
+app = typer.Typer(
+    name="spanledger",
+    help="Observability and FinOps for LLM agents.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Data = Annotated[
+    Path, typer.Option("--data", envvar="SPANLEDGER_DATA", help="Directory of the instance.")
+]
+Host = Annotated[
+    str, typer.Option("--host", envvar="SPANLEDGER_HOST", help="Address to listen on.")
+]
+_Port = Annotated[int, typer.Option(min=0, max=65535)]
+StoreUrl = Annotated[
+    str,
+    typer.Option(
+        "--store-url",
+        envvar="SPANLEDGER_STORE_URL",
+        help="clickhouse://user:password@host:8123/database",
+        show_default=False,
+    ),
+]
+StateUrl = Annotated[
+    str,
+    typer.Option(
+        "--state-url",
+        envvar="SPANLEDGER_STATE_URL",
+        help="sqlite:///FILE or postgresql+psycopg://user:password@host/database",
+        show_default=False,
+    ),
+]
+HttpPort = Annotated[
+    int,
+    typer.Option("--http-port", envvar="SPANLEDGER_HTTP_PORT", min=0, max=65535, help="OTLP/HTTP."),
+]
+GrpcPort = Annotated[
+    int,
+    typer.Option("--grpc-port", envvar="SPANLEDGER_GRPC_PORT", min=0, max=65535, help="OTLP/gRPC."),
+]
+Supervised = Annotated[bool, typer.Option("--supervised", hidden=True)]
+
+DEFAULT_DATA = Path("~/.spanledger")
+_OTHER_VARIABLES = {
+    "SPANLEDGER_LOG_LEVEL",
+    "SPANLEDGER_READ_STORE_URL",
+    "SPANLEDGER_OTLP_ENDPOINT",
+}
+
+
+@app.command()
+def up(
+    data: Data = DEFAULT_DATA,
+    host: Host = "127.0.0.1",
+    http_port: HttpPort = 4318,
+    grpc_port: GrpcPort = 4317,
+    dashboard_port: Annotated[
+        int,
+        typer.Option(envvar="SPANLEDGER_DASHBOARD_PORT", min=0, max=65535, help="Dashboard."),
+    ] = 8501,
+    engine_port: Annotated[
+        int,
+        typer.Option(
+            envvar="SPANLEDGER_ENGINE_PORT", min=0, max=65535, help="Local engine (loopback)."
+        ),
+    ] = 18123,
+    store_url: StoreUrl = "",
+    state_url: StateUrl = "",
+) -> None:
+    """Run everything on this machine: engine, collector, worker and dashboard.
+
+    Without --store-url a private ClickHouse engine keeps the data in the data directory.
+    """
+    from spanledger_server.supervisor import Supervisor, UpSettings
+
+    _check_host(host)
+    supervisor = Supervisor(
+        UpSettings(
+            data=data.expanduser(),
+            host=host,
+            http_port=http_port,
+            grpc_port=grpc_port,
+            dashboard_port=dashboard_port,
+            engine_port=engine_port,
+            store_url=store_url or None,
+            read_store_url=os.environ.get("SPANLEDGER_READ_STORE_URL"),
+            state_url=state_url or None,
+        ),
+        say=lambda text: print(text, flush=True),
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: supervisor.request_stop())
+    supervisor.run()
+
+
+@app.command()
+def collect(
+    data: Data = DEFAULT_DATA,
+    host: Host = "127.0.0.1",
+    http_port: HttpPort = 4318,
+    grpc_port: GrpcPort = 4317,
+    store_url: StoreUrl = "",
+    supervised: Supervised = False,
+) -> None:
+    """Run a collector alone, against a ClickHouse server. Any number may run side by side."""
+    if supervised:
+        roles.end_with_parent()
+    roles.collect(
+        host=host,
+        http_port=http_port,
+        grpc_port=grpc_port,
+        data=data.expanduser(),
+        store_url=_required(store_url, "--store-url", "SPANLEDGER_STORE_URL"),
+        supervised=supervised,
+    )
+
+
+@app.command()
+def work(
+    data: Data = DEFAULT_DATA,
+    store_url: StoreUrl = "",
+    state_url: StateUrl = "",
+    supervised: Supervised = False,
+) -> None:
+    """Run the jobs alone: ledger, trajectories, usage."""
+    if supervised:
+        roles.end_with_parent()
+    roles.work(
+        store_url=_required(store_url, "--store-url", "SPANLEDGER_STORE_URL"),
+        state_url=state_url or f"sqlite:///{data.expanduser() / 'state.db'}",
+    )
+
+
+@app.command()
+def dashboard(
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="SPANLEDGER_DASHBOARD_PORT", min=0, max=65535)] = 8501,
+    store_url: StoreUrl = "",
+    supervised: Supervised = False,
+) -> None:
+    """Run the dashboard alone. It reads with SPANLEDGER_READ_STORE_URL when that is set."""
+    from spanledger_dashboard.__main__ import main as run_dashboard
+
+    if supervised:
+        roles.end_with_parent()
+    reader = os.environ.get("SPANLEDGER_READ_STORE_URL") or store_url
+    os.environ["SPANLEDGER_STORE_URL"] = _required(
+        reader, "--store-url", "SPANLEDGER_READ_STORE_URL or SPANLEDGER_STORE_URL"
+    )
+    run_dashboard(["--host", host, "--port", str(port)])
+
+
+@app.command(name="migrate")
+def migrate_command(
+    data: Data = DEFAULT_DATA,
+    store_url: StoreUrl = "",
+    state_url: StateUrl = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would run, change nothing.")
+    ] = False,
+) -> None:
+    """Bring the schemas of the store and the state database up to date (`up` does it itself)."""
+    from spanledger_server.schema import migrate_all, print_pending
+    from spanledger_storage.store import StoreSettings
+
+    url = _required(store_url, "--store-url", "SPANLEDGER_STORE_URL")
+    settings = StoreSettings.from_url(url)
+    if dry_run:
+        print_pending(settings)
+    else:
+        migrate_all(settings, state_url or f"sqlite:///{data.expanduser() / 'state.db'}")
+
+
+@app.command()
+def demo(
+    data: Data = DEFAULT_DATA,
+    endpoint: Annotated[
+        str,
+        typer.Option(help="OTLP/HTTP base URL; default: the instance that runs on --data."),
+    ] = "",
+    hours: Annotated[float, typer.Option(min=0, help="Hours of history to send.")] = 24.0,
+    live: Annotated[
+        bool, typer.Option("--live/--no-live", help="Keep sending until Ctrl-C.")
+    ] = True,
+) -> None:
+    """Send a simulated fleet of agents: a day of history, then a live trickle."""
+    from spanledger_server.demo import run_demo
+
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    target = endpoint or running_instance(data.expanduser()).otlp_url
+    run_demo(target, hours=hours, live=live, on_progress=print, stop=stop)
+
+
+@app.command()
+def doctor(
+    data: Data = DEFAULT_DATA,
+    timeout_s: Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait.")] = 30.0,
+) -> None:
+    """Send a probe trace and say how long until it was queryable, or what is wrong."""
+    from spanledger_server.doctor import examine
+
+    if not examine(data.expanduser(), timeout_s, say=print):
+        raise typer.Exit(1)
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="One SELECT statement.")],
+    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Read the store while it runs, as a read-only user with limits."""
+    from spanledger_server.output import print_query
+
+    print_query(query, output, data.expanduser())
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+def main() -> NoReturn:
+    """Run the command line; every expected failure is one sentence on standard error."""
+    try:
+        _read_secret_files()
+        _check_variables()
+        level = os.environ.get("SPANLEDGER_LOG_LEVEL", "info")
+        if level.lower() not in ("debug", "info", "warning", "error"):
+            raise UsageError(
+                f"SPANLEDGER_LOG_LEVEL must be debug, info, warning or error, not {level!r}."
+            )
+        roles.configure_logging(level)
+        app()
+    except (UsageError, ConfigError, CollectorError) as error:
+        _fail(str(error), 2)
+    except (StartError, StorageError) as error:
+        _fail(str(error), 1)
+    sys.exit(0)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    print(f"spanledger: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _read_secret_files() -> None:
+    """Let every variable come from a file: ``NAME_FILE`` (Docker and Kubernetes secrets)."""
+    for name in [n for n in os.environ if n.startswith("SPANLEDGER_") and n.endswith("_FILE")]:
+        path = os.environ.pop(name)
+        try:
+            os.environ[name[: -len("_FILE")]] = Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise UsageError(f"{name} names {path}, which cannot be read: {error.strerror}.") from (
+                None
+            )
+
+
+def _check_variables() -> None:
+    """Refuse misspelt variables: a setting that is silently ignored is worse than none."""
+    command = typer.main.get_command(app)
+    known = set(_OTHER_VARIABLES)
+    for sub in getattr(command, "commands", {}).values():
+        known.update(str(p.envvar) for p in sub.params if p.envvar)
+    unknown = sorted(n for n in os.environ if n.startswith("SPANLEDGER_") and n not in known)
+    if unknown:
+        raise UsageError(
+            f"{', '.join(unknown)}: no such setting; known are {', '.join(sorted(known))}."
+        )
+
+
+def _required(value: str, option: str, variable: str) -> str:
+    if not value:
+        raise UsageError(f"This command needs a store: give {option} or set {variable}.")
+    return value
+
+
+def _check_host(host: str) -> None:
+    if host not in ("127.0.0.1", "::1", "localhost"):
+        raise UsageError(
+            f"`up` listens on loopback only, not on {host}: it asks nobody for a key. Put a "
+            "reverse proxy with authentication in front, or run the roles one by one "
+            "(docker-compose.yml)."
+        )

@@ -1,0 +1,136 @@
+"""``spanledger doctor``: is what I send counted, how fast, and if not, why not."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from spanledger_server.run_file import RunInfo, running_instance
+from spanledger_server.stores import reader_of
+from spanledger_storage.errors import StorageError
+from spanledger_storage.state import Heartbeats, open_state
+from spanledger_storage.store import Store
+
+Say = Callable[[str], None]
+_WORKER_SILENT_S = 15
+
+
+def examine(data: Path, timeout_s: float, say: Say) -> bool:
+    """Check a running instance with a probe trace; return whether all is well.
+
+    The probe is one span without tokens: it costs nothing and appears in no total.
+
+    Raises:
+        UsageError: nothing runs on ``data``.
+    """
+    info = running_instance(data)
+    say(f"ok    running: process {info.pid}, OTLP {info.otlp_url}, dashboard {info.dashboard_url}")
+    is_ready = _check_ready(info, say)
+    trace_id = secrets.token_hex(16)
+    sent_at = time.monotonic()
+    if not _send(info, trace_id, say):
+        return False
+    found = _await_probe(info, data, trace_id, sent_at, timeout_s, say)
+    return found and is_ready
+
+
+def _check_ready(info: RunInfo, say: Say) -> bool:
+    try:
+        with urllib.request.urlopen(f"{info.otlp_url}/readyz", timeout=5):
+            say("ok    ready: every process accepts work")
+            return True
+    except urllib.error.HTTPError as error:
+        say(f"FAIL  not ready: {error.read().decode(errors='replace').strip()}")
+    except OSError as error:
+        say(f"FAIL  the OTLP port does not answer: {error}")
+    return False
+
+
+def _send(info: RunInfo, trace_id: str, say: Say) -> bool:
+    request = urllib.request.Request(
+        f"{info.otlp_url}/v1/traces",
+        data=_probe(trace_id).SerializeToString(),
+        headers={"Content-Type": "application/x-protobuf"},
+    )
+    started = time.monotonic()
+    try:
+        with urllib.request.urlopen(request, timeout=10):
+            say(f"ok    probe acknowledged after {(time.monotonic() - started) * 1000:.0f} ms")
+            return True
+    except OSError as error:
+        say(f"FAIL  the probe was not accepted: {error}")
+        return False
+
+
+def _probe(trace_id: str) -> ExportTraceServiceRequest:
+    now = time.time_ns()
+    request = ExportTraceServiceRequest()
+    resource_spans = request.resource_spans.add()
+    service = resource_spans.resource.attributes.add(key="service.name")
+    service.value.string_value = "spanledger-doctor"
+    resource_spans.scope_spans.add().spans.append(
+        Span(
+            trace_id=bytes.fromhex(trace_id),
+            span_id=secrets.token_bytes(8),
+            name="doctor probe",
+            start_time_unix_nano=now - 1_000_000,
+            end_time_unix_nano=now,
+        )
+    )
+    return request
+
+
+def _await_probe(
+    info: RunInfo, data: Path, trace_id: str, sent_at: float, timeout_s: float, say: Say
+) -> bool:
+    """Wait until the probe is stored and then worked into a trajectory."""
+    try:
+        store = Store.connect(reader_of(info, data))
+    except StorageError as error:
+        say(f"FAIL  the store cannot be read: {error}")
+        return False
+    stages = [("queryable", "doctor_span"), ("in the trajectories", "doctor_trajectory")]
+    try:
+        while stages:
+            waited = time.monotonic() - sent_at
+            stage, statement = stages[0]
+            if store.rows(statement, {"trace_id": trace_id})[0]["found"]:
+                say(f"ok    probe {stage} after {waited:.1f} s")
+                stages.pop(0)
+            elif waited > timeout_s:
+                say(f"FAIL  probe not {stage} after {waited:.0f} s")
+                _explain(data, say)
+                return False
+            else:
+                time.sleep(0.1)
+    finally:
+        store.close()
+    return True
+
+
+def _explain(data: Path, say: Say) -> None:
+    """Say which stage holds things up."""
+    spool = data / "spool" / "spool.db"
+    try:
+        connection = sqlite3.connect(f"file:{spool}?mode=ro", uri=True)
+        waiting, dead = connection.execute(
+            "SELECT (SELECT count(*) FROM requests), (SELECT count(*) FROM dead_letters)"
+        ).fetchone()
+        connection.close()
+        say(f"      spool: {waiting} requests wait to be stored, {dead} set aside as undecodable")
+    except sqlite3.Error as error:
+        say(f"      spool: cannot be read ({error})")
+    newest = Heartbeats(open_state(f"sqlite:///{data / 'state.db'}")).newest("worker")
+    silent_s = (time.time_ns() - (newest or 0)) / 1e9
+    if newest is None or silent_s > _WORKER_SILENT_S:
+        since = "never" if newest is None else f"{silent_s:.0f} s ago"
+        say(f"      worker: last sign of life {since}; see {data / 'logs' / 'worker.log'}")
+    say(f"      logs: {data / 'logs'}, engine: {data / 'engine' / 'engine.log'}")

@@ -1,0 +1,95 @@
+"""The long-running roles, each in the process it is called in."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from spanledger_server.run_file import RunFile
+
+
+def configure_logging(level: str) -> None:
+    """Log to standard error, one line per event, UTC."""
+    logging.Formatter.converter = time.gmtime
+    logging.basicConfig(
+        level=level.upper(), format="%(asctime)sZ %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def end_with_parent() -> None:
+    """Treat the end of standard input, that is the supervisor's death, like SIGTERM."""
+
+    def wait() -> None:
+        while os.read(0, 1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()
+
+
+def instance_name() -> str:
+    """Return host and process id: names this process among its kind."""
+    return f"{socket.gethostname()[:48]}:{os.getpid()}"
+
+
+def collect(
+    *, host: str, http_port: int, grpc_port: int, data: Path, store_url: str, supervised: bool
+) -> None:
+    """Run the collector until SIGTERM or SIGINT."""
+    import uvloop
+
+    from spanledger_collector.service import CollectorSettings, serve
+    from spanledger_storage.store import StoreSettings
+
+    settings = CollectorSettings(
+        host=host,
+        http_port=http_port,
+        grpc_port=grpc_port,
+        spool=data / "spool" / "spool.db",
+        store=StoreSettings.from_url(store_url),
+        not_ready=_not_ready(data) if supervised else list,
+    )
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await serve(settings, stop)
+
+    uvloop.run(run())
+
+
+def _not_ready(data: Path) -> Callable[[], list[str]]:
+    """Return what tells whether the supervisor has seen everything come up."""
+    file = RunFile(data)
+
+    def check() -> list[str]:
+        info = file.read()
+        return [] if info and info.ready else ["starting: not every process is up yet"]
+
+    return check
+
+
+def work(*, store_url: str, state_url: str) -> None:
+    """Run the jobs until SIGTERM or SIGINT."""
+    from spanledger_server.worker import Worker
+    from spanledger_storage.state import open_state
+    from spanledger_storage.store import StoreSettings
+
+    worker = Worker(StoreSettings.from_url(store_url), open_state(state_url), instance_name())
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    worker.start()
+    stop.wait()
+    worker.stop()

@@ -1,0 +1,129 @@
+"""``run.json`` in the data directory: what ``spanledger up`` runs now, for the other commands."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import IO
+
+import psutil
+from pydantic import BaseModel
+
+from spanledger_server.errors import UsageError
+
+
+class RunInfo(BaseModel, frozen=True):
+    """A running (or last) instance.
+
+    Attributes:
+        pid: the supervisor.
+        started_at_s: its process creation time, so that a reused pid is not mistaken for it.
+        host: address of the OTLP and dashboard ports.
+        children: pids of its processes, for cleaning up after a crash.
+        ready: every process accepts work.
+    """
+
+    pid: int
+    started_at_s: float
+    host: str
+    http_port: int
+    grpc_port: int
+    dashboard_port: int
+    engine_port: int
+    children: tuple[int, ...] = ()
+    ready: bool = False
+
+    @property
+    def otlp_url(self) -> str:
+        """Base URL of OTLP/HTTP."""
+        return f"http://{_for_url(self.host)}:{self.http_port}"
+
+    @property
+    def dashboard_url(self) -> str:
+        """URL of the dashboard."""
+        return f"http://{_for_url(self.host)}:{self.dashboard_port}"
+
+    def is_alive(self) -> bool:
+        """Return whether its supervisor still runs."""
+        try:
+            created = psutil.Process(self.pid).create_time()
+        except psutil.NoSuchProcess:
+            return False
+        return abs(created - self.started_at_s) < 1
+
+
+def _for_url(host: str) -> str:
+    """Return an address that a client on this machine can use."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+
+
+class RunFile:
+    """Reads and writes ``run.json``; the lock beside it keeps instances apart."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._path = directory / "run.json"
+        self._lock: IO[str] | None = None
+
+    def acquire(self) -> None:
+        """Become the only instance on this directory.
+
+        Raises:
+            UsageError: the directory cannot be written, or another instance has it.
+        """
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            self._lock = (self._directory / "lock").open("w", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(
+                f"The data directory {self._directory} cannot be written ({error.strerror}); "
+                "choose another with --data."
+            ) from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            running = self.read()
+            where = (
+                f" (process {running.pid}, dashboard {running.dashboard_url})" if running else ""
+            )
+            raise UsageError(
+                f"Spanledger already runs on {self._directory}{where}; stop it first, or choose "
+                "another directory with --data."
+            ) from None
+
+    def read(self) -> RunInfo | None:
+        """Return what the file says, None when there is none or it is half-written."""
+        try:
+            return RunInfo.model_validate_json(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def write(self, info: RunInfo) -> None:
+        """Replace the file's content, atomically."""
+        temporary = self._path.with_suffix(".tmp")
+        temporary.write_text(info.model_dump_json(), encoding="utf-8")
+        os.replace(temporary, self._path)
+
+    def mark_ready(self, info: RunInfo, *, ready: bool, children: tuple[int, ...]) -> None:
+        """Write whether everything accepts work, and which processes there are."""
+        self.write(info.model_copy(update={"ready": ready, "children": children}))
+
+    def remove(self) -> None:
+        """Forget the instance: it stopped cleanly."""
+        self._path.unlink(missing_ok=True)
+
+
+def running_instance(directory: Path) -> RunInfo:
+    """Return the instance that runs on a data directory.
+
+    Raises:
+        UsageError: none does.
+    """
+    info = RunFile(directory).read()
+    if info is None or not info.is_alive():
+        raise UsageError(
+            f"No Spanledger runs on {directory}; start it with `spanledger up`, or name its "
+            "directory with --data."
+        )
+    return info

@@ -1,0 +1,331 @@
+"""Runs engine, collector, worker and dashboard as child processes and keeps them alive."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from spanledger_server.errors import StartError, UsageError
+from spanledger_server.run_file import RunFile, RunInfo
+from spanledger_storage.engine import Engine, EngineSettings, find_binary
+from spanledger_storage.errors import EngineError, StorageError
+from spanledger_storage.migrations import create_database, migrate
+from spanledger_storage.state import Heartbeats, migrate_state, open_state
+from spanledger_storage.store import Store, StoreSettings
+
+_READY_TIMEOUT_S = 60
+_STOP_TIMEOUT_S = 2.2
+_RESTART_AFTER_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class UpSettings:
+    """What ``spanledger up`` was told. Port 0 means any free port."""
+
+    data: Path
+    host: str
+    http_port: int
+    grpc_port: int
+    dashboard_port: int
+    engine_port: int
+    store_url: str | None = None
+    read_store_url: str | None = None
+    state_url: str | None = None
+
+
+@dataclass(slots=True)
+class _Role:
+    """One child process and how to tell that it works."""
+
+    name: str
+    command: list[str]
+    is_up: Callable[[], bool]
+    process: subprocess.Popen[bytes] | None = None
+    ended_at_s: float | None = None
+    restarts: int = field(default=0)
+
+
+class Supervisor:
+    """Owns the processes of one instance."""
+
+    def __init__(self, settings: UpSettings, say: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._say = say
+        self._stop = threading.Event()
+        self._file = RunFile(settings.data)
+        self._engine: Engine | None = None
+        self._roles: list[_Role] = []
+        self._started_ns = time.time_ns()
+
+    def request_stop(self) -> None:
+        """Ask :meth:`run` to end; safe in a signal handler."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Start everything, tell when it is ready, keep it alive until asked to stop.
+
+        Raises:
+            UsageError: the directory, a port or the store cannot be used.
+            StartError: a process of ours did not come up.
+        """
+        with ExitStack() as cleanup:
+            self._file.acquire()
+            self._end_leftovers()
+            info = self._choose_ports()
+            state_url = self._settings.state_url or f"sqlite:///{self._settings.data / 'state.db'}"
+            cleanup.callback(self._file.remove)
+            cleanup.callback(self._stop_all)
+            self._file.write(info)
+            _migrate_state(state_url)
+            self._start_engine(info)
+            environment = self._environment(info, state_url)
+            self._roles = self._make_roles(info, state_url)
+            for role in self._roles:
+                self._spawn(role, environment)
+            self._migrate_store()
+            self._await_ready(info)
+            self._announce(info)
+            while not self._stop.wait(0.2):
+                self._revive(info, environment)
+
+    # Starting
+
+    def _end_leftovers(self) -> None:
+        """Let the processes of an instance that was killed end; they do so by themselves."""
+        last = self._file.read()
+        mine = [p for pid in (last.children if last else ()) if (p := _ours(pid, last))]
+        _, alive = psutil.wait_procs(mine, timeout=5)
+        for process in alive:
+            process.kill()
+        psutil.wait_procs(alive, timeout=5)
+
+    def _choose_ports(self) -> RunInfo:
+        s = self._settings
+        return RunInfo(
+            pid=os.getpid(),
+            started_at_s=psutil.Process().create_time(),
+            host=s.host,
+            http_port=_free(s.host, s.http_port, "--http-port"),
+            grpc_port=_free(s.host, s.grpc_port, "--grpc-port"),
+            dashboard_port=_free(s.host, s.dashboard_port, "--dashboard-port"),
+            engine_port=0 if s.store_url else _free("127.0.0.1", s.engine_port, "--engine-port"),
+        )
+
+    def _start_engine(self, info: RunInfo) -> None:
+        if self._settings.store_url:
+            return
+        self._engine = Engine(
+            EngineSettings(
+                self._settings.data.absolute() / "engine", info.engine_port, find_binary()
+            )
+        )
+        try:
+            self._engine.start()
+        except EngineError as error:
+            raise StartError(str(error)) from error
+
+    def _store_settings(self) -> tuple[StoreSettings, StoreSettings]:
+        """Return the settings of the writing and the reading user."""
+        if self._engine:
+            return self._engine.writer, self._engine.reader
+        writer = StoreSettings.from_url(self._settings.store_url or "")
+        reader = self._settings.read_store_url
+        return writer, StoreSettings.from_url(reader) if reader else writer
+
+    def _environment(self, info: RunInfo, state_url: str) -> Mapping[str, str]:
+        writer, reader = self._store_settings()
+        return {
+            **os.environ,
+            "SPANLEDGER_STORE_URL": writer.url,
+            "SPANLEDGER_READ_STORE_URL": reader.url,
+            "SPANLEDGER_STATE_URL": state_url,
+            "SPANLEDGER_OTLP_ENDPOINT": info.otlp_url,
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def _make_roles(self, info: RunInfo, state_url: str) -> list[_Role]:
+        data, host = str(self._settings.data), self._settings.host
+        heartbeats = Heartbeats(open_state(state_url))
+
+        def worker_beats() -> bool:
+            return (heartbeats.newest("worker") or 0) >= self._started_ns
+
+        return [
+            _Role(
+                "collector",
+                ["collect", "--supervised", "--data", data, "--host", host,
+                 "--http-port", str(info.http_port), "--grpc-port", str(info.grpc_port)],
+                lambda: _answers(f"{info.otlp_url}/healthz"),
+            ),
+            _Role("worker", ["work", "--supervised"], worker_beats),
+            _Role(
+                "dashboard",
+                ["dashboard", "--supervised", "--host", host,
+                 "--port", str(info.dashboard_port)],
+                lambda: _answers(f"{info.dashboard_url}/_stcore/health"),
+            ),
+        ]  # fmt: skip
+
+    def _spawn(self, role: _Role, environment: Mapping[str, str]) -> None:
+        log = self._log_of(role)
+        log.parent.mkdir(exist_ok=True)
+        with log.open("ab" if role.restarts else "wb") as output:
+            role.process = subprocess.Popen(
+                [sys.executable, "-m", "spanledger_server", *role.command],
+                stdin=subprocess.PIPE,  # its end of file tells the child that we are gone
+                stdout=output,
+                stderr=output,
+                env=environment,
+                start_new_session=True,  # Ctrl-C is for the supervisor alone
+            )
+        role.ended_at_s = None
+
+    def _log_of(self, role: _Role) -> Path:
+        return self._settings.data / "logs" / f"{role.name}.log"
+
+    def _migrate_store(self) -> None:
+        writer, _ = self._store_settings()
+        try:
+            create_database(writer)
+            store = Store.connect(writer)
+            try:
+                migrate(store)
+            finally:
+                store.close()
+        except StorageError as error:
+            raise StartError(str(error)) from error
+
+    def _await_ready(self, info: RunInfo) -> None:
+        deadline = time.monotonic() + _READY_TIMEOUT_S
+        waiting = list(self._roles)
+        while waiting and not self._stop.is_set():
+            for role in waiting:
+                if role.process and role.process.poll() is not None:
+                    raise StartError(f"The {role.name} did not start. {self._last_words(role)}")
+            waiting = [role for role in waiting if not role.is_up()]
+            if waiting and time.monotonic() > deadline:
+                names = ", ".join(role.name for role in waiting)
+                raise StartError(f"Not up after {_READY_TIMEOUT_S} s: {names}.")
+            self._stop.wait(0.05 if waiting else 0)
+        self._file.mark_ready(info, ready=True, children=self._pids())
+
+    def _last_words(self, role: _Role) -> str:
+        lines = self._log_of(role).read_text(encoding="utf-8", errors="replace").splitlines()
+        said = next((line for line in reversed(lines) if line.strip()), "nothing")
+        return f"Its log ({self._log_of(role)}) ends: {said[:500]}"
+
+    def _announce(self, info: RunInfo) -> None:
+        if self._stop.is_set():
+            return
+        self._say(
+            "Spanledger is ready.\n\n"
+            f"  Dashboard  {info.dashboard_url}\n"
+            f"  Data       {self._settings.data.absolute()}\n\n"
+            "Point an agent at it:\n\n"
+            f"  export OTEL_EXPORTER_OTLP_ENDPOINT={info.otlp_url}\n"
+            "  export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n\n"
+            f"  (gRPC: port {info.grpc_port})\n\n"
+            "Demo data: make demo (or spanledger demo) in a second terminal. Stop: Ctrl-C."
+        )
+
+    # Running
+
+    def _revive(self, info: RunInfo, environment: Mapping[str, str]) -> None:
+        """Start again what ended, the engine first."""
+        changed = False
+        if self._engine and self._engine.poll() is not None:
+            self._say("The engine ended; starting it again.")
+            self._start_engine(info)
+            changed = True
+        for role in self._roles:
+            if role.process is None or role.process.poll() is None:
+                continue
+            if role.ended_at_s is None:
+                role.ended_at_s = time.monotonic()
+                self._say(f"The {role.name} ended; starting it again. {self._last_words(role)}")
+            if time.monotonic() - role.ended_at_s >= min(30, _RESTART_AFTER_S * role.restarts):
+                role.restarts += 1
+                self._spawn(role, environment)
+            changed = True
+        if changed:
+            up = all(r.process and r.process.poll() is None for r in self._roles)
+            self._file.mark_ready(info, ready=up, children=self._pids())
+
+    def _pids(self) -> tuple[int, ...]:
+        engine = (self._engine.pid,) if self._engine and self._engine.pid else ()
+        return (*engine, *(r.process.pid for r in self._roles if r.process))
+
+    # Stopping
+
+    def _stop_all(self) -> None:
+        """End the roles together, then the engine, so that a batch in hand can be finished."""
+        processes = [r.process for r in self._roles if r.process]
+        for process in processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_TIMEOUT_S
+        for process in processes:
+            try:
+                process.wait(max(0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if self._engine:
+            self._engine.stop(timeout_s=0.5)
+
+
+def _migrate_state(state_url: str) -> None:
+    try:
+        migrate_state(open_state(state_url))
+    except StorageError as error:
+        raise StartError(str(error)) from error
+
+
+def _ours(pid: int, last: RunInfo | None) -> psutil.Process | None:
+    """Return the process if it is a child the last instance left behind, not a reused pid."""
+    try:
+        process = psutil.Process(pid)
+        known = any("spanledger" in part for part in process.cmdline())
+    except psutil.Error:
+        return None
+    return process if known and last and not last.is_alive() else None
+
+
+def _free(host: str, port: int, option: str) -> int:
+    """Return the port, or any free one for 0.
+
+    Raises:
+        UsageError: somebody listens there already.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise UsageError(
+                f"Cannot listen on {host}:{port} ({error.strerror}); choose another port with "
+                f"{option} (0: any free one)."
+            ) from None
+        return int(probe.getsockname()[1])
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=1) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,71 @@
+"""The worker: jobs on a schedule, each idempotent, none overlapping itself."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC
+
+import sqlalchemy as sa
+from apscheduler.schedulers.background import BackgroundScheduler
+from spanledger_analytics.job import LedgerJob
+
+from spanledger_storage.errors import StoreError
+from spanledger_storage.state import Heartbeats, Watermarks
+from spanledger_storage.store import Store, StoreSettings
+
+log = logging.getLogger(__name__)
+
+_LEDGER_EVERY_S = 0.5
+_USAGE_EVERY_S = 3
+_HEARTBEAT_EVERY_S = 2
+
+
+class Worker:
+    """Runs the jobs of one process."""
+
+    def __init__(self, settings: StoreSettings, state: sa.Engine, instance: str) -> None:
+        self._settings = settings
+        self._watermarks = Watermarks(state)
+        self._heartbeats = Heartbeats(state)
+        self._instance = instance
+        self._job: LedgerJob | None = None
+        self._trouble: dict[str, str] = {}
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1}
+        )
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._add("ledger", _LEDGER_EVERY_S, lambda job: job.run_once())
+        self._add("usage", _USAGE_EVERY_S, lambda job: job.run_usage_once())
+        self._scheduler.add_job(self._beat, "interval", seconds=_HEARTBEAT_EVERY_S)
+        self._scheduler.start()
+        self._beat()
+
+    def stop(self) -> None:
+        """Let running jobs end; what they did not do, the next start does."""
+        self._scheduler.shutdown(wait=True)
+
+    def _add(self, name: str, every_s: float, run: Callable[[LedgerJob], object]) -> None:
+        self._scheduler.add_job(
+            self._guard, "interval", (name, run), seconds=every_s, misfire_grace_time=None
+        )
+
+    def _guard(self, name: str, run: Callable[[LedgerJob], object]) -> None:
+        """Run a job; a failing store is said once and tried again at the next tick."""
+        try:
+            if self._job is None:
+                store = Store.connect(self._settings)
+                self._job = LedgerJob(store, self._watermarks, now_ns=time.time_ns)
+            run(self._job)
+        except StoreError as error:
+            if self._trouble.get(name) != str(error):
+                log.warning("job %s: %s", name, error)
+            self._trouble[name] = str(error)
+        else:
+            self._trouble.pop(name, None)
+
+    def _beat(self) -> None:
+        self._heartbeats.beat("worker", self._instance, time.time_ns())

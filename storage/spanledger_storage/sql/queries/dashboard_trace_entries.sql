@@ -1,0 +1,23 @@
+-- What do the calls of a trace cost, and on which spans were they seen?
+-- Parameters: project; trace_id; hours_s: unix seconds, from dashboard_trace_hours.
+-- Columns: span_id (primary), kind, total_cost_usd (NULL: unknown), price_status, usage_source,
+-- input_tokens, output_tokens, merged_span_ids (the other spans of this trace the call was seen
+-- in). One row per ledger entry.
+-- Sort key used: (project, toStartOfHour(time), trace_id).
+SELECT
+    span_id,
+    kind,
+    total_cost_usd,
+    price_status,
+    usage_source,
+    input_tokens,
+    output_tokens,
+    arrayFilter(
+        s -> s != span_id,
+        arrayMap(s -> s.2, arrayFilter(s -> s.1 = {trace_id:String}, source_spans))
+    ) AS merged_span_ids
+FROM ledger_current
+WHERE project = {project:String}
+    AND toStartOfHour(time) IN (SELECT toDateTime(arrayJoin({hours_s:Array(UInt32)}), 'UTC'))
+    AND trace_id = {trace_id:String}
+ORDER BY time, span_id

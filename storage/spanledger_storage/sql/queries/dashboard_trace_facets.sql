@@ -1,0 +1,13 @@
+-- Which agents, models and services can the trace list be filtered by?
+-- Parameters: project; from_s, to_s: unix seconds, half open, of the start.
+-- Columns: agents, models, services: sorted lists without empty names, at most 200 each. One row.
+-- Sort key used: (project, toStartOfHour(start_time)).
+SELECT
+    arraySort(arrayFilter(x -> x != '', groupUniqArrayArray(200)(arrayPushBack(trajectories.agents, agent_name)))) AS agents,
+    arraySort(arrayFilter(x -> x != '', groupUniqArrayArray(200)(trajectories.models))) AS models,
+    arraySort(arrayFilter(x -> x != '', groupUniqArray(200)(service_name))) AS services
+FROM trajectories FINAL
+WHERE project = {project:String}
+    AND is_deleted = 0
+    AND start_time >= toDateTime({from_s:Int64}, 'UTC')
+    AND start_time < toDateTime({to_s:Int64}, 'UTC')

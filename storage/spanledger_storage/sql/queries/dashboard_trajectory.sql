@@ -1,0 +1,22 @@
+-- What is known of one trajectory as a whole?
+-- Parameters: project; trace_id; hours_s: unix seconds, from dashboard_trace_hours.
+-- Columns: name, status (open closed), outcome, agent_name, agents, session_id, user_id, task_id,
+-- service_name, environment. No row while the jobs have not seen the trace yet.
+-- Sort key used: (project, toStartOfHour(start_time), trajectory_id).
+SELECT
+    name,
+    status,
+    outcome,
+    agent_name,
+    agents,
+    session_id,
+    user_id,
+    task_id,
+    service_name,
+    environment
+FROM trajectories FINAL
+WHERE project = {project:String}
+    AND toStartOfHour(start_time) IN (SELECT toDateTime(arrayJoin({hours_s:Array(UInt32)}), 'UTC'))
+    AND trajectory_id = {trace_id:String}
+    AND is_deleted = 0
+LIMIT 1

@@ -1,0 +1,27 @@
+-- What was used and what did it cost in the last hours, in buckets finer than the hourly cube?
+-- Parameters: project; from_s, to_s: unix seconds, half open; bucket_s: seconds.
+-- Columns and grain: those of dashboard_usage_hourly.
+-- "Unpriced" and "without usage" mean what they mean in usage_hourly: usage known but no
+-- price; answered but no token count.
+-- Sort key used: (project, toStartOfHour(time)).
+SELECT
+    intDiv(toUnixTimestamp(time), {bucket_s:UInt32}) * {bucket_s:UInt32} AS bucket_s,
+    kind,
+    model,
+    agent_name,
+    count() AS calls,
+    countIf(status = 'error') AS errors,
+    countIf(price_status = 'unpriced' AND usage_source != 'none') AS unpriced_calls,
+    countIf(usage_source = 'none' AND status != 'error' AND kind IN ('llm', 'embedding')) AS calls_without_usage,
+    sum(ifNull(entry.input_tokens, 0)) AS input_tokens,
+    sum(ifNull(entry.uncached_tokens, 0)) AS uncached_tokens,
+    sum(ifNull(entry.cache_read_tokens, 0)) AS cache_read_tokens,
+    sum(ifNull(entry.cache_write_tokens, 0)) AS cache_write_tokens,
+    sum(ifNull(entry.output_tokens, 0)) AS output_tokens,
+    sum(ifNull(entry.total_cost_usd, 0)) AS total_cost_usd
+FROM ledger_current AS entry
+WHERE project = {project:String}
+    AND time >= toDateTime({from_s:Int64}, 'UTC')
+    AND time < toDateTime({to_s:Int64}, 'UTC')
+GROUP BY bucket_s, kind, model, agent_name
+ORDER BY bucket_s, kind, model, agent_name
