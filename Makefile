@@ -39,12 +39,12 @@ types: install
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 bench: install
-	$(BIN)/python benchmarks/ingest.py
-	$(BIN)/python benchmarks/trace_open.py
+	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.trace_open
 
 # Needs a running instance with data: make up, make demo.
 screenshots: install chromium
-	$(BIN)/python benchmarks/screenshots.py --url http://127.0.0.1:8501 --out docs/img
+	$(BIN)/python -m benchmarks.screenshots --url http://127.0.0.1:8501 --out docs/img
 
 # The browser tests and screenshots drive the distribution's chromium; without it they are skipped.
 chromium:

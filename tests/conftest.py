@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import socket
 from collections.abc import Iterator
@@ -29,20 +30,25 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     engine.stop()
 
 
-@pytest.fixture
-def store_settings(engine: Engine) -> Iterator[StoreSettings]:
-    """Settings of an empty, migrated database of this test alone."""
+@contextlib.contextmanager
+def fresh_store(engine: Engine) -> Iterator[Store]:
+    """An empty, migrated database of its own, dropped afterwards."""
     settings = engine.writer.with_database(f"test_{next(_numbers)}")
     create_database(settings)
     store = Store.connect(settings)
     migrate(store)
-    yield settings
+    yield store
     store.execute(f"DROP DATABASE {settings.database} SYNC")
     store.close()
 
 
 @pytest.fixture
-def store(store_settings: StoreSettings) -> Iterator[Store]:
-    store = Store.connect(store_settings)
-    yield store
-    store.close()
+def store(engine: Engine) -> Iterator[Store]:
+    with fresh_store(engine) as store:
+        yield store
+
+
+@pytest.fixture
+def store_settings(store: Store) -> StoreSettings:
+    """Settings of the same database that `store` is connected to."""
+    return store.settings

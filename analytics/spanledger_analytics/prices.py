@@ -40,6 +40,7 @@ _NS_PER_DAY = 86_400 * 10**9
 _NS_PER_S = 10**9
 _CACHE_LIMIT = 50_000  # model names come from outside; a flood of them must not fill the memory
 
+_Rate = Decimal | TieredPrices
 _Constraint = StartDateConstraint | TimeOfDateConstraint | None
 
 
@@ -104,7 +105,8 @@ class Price:
             return None, None, None
         if self.input is None or self.cache_read is None or self._is_split_unknown(tokens):
             return (0, None, None) if tokens.input == 0 else None
-        audio, image = tokens.audio_input or 0, tokens.image or 0
+        audio = 0 if self.audio_input == self.input else tokens.audio_input or 0
+        image = 0 if self.image_input == self.input else tokens.image or 0
         text = (tokens.uncached or 0) - audio - image
         writes = self._write_cost(tokens)
         if text < 0 or writes is None:
@@ -306,7 +308,7 @@ class _Schedule:
 
     def _at_moment(self, moment: datetime) -> ContextPrices:
         constraint, standard = self._standard(moment)
-        rates: dict[str, object] = {k: v for k, v in vars(standard).items() if v is not None}
+        rates: dict[str, _Rate] = {k: v for k, v in vars(standard).items() if v is not None}
         price_id = f"{self._label}@{_constraint_label(constraint)}"
         taken: set[str] = set()
         for variant in self._variants:
@@ -348,7 +350,7 @@ def _variant_label(variant: PriceVariant) -> str:
     return f"{when}@{_constraint_label(variant.constraint)}"
 
 
-def _context_prices(price_id: str, rates: dict[str, object]) -> ContextPrices:
+def _context_prices(price_id: str, rates: dict[str, _Rate]) -> ContextPrices:
     tiers = {
         tier.start
         for rate in rates.values()
@@ -363,7 +365,7 @@ def _context_prices(price_id: str, rates: dict[str, object]) -> ContextPrices:
     return ContextPrices(starts, bands)
 
 
-def _flat(rates: dict[str, object], start: int) -> dict[str, Fraction]:
+def _flat(rates: dict[str, _Rate], start: int) -> dict[str, Fraction]:
     """Return the rates of requests just above ``start`` input tokens, USD per unit of the data."""
     flat: dict[str, Fraction] = {}
     for key, rate in rates.items():
@@ -373,7 +375,7 @@ def _flat(rates: dict[str, object], start: int) -> dict[str, Fraction]:
                 if tier.start <= start:
                     price = tier.price
             flat[key] = Fraction(price)
-        elif isinstance(rate, Decimal):
+        else:
             flat[key] = Fraction(rate)
     return flat
 

@@ -3,69 +3,110 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import pyarrow as pa
 
+Array: TypeAlias = "pa.Array[Any]"
 Row: TypeAlias = dict[str, object]
 """One span: a copy of ``TEMPLATE`` with values filled in, no key added or removed."""
 
 _TIME = pa.timestamp("ns", "UTC")
 
-_TEXTS = (
-    "project trace_id span_id parent_span_id name kind status status_message error_type "
-    "service_name service_version environment scope_name scope_version dialect role "
-    "agent_name agent_id agent_version workflow_name task_id task_outcome session_id user_id "
-    "provider request_model response_model service_tier region usage_source response_id "
-    "request_id finish_reason reasoning_level tool_name tool_call_id tool_outcome "
-    "tool_arguments tool_result trace_state"
-).split()
-_COUNTS = (
-    "input_tokens cache_read_tokens cache_write_tokens cache_write_5m_tokens "
-    "cache_write_1h_tokens output_tokens reasoning_tokens audio_input_tokens "
-    "audio_output_tokens image_tokens ttft_ns max_tokens"
-).split()
-_NUMBERS = "temperature top_p top_k frequency_penalty presence_penalty".split()
+_TEXT = pa.string()
+_COUNT = pa.uint64()
+_NUMBER = pa.float64()
 
 _TYPES: dict[str, pa.DataType] = {
-    **dict.fromkeys(_TEXTS, pa.string()),
-    **dict.fromkeys(_COUNTS, pa.uint64()),
-    **dict.fromkeys(_NUMBERS, pa.float64()),
+    "project": _TEXT,
+    "trace_id": _TEXT,
+    "span_id": _TEXT,
+    "parent_span_id": _TEXT,
+    "name": _TEXT,
+    "kind": _TEXT,
+    "status": _TEXT,
+    "status_message": _TEXT,
+    "error_type": _TEXT,
     "start_time": _TIME,
     "end_time": _TIME,
+    "service_name": _TEXT,
+    "service_version": _TEXT,
+    "environment": _TEXT,
+    "scope_name": _TEXT,
+    "scope_version": _TEXT,
+    "dialect": _TEXT,
+    "role": _TEXT,
+    "agent_name": _TEXT,
+    "agent_id": _TEXT,
+    "agent_version": _TEXT,
+    "workflow_name": _TEXT,
+    "task_id": _TEXT,
+    "task_outcome": _TEXT,
+    "session_id": _TEXT,
+    "user_id": _TEXT,
+    "provider": _TEXT,
+    "request_model": _TEXT,
+    "response_model": _TEXT,
+    "service_tier": _TEXT,
+    "region": _TEXT,
+    "input_tokens": _COUNT,
+    "cache_read_tokens": _COUNT,
+    "cache_write_tokens": _COUNT,
+    "cache_write_5m_tokens": _COUNT,
+    "cache_write_1h_tokens": _COUNT,
+    "output_tokens": _COUNT,
+    "reasoning_tokens": _COUNT,
+    "audio_input_tokens": _COUNT,
+    "audio_output_tokens": _COUNT,
+    "image_tokens": _COUNT,
+    "usage_source": _TEXT,
     "reported_cost_usd": pa.decimal128(38, 12),
+    "ttft_ns": _COUNT,
     "stream": pa.bool_(),
+    "response_id": _TEXT,
+    "request_id": _TEXT,
+    "finish_reason": _TEXT,
     "attempts": pa.uint32(),
+    "temperature": _NUMBER,
+    "top_p": _NUMBER,
+    "top_k": _NUMBER,
+    "max_tokens": _COUNT,
     "seed": pa.int64(),
+    "frequency_penalty": _NUMBER,
+    "presence_penalty": _NUMBER,
+    "reasoning_level": _TEXT,
+    "tool_name": _TEXT,
+    "tool_call_id": _TEXT,
+    "tool_outcome": _TEXT,
+    "tool_arguments": _TEXT,
+    "tool_result": _TEXT,
+    "trace_state": _TEXT,
     "ingested_at": pa.timestamp("ms", "UTC"),
-    "version": pa.uint64(),
+    "version": _COUNT,
 }
 
 TEMPLATE: Row = {
-    **dict.fromkeys(_TYPES),
-    **dict.fromkeys(_TEXTS, ""),
+    **{name: "" if kind is _TEXT else None for name, kind in _TYPES.items()},
     "role": "other",
     "usage_source": "none",
 }
 
-MESSAGE_SCHEMA = pa.schema(
-    [
-        ("project", pa.string()),
-        ("hash", pa.binary(16)),
-        ("role", pa.string()),
-        ("content", pa.string()),
-        ("stored_at", pa.timestamp("s", "UTC")),
-    ]
-)
-TOUCH_SCHEMA = pa.schema(
-    [
-        ("project", pa.string()),
-        ("trace_id", pa.string()),
-        ("hour", pa.timestamp("s", "UTC")),
-        ("flush_id", pa.string()),
-        ("spans", pa.uint32()),
-    ]
-)
+_MESSAGES: dict[str, pa.DataType] = {
+    "project": pa.string(),
+    "hash": pa.binary(16),
+    "role": pa.string(),
+    "content": pa.string(),
+    "stored_at": pa.timestamp("s", "UTC"),
+}
+MESSAGE_SCHEMA = pa.schema(_MESSAGES)
+_TOUCHES: dict[str, pa.DataType] = {
+    "project": pa.string(),
+    "trace_id": pa.string(),
+    "hour": pa.timestamp("s", "UTC"),
+    "flush_id": pa.string(),
+    "spans": pa.uint32(),
+}
+TOUCH_SCHEMA = pa.schema(_TOUCHES)
 
 
 class Lists:
@@ -82,11 +123,11 @@ class Lists:
         self.flat.extend(items)
         self.offsets.append(len(self.flat))
 
-    def array(self, kind: pa.DataType) -> pa.Array:
+    def array(self, kind: pa.DataType) -> Array:
         """Return the column as ``list<kind>``."""
         return self.wrap(_array(self.flat, kind))
 
-    def wrap(self, elements: pa.Array) -> pa.Array:
+    def wrap(self, elements: Array) -> Array:
         """Return the column around elements that are already an array."""
         return pa.ListArray.from_arrays(pa.array(self.offsets, pa.int32()), elements)
 
@@ -107,13 +148,11 @@ class Maps:
         self.values.extend(items.values())
         self.offsets.append(len(self.keys))
 
-    def array(self) -> pa.Array:
+    def array(self) -> Array:
         """Return the column as ``map<string, string>``."""
-        return pa.MapArray.from_arrays(
-            pa.array(self.offsets, pa.int32()),
-            pa.array(self.keys, pa.string()),
-            pa.array(self.values, pa.string()),
-        )
+        offsets: Any = pa.array(self.offsets, pa.int32())  # the stubs know 64-bit ones only
+        keys, values = pa.array(self.keys, pa.string()), pa.array(self.values, pa.string())
+        return cast("Array", pa.MapArray.from_arrays(offsets, keys, values))
 
 
 class SpanColumns:
@@ -135,7 +174,7 @@ class SpanColumns:
     )
 
     def __init__(self) -> None:
-        self.rows: list[Row] = []
+        self.rows: list[tuple[object, ...]] = []  # values in the order of TEMPLATE
         self.attributes = Maps()
         self.resources = Maps()
         self.resource_of_row: list[int] = []
@@ -155,9 +194,8 @@ class SpanColumns:
 
     def table(self) -> pa.Table:
         """Return one row per span in the order they were added."""
-        cells = zip(*(row.values() for row in self.rows), strict=True)
-        values = list(cells) if self.rows else [()] * len(TEMPLATE)
-        arrays: dict[str, pa.Array] = {
+        values = list(zip(*self.rows, strict=True)) if self.rows else [()] * len(TEMPLATE)
+        arrays: dict[str, Array] = {
             name: _array(column, _TYPES[name])
             for name, column in zip(TEMPLATE, values, strict=True)
         }
@@ -176,9 +214,14 @@ class SpanColumns:
         return pa.table(arrays)
 
 
-def _array(values: Sequence[object], kind: pa.DataType) -> pa.Array:
+def _array(values: Sequence[object], kind: pa.DataType) -> Array:
     if pa.types.is_timestamp(kind):  # from integers: far faster than from datetime objects
-        return pa.array(values, pa.int64()).cast(kind)
-    if None in values and not any(value is not None for value in values):
-        return pa.nulls(len(values), kind)
-    return cast("pa.Array", pa.array(values, kind))
+        return _build(values, pa.int64()).cast(kind)
+    if values and values.count(values[0]) == len(values):  # most columns of most batches
+        value: Any = pa.scalar(values[0], kind)
+        return cast("Array", pa.repeat(value, len(values)))
+    return _build(values, kind)
+
+
+def _build(values: Sequence[object], kind: pa.DataType) -> Array:
+    return cast("Array", pa.array(cast("Sequence[Any]", values), kind))

@@ -15,8 +15,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from spanledger_collector import dialects
 from spanledger_collector.columns import MESSAGE_SCHEMA, TEMPLATE, TOUCH_SCHEMA, Row, SpanColumns
-from spanledger_collector.content import absorb_event, read_content
 from spanledger_collector.dialects.base import Dialect, Draft, Sources
+from spanledger_collector.dialects.content import absorb_event, read_content
 from spanledger_collector.messages import MessageStore
 from spanledger_collector.values import Attributes, read_attributes, render, text, time_ns
 
@@ -135,14 +135,14 @@ class _Batch:
             if isinstance(word, str) and (role := roles.get(word.lower())):
                 row["role"] = role
                 break
-        draft = Draft(span, attributes, row)
+        draft = Draft(span, attributes, row, [], [], [])
         if dialect.interpret is not None:
             dialect.interpret(draft)
         columns = self._spans
         self._add_events(draft, dialect)
         inputs, outputs = read_content(draft, dialect.content, self._messages, scope.project)
         _settle(row, attributes)
-        columns.rows.append(row)
+        columns.rows.append(tuple(row.values()))
         columns.resource_of_row.append(scope.resource)
         columns.input_messages.append(inputs)
         columns.output_messages.append(outputs)
@@ -154,6 +154,10 @@ class _Batch:
     def _add_events(self, draft: Draft, dialect: Dialect) -> None:
         """Keep the events of a span, but for stream chunks and messages, which are held."""
         columns = self._spans
+        if not draft.span.events:
+            columns.event_times.append(())
+            columns.event_names.append(())
+            return
         times: list[int] = []
         names: list[str] = []
         for event in draft.span.events:
@@ -175,8 +179,11 @@ class _Batch:
         columns.event_names.append(names)
 
     def _add_links(self, span: Span) -> None:
-        columns = self._spans
-        links = span.links
+        columns, links = self._spans, span.links
+        if not links:
+            columns.link_trace_ids.append(())
+            columns.link_span_ids.append(())
+            return
         columns.link_trace_ids.append([link.trace_id.hex() for link in links])
         columns.link_span_ids.append([link.span_id.hex() for link in links])
         for link in links:

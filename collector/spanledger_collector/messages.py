@@ -1,8 +1,8 @@
 """Messages in one canonical form, so that the same message has the same hash in every call.
 
-The form is that of the OpenTelemetry GenAI conventions, ``{"role", "parts": [...]}``. What providers
-and frameworks write instead (OpenAI chat and Responses items, Anthropic blocks, Bedrock blocks,
-LangChain dumps) is renamed to it; what belongs to a call and not to the message (finish_reason)
+The form is that of the OpenTelemetry GenAI conventions, ``{"role", "parts": [...]}``. What
+providers and frameworks write instead (OpenAI chat and Responses items, Anthropic and Bedrock
+blocks) is renamed to it; what belongs to a call and not to the message (finish_reason)
 is left out, because the answer of one call is the history of the next.
 """
 
@@ -14,7 +14,7 @@ from typing import TypeAlias, cast
 
 import orjson
 
-from spanledger_collector.values import Value, dump_json, parse_json
+from spanledger_collector.values import Value, parse_any_depth, parse_json
 
 Message: TypeAlias = dict[str, object]
 
@@ -25,6 +25,8 @@ _ROLES = {
     "thinking": "assistant",
     "function": "tool",
     "developer": "system",
+    "tool-call": "assistant",
+    "tool-response": "tool",
 }
 _TYPES = {
     "input_text": "text",
@@ -69,16 +71,14 @@ class MessageStore:
         """Keep the messages and return their hashes in order.
 
         Raises:
-            ValueError: a message is nested too deeply to be written as JSON.
+            ValueError: a message is nested deeper than JSON can be written here (254 levels).
         """
         hashes: list[bytes] = []
         for message in messages:
             try:
                 content = orjson.dumps(message, option=orjson.OPT_SORT_KEYS)
-                if b"null" in content:  # perhaps a NaN, which the slower way names
-                    content = dump_json(message)
-            except orjson.JSONEncodeError:
-                content = dump_json(message)
+            except orjson.JSONEncodeError as error:
+                raise ValueError(f"a message cannot be kept: {error}") from None
             digest = blake2b(content, digest_size=16).digest()
             hashes.append(digest)
             self.rows[project, digest] = (cast("str", message["role"]), content)
@@ -104,9 +104,10 @@ class MessageStore:
 
 def parts_of(value: Value, role: str) -> list[object]:
     """Return the parts in a JSON list, a single part, or a plain text; definitions unchanged."""
-    parsed = parse_json(value)
+    parsed = parse_any_depth(value)
     if parsed is None:
-        return [{"type": "text", "content": value}] if isinstance(value, str) and value else []
+        plain = isinstance(value, str) and value and role != "tool_definitions"
+        return [{"type": "text", "content": value}] if plain else []
     items = parsed if isinstance(parsed, list) else [parsed]
     return items if role == "tool_definitions" else [part(item) for item in items]
 
@@ -121,21 +122,24 @@ def split(value: Value, role: str) -> list[Message] | None:
     Returns:
         ``None`` when the value is something else, for example JSON cut off by a length limit.
     """
-    parsed = parse_json(value)
+    parsed = parse_any_depth(value)
     if isinstance(parsed, dict):
         inner = parsed.get("messages")
         parsed = inner if isinstance(inner, list) else [parsed]
     if not isinstance(parsed, list):
         return None
-    if not all(type(item) is dict and not _MESSAGE_KEYS.isdisjoint(item) for item in parsed):
-        return None
-    return [canonical(item, role) for item in parsed]
+    messages: list[Message] = []
+    for item in parsed:
+        if type(item) is not dict or _MESSAGE_KEYS.isdisjoint(item):
+            return None
+        messages.append(canonical(item, role))
+    return messages
 
 
 def canonical(message: dict[str, object], role: str) -> Message:
     """Return a message in the canonical form; ``role`` if it names none."""
     named = message.get("role")
-    spoken = named.lower() if type(named) is str and named else role
+    spoken = named.lower() if type(named) is str and named not in ("", "unknown") else role
     parts = message.get("parts")
     if type(parts) is list:
         result: Message = {
@@ -160,7 +164,9 @@ def part(item: object) -> object:
     if not isinstance(item, dict):
         return {"type": "unknown", "content": item}
     fields = _unwrap(item)
-    given = fields.pop("type", "text")
+    given = fields.pop("type", None)
+    if given is None and not fields.keys().isdisjoint(_TEXT_KEYS | {"text"}):
+        given = "text"
     kind = _TYPES.get(given, given) if isinstance(given, str) else "unknown"
     renames = _RENAMES.get(kind, {})
     result: dict[str, object] = {"type": kind}
@@ -199,8 +205,10 @@ def _chat_parts(message: dict[str, object], role: str) -> list[object]:
         parts = [part(item) for item in content] if isinstance(content, list) else []
     calls = message.get("tool_calls")
     if isinstance(calls, list):
-        parts += [part({"type": "tool_call", **call} if isinstance(call, dict) else call)
-                  for call in calls]
+        parts += [
+            part({"type": "tool_call", **call} if isinstance(call, dict) else call)
+            for call in calls
+        ]
     return parts
 
 
@@ -219,5 +227,3 @@ _WRAPPERS = {
     "toolUse": "tool_call",
     "toolResult": "tool_call_response",
 }
-
-

@@ -24,6 +24,7 @@ MAX_TIME_NS = 2**63 - 1
 """The last instant a DateTime64(9) can hold: 2262-04-11T23:47:16.854775807Z."""
 _MAX_COUNT = 2**53  # above it a JSON number or a double no longer counts in ones
 _DIGITS = re.compile(r"\d{1,16}(?:\.0*)?", re.ASCII)
+_SAFE_DEPTH = 200  # orjson writes 254 levels, but reads 1024
 _USD_STEP = Decimal("1e-12")
 _MAX_USD = Decimal("1e20")
 _WORDS = {"true": True, "false": False}
@@ -33,9 +34,9 @@ def read_attributes(pairs: Iterable[KeyValue]) -> Attributes:
     """Return the attributes by key; of a repeated key the last value counts."""
     attributes: Attributes = {}
     for pair in pairs:
-        # Most values are strings: asking for the text first saves the oneof look-up.
+        # Most values are texts and counts: asking for these first saves the oneof look-up.
         value = pair.value
-        attributes[pair.key] = value.string_value or read_value(value)
+        attributes[pair.key] = value.string_value or value.int_value or read_value(value)
     return attributes
 
 
@@ -65,12 +66,11 @@ def read_value(value: AnyValue) -> Value:
 
 def render(value: Value) -> str:
     """Return the text of a value in the attributes map; lists and maps as compact JSON."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
+    kind = type(value)
+    if kind is str or kind is int:
         return str(value)
+    if kind is bool:
+        return "true" if value else "false"
     if isinstance(value, float):
         return _render_float(value)
     if isinstance(value, bytes):
@@ -81,25 +81,30 @@ def render(value: Value) -> str:
 def dump_json(value: object) -> bytes:
     """Return compact JSON with sorted keys: bytes as base64, NaN and infinities as their names.
 
-    Raises:
-        ValueError: the value is nested deeper than orjson writes (254 levels).
+    The value comes from a protobuf message or from ``parse_json``, which bound its depth.
     """
-    try:
-        text = orjson.dumps(value, default=_jsonable, option=orjson.OPT_SORT_KEYS)
-        if b"null" in text and _has_special_float(value):
-            text = orjson.dumps(_name_floats(value), option=orjson.OPT_SORT_KEYS)
-    except (orjson.JSONEncodeError, RecursionError) as error:
-        raise ValueError(f"not representable as JSON: {error}") from None
-    return text
+    return orjson.dumps(_writable(value), option=orjson.OPT_SORT_KEYS)
 
 
 def parse_json(value: Value) -> object:
     """Return the parsed JSON list or map in a string, the value itself if it is structured.
 
-    Returns ``None`` for everything else, also for text that merely starts like JSON.
+    Returns ``None`` for everything else, also for text that merely starts like JSON, and for
+    JSON nested so deep that it could not be written again inside a message.
     """
+    parsed = parse_any_depth(value)
+    if isinstance(value, str) and value.count("[") + value.count("{") > _SAFE_DEPTH:
+        try:
+            orjson.dumps([[[[[[[[parsed]]]]]]]])  # room for the message around it
+        except orjson.JSONEncodeError:
+            return None
+    return parsed
+
+
+def parse_any_depth(value: Value) -> object:
+    """Return what ``parse_json`` does, but JSON of any depth: writing it again may fail."""
     if not isinstance(value, str):
-        return value if isinstance(value, (list, dict)) else None
+        return _writable(value) if isinstance(value, (list, dict)) else None
     if value[:1] not in ("[", "{", " ", "\n"):
         return None
     try:
@@ -202,25 +207,12 @@ def _render_float(value: float) -> str:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def _jsonable(value: object) -> str:
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode("ascii")
-    raise TypeError(f"no JSON for {type(value).__name__}")
-
-
-def _has_special_float(value: object) -> bool:
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    if isinstance(value, dict):
-        return any(map(_has_special_float, value.values()))
-    return isinstance(value, list) and any(map(_has_special_float, value))
-
-
-def _name_floats(value: object) -> object:
+def _writable(value: object) -> object:
+    """Return a value as JSON can say it: bytes as base64, NaN and infinities by name."""
     if isinstance(value, float):
         return value if math.isfinite(value) else _render_float(value)
     if isinstance(value, dict):
-        return {key: _name_floats(item) for key, item in value.items()}
+        return {key: _writable(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_name_floats(item) for item in value]
-    return _jsonable(value) if isinstance(value, bytes) else value
+        return [_writable(item) for item in value]
+    return base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else value

@@ -6,10 +6,12 @@ from spanledger_dashboard import navigation, scope
 from spanledger_dashboard.failures import explained
 from spanledger_dashboard.styles import apply_styles
 
-st.set_page_config(page_title="Spanledger", page_icon="🧾", layout="wide")
+_SIDEBAR_WIDTH_PX = 200
+
+st.set_page_config(page_title="Spanledger", page_icon="🧾", layout="wide", initial_sidebar_state=_SIDEBAR_WIDTH_PX)
 apply_styles()
 page = navigation.build()
-entry = navigation.PAGES[page.url_path or "overview"]
+entry = navigation.entry_of(page)
 with explained():
     heading, controls = st.columns([1, 1], vertical_alignment="center")
     if entry.has_range:

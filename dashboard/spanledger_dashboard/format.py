@@ -50,7 +50,8 @@ def short_count(number: int | None) -> str:
     value = Decimal(number)
     for unit in ("k", "M", "B"):
         value /= 1000
-        places = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
+        size = abs(value)
+        places = 2 if size < Decimal("9.995") else 1 if size < Decimal("99.95") else 0
         rounded = _rounded(value, places)
         if abs(rounded) < 1000 or unit == "B":
             return f"{rounded:,}{unit}"
@@ -63,7 +64,7 @@ def duration(ns: int | None) -> str:
         return UNKNOWN
     if ns < 1_000:
         return f"{ns}ns"
-    if ns < 1_000_000:
+    if ns < 999_500:
         return f"{_three_digits(Decimal(ns) / 1_000)}µs"
     if ns < 999_500_000:
         return f"{_three_digits(Decimal(ns) / 1_000_000)}ms"
@@ -98,6 +99,11 @@ def change(now: int | Decimal, before: int | Decimal) -> str | None:
     if ratio > 999:
         return ">+999%"
     return f"{_rounded(ratio, 0 if abs(ratio) >= 10 else 1):+}%"
+
+
+def points(now: Decimal, before: Decimal) -> str:
+    """Return the change between two rates in percentage points: ``+1.2 pp``."""
+    return f"{_rounded((now - before) * 100, 1):+} pp"
 
 
 def _rounded(value: Decimal, places: int) -> Decimal:

@@ -51,19 +51,36 @@ PAGES = {
     )
 }
 
+_START = "overview"
+_ROOT = "start"
+
 
 def build() -> StreamlitPage:
     """Put the menu on the screen and return the page to run."""
     sections: dict[str, list[StreamlitPage]] = {}
     for entry in PAGES.values():
-        visibility: Literal["visible", "hidden"] = "visible" if entry.is_listed else "hidden"
-        page = st.Page(
-            entry.file,
-            title=entry.title,
-            url_path=entry.url_path,
-            icon=entry.icon,
-            default=entry.url_path == "overview",
-            visibility=visibility,
-        )
-        sections.setdefault(entry.section, []).append(page)
+        pages = sections.setdefault(entry.section, [])
+        if entry.url_path == _START:
+            # A start page answers at "/" alone and blocks its own name; links may use that too.
+            pages.append(_page(entry, _ROOT, entry.is_listed))
+            pages.append(_page(entry, entry.url_path, is_listed=False))
+        else:
+            pages.append(_page(entry, entry.url_path, entry.is_listed))
     return st.navigation(sections)
+
+
+def entry_of(page: StreamlitPage) -> PageEntry:
+    """Return the entry a page was made from."""
+    return PAGES[page.url_path or _START]
+
+
+def _page(entry: PageEntry, url_path: str, is_listed: bool) -> StreamlitPage:
+    visibility: Literal["visible", "hidden"] = "visible" if is_listed else "hidden"
+    return st.Page(
+        entry.file,
+        title=entry.title,
+        url_path=url_path,
+        icon=entry.icon,
+        default=url_path == _ROOT,
+        visibility=visibility,
+    )

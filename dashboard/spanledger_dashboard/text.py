@@ -5,10 +5,22 @@ import re
 # Everything markdown or Streamlit's directives (":red[…]", ":material/…:", "$…$") could react to.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&=^@/\"'])")
 
+# Addresses become links after escapes are gone; an invisible joiner in front of these stops that.
+_LINKED = re.compile(r"\\@|\\/\\/|(?<=www)\\\.", re.IGNORECASE)
+
 
 def plain(value: object) -> str:
     """Return the value so that markdown shows exactly its characters, on one line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(str(value).split()))
+    escaped = _SPECIAL.sub(r"\\\1", " ".join(str(value).split()))
+    return _LINKED.sub("\u2060\\g<0>", escaped)
+
+
+def code(value: object) -> str:
+    """Return the value as markdown code on one line: for ids, which people copy."""
+    text = " ".join(str(value).split())
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    padding = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{padding}{text}{padding}{fence}"
 
 
 def shortened(value: str, limit: int) -> str:

@@ -153,3 +153,15 @@ def sums(trace: Trace) -> TraceSums:
 def is_unpriced(entry: Row) -> bool:
     """Return whether the usage of an entry is known and its price is not."""
     return entry["total_cost_usd"] is None and entry["usage_source"] != "none"
+
+
+def first_span_id(trace: Trace) -> str:
+    """Return the span a trace is read from first: its earliest root, else its earliest span.
+
+    A root has no parent here: none at all, or one that has not arrived.
+    """
+    ids = cast("list[str]", trace.spans["span_id"].to_pylist())
+    known = set(ids)
+    parents = cast("list[str]", trace.spans["parent_span_id"].to_pylist())
+    roots = (i for i, parent in zip(ids, parents, strict=True) if parent not in known)
+    return next(roots, ids[0])

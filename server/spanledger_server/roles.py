@@ -21,8 +21,8 @@ def configure_logging(level: str) -> None:
     logging.basicConfig(
         level=level.upper(), format="%(asctime)sZ %(levelname)s %(name)s: %(message)s"
     )
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for name in ("apscheduler", "alembic", "httpx"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def end_with_parent() -> None:

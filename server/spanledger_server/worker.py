@@ -9,8 +9,8 @@ from datetime import UTC
 
 import sqlalchemy as sa
 from apscheduler.schedulers.background import BackgroundScheduler
-from spanledger_analytics.job import LedgerJob
 
+from spanledger_analytics.job import LedgerJob
 from spanledger_storage.errors import StoreError
 from spanledger_storage.state import Heartbeats, Watermarks
 from spanledger_storage.store import Store, StoreSettings
@@ -58,7 +58,7 @@ class Worker:
         try:
             if self._job is None:
                 store = Store.connect(self._settings)
-                self._job = LedgerJob(store, self._watermarks, now_ns=time.time_ns)
+                self._job = LedgerJob(store, time.time_ns, self._watermarks)
             run(self._job)
         except StoreError as error:
             if self._trouble.get(name) != str(error):

@@ -1,5 +1,3 @@
-
-
 from spanledger_storage import migrations
 from spanledger_storage.store import Store
 

@@ -32,7 +32,8 @@ def of_scope(scope: str) -> Dialect | None:
 
 
 _MARKERS = {
-    marker: place for place, dialect in reversed(list(enumerate(REGISTRY)))
+    marker: place
+    for place, dialect in reversed(list(enumerate(REGISTRY)))
     for marker in dialect.markers
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -49,9 +49,9 @@ class Draft:
     span: Span
     attributes: Attributes
     row: Row
-    inputs: list[Message] = field(default_factory=list[Message])
-    outputs: list[Message] = field(default_factory=list[Message])
-    definitions: list[object] = field(default_factory=list[object])
+    inputs: list[Message]
+    outputs: list[Message]
+    definitions: list[object]
 
     def fill(self, column: str, value: object) -> None:
         """Set a column that no key of the table has set."""

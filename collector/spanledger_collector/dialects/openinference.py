@@ -48,11 +48,13 @@ def _message(item: Attributes, role: str) -> Message:
         parts.append(tool_response(content, call_id))
     elif content:
         parts.append(part(content))
-    parts += [
-        part(fields(block, "message_content.") or block) for block in gather(item, _CONTENTS)
-    ]
+    parts += [part(fields(block, "message_content.") or block) for block in gather(item, _CONTENTS)]
     parts += [_tool_call(call) for call in gather(item, _TOOL_CALLS)]
-    message = {"role": item.get("message.role"), "name": item.get("message.name"), "parts": parts}
+    message: dict[str, object] = {
+        "role": item.get("message.role"),
+        "name": item.get("message.name"),
+        "parts": parts,
+    }
     return canonical(message, role)
 
 
@@ -72,10 +74,11 @@ def _settle_role(draft: Draft, scope: str) -> None:
     row, attributes = draft.row, draft.attributes
     if row["role"] == "tool" and _is_no_tool(draft, scope):
         row["role"] = "other"
-    elif row["role"] == "other" and "openinference.span.kind" not in attributes:
-        # The attribute limit of an SDK evicts the oldest keys first, the span kind among them.
-        if row["input_tokens"] is not None or draft.outputs:
-            row["role"] = "llm"
+        return
+    # The attribute limit of an SDK evicts the oldest keys first, the span kind among them.
+    evicted = row["role"] == "other" and "openinference.span.kind" not in attributes
+    if evicted and (row["input_tokens"] is not None or draft.outputs):
+        row["role"] = "llm"
 
 
 def _is_no_tool(draft: Draft, scope: str) -> bool:
@@ -92,7 +95,7 @@ def _interpret(draft: Draft) -> None:
     role = row["role"]
     if role in ("llm", "embedding"):
         read_raw(draft)
-        draft.fill("request_model", row["response_model"])
+        draft.fill("request_model", row["response_model"] or None)
     elif role == "agent":
         suffixed = draft.span.name
         for suffix in _NAME_SUFFIXES:

@@ -6,6 +6,7 @@ freed of the messages and tools the span holds already: a history is not stored 
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import cast
 
@@ -18,7 +19,6 @@ from spanledger_collector.values import (
     Reader,
     Value,
     count,
-    dump_json,
     flag,
     number,
     parse_json,
@@ -49,6 +49,7 @@ _HISTORY_KEYS = frozenset({"messages", "input", "instructions", "system", "promp
 _ANSWER_KEYS = frozenset(
     {"content", "text", "tool_calls", "arguments", "summary", "additional_kwargs", "thinking"}
 )
+_REPR_ID = re.compile(r"\w+\(id='([\w.-]+)'")  # a dumped response object, as smolagents writes it
 _LOCAL_IDS = ("run-", "lc_run-", "run--")  # LangChain's own message ids, not the provider's
 
 
@@ -58,9 +59,15 @@ def read_raw(draft: Draft) -> None:
     _read_parameters(draft)
     request = parse_json(attributes.get("input.value"))
     response = parse_json(attributes.get("output.value"))
+    if isinstance(request, dict):
+        draft.fill("request_model", text(request.get("model")))
     if isinstance(response, dict):
         draft.fill("response_id", _response_id(response))
         _read_usage(draft, response)
+    elif "output.value" not in attributes and draft.row["output_tokens"] is None:
+        # Nothing came back, so the one model name on the span is the one that was asked for.
+        draft.fill("request_model", draft.row["response_model"] or None)
+        draft.row["response_model"] = ""
     if draft.inputs:
         _shorten_request(draft, request)
     if draft.outputs:
@@ -96,6 +103,9 @@ def _response_id(response: dict[str, object]) -> str | None:
     candidates = [response.get("id"), _at(response, "llm_output", "id")]
     message = _at(response, "generations", 0, 0, "message", "kwargs")
     candidates += [_at(message, "response_metadata", "id"), _at(message, "id")]
+    raw = response.get("raw")
+    if isinstance(raw, str) and (found := _REPR_ID.match(raw)):
+        candidates.append(found[1])
     for candidate in candidates:
         if isinstance(candidate, str) and candidate and not candidate.startswith(_LOCAL_IDS):
             return candidate
@@ -157,10 +167,7 @@ def _shorten_response(draft: Draft, response: object) -> None:
         echoed = _HISTORY_KEYS | _TOOL_KEYS if draft.definitions else _HISTORY_KEYS
         response = {key: item for key, item in response.items() if key not in echoed}
     if isinstance(response, (dict, list)):
-        try:
-            _put(attributes, "output", _without_answer(response))
-        except RecursionError:
-            return
+        _put(attributes, "output", _without_answer(response))
     elif _says(draft.outputs[-1], attributes.get("output.value")):
         _put(attributes, "output", {})
 
@@ -188,10 +195,7 @@ def _drop_tools(attributes: Attributes, key: str) -> None:
 def _put(attributes: Attributes, side: str, rest: object) -> None:
     """Replace a raw value by what is left of it; without anything left its keys go."""
     if rest:
-        try:
-            attributes[f"{side}.value"] = dump_json(rest).decode("utf-8")
-        except ValueError:
-            return
+        attributes[f"{side}.value"] = orjson.dumps(rest).decode("utf-8")
     else:
         attributes.pop(f"{side}.value", None)
         attributes.pop(f"{side}.mime_type", None)

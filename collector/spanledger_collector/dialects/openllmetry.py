@@ -8,9 +8,9 @@ from __future__ import annotations
 from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
 from spanledger_collector.dialects.flattened import fields, gather, take
 from spanledger_collector.dialects.otel_genai import COLUMNS, OPERATIONS, guess_role
+from spanledger_collector.dialects.vocabulary import finish_reason
 from spanledger_collector.messages import Message, canonical
 from spanledger_collector.values import Attributes, number, parse_json, text
-from spanledger_collector.dialects.vocabulary import finish_reason
 
 _KINDS = {"workflow": "workflow", "agent": "agent", "tool": "tool"}
 _REQUEST_TYPES = {
@@ -20,10 +20,38 @@ _REQUEST_TYPES = {
     "rerank": "retrieval",
 }
 _LIBRARIES = (
-    "alephalpha anthropic bedrock cohere google_generativeai groq langchain llamaindex mistralai "
-    "ollama openai. openai_agents replicate sagemaker together transformers vertexai voyageai "
-    "watsonx writer chromadb crewai agno haystack lancedb marqo mcp milvus pinecone qdrant weaviate"
-).split()
+    "agno",
+    "alephalpha",
+    "anthropic",
+    "bedrock",
+    "chromadb",
+    "cohere",
+    "crewai",
+    "google_generativeai",
+    "groq",
+    "haystack",
+    "lancedb",
+    "langchain",
+    "llamaindex",
+    "marqo",
+    "mcp",
+    "milvus",
+    "mistralai",
+    "ollama",
+    "openai.",
+    "openai_agents",
+    "pinecone",
+    "qdrant",
+    "replicate",
+    "sagemaker",
+    "together",
+    "transformers",
+    "vertexai",
+    "voyageai",
+    "watsonx",
+    "weaviate",
+    "writer",
+)
 
 
 def _prompt_message(item: Attributes, role: str) -> Message:

@@ -15,9 +15,7 @@ from spanledger_collector.dialects.vocabulary import finish_reason, provider
 from spanledger_collector.values import count, flag, number, seconds, text, usd, whole
 
 USAGE = {
-    **sources(
-        "input_tokens", count, "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"
-    ),
+    **sources("input_tokens", count, "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
     **sources(
         "output_tokens", count, "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"
     ),

@@ -45,6 +45,7 @@ def _nothing() -> None:
 def _component() -> Callable[..., _Result]:
     made = st.components.v2.component(
         "spanledger_trace_view",
+        html='<div class="mount"></div>',
         js=javascript(),
         css=(_FOLDER / "view.css").read_text(encoding="utf-8"),
     )

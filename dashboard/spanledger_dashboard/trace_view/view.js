@@ -13,7 +13,7 @@ const ROLE_COLORS = {
 const views = new WeakMap();
 
 export default function mount({ data, parentElement, setStateValue }) {
-  const host = parentElement;
+  const host = parentElement.querySelector(".mount");
   let view = views.get(host);
   if (!view) {
     view = new TraceView(host);
@@ -90,7 +90,7 @@ class TraceView {
   #build(host) {
     this.root = element("div", "tv");
     this.root.append(this.#bar(), this.#minimap(), this.#grid(), (this.foot = element("div", "foot")));
-    host.replaceChildren(...[...host.children].filter((c) => c.tagName === "STYLE" || c.tagName === "LINK"), this.root);
+    host.replaceChildren(this.root);
   }
 
   #bar() {
@@ -252,13 +252,13 @@ class TraceView {
   #drawTicks() {
     const [from, to] = this.axis;
     const width = this.ticks.clientWidth;
-    const wanted = Math.max(1, Math.floor(width / 74));
+    const wanted = Math.max(1, Math.floor(width / 62));
     const rough = (to - from) / wanted;
     const power = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough);
     const marks = [];
     for (let t = Math.ceil(from / step) * step; t < to; t += step) {
-      const mark = element("span", "", t === 0 ? "0" : duration(Math.round(t)));
+      const mark = element("span", "", t === 0 ? "0" : duration(Math.round(t)).replace(/\.0+(?=\D)/, ""));
       mark.style.left = `${((t - from) / (to - from)) * 100}%`;
       marks.push(mark);
     }

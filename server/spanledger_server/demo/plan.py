@@ -187,7 +187,11 @@ class Step:
 
 @dataclass(slots=True)
 class SpanPlan:
-    """One span to be; its id and times are final, its attributes are a dialect's business."""
+    """One span to be; its id and times are final, its attributes are a dialect's business.
+
+    Attributes:
+        is_inner: True for the client's own view of a call that the parent span describes already.
+    """
 
     span_id: bytes
     parent_id: bytes
@@ -199,6 +203,7 @@ class SpanPlan:
     end_ns: int = 0
     detail: Call | ToolRun | Retrieval | Step | None = None
     failure: Failure | None = None
+    is_inner: bool = False
 
 
 @dataclass(slots=True)

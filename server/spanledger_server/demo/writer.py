@@ -1,8 +1,8 @@
 """Writes the spans of one trace in the order in which the work happens."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 
 from spanledger_server.demo.billing import PromptCache, prompt_tokens, usage_of
@@ -19,6 +19,7 @@ from spanledger_server.demo.plan import (
     ToolRequest,
     ToolRun,
     TracePlan,
+    Usage,
 )
 from spanledger_server.demo.spec import Agent, Tool
 from spanledger_server.demo.texts import Texts
@@ -58,10 +59,9 @@ class TraceWriter:
     has_inner_client: bool
     parent_id: bytes = b""
     agent_name: str = ""
-    _calls: int = field(default=0)
 
     @contextmanager
-    def step(self, role: Role, name: str, request: str) -> Iterator[Step | list[str]]:
+    def step(self, role: Role, name: str, request: str) -> Generator[list[str]]:
         """Open an agent or workflow span; append the answer to the list that is yielded."""
         span = self._open(role, name, self.agent.framework)
         outer, self.parent_id = self.parent_id, span.span_id
@@ -111,13 +111,13 @@ class TraceWriter:
         message = Message("user", text)
         span = self._open("embedding", model.request, self._scope_of(model))
         self._pass(0.06, 0.35)
-        output = Message("assistant")
-        usage = usage_of(model, message.tokens, (0, 0), output, self.rng)
-        usage = type(usage)(input_tokens=usage.input_tokens)
+        usage = Usage(input_tokens=message.tokens)
         span.detail = Call(model, "", (message,), None, usage)
         span.end_ns = self.now_ns
 
-    def retrieve(self, store: str, query: str, documents: tuple[tuple[str, str, float], ...]) -> None:
+    def retrieve(
+        self, store: str, query: str, documents: tuple[tuple[str, str, float], ...]
+    ) -> None:
         """Search a document store."""
         span = self._open("retrieval", store, self.agent.framework)
         self._pass(0.02, 0.18)
@@ -187,7 +187,7 @@ class TraceWriter:
         if inner is not None:
             self._pass(0.001, 0.004)
             span = self._open("llm", model.request, inner, parent_id=outer.span_id)
-            span.detail, span.failure = call, failure
+            span.detail, span.failure, span.is_inner = call, failure, True
             self.now_ns += int(duration_s * SECOND_NS)
             span.end_ns = self.now_ns
             self._pass(0.001, 0.003)
@@ -229,7 +229,9 @@ def _refusal(model: Model, rng: Random) -> Failure:
     library = "anthropic" if model.provider == "anthropic" else "openai"
     return rng.choice(
         (
-            Failure(f"{library}.RateLimitError", "Error code: 429 - Rate limit reached for requests"),
+            Failure(
+                f"{library}.RateLimitError", "Error code: 429 - Rate limit reached for requests"
+            ),
             Failure(f"{library}.RateLimitError", "Error code: 429 - Rate limit reached for tokens"),
             Failure(f"{library}.InternalServerError", "Error code: 503 - The model is overloaded"),
             Failure(f"{library}.APITimeoutError", "Request timed out."),

@@ -23,9 +23,10 @@ EXTRACTION = Agent(
     rounds=(1, 1),
     schema_tokens=240,
     system_prompt=(
-        "Extract the invoice into JSON with the keys supplier, invoice_no, issued_on, due_on, currency, "
-        "net, tax, gross, iban, lines[{text, quantity, unit_price}]. Amounts are decimal strings with "
-        "a point. Use null for what the document does not say. Return JSON alone."
+        "Extract the invoice into JSON with the keys supplier, invoice_no, issued_on, due_on, "
+        "currency, net, tax, gross, iban, lines[{text, quantity, unit_price}]. Amounts are "
+        "decimal strings with a point. Use null for what the document does not say. Return JSON "
+        "alone."
     ),
     tools=(
         Tool(
@@ -40,23 +41,30 @@ EXTRACTION = Agent(
         ),
     ),
     openings=(
-        "$supplier\nInvoice $invoice_no\nDate: $n.10.2026  Due: 30 days net\nPos 1  $goods  $n pcs  "
-        "@ $n.40 EUR\nPos 2  freight  1 x 18.00 EUR\nPos 3  $goods, spare set  $n pcs @ $n.15 EUR\n"
-        "Net $n4.20 EUR  VAT 19%  Gross $n4.58 EUR\nIBAN DE$n5 $n4 $n4 $n4\nThank you for your order.",
-        "RECHNUNG $invoice_no / $supplier\nLeistungszeitraum September\n$goods, $n Stunden zu $n.00 EUR\n"
-        "Reisekosten pauschal $n.50 EUR\nSumme netto $n4.00 EUR zzgl. 19% USt\nZahlbar bis $n.11.2026",
+        "$supplier\nInvoice $invoice_no\nDate: $n.10.2026  Due: 30 days net\nPos 1  $goods  $n "
+        "pcs  @ $n.40 EUR\nPos 2  freight  1 x 18.00 EUR\nPos 3  $goods, spare set  $n pcs @ "
+        "$n.15 EUR\nNet $n4.20 EUR  VAT 19%  Gross $n4.58 EUR\nIBAN DE$n5 $n4 $n4 $n4\nThank you "
+        "for your order.",
+        "RECHNUNG $invoice_no / $supplier\nLeistungszeitraum September\n$goods, $n Stunden zu "
+        "$n.00 EUR\nReisekosten pauschal $n.50 EUR\nSumme netto $n4.00 EUR zzgl. 19% "
+        "USt\nZahlbar bis $n.11.2026",
     ),
     followups=(
         "Check this extraction against the document. List every field that differs, or answer OK.",
     ),
     thoughts=(),
     answers=(
-        '{"supplier": "$supplier", "invoice_no": "$invoice_no", "issued_on": "2026-10-$n", "due_on": '
-        'null, "currency": "EUR", "net": "$n4.20", "tax": "$n.94", "gross": "$n4.58", "iban": "DE$n5", '
-        '"lines": [{"text": "$goods", "quantity": "$n", "unit_price": "$n.40"}]}',
+        '{"supplier": "$supplier", "invoice_no": "$invoice_no", "issued_on": "2026-10-$n", '
+        '"due_on": null, "currency": "EUR", "net": "$n4.20", "tax": "$n.94", "gross": "$n4.58", '
+        '"iban": "DE$n5", "lines": [{"text": "$goods", "quantity": "$n", "unit_price": "$n.40"}]}',
     ),
     slots={
-        "supplier": ("Nordkabel GmbH", "Bergmann Logistik", "Aldous & Pratt Ltd", "Vermeer Packaging"),
+        "supplier": (
+            "Nordkabel GmbH",
+            "Bergmann Logistik",
+            "Aldous & Pratt Ltd",
+            "Vermeer Packaging",
+        ),
         "invoice_no": ("R-2026-0918", "INV 77120", "2026/4471", "V-55019", "R-2026-1103"),
         "goods": ("cable drum 50 m", "pallet transport", "carton 40x30x20", "maintenance work"),
     },

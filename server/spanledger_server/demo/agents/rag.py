@@ -43,32 +43,38 @@ RAG = Agent(
     ),
     thoughts=(),
     answers=(
-        "According to section $n.$n, $subject is granted from the first month on, pro rata in the first "
-        "year. Your lead approves it in the people portal; two weeks' notice is the rule, shorter "
-        "notice needs a reason. For $office one local rule differs: see the annex.",
-        "Section $n.$n answers this: part-time staff get $subject in proportion to their weekly hours, "
-        "rounded up to half days. The form is in the portal under Absences.",
+        "According to section $n.$n, $subject is granted from the first month on, pro rata in "
+        "the first year. Your lead approves it in the people portal; two weeks' notice is the "
+        "rule, shorter notice needs a reason. For $office one local rule differs: see the annex.",
+        "Section $n.$n answers this: part-time staff get $subject in proportion to their weekly "
+        "hours, rounded up to half days. The form is in the portal under Absences.",
         "The passages do not say so for $office. The people team can tell you; please ask in their "
         "channel and mention section $n.$n.",
     ),
     slots={
-        "subject": ("parental leave", "training leave", "remote work abroad", "sabbatical", "volunteer days"),
+        "subject": (
+            "parental leave",
+            "training leave",
+            "remote work abroad",
+            "sabbatical",
+            "volunteer days",
+        ),
         "office": ("Hamburg", "Utrecht", "Leeds", "Graz"),
     },
     fresh={
         "passage": (
-            "Section $n.$n. Requests are made in the people portal and approved by the direct lead. "
-            "Requests of more than ten working days need the approval of the department as well and "
-            "should be made two months ahead. A refusal must be explained in writing.",
-            "Section $n.$n. In the year of joining, entitlement is granted pro rata from the first "
-            "full month. Unused days may be carried over until 31 March; afterwards they lapse, unless "
-            "illness or parental leave prevented taking them.",
+            "Section $n.$n. Requests are made in the people portal and approved by the direct "
+            "lead. Requests of more than ten working days need the approval of the department as "
+            "well and should be made two months ahead. A refusal must be explained in writing.",
+            "Section $n.$n. In the year of joining, entitlement is granted pro rata from the "
+            "first full month. Unused days may be carried over until 31 March; afterwards they "
+            "lapse, unless illness or parental leave prevented taking them.",
             "Annex $n. Local rules. Public holidays follow the place of the office named in the "
-            "contract. Work from another country is possible for up to $n days a year inside the EU, "
-            "once tax and social insurance have been cleared.",
+            "contract. Work from another country is possible for up to $n days a year inside the "
+            "EU, once tax and social insurance have been cleared.",
             "Section $n.$n. Part-time employees receive the same benefits in proportion to their "
-            "agreed weekly hours. Half days are rounded up. Changes of hours take effect on the first "
-            "of the following month.",
+            "agreed weekly hours. Half days are rounded up. Changes of hours take effect on the "
+            "first of the following month.",
         ),
     },
     outcomes={"completed": 0.88, "escalated": 0.07, "abandoned": 0.05},

@@ -12,8 +12,8 @@ SEARCH_WEB = Tool(
     arguments={"query": "$topic $aspect", "limit": "8"},
     results=(
         "1. $publisher: '$topic, $n months on'. Volumes rose by $pct percent year on year; the "
-        "authors credit $aspect. 2. Trade register note on $topic: $n new entrants, $n exits. "
-        "3. $publisher interview: buyers name $aspect as the main obstacle, before price. 4. Annual "
+        "authors credit $aspect. 2. Trade register note on $topic: $n new entrants, $n exits. 3. "
+        "$publisher interview: buyers name $aspect as the main obstacle, before price. 4. Annual "
         "report of the largest supplier: margins in $topic fell to $pct percent. 5. Conference "
         "slides: outlook for $topic until 2030, three scenarios, the middle one at $pct percent "
         "yearly growth. 6. Forum thread of installers on $aspect, $n replies, mostly sceptical.",
@@ -45,11 +45,11 @@ RESEARCH = Agent(
     rounds=(2, 4),
     schema_tokens=2350,
     system_prompt=(
-        "You are a research lead. Break the question into two or three independent parts, give each "
-        "to a sub-agent with a precise brief, then write one page that states what is known, how "
-        "sure you are, and which figures contradict each other. Cite a source for each figure. Say "
-        "plainly what could not be found. Prefer primary sources: registers, statistics offices, "
-        "annual reports. Do not repeat a search that has already been made."
+        "You are a research lead. Break the question into two or three independent parts, give "
+        "each to a sub-agent with a precise brief, then write one page that states what is "
+        "known, how sure you are, and which figures contradict each other. Cite a source for "
+        "each figure. Say plainly what could not be found. Prefer primary sources: registers, "
+        "statistics offices, annual reports. Do not repeat a search that has already been made."
     ),
     tools=(
         SEARCH_WEB,
@@ -71,8 +71,8 @@ RESEARCH = Agent(
     ),
     openings=(
         "How is the market for $topic in Europe developing, and what role does $aspect play?",
-        "We consider entering $topic. Who are the suppliers, how do they earn, and where does $aspect "
-        "hurt them?",
+        "We consider entering $topic. Who are the suppliers, how do they earn, and where does "
+        "$aspect hurt them?",
         "Compare three forecasts for $topic until 2030 and explain why they differ on $aspect.",
     ),
     followups=(
@@ -86,23 +86,33 @@ RESEARCH = Agent(
         "One more query to confirm the regional split.",
     ),
     answers=(
-        "Summary. Demand for $topic grew by about $pct percent within a year; two independent sources "
-        "agree within three points. $aspect is named as the main obstacle by most buyers, ahead of "
-        "price. Forecasts diverge because one counts retrofits and the others do not. Confidence: "
-        "medium, since the only survey with regional data leans towards large firms. Open: margins "
-        "of the second supplier, which does not publish segment figures.",
-        "Findings on $topic. First, volume: $n thousand units per quarter. Second, structure: three "
-        "buyers take half of it. Third, $aspect: costs fell by $pct percent, but installers report "
-        "longer lead times. The two reports that contradict this rest on data older than a year. I "
-        "would plan with the middle scenario and look again after the next quarterly figures.",
+        "Summary. Demand for $topic grew by about $pct percent within a year; two independent "
+        "sources agree within three points. $aspect is named as the main obstacle by most "
+        "buyers, ahead of price. Forecasts diverge because one counts retrofits and the others "
+        "do not. Confidence: medium, since the only survey with regional data leans towards "
+        "large firms. Open: margins of the second supplier, which does not publish segment "
+        "figures.",
+        "Findings on $topic. First, volume: $n thousand units per quarter. Second, structure: "
+        "three buyers take half of it. Third, $aspect: costs fell by $pct percent, but "
+        "installers report longer lead times. The two reports that contradict this rest on data "
+        "older than a year. I would plan with the middle scenario and look again after the next "
+        "quarterly figures.",
     ),
     slots={
         "topic": (
-            "residential heat pumps", "used battery trading", "cold-chain logistics",
-            "agrivoltaics", "refurbished medical devices", "bicycle leasing",
+            "residential heat pumps",
+            "used battery trading",
+            "cold-chain logistics",
+            "agrivoltaics",
+            "refurbished medical devices",
+            "bicycle leasing",
         ),
         "aspect": (
-            "permit times", "financing cost", "spare part supply", "skilled labour", "take-back rules",
+            "permit times",
+            "financing cost",
+            "spare part supply",
+            "skilled labour",
+            "take-back rules",
         ),
     },
     fresh={"publisher": ("Handelsblatt", "Eurostat", "Reuters", "Bruegel", "McCloy Research")},

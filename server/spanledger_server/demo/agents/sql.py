@@ -23,9 +23,9 @@ SQL = Agent(
     system_prompt=(
         "You answer questions about sales with SQL on the warehouse. Tables: orders(order_id, "
         "placed_at, country, channel, net_eur), order_lines(order_id, sku, quantity, net_eur), "
-        "returns(order_id, sku, returned_at, reason), customers(customer_id, since, segment). Always "
-        "filter by date. Never select more than 500 rows. Explain the result in two sentences and "
-        "show the query you ran."
+        "returns(order_id, sku, returned_at, reason), customers(customer_id, since, segment). "
+        "Always filter by date. Never select more than 500 rows. Explain the result in two "
+        "sentences and show the query you ran."
     ),
     tools=(
         Tool(
@@ -41,8 +41,8 @@ SQL = Agent(
             results=(
                 "$dimension,net_eur,orders\nDE,$n5.20,$n4\nGB,$n5.75,$n4\nNL,$n5.10,$n4\nFR,$n5.90,"
                 "$n4\nAT,$n4.30,$n\n(5 rows, $n ms)",
-                "$dimension,net_eur,orders\nweb,$n5.40,$n4\napp,$n5.00,$n4\nstore,$n4.85,$n\n(3 rows, "
-                "$n ms)",
+                "$dimension,net_eur,orders\nweb,$n5.40,$n4\napp,$n5.00,$n4\nstore,$n4.85,$n\n(3 "
+                "rows, $n ms)",
             ),
             failures=(
                 Failure("ProgrammingError", 'column "net_amount" does not exist'),
@@ -56,8 +56,9 @@ SQL = Agent(
             description="Columns, types and row count of a table.",
             arguments={"table": "$table"},
             results=(
-                "$table: $n5 thousand rows, partitioned by month. order_id bigint not null; placed_at "
-                "timestamptz not null; country char(2); channel text; net_eur numeric(12,2).",
+                "$table: $n5 thousand rows, partitioned by month. order_id bigint not null; "
+                "placed_at timestamptz not null; country char(2); channel text; net_eur "
+                "numeric(12,2).",
             ),
         ),
     ),
@@ -72,16 +73,21 @@ SQL = Agent(
         "Why does this differ from the number in the monthly report?",
         "Break the top row down by $other.",
     ),
-    thoughts=("", "First the columns of $table.", "The column name was wrong; corrected query follows."),
+    thoughts=(
+        "",
+        "First the columns of $table.",
+        "The column name was wrong; corrected query follows.",
+    ),
     answers=(
-        "Net sales are led by the first row with $pct percent of the total; the rest is spread evenly. "
-        "Compared with the period before, the order count rose by $n percent while the average order "
-        "value stayed flat.",
+        "Net sales are led by the first row with $pct percent of the total; the rest is spread "
+        "evenly. Compared with the period before, the order count rose by $n percent while the "
+        "average order value stayed flat.",
         "The return rate is highest where delivery takes longest: $pct percent against $n percent "
         "overall. It has not become worse within the last $n weeks; the peak in the chart is a "
         "single bulk return.",
-        "The difference to the monthly report comes from cancelled orders: the report counts them until "
-        "they are credited, this query does not. Without them both give the same total to the cent.",
+        "The difference to the monthly report comes from cancelled orders: the report counts "
+        "them until they are credited, this query does not. Without them both give the same "
+        "total to the cent.",
     ),
     slots={
         "dimension": ("country", "channel", "segment", "sku"),

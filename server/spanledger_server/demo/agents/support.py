@@ -24,10 +24,11 @@ SUPPORT = Agent(
     rounds=(0, 2),
     schema_tokens=870,
     system_prompt=(
-        "You are the support agent of Harborline, an outdoor equipment shop. Look orders up before "
-        "you answer. Refunds up to 150 EUR you may issue yourself; above that, escalate to a human. "
-        "Return window: 60 days, worn footwear excepted. Answer in at most five sentences, friendly "
-        "and concrete, and never promise a delivery date that the carrier has not confirmed."
+        "You are the support agent of Harborline, an outdoor equipment shop. Look orders up "
+        "before you answer. Refunds up to 150 EUR you may issue yourself; above that, escalate "
+        "to a human. Return window: 60 days, worn footwear excepted. Answer in at most five "
+        "sentences, friendly and concrete, and never promise a delivery date that the carrier "
+        "has not confirmed."
     ),
     tools=(
         Tool(
@@ -35,8 +36,8 @@ SUPPORT = Agent(
             description="Find orders of a customer by order number or e-mail.",
             arguments={"order_id": "$order_id"},
             results=(
-                '{"order_id": "$order_id", "status": "shipped", "item": "$item", "total_eur": $n.90,'
-                ' "carrier": "$carrier", "tracking": "HL$n5", "shipped_days_ago": $n}',
+                '{"order_id": "$order_id", "status": "shipped", "item": "$item", "total_eur": '
+                '$n.90, "carrier": "$carrier", "tracking": "HL$n5", "shipped_days_ago": $n}',
                 '{"order_id": "$order_id", "status": "delivered", "item": "$item", "total_eur":'
                 ' $n.50, "delivered_days_ago": $n, "signed_by": "neighbour"}',
             ),
@@ -72,8 +73,8 @@ SUPPORT = Agent(
             results=(
                 "Section 4.$n: goods that are faulty on arrival are replaced free of charge; the "
                 "customer needs no original packaging. Photos help but are not required.",
-                "Section 7.$n: unused goods may be returned within 60 days. Return shipping is free "
-                "for members and 4.90 EUR otherwise.",
+                "Section 7.$n: unused goods may be returned within 60 days. Return shipping is "
+                "free for members and 4.90 EUR otherwise.",
             ),
         ),
     ),
@@ -99,8 +100,9 @@ SUPPORT = Agent(
         "I will see what our policy says about this.",
     ),
     answers=(
-        "I am sorry about that. $carrier last scanned the parcel in $city, so it is still moving. If "
-        "nothing has changed by tomorrow evening, write to me again and I will start a trace with them.",
+        "I am sorry about that. $carrier last scanned the parcel in $city, so it is still "
+        "moving. If nothing has changed by tomorrow evening, write to me again and I will start "
+        "a trace with them.",
         "Thank you for your patience. I have noted the problem ($problem) on order $order_id and a "
         "replacement for the $item is reserved. You will get the label by e-mail within the hour.",
         "The refund of $n EUR for order $order_id is on its way. Cards usually take three to five "
@@ -113,8 +115,13 @@ SUPPORT = Agent(
     slots={
         "order_id": ("HB-204417", "HB-198830", "HB-211095", "HB-207762", "HB-199314", "HB-215508"),
         "item": (
-            "Ridgeline 45 backpack", "Tarn two-person tent", "Fell Pro hiking boots",
-            "Kestrel down jacket", "Brae rain shell", "Cairn trekking poles", "Loch dry bag",
+            "Ridgeline 45 backpack",
+            "Tarn two-person tent",
+            "Fell Pro hiking boots",
+            "Kestrel down jacket",
+            "Brae rain shell",
+            "Cairn trekking poles",
+            "Loch dry bag",
         ),
         "carrier": ("DHL", "DPD", "GLS", "PostNord"),
         "city": ("Hamburg", "Leeds", "Utrecht", "Lyon", "Malmö", "Graz"),

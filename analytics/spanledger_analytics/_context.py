@@ -1,0 +1,99 @@
+"""Who a span works for: agent, workflow, task, session and user, its own or the nearest above."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import NamedTuple
+
+from spanledger_analytics.spans import Span, SpanKey
+
+
+class Context(NamedTuple):
+    """What a span inherits; '' where no span above says it."""
+
+    agent_name: str = ""
+    agent_version: str = ""
+    workflow_name: str = ""
+    session_id: str = ""
+    user_id: str = ""
+    task_id: str = ""
+
+
+_NOTHING = Context()
+
+
+class Contexts:
+    """Looks contexts up; each span is looked at once, however many calls lie below it."""
+
+    def __init__(self, spans: dict[SpanKey, Span]) -> None:
+        self._spans = spans
+        self._known: dict[SpanKey, Context] = {}
+        self._only: dict[str, tuple[str, str]] | None = None
+
+    def of(self, span: Span) -> Context:
+        """Return a span's context, nearest ancestors first; parent cycles end the search."""
+        path: list[Span] = []
+        key, current = span.key, span
+        while key not in self._known:
+            self._known[key] = _NOTHING  # a cycle comes back here and ends
+            path.append(current)
+            key = current.parent_key
+            above = self._spans.get(key)
+            if above is None:
+                break
+            current = above
+        found = self._known.get(key, _NOTHING)
+        for current in reversed(path):
+            found = self._known[current.key] = _inherit(current, found)
+        return found
+
+    def only_session_and_user(self, trace_id: str) -> tuple[str, str]:
+        """Return the trace's one session and one user, '' where it names none or several."""
+        if self._only is None:
+            self._only = self._count_sessions()
+        return self._only.get(trace_id, ("", ""))
+
+    def _count_sessions(self) -> dict[str, tuple[str, str]]:
+        sessions: defaultdict[str, set[str]] = defaultdict(set)
+        users: defaultdict[str, set[str]] = defaultdict(set)
+        for span in self._spans.values():
+            if span.session_id:
+                sessions[span.trace_id].add(span.session_id)
+            if span.user_id:
+                users[span.trace_id].add(span.user_id)
+        return {
+            trace_id: (_only(sessions.get(trace_id)), _only(users.get(trace_id)))
+            for trace_id in sessions.keys() | users.keys()
+        }
+
+
+def _only(values: set[str] | None) -> str:
+    return next(iter(values)) if values and len(values) == 1 else ""
+
+
+def _inherit(span: Span, above: Context) -> Context:
+    agent_name, agent_version = span.agent_name, span.agent_version
+    if not agent_name or agent_name == above.agent_name:
+        # A version belongs to the agent it was said of, never to a sub-agent below it.
+        agent_name, agent_version = above.agent_name, agent_version or above.agent_version
+    found = Context(
+        agent_name,
+        agent_version,
+        span.workflow_name or above.workflow_name,
+        span.session_id or above.session_id,
+        span.user_id or above.user_id,
+        span.task_id or above.task_id,
+    )
+    return above if found == above else found
+
+
+def fill(first: Context, others: list[Context]) -> Context:
+    """Return ``first`` with its gaps filled from the first of ``others`` that knows."""
+    if all(first) or not others:
+        return first
+    agent = next((c for c in (first, *others) if c.agent_name), first)
+    filled = [
+        next((context[i] for context in (first, *others) if context[i]), "")
+        for i in range(2, len(first))
+    ]
+    return Context(agent.agent_name, agent.agent_version, *filled)

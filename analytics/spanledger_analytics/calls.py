@@ -1,0 +1,220 @@
+"""From spans to calls: every model call once, with all that any of its spans knows.
+
+Instrumentations stack: one request to a provider shows up as a framework's span, a client
+library's span and an inference server's span, below one another, beside one another, or in
+traces of their own; and agents repeat their calls' tokens as sums. The rules (docs/ledger.md):
+
+* R0 a span sent twice is one span.
+* R1 only model calls count; R1b a trace with tokens only on agents counts its outermost ones.
+* R2 nested views are one call. R3 so are views with one response id. R4 so are views of one
+  process with equal tokens of which one lies inside the other in time.
+* R6 input includes cache reads and writes.
+* R8 what nobody reported stays unknown; it is never zero.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from decimal import Decimal
+
+from spanledger_analytics import _views
+from spanledger_analytics._context import Context, Contexts, fill
+from spanledger_analytics._nesting import ancestry, merge_nested
+from spanledger_analytics._siblings import Groups, link_by_response_id, link_by_usage
+from spanledger_analytics.spans import Span, SpanKey, newest_versions, span_tokens
+from spanledger_analytics.tokens import Tokens, merge
+
+_AGGREGATE_ROLES = frozenset({"agent", "workflow"})
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One model call or embedding; ``context`` says for whom it was made.
+
+    ``sources`` are all spans it was seen in, the primary (outermost) first; ``tokens`` hold None
+    for what nobody reported. ``usage_source``: span, raw, log (as the one span that reports says),
+    merged (several spans report), aggregate (R1b), none.
+    """
+
+    kind: str
+    primary: Span
+    sources: tuple[SpanKey, ...]
+    dialects: tuple[str, ...]
+    tokens: Tokens
+    usage_source: str
+    status: str
+    error_type: str
+    context: Context
+    service_name: str
+    environment: str
+    provider: str
+    request_model: str
+    response_model: str
+    service_tier: str
+    region: str
+    ttft_ns: int | None
+    stream: bool | None
+    attempts: int | None
+    response_id: str
+    request_id: str
+    reported_cost_usd: Decimal | None
+    has_many_scopes: bool
+
+    @property
+    def model(self) -> str:
+        """The response's model, else the request's."""
+        return self.response_model or self.request_model
+
+
+def derive_calls(spans: list[Span]) -> list[Call]:
+    """Return the calls that spans of one project tell of, sorted by start and ids.
+
+    ``spans`` must hold whole traces, with the traces tied to them; order, duplicates, missing
+    parents and parent cycles do not matter. Pure, and linear in the number of spans.
+    """
+    by_key = newest_versions(spans)
+    views = sorted((s for s in by_key.values() if _is_view(s)), key=_order)
+    tokens = [span_tokens(span) for span in views]
+    contexts = Contexts(by_key)
+    calls = [
+        _call([views[i] for i in group], [tokens[i] for i in group], contexts)
+        for group in _group_views(views, tokens, by_key)
+    ]
+    calls.extend(_aggregate_calls(by_key, calls, contexts))
+    calls.sort(key=lambda call: _order(call.primary))
+    return calls
+
+
+def _is_view(span: Span) -> bool:
+    """Tell whether a span can be a view of a call (R1)."""
+    if span.role == "server":
+        # An inference server's span without tokens adds nothing to the client's.
+        return span.input_tokens is not None or span.output_tokens is not None
+    return span.role in ("llm", "embedding")
+
+
+def _order(span: Span) -> tuple[int, int, str, str]:
+    return span.start_ns, -span.end_ns, span.trace_id, span.span_id
+
+
+def _group_views(
+    views: list[Span], tokens: list[Tokens], spans: dict[SpanKey, Span]
+) -> list[list[int]]:
+    """Return the views of each call as indices, in order of start."""
+    groups = Groups(views, tokens)
+    above = ancestry(views, spans)
+    link_by_response_id(groups, above.parent)
+    link_by_usage(groups)
+    wrappers = merge_nested(groups, above)
+    members: defaultdict[int, list[int]] = defaultdict(list)
+    for index in range(len(views)):
+        root = groups.find(index)
+        if root not in wrappers:
+            members[root].append(index)
+    return list(members.values())
+
+
+def _aggregate_calls(
+    spans: dict[SpanKey, Span], calls: list[Call], contexts: Contexts
+) -> list[Call]:
+    """Return one call for each outermost agent with tokens in traces without any other (R1b)."""
+    counted = {key[0] for call in calls if call.tokens.is_known for key in call.sources}
+    aggregates = {
+        key: span
+        for key, span in spans.items()
+        if span.role in _AGGREGATE_ROLES
+        and span.trace_id not in counted
+        and span_tokens(span).is_known
+    }
+    known: dict[SpanKey, bool] = {}
+    return [
+        _call([span], [span_tokens(span)], contexts)
+        for span in aggregates.values()
+        if not _has_aggregate_above(span, aggregates, spans, known)
+    ]
+
+
+def _has_aggregate_above(
+    span: Span,
+    aggregates: dict[SpanKey, Span],
+    spans: dict[SpanKey, Span],
+    known: dict[SpanKey, bool],
+) -> bool:
+    """Tell whether an ancestor is an aggregate too; ``known`` remembers it for whole paths."""
+    path: list[SpanKey] = []
+    key = span.parent_key
+    found = False
+    while key in spans:
+        if key in known:
+            found = known[key]
+            break
+        known[key] = False  # a cycle comes back here and ends
+        path.append(key)
+        if key in aggregates:
+            found = True
+            break
+        key = spans[key].parent_key
+    for passed in path:
+        known[passed] = found
+    return found
+
+
+def _call(views: list[Span], tokens: list[Tokens], contexts: Contexts) -> Call:
+    """Return the call that views, sorted by start, are views of."""
+    primary = views[0]
+    if len(views) > 1:
+        primary = _views.primary_view(views)
+        first = views.index(primary)
+        views = [primary, *views[:first], *views[first + 1 :]]
+        tokens = [tokens[first], *tokens[:first], *tokens[first + 1 :]]
+    context = _context(views, contexts)
+    inner = _views.innermost_first(views)
+    status, error_type = _views.status(views, tokens)
+    return Call(
+        kind="embedding" if primary.role == "embedding" else "llm",
+        primary=primary,
+        sources=tuple([view.key for view in views]),
+        dialects=tuple(dict.fromkeys([view.dialect for view in views])),
+        tokens=merge([t for t in tokens if t.is_known] or tokens[:1]),
+        usage_source=_views.usage_source(views, tokens),
+        status=status,
+        error_type=error_type,
+        context=context,
+        service_name=_text(views, "service_name"),
+        environment=_text(views, "environment"),
+        provider=_views.provider(inner),
+        request_model=_text(inner, "request_model"),
+        response_model=_text(inner, "response_model"),
+        service_tier=_text(inner, "service_tier"),
+        region=_text(inner, "region"),
+        ttft_ns=next((view.ttft_ns for view in views if view.ttft_ns is not None), None),
+        stream=next((view.stream for view in views if view.stream is not None), None),
+        attempts=_views.attempts(views, tokens),
+        response_id=_text(inner, "response_id"),
+        request_id=_text(inner, "request_id"),
+        reported_cost_usd=_views.reported_cost(views),
+        has_many_scopes=len(views) > 1 and len({view.scope_name for view in views}) > 1,
+    )
+
+
+def _text(views: list[Span], field: str) -> str:
+    """Return the first view's value of a text field that is not empty."""
+    for view in views:
+        value: str = getattr(view, field)
+        if value:
+            return value
+    return ""
+
+
+def _context(views: list[Span], contexts: Contexts) -> Context:
+    context = contexts.of(views[0])
+    if len(views) > 1:
+        context = fill(context, [contexts.of(view) for view in views[1:]])
+    if context.session_id and context.user_id:
+        return context
+    session_id, user_id = context.session_id, context.user_id
+    for trace_id in dict.fromkeys([view.trace_id for view in views]):
+        only_session, only_user = contexts.only_session_and_user(trace_id)
+        session_id, user_id = session_id or only_session, user_id or only_user
+    return context._replace(session_id=session_id, user_id=user_id)

@@ -1,0 +1,176 @@
+"""Ledger entries: calls with their price, as rows of the table ``ledger``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from hashlib import blake2b
+from typing import NamedTuple
+
+from spanledger_analytics.calls import Call
+from spanledger_analytics.prices import Cost, PriceBook
+from spanledger_analytics.providers import is_self_hosted
+from spanledger_analytics.spans import SpanKey
+
+_PICO_EXPONENT = -12
+
+
+class Entry(NamedTuple):
+    """One row of ``ledger`` without the two columns that only say how new it is.
+
+    Field names are column names, except ``time_ns`` (UTC nanoseconds) for ``time``.
+    """
+
+    project: str
+    entry_id: str
+    kind: str
+    time_ns: int
+    duration_ns: int
+    ttft_ns: int | None
+    trace_id: str
+    span_id: str
+    trajectory_id: str
+    session_id: str
+    user_id: str
+    agent_name: str
+    agent_version: str
+    workflow_name: str
+    task_id: str
+    service_name: str
+    environment: str
+    provider: str
+    model: str
+    request_model: str
+    service_tier: str
+    region: str
+    status: str
+    error_type: str
+    stream: bool | None
+    attempts: int | None
+    response_id: str
+    request_id: str
+    input_tokens: int | None
+    uncached_tokens: int | None
+    cache_read_tokens: int | None
+    cache_write_tokens: int | None
+    cache_write_5m_tokens: int | None
+    cache_write_1h_tokens: int | None
+    output_tokens: int | None
+    reasoning_tokens: int | None
+    audio_input_tokens: int | None
+    audio_output_tokens: int | None
+    usage_source: str
+    price_status: str
+    price_id: str
+    uncached_cost_usd: Decimal | None
+    cache_read_cost_usd: Decimal | None
+    cache_write_cost_usd: Decimal | None
+    output_cost_usd: Decimal | None
+    total_cost_usd: Decimal | None
+    reported_cost_usd: Decimal | None
+    dialects: tuple[str, ...]
+    source_spans: tuple[SpanKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """What a call costs; ``cost`` is None when it is not known."""
+
+    status: str
+    price_id: str
+    cost: Cost | None
+
+
+_UNPRICED = Priced("unpriced", "", None)
+_SELF_HOSTED = Priced("self_hosted", "", None)
+
+
+def price_call(call: Call, book: PriceBook) -> Priced:
+    """Return a call's price at its own start time."""
+    if is_self_hosted(call.provider):
+        return _SELF_HOSTED
+    tokens = call.tokens
+    if not tokens.is_known:
+        return _UNPRICED
+    prices = book.resolve(
+        call.provider,
+        call.response_model,
+        call.request_model,
+        call.primary.start_ns,
+        call.service_tier,
+    )
+    price = None if prices is None else prices.for_input(tokens.input)
+    cost = None if price is None else price.cost(tokens)
+    if price is None or cost is None:
+        return _UNPRICED
+    return Priced("priced", price.price_id, cost)
+
+
+def entry_id(project: str, trace_id: str, span_id: str) -> str:
+    """Return the id of the entry whose primary span this is: 32 hex digits."""
+    # Zero bytes cannot occur inside ids, so no two triples share a text.
+    text = f"{project}\0{trace_id}\0{span_id}".encode()
+    return blake2b(text, digest_size=16).hexdigest()
+
+
+def usd(picodollars: int | None) -> Decimal | None:
+    """Return dollars, exactly; None stays None."""
+    return None if picodollars is None else Decimal(picodollars).scaleb(_PICO_EXPONENT)
+
+
+def ledger_entry(project: str, call: Call, book: PriceBook) -> Entry:
+    """Return the ledger row of a call."""
+    primary, tokens, context = call.primary, call.tokens, call.context
+    priced = price_call(call, book)
+    uncached, read, write, output, _, total = priced.cost or (None,) * 6
+    return Entry(
+        project=project,
+        entry_id=entry_id(project, primary.trace_id, primary.span_id),
+        kind=call.kind,
+        time_ns=primary.start_ns,
+        duration_ns=max(0, primary.end_ns - primary.start_ns),
+        ttft_ns=call.ttft_ns,
+        trace_id=primary.trace_id,
+        span_id=primary.span_id,
+        trajectory_id=primary.trace_id,
+        session_id=context.session_id,
+        user_id=context.user_id,
+        agent_name=context.agent_name,
+        agent_version=context.agent_version,
+        workflow_name=context.workflow_name,
+        task_id=context.task_id,
+        service_name=call.service_name,
+        environment=call.environment,
+        provider=call.provider,
+        model=call.model,
+        request_model=call.request_model,
+        service_tier=call.service_tier,
+        region=call.region,
+        status=call.status,
+        error_type=call.error_type,
+        stream=call.stream,
+        attempts=call.attempts,
+        response_id=call.response_id,
+        request_id=call.request_id,
+        input_tokens=tokens.input,
+        uncached_tokens=tokens.uncached,
+        cache_read_tokens=tokens.cache_read,
+        cache_write_tokens=tokens.cache_write,
+        cache_write_5m_tokens=tokens.cache_write_5m,
+        cache_write_1h_tokens=tokens.cache_write_1h,
+        output_tokens=tokens.output,
+        reasoning_tokens=tokens.reasoning,
+        audio_input_tokens=tokens.audio_input,
+        audio_output_tokens=tokens.audio_output,
+        usage_source=call.usage_source,
+        price_status=priced.status,
+        price_id=priced.price_id,
+        uncached_cost_usd=usd(uncached),
+        cache_read_cost_usd=usd(read),
+        cache_write_cost_usd=usd(write),
+        output_cost_usd=usd(output),
+        total_cost_usd=usd(total),
+        reported_cost_usd=call.reported_cost_usd,
+        dialects=call.dialects,
+        source_spans=call.sources,
+    )

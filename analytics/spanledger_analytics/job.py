@@ -1,0 +1,166 @@
+"""The ledger job: from touches to ledger, trajectories and hourly usage, in bounded steps."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Protocol
+
+from spanledger_analytics._rows import batches
+from spanledger_analytics.ledger import LedgerResult, run_ledger
+from spanledger_analytics.prices import PriceBook
+from spanledger_analytics.touches import TouchBatch, TouchReader
+from spanledger_analytics.usage import ProjectHour, recompute_usage, stale_hours
+from spanledger_storage.store import Store
+
+LEDGER = "ledger"
+USAGE = "usage"
+_TRACES_PER_STEP = 1_000
+_BATCHES_PER_RUN = 100
+
+
+class Watermarks(Protocol):
+    """Remembers how far each job got, across restarts."""
+
+    def get(self, job: str) -> int | None:
+        """Return the stored position, None when the job never ran."""
+        ...
+
+    def set(self, job: str, position: int) -> None:
+        """Store the position."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class JobStats:
+    """What one run did.
+
+    ``newest_touched_ns`` is the time of the newest flush handled (UTC nanoseconds, None when none
+    was); ``lag_ns`` how long it had waited when the run ended; ``is_drained`` is False when the
+    run stopped at its bound with flushes left.
+    """
+
+    traces: int = 0
+    spans: int = 0
+    entries_written: int = 0
+    entries_removed: int = 0
+    newest_touched_ns: int | None = None
+    lag_ns: int = 0
+    is_drained: bool = True
+
+
+class LedgerJob:
+    """Keeps ledger, trajectories and hourly usage up to date; one instance per store.
+
+    Args:
+        store: The telemetry store.
+        now_ns: The clock, UTC nanoseconds.
+        watermarks: Positions "ledger" (UTC microseconds of touches) and "usage" (ledger version).
+        book: Prices; the installed genai-prices data by default.
+        max_traces: Bound of one batch of touches.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        now_ns: Callable[[], int],
+        watermarks: Watermarks,
+        book: PriceBook | None = None,
+        max_traces: int = 2_000,
+    ) -> None:
+        self._store = store
+        self._now_ns = now_ns
+        self._watermarks = watermarks
+        self._book = book or PriceBook.bundled()
+        self._reader = TouchReader(store, watermarks.get(LEDGER), max_traces)
+        self._version = 0
+        self._hours: set[ProjectHour] | None = None
+        self._lock = Lock()  # a worker may run the two steps from two threads
+
+    def run_once(self) -> JobStats:
+        """Handle what the collector announced, batch by batch, until nothing is left.
+
+        Raises:
+            StoreError: the store refused or did not answer; the next run starts at that batch.
+        """
+        results: list[LedgerResult] = []
+        newest_us: int | None = None
+        is_drained = False
+        for _ in range(_BATCHES_PER_RUN):
+            batch = self._reader.next_batch()
+            if batch is None:
+                is_drained = True
+                break
+            results += self._handle(batch)
+            self._reader.mark_handled(batch)
+            self._watermarks.set(LEDGER, self._reader.position_us)
+            newest_us = max(newest_us or 0, batch.newest_us)
+        return JobStats(
+            traces=sum(result.traces for result in results),
+            spans=sum(result.spans for result in results),
+            entries_written=sum(result.entries_written for result in results),
+            entries_removed=sum(result.entries_removed for result in results),
+            newest_touched_ns=None if newest_us is None else newest_us * 1_000,
+            lag_ns=0 if newest_us is None else max(0, self._now_ns() - newest_us * 1_000),
+            is_drained=is_drained,
+        )
+
+    def _handle(self, batch: TouchBatch) -> list[LedgerResult]:
+        by_project: defaultdict[str, list[str]] = defaultdict(list)
+        for project, trace_id in batch.traces:
+            by_project[project].append(trace_id)
+        return [
+            self._step(project, part)
+            for project, trace_ids in by_project.items()
+            for part in batches(trace_ids, _TRACES_PER_STEP)
+        ]
+
+    def _step(self, project: str, trace_ids: Sequence[str]) -> LedgerResult:
+        with self._lock:
+            hours = self._pending_hours()
+            try:
+                result = run_ledger(
+                    self._store,
+                    project,
+                    trace_ids,
+                    version=self._next_version(),
+                    book=self._book,
+                )
+            except BaseException:
+                # Entries may be written although the step failed: ask the ledger which hours.
+                self._hours = None
+                raise
+            hours.update((project, hour) for hour in result.hours)
+            return result
+
+    def run_usage_once(self) -> int:
+        """Recompute hourly usage where the ledger changed; return the number of hours.
+
+        Hours left over by a process that died are found by their ledger versions.
+
+        Raises:
+            StoreError: the store refused or did not answer; the hours stay due.
+        """
+        with self._lock:
+            hours = self._pending_hours()
+            if not hours:
+                return 0
+            ledger_version = self._version
+            recompute_usage(self._store, hours, self._next_version())
+            self._watermarks.set(USAGE, ledger_version)
+            self._hours = set()
+            return len(hours)
+
+    def _pending_hours(self) -> set[ProjectHour]:
+        if self._hours is None:
+            since = self._watermarks.get(USAGE) or 0
+            self._hours, newest = stale_hours(self._store, since)
+            self._version = max(self._version, newest)
+        return self._hours
+
+    def _next_version(self) -> int:
+        # A clock that was set back must not produce versions that lose against stored ones.
+        self._version = max(self._version + 1, self._now_ns())
+        return self._version

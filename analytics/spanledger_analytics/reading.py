@@ -1,0 +1,135 @@
+"""Reads whole traces, and the traces tied to them, from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from spanledger_analytics._rows import HOUR_NS, batches, integers, strings
+from spanledger_analytics._siblings import FALLBACK_TOLERANCE_NS
+from spanledger_analytics.calls import Call
+from spanledger_analytics.spans import Span, read_spans
+from spanledger_storage.store import Store
+
+_MAX_ROUNDS = 6
+_MAX_TRACES_OF_ID = 50
+_EARLIER_NS = 60 * 10**9
+
+HourPairs = tuple[list[int], list[str]]
+
+
+class TraceGroup:
+    """The spans of some traces of one project, and of the traces that share calls with them.
+
+    Reads grow the group only; traces without spans do not belong to it.
+    """
+
+    def __init__(self, store: Store, project: str) -> None:
+        self._store = store
+        self._project = project
+        self._asked_ids: set[str] = set()
+        self._asked_traces: set[str] = set()
+        self._pairs: list[tuple[int, str]] = []
+        self.spans: list[Span] = []
+
+    @property
+    def trace_ids(self) -> set[str]:
+        """The traces whose spans were found."""
+        return {span.trace_id for span in self.spans}
+
+    def add(self, trace_ids: Iterable[str]) -> bool:
+        """Read traces and, again and again, those that mention a response id of theirs.
+
+        Returns whether anything new was read. The search ends after a few rounds: ids that tie
+        more traces together than a call can are mistakes of a client.
+        """
+        before = len(self.spans)
+        new = set(trace_ids) - self._asked_traces
+        for _ in range(_MAX_ROUNDS):
+            if not new:
+                break
+            self._asked_traces |= new
+            start = len(self.spans)
+            self._read(sorted(new))
+            new = self._tied_traces(self.spans[start:]) - self._asked_traces
+        return len(self.spans) > before
+
+    def _read(self, trace_ids: list[str]) -> None:
+        pairs: list[tuple[int, str]] = []
+        for part in batches(trace_ids):
+            asked: dict[str, object] = {"project": self._project, "trace_ids": list(part)}
+            table = self._store.arrow("ledger_trace_hours", asked)
+            pairs += zip(integers(table, "hour"), strings(table, "trace_id"), strict=True)
+        self._pairs += pairs
+        for params in self._pair_params(pairs):
+            self.spans += read_spans(self._store.arrow("ledger_spans", params))
+
+    def pair_params(self) -> Iterable[dict[str, object]]:
+        """Return statement parameters that name every hour and trace of the group, in parts."""
+        return self._pair_params(self._pairs)
+
+    def _pair_params(self, pairs: list[tuple[int, str]]) -> Iterable[dict[str, object]]:
+        for part in batches(sorted(pairs)):
+            yield {
+                "project": self._project,
+                "hours": [hour for hour, _ in part],
+                "trace_ids": [trace_id for _, trace_id in part],
+            }
+
+    def _tied_traces(self, spans: list[Span]) -> set[str]:
+        ids = {span.response_id for span in spans if span.response_id} - self._asked_ids
+        self._asked_ids |= ids
+        found: set[str] = set()
+        for part in batches(sorted(ids)):
+            params = {
+                "project": self._project,
+                "response_ids": list(part),
+                "max_traces": _MAX_TRACES_OF_ID,
+            }
+            table = self._store.arrow("ledger_response_traces", params)
+            found.update(strings(table, "trace_id"))
+        return found
+
+    def add_partners(self, calls: Collection[Call]) -> bool:
+        """Read the traces in which another scope may have recorded one of these calls (rule R4).
+
+        Only calls that a single scope recorded are looked for, and of those only such that could
+        lie in a trace of their own or lack a response id. Returns whether anything new was read.
+        """
+        lonely = [call.primary for call in calls if _is_lonely(call)]
+        found: set[str] = set()
+        for part in batches(lonely):
+            params = {"project": self._project, **_partner_params(part)}
+            table = self._store.arrow("ledger_partner_traces", params)
+            found.update(strings(table, "trace_id"))
+        return self.add(found)
+
+
+def _is_lonely(call: Call) -> bool:
+    span = call.primary
+    return bool(
+        not call.has_many_scopes
+        and span.role in ("llm", "embedding")
+        and span.service_instance
+        and span.input_tokens
+        and span.output_tokens is not None
+        and (not span.response_id or not span.parent_span_id)
+    )
+
+
+def _partner_params(spans: Collection[Span]) -> dict[str, object]:
+    hours = {
+        moment // HOUR_NS * 3_600
+        for span in spans
+        for moment in (span.start_ns - _EARLIER_NS, span.start_ns, span.end_ns)
+    }
+    return {
+        "hours": sorted(hours),
+        "instances": [span.service_instance for span in spans],
+        "scopes": [span.scope_name for span in spans],
+        "inputs": [span.input_tokens for span in spans],
+        "outputs": [span.output_tokens for span in spans],
+        "starts": [span.start_ns for span in spans],
+        "ends": [span.end_ns for span in spans],
+        "has_ids": [int(bool(span.response_id)) for span in spans],
+        "slack_ns": FALLBACK_TOLERANCE_NS,
+    }

@@ -1,0 +1,115 @@
+"""Spans as the ledger sees them: what identifies, places and prices a call, never its content."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, NamedTuple
+
+from spanledger_analytics.tokens import UNKNOWN, Tokens, canonical
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SpanKey = tuple[str, str]
+
+
+class Span(NamedTuple):
+    """One stored span. Field names are the result columns of the statement ``ledger_spans``.
+
+    Times are UTC nanoseconds; empty strings and None mean not reported.
+    """
+
+    trace_id: str
+    span_id: str
+    parent_span_id: str = ""
+    version: int = 0
+    name: str = ""
+    role: str = "other"
+    status: str = "unset"
+    error_type: str = ""
+    start_ns: int = 0
+    end_ns: int = 0
+    service_name: str = ""
+    environment: str = ""
+    service_instance: str = ""
+    scope_name: str = ""
+    dialect: str = ""
+    agent_name: str = ""
+    agent_version: str = ""
+    workflow_name: str = ""
+    session_id: str = ""
+    user_id: str = ""
+    task_id: str = ""
+    task_outcome: str = ""
+    provider: str = ""
+    request_model: str = ""
+    response_model: str = ""
+    service_tier: str = ""
+    region: str = ""
+    input_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    cache_write_5m_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    audio_input_tokens: int | None = None
+    audio_output_tokens: int | None = None
+    image_tokens: int | None = None
+    usage_source: str = ""
+    reported_cost_usd: Decimal | None = None
+    ttft_ns: int | None = None
+    stream: bool | None = None
+    response_id: str = ""
+    request_id: str = ""
+    attempts: int | None = None
+    tool_call_id: str = ""
+
+    @property
+    def key(self) -> SpanKey:
+        """What identifies a span within a project."""
+        return self.trace_id, self.span_id
+
+    @property
+    def parent_key(self) -> SpanKey:
+        """The key of the parent; of no span when this is a root."""
+        return self.trace_id, self.parent_span_id
+
+
+_FIRST_COUNT = Span._fields.index("input_tokens")
+_END_COUNT = Span._fields.index("image_tokens") + 1
+
+
+def span_tokens(span: Span) -> Tokens:
+    """Return the counts a span reports, totals inclusive of their parts.
+
+    A failed call with zero input and zero output is an instrumentation that writes zeros for
+    what it does not know: no provider answers a request that had no input.
+    """
+    if span.input_tokens is None and span.output_tokens is None:
+        return UNKNOWN
+    if span.status == "error" and not span.input_tokens and not span.output_tokens:
+        return UNKNOWN
+    return canonical(Tokens._make(span[_FIRST_COUNT:_END_COUNT]))
+
+
+def newest_versions(spans: list[Span]) -> dict[SpanKey, Span]:
+    """Return each span once (rule R0): a resend repeats the ids, and the newest version wins."""
+    newest: dict[SpanKey, Span] = {}
+    for span in spans:
+        key = (span[0], span[1])
+        known = newest.get(key)
+        # Equal versions are told apart by content, so that the order of rows never matters.
+        if known is None or (span.version, _text(span)) > (known.version, _text(known)):
+            newest[key] = span
+    return newest
+
+
+def _text(span: Span) -> str:
+    return repr(span)
+
+
+def read_spans(table: pa.Table) -> list[Span]:
+    """Return the rows of a ``ledger_spans`` result."""
+    columns = [table.column(field).to_pylist() for field in Span._fields]
+    return list(map(Span._make, zip(*columns, strict=True)))

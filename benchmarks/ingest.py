@@ -1,0 +1,231 @@
+"""Ingest: the running product against the floor, in one run.
+
+    python -m benchmarks.ingest [--spans 100000] [--clients 4] [--per-request 64]
+
+The product: `spanledger up`, loaded by OTLP/HTTP clients that keep their connections open. The
+floor: parsing the same bodies with protobuf, and inserting the same decoded rows straight into an
+engine, both in one process. CPU is user and system time of the whole process tree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import itertools
+import platform
+import statistics
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from benchmarks.payloads import Payload, payloads
+from spanledger_collector.decode import Body, decode_traces
+from spanledger_storage.engine import Engine, EngineSettings
+from spanledger_storage.migrations import create_database, migrate
+from spanledger_storage.store import Store
+from tests.conftest import free_port
+from tests.instance import Instance
+
+_TIMEOUT_S = 300
+
+
+@dataclass
+class Load:
+    """What the clients saw."""
+
+    latencies_s: list[float] = field(default_factory=list[float])
+    failures: int = 0
+    first_sent: float = 0
+    last_acknowledged: float = 0
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--spans", type=int, default=100_000)
+    parser.add_argument("--clients", type=int, default=4)
+    parser.add_argument("--per-request", type=int, default=64)
+    options = parser.parse_args()
+    made = list(payloads(options.spans, options.per_request))
+    spans = sum(p.spans for p in made)
+    size = sum(len(p.body) for p in made) / spans
+    print(
+        f"{platform.machine()}, {psutil.cpu_count()} CPUs, Python {platform.python_version()}; "
+        f"{spans:,} spans of {size:,.0f} bytes, {options.clients} clients, "
+        f"{options.per_request} spans a request"
+    )
+    with tempfile.TemporaryDirectory() as directory:
+        parse, decode, insert = measure_floor(made, Path(directory) / "floor")
+        product = measure_product(made, options.clients, Path(directory) / "product")
+    per_100k = 100_000 / spans
+    print(f"floor: protobuf parse          {parse * per_100k:8.2f} CPU-s per 100k spans")
+    print(f"floor: decode to columns       {decode * per_100k:8.2f} CPU-s per 100k spans")
+    print(f"floor: insert decoded rows     {insert * per_100k:8.2f} CPU-s per 100k spans")
+    floor = (parse + decode + insert) * per_100k
+    cost = product * per_100k
+    print(f"product, receive to priced     {cost:8.2f} CPU-s per 100k spans")
+    print(f"ratio product / floor          {cost / floor:8.2f}")
+    print(f"ratio product / protobuf parse {product / parse:8.1f}")
+
+
+def measure_floor(made: list[Payload], directory: Path) -> tuple[float, float, float]:
+    """Return CPU-seconds to parse, to decode, and (engine included) to insert the bodies."""
+    started = time.process_time()
+    for payload in made:
+        ExportTraceServiceRequest.FromString(payload.body)
+    parse = time.process_time() - started
+    engine = Engine(EngineSettings(directory, free_port()))
+    engine.start()
+    create_database(engine.writer)
+    store = Store.connect(engine.writer)
+    migrate(store)
+    process = psutil.Process(engine.pid)
+    decode = insert = 0.0
+    before = tree_cpu(process)
+    numbered = itertools.count()
+    for chunk in _batches(made):
+        started = time.process_time()
+        decoded = decode_traces(
+            [Body("default", p.body, time.time_ns()) for p in chunk], "floor", time.time_ns()
+        )
+        decode += time.process_time() - started
+        started = time.process_time()
+        flush = next(numbered)
+        for table in ("messages", "spans", "touches"):
+            store.insert(table, getattr(decoded, table), token=f"floor-{flush}-{table}")
+        insert += time.process_time() - started
+    time.sleep(2)  # merges in the background belong to the price of an insert
+    insert += tree_cpu(process) - before
+    store.close()
+    engine.stop()
+    return parse, decode, insert
+
+
+def _batches(made: list[Payload]) -> list[list[Payload]]:
+    return [made[n : n + 200] for n in range(0, len(made), 200)]
+
+
+def measure_product(made: list[Payload], clients: int, data: Path) -> float:
+    """Print what the product did with the load; return its CPU-seconds until all was priced."""
+    instance = Instance(data).start()
+    try:
+        root = psutil.Process(instance.process.pid if instance.process else 0)
+        time.sleep(2)  # let start-up work end
+        before = tree_cpu(root)
+        load = send(made, clients, instance.run_file()["http_port"])
+        return _report(instance, made, load, root, before)
+    finally:
+        instance.stop()
+
+
+def _report(
+    instance: Instance, made: list[Payload], load: Load, root: psutil.Process, before: float
+) -> float:
+    spans = sum(p.spans for p in made)
+    calls = sum(p.llm_calls for p in made)
+    settings = Engine(EngineSettings(instance.data / "engine", instance.run_file()["engine_port"]))
+    store = Store.connect(settings.writer)
+    queryable = _await(store, "SELECT count() AS n FROM spans", spans) - load.first_sent
+    priced = _await(
+        store, "SELECT count() AS n FROM ledger_current WHERE price_status = 'priced'", calls
+    )
+    cpu = tree_cpu(root) - before
+    acknowledged = load.last_acknowledged - load.first_sent
+    ordered = sorted(load.latencies_s)
+    memory = sum(p.memory_info().rss for p in [root, *root.children(recursive=True)])
+    [tokens] = store.sql_rows("SELECT sum(input_tokens) AS n FROM ledger_current")
+    print(f"failed requests                {load.failures:8d}")
+    print(f"acknowledged                   {spans / acknowledged:8,.0f} spans/s")
+    print(f"queryable                      {spans / queryable:8,.0f} spans/s")
+    print(f"all queryable after            {queryable - acknowledged:8.1f} s behind the last ack")
+    print(f"all priced after               "
+          f"{priced - load.last_acknowledged:8.1f} s behind the last ack")  # fmt: skip
+    print(f"acknowledgement p50            {statistics.median(ordered) * 1000:8.1f} ms")
+    print(f"acknowledgement p99            {ordered[int(len(ordered) * 0.99)] * 1000:8.1f} ms")
+    print(f"lost spans                     {spans - _count(store, _DISTINCT):8d}")
+    print(f"token difference               "
+          f"{int(str(tokens['n'])) - sum(p.input_tokens for p in made):8d}")  # fmt: skip
+    print(f"memory of all processes        {memory / 2**20:8,.0f} MiB")
+    for name in ("spans", "messages", "ledger"):
+        store.execute(f"OPTIMIZE TABLE {name} FINAL")
+    stored = {
+        str(r["table"]): int(str(r["bytes"]))
+        for r in store.sql_rows(
+            "SELECT table, sum(bytes_on_disk) AS bytes FROM system.parts"
+            " WHERE active AND database = currentDatabase() GROUP BY table"
+        )
+    }
+    parts = ", ".join(f"{t} {b / spans:,.0f}" for t, b in sorted(stored.items()) if b >= spans)
+    print(
+        f"on disk, merged                {sum(stored.values()) / spans:8,.0f} bytes/span ({parts})"
+    )
+    store.close()
+    return cpu
+
+
+_DISTINCT = "SELECT uniqExact(trace_id, span_id) AS n FROM spans"
+
+
+def _count(store: Store, query: str) -> int:
+    return int(str(store.sql_rows(query)[0]["n"]))
+
+
+def _await(store: Store, query: str, expected: int) -> float:
+    """Return the time at which a count was reached."""
+    deadline = time.perf_counter() + _TIMEOUT_S
+    while (found := _count(store, query)) < expected:
+        if time.perf_counter() > deadline:
+            raise SystemExit(f"after {_TIMEOUT_S} s: {found:,} of {expected:,}: {query}")
+        time.sleep(0.25)
+    return time.perf_counter()
+
+
+def send(made: list[Payload], clients: int, port: int) -> Load:
+    """Send every body once, over ``clients`` connections."""
+    load, lock = Load(), threading.Lock()
+    waiting = iter(made)
+
+    def client() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        while True:
+            with lock:
+                payload = next(waiting, None)
+            if payload is None:
+                return
+            started = time.perf_counter()
+            connection.request(
+                "POST", "/v1/traces", payload.body, {"Content-Type": "application/x-protobuf"}
+            )
+            answer = connection.getresponse()
+            answer.read()
+            elapsed = time.perf_counter() - started
+            with lock:
+                load.latencies_s.append(elapsed)
+                load.failures += answer.status != 200
+
+    threads = [threading.Thread(target=client) for _ in range(clients)]
+    load.first_sent = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    load.last_acknowledged = time.perf_counter()
+    return load
+
+
+def tree_cpu(root: psutil.Process) -> float:
+    """Return user and system seconds of a process and its descendants."""
+    total = 0.0
+    for process in [root, *root.children(recursive=True)]:
+        times = process.cpu_times()
+        total += times.user + times.system
+    return total
+
+
+if __name__ == "__main__":
+    main()

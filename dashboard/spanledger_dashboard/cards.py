@@ -1,0 +1,116 @@
+"""The metric cards of the overview: one row of the table below each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+import streamlit as st
+
+from spanledger_dashboard import format as fmt
+from spanledger_dashboard.charts import Axis
+from spanledger_dashboard.usage import Totals, Usage, UsageRow, summed
+
+Number = Decimal | int
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One figure.
+
+    Attributes:
+        text: the figure as shown.
+        value: the number behind it, None where it does not exist (a rate of nothing).
+        is_rate: True: the change is told in percentage points.
+        good: whether more is better ("normal"), worse ("inverse") or neither ("off").
+    """
+
+    label: str
+    text: Callable[[Totals], str]
+    value: Callable[[Totals], Number | None]
+    help: Callable[[Totals], str]
+    good: Literal["normal", "inverse", "off"] = "off"
+    is_rate: bool = False
+
+
+def _rate(part: int, whole: int) -> Decimal | None:
+    return Decimal(part) / whole if whole else None
+
+
+CARDS = (
+    Card(
+        "Spend",
+        lambda t: fmt.usd(t.cost_usd),
+        lambda t: t.total_cost_usd,
+        lambda t: "Sum of what is priced."
+        + (f" {fmt.count(t.unpriced_calls)} calls have no price." if t.unpriced_calls else ""),
+        good="inverse",
+    ),
+    Card(
+        "Tokens",
+        lambda t: fmt.short_count(t.tokens),
+        lambda t: t.tokens,
+        lambda t: f"{fmt.count(t.input_tokens)} in, {fmt.count(t.output_tokens)} out.",
+    ),
+    Card(
+        "LLM calls",
+        lambda t: fmt.count(t.llm_calls) if t.llm_calls < 100_000 else fmt.short_count(t.llm_calls),
+        lambda t: t.llm_calls,
+        lambda t: "Each call once, however many spans it was seen in.",
+    ),
+    Card(
+        "Error rate",
+        lambda t: fmt.percent(t.errors, t.calls),
+        lambda t: _rate(t.errors, t.calls),
+        lambda t: f"{fmt.count(t.errors)} of {fmt.count(t.calls)} calls failed.",
+        good="inverse",
+        is_rate=True,
+    ),
+    Card(
+        "Cache hit rate",
+        lambda t: fmt.percent(t.cache_read_tokens, t.input_tokens),
+        lambda t: _rate(t.cache_read_tokens, t.input_tokens),
+        lambda t: f"{fmt.count(t.cache_read_tokens)} of {fmt.count(t.input_tokens)} input tokens "
+        "were read from the provider's prompt cache.",
+        good="normal",
+        is_rate=True,
+    ),
+)
+
+
+def show_cards(usage: Usage, axis: Axis, period: str) -> None:
+    """Show every card; ``period`` names what the change is against."""
+    total = usage.totals
+    per_bucket = _per_bucket(usage.rows, axis)
+    with st.grid(len(CARDS), min_column_width=165, gap="small"):
+        for card in CARDS:
+            change = _change(card, usage)
+            is_flat = not change or not change.strip("+-0.% p")
+            st.metric(
+                card.label,
+                card.text(total),
+                change,
+                delta_color="off" if is_flat else card.good,
+                delta_arrow="off" if is_flat else "auto",
+                delta_description=period if change else "nothing earlier to compare",
+                border=True,
+                chart_data=[float(card.value(t) or 0) for t in per_bucket],
+                chart_type="area",
+                help=f"{card.help(total)} The change compares bars of the charts that are over.",
+            )
+
+
+def _per_bucket(rows: Sequence[UsageRow], axis: Axis) -> list[Totals]:
+    sorted_rows: dict[int, list[UsageRow]] = {start: [] for start in axis.starts_s}
+    for row in rows:
+        sorted_rows[row.bucket_s].append(row)
+    return [summed(found) for found in sorted_rows.values()]
+
+
+def _change(card: Card, usage: Usage) -> str | None:
+    now, before = card.value(usage.complete), card.value(usage.before)
+    if now is None or before is None:
+        return None
+    return fmt.points(Decimal(now), Decimal(before)) if card.is_rate else fmt.change(now, before)

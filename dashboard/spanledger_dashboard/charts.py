@@ -1,0 +1,161 @@
+"""Figures of the overview, as plain dicts: building them costs next to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import plotly.graph_objects as go
+
+from spanledger_dashboard.text import shortened
+from spanledger_dashboard.usage import Key, Totals, UsageRow, grouped
+
+# Middle tones: readable on the light and on the dark background alike.
+PALETTE = (
+    "#3f7fe0", "#17a389", "#e08a3c", "#9a6be0", "#d95f7f", "#8aa13a", "#4aa7cf", "#b58863",
+)  # fmt: skip
+_OTHER_COLOR = "#87929b"
+_ERROR_COLOR = "#d9434f"
+_CALL_COLOR = "#4a7fb5"
+_TOKEN_CLASSES = (
+    ("uncached_tokens", "Input, uncached", "#3f7fe0"),
+    ("cache_read_tokens", "Cache read", "#17a389"),
+    ("cache_write_tokens", "Cache write", "#e08a3c"),
+    ("output_tokens", "Output", "#9a6be0"),
+)
+_MAX_SERIES = 7
+_HEIGHT = 270
+_HOUR_S = 3_600
+_NAME_LIMIT = 34
+
+Value = Callable[[Totals], Decimal | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """The time axis of a chart.
+
+    Attributes:
+        starts_s: start of every bucket, unix seconds.
+        labels: the same on the reader's clock.
+        bucket_s: seconds per bucket.
+    """
+
+    starts_s: Sequence[int]
+    labels: Sequence[datetime]
+    bucket_s: int
+
+
+def spend_by(rows: Sequence[UsageRow], axis: Axis, key: Key) -> go.Figure:
+    """Return stacked bars of dollars per bucket; the most expensive keys by name, the rest as one."""
+    named = [name for name, sums in grouped(rows, key).items() if sums.total_cost_usd]
+    shown, rest = named[:_MAX_SERIES], set(named[_MAX_SERIES:])
+    groups = [(name, color, {name}) for name, color in zip(shown, PALETTE, strict=False)]
+    if rest:
+        groups.append((f"{len(rest)} others", _OTHER_COLOR, rest))
+    traces = [
+        _bars(
+            shortened(name, _NAME_LIMIT),
+            color,
+            _series([r for r in rows if key(r) in members], axis, lambda t: t.total_cost_usd),
+            axis,
+            "$%{y:.4~f}",
+        )
+        for name, color, members in groups
+    ]
+    peak = max((sum(column) for column in zip(*(t["y"] for t in traces), strict=True)), default=0)
+    return _figure(traces, axis, tickprefix="$", tickformat=_dollar_format(peak))
+
+
+def tokens_by_class(rows: Sequence[UsageRow], axis: Axis) -> go.Figure:
+    """Return stacked bars of tokens per bucket; the classes are disjoint."""
+    traces = [
+        _bars(label, color, _series(rows, axis, lambda t, n=name: getattr(t, n)), axis, "%{y:,.0f}")
+        for name, label, color in _TOKEN_CLASSES
+    ]
+    return _figure(traces, axis, tickformat="~s")
+
+
+def calls_and_errors(rows: Sequence[UsageRow], axis: Axis) -> go.Figure:
+    """Return stacked bars of calls per bucket, failed ones apart."""
+    good = _series(rows, axis, lambda t: t.calls - t.errors)
+    failed = _series(rows, axis, lambda t: t.errors)
+    traces = [
+        _bars("Answered", _CALL_COLOR, good, axis, "%{y:,.0f}"),
+        _bars("Failed", _ERROR_COLOR, failed, axis, "%{y:,.0f}"),
+    ]
+    return _figure(traces, axis, tickformat="~s")
+
+
+def series(rows: Sequence[UsageRow], axis: Axis, value: Value) -> list[float]:
+    """Return one number per bucket: the small charts of the cards."""
+    return _series(rows, axis, value)
+
+
+def _series(rows: Sequence[UsageRow], axis: Axis, value: Value) -> list[float]:
+    per_bucket: dict[int, float] = {}
+    for row in rows:
+        per_bucket[row.bucket_s] = per_bucket.get(row.bucket_s, 0.0) + float(value(row.totals))
+    return [per_bucket.get(start, 0.0) for start in axis.starts_s]
+
+
+def _bars(
+    name: str, color: str, values: Sequence[float], axis: Axis, hover: str
+) -> dict[str, object]:
+    return {
+        "type": "bar",
+        "name": name,
+        "x": list(axis.labels),
+        "y": values,
+        # Bars begin at the start of their bucket, as long as it is.
+        "offset": 0,
+        "width": axis.bucket_s * 1000 * 0.9,
+        "marker": {"color": color, "line": {"width": 0}},
+        "hovertemplate": f"{hover}<extra>%{{fullData.name}}</extra>",
+    }
+
+
+def _figure(
+    traces: Sequence[Mapping[str, object]], axis: Axis, *, tickformat: str, tickprefix: str = ""
+) -> go.Figure:
+    layout = {
+        "barmode": "stack",
+        "height": _HEIGHT,
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+        "hovermode": "x unified",
+        "showlegend": True,
+        "legend": {"orientation": "h", "y": -0.14, "x": 0, "traceorder": "normal"},
+        "xaxis": {
+            "type": "date",
+            "range": _range(axis),
+            "fixedrange": True,
+            "showgrid": False,
+            "nticks": 7,
+            "tickformat": "%H:%M" if axis.bucket_s <= _HOUR_S else "%b %-d",
+            "hoverformat": "%b %-d, %H:%M",
+        },
+        "yaxis": {
+            "rangemode": "tozero",
+            "fixedrange": True,
+            "automargin": True,
+            "nticks": 5,
+            "tickprefix": tickprefix,
+            "tickformat": tickformat,
+        },
+    }
+    return go.Figure({"data": list(traces), "layout": layout}, skip_invalid=False)
+
+
+def _range(axis: Axis) -> list[datetime]:
+    return [axis.labels[0], axis.labels[-1] + timedelta(seconds=axis.bucket_s)]
+
+
+def _dollar_format(peak: float) -> str:
+    """Return the d3 format that tells the ticks of an axis up to ``peak`` dollars apart."""
+    if peak >= 5:
+        return ",.0f"
+    if peak >= 0.1:
+        return ",.2f"
+    return ".1~r" if peak else ",.2f"

@@ -1,0 +1,53 @@
+"""What the sums leave out: calls without a price, calls without usage. Never hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from spanledger_dashboard import format as fmt
+from spanledger_dashboard.text import plain, shortened
+from spanledger_dashboard.usage import Totals, Usage, by_model, grouped
+
+_MAX_MODELS = 5
+_NAME_LIMIT = 60
+
+
+def show_gaps(usage: Usage) -> None:
+    """Warn about calls the spend does not contain, naming their models."""
+    total = usage.totals
+    sentences: list[str] = []
+    if total.unpriced_calls:
+        sentences.append(
+            f"**{_calls(total.unpriced_calls)} not priced** ({_models(usage, _unpriced)})."
+        )
+    if total.calls_without_usage:
+        sentences.append(
+            f"**{_calls(total.calls_without_usage)} without token counts** "
+            f"({_models(usage, _without_usage)})."
+        )
+    if sentences:
+        sentences.append("The spend does not contain them.")
+        st.warning(" ".join(sentences), icon=":material/warning:")
+
+
+def _unpriced(totals: Totals) -> int:
+    return totals.unpriced_calls
+
+
+def _without_usage(totals: Totals) -> int:
+    return totals.calls_without_usage
+
+
+def _calls(number: int) -> str:
+    return f"{fmt.count(number)} call{'' if number == 1 else 's'}"
+
+
+def _models(usage: Usage, gap: Callable[[Totals], int]) -> str:
+    found = {name: gap(t) for name, t in grouped(usage.rows, by_model).items() if gap(t)}
+    ranked = sorted(found, key=lambda name: -found[name])
+    named = [f"{plain(shortened(m, _NAME_LIMIT))}: {fmt.count(found[m])}" for m in ranked[:_MAX_MODELS]]
+    if len(ranked) > _MAX_MODELS:
+        named.append(f"{len(ranked) - _MAX_MODELS} more models")
+    return ", ".join(named)

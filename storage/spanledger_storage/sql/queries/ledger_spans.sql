@@ -1,0 +1,58 @@
+-- Which spans do these traces have, as far as the ledger needs them?
+-- Parameters: project; hours (UTC start hours, UNIX seconds) and trace_ids, two lists of one
+--   length: pair i is one hour in which one trace has spans.
+-- Result: one row per stored version of a span (resends included); times in UTC nanoseconds,
+--   token counts and reported cost (USD) as stored, service_instance from the resource.
+-- Relies on the sort key of spans (project, start hour, trace_id, ...).
+SELECT
+    trace_id,
+    span_id,
+    parent_span_id,
+    version,
+    name,
+    role,
+    status,
+    error_type,
+    toUnixTimestamp64Nano(start_time) AS start_ns,
+    toUnixTimestamp64Nano(end_time) AS end_ns,
+    service_name,
+    environment,
+    resource_attributes['service.instance.id'] AS service_instance,
+    scope_name,
+    dialect,
+    agent_name,
+    agent_version,
+    workflow_name,
+    session_id,
+    user_id,
+    task_id,
+    task_outcome,
+    provider,
+    request_model,
+    response_model,
+    service_tier,
+    region,
+    input_tokens,
+    cache_read_tokens,
+    cache_write_tokens,
+    cache_write_5m_tokens,
+    cache_write_1h_tokens,
+    output_tokens,
+    reasoning_tokens,
+    audio_input_tokens,
+    audio_output_tokens,
+    image_tokens,
+    usage_source,
+    reported_cost_usd,
+    ttft_ns,
+    stream,
+    response_id,
+    request_id,
+    attempts,
+    tool_call_id
+FROM spans
+WHERE project = {project:String}
+    AND (toStartOfHour(start_time), trace_id) IN (
+        SELECT toDateTime(pair.1, 'UTC'), pair.2
+        FROM (SELECT arrayJoin(arrayZip({hours:Array(UInt32)}, {trace_ids:Array(String)})) AS pair)
+    )

@@ -1,0 +1,16 @@
+-- What do the stored trajectories of these traces say?
+-- Parameters: project; hours (UTC start hours, UNIX seconds) and trace_ids, two lists of one
+--   length: pair i is one hour in which one trace has spans.
+-- Result: one row per trajectory that holds; start_ns and end_ns in UTC nanoseconds, cost in USD.
+-- Relies on the sort key of trajectories (project, start hour, trajectory_id).
+SELECT
+    * EXCEPT (start_time, end_time, is_deleted, version),
+    toUnixTimestamp64Nano(start_time) AS start_ns,
+    toUnixTimestamp64Nano(end_time) AS end_ns
+FROM trajectories FINAL
+WHERE project = {project:String}
+    AND is_deleted = 0
+    AND (toStartOfHour(start_time), trajectory_id) IN (
+        SELECT toDateTime(pair.1, 'UTC'), pair.2
+        FROM (SELECT arrayJoin(arrayZip({hours:Array(UInt32)}, {trace_ids:Array(String)})) AS pair)
+    )

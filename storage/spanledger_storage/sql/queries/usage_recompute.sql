@@ -1,0 +1,34 @@
+-- Write the hourly usage of these hours anew from the ledger.
+-- Parameters: project; hours (UTC, UNIX seconds); version: greater than any written before.
+-- Result: none; one row per hour, kind, provider, model, agent, service and environment is
+--   written. Keys that no longer occur keep their old rows: usage_remove_vanished follows.
+-- Relies on the sort key of ledger (project, start hour, ...).
+INSERT INTO usage_hourly
+SELECT
+    project,
+    toStartOfHour(time) AS hour,
+    kind,
+    provider,
+    model,
+    agent_name,
+    service_name,
+    environment,
+    count() AS calls,
+    countIf(status = 'error') AS errors,
+    countIf(usage_source != 'none' AND price_status = 'unpriced') AS unpriced_calls,
+    countIf(usage_source = 'none' AND status != 'error') AS calls_without_usage,
+    sum(ifNull(ledger.input_tokens, 0)) AS input_tokens,
+    sum(ifNull(ledger.uncached_tokens, 0)) AS uncached_tokens,
+    sum(ifNull(ledger.cache_read_tokens, 0)) AS cache_read_tokens,
+    sum(ifNull(ledger.cache_write_tokens, 0)) AS cache_write_tokens,
+    sum(ifNull(ledger.output_tokens, 0)) AS output_tokens,
+    sum(ifNull(ledger.reasoning_tokens, 0)) AS reasoning_tokens,
+    sum(ifNull(ledger.total_cost_usd, 0)) AS total_cost_usd,
+    sum(ledger.duration_ns) AS duration_ns,
+    0 AS is_deleted,
+    {version:UInt64} AS version
+FROM ledger FINAL
+WHERE ledger.project = {project:String}
+    AND ledger.is_deleted = 0
+    AND toStartOfHour(time) IN (SELECT toDateTime(arrayJoin({hours:Array(UInt32)}), 'UTC'))
+GROUP BY project, hour, kind, provider, model, agent_name, service_name, environment

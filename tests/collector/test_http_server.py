@@ -1,0 +1,183 @@
+"""OTLP/HTTP as the specification words it, spoken by a plain HTTP client."""
+
+import gzip
+import zlib
+
+import httpx
+import pytest
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+
+from tests.otlp import llm_span, request, span
+from tests.running import RunningCollector
+
+PROTOBUF = {"content-type": "application/x-protobuf"}
+
+
+def post(
+    collector: RunningCollector, body: bytes, headers: dict[str, str] = PROTOBUF
+) -> httpx.Response:
+    return httpx.post(f"{collector.url}/v1/traces", content=body, headers=headers, timeout=10)
+
+
+def test_a_good_request_is_answered_without_partial_success(collector: RunningCollector) -> None:
+    answer = post(collector, request(llm_span(), span()).SerializeToString())
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/x-protobuf"
+    assert not ExportTraceServiceResponse.FromString(answer.content).HasField("partial_success")
+    collector.await_spans(2)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)]
+)
+def test_compressed_bodies_are_read(
+    collector: RunningCollector, encoding: str, compress: object
+) -> None:
+    assert callable(compress)
+    body = compress(request(span()).SerializeToString())
+    assert post(collector, body, {**PROTOBUF, "content-encoding": encoding}).status_code == 200
+    collector.await_spans(1)
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/x-protobuf; charset=utf-8", "APPLICATION/X-PROTOBUF"]
+)
+def test_parameters_and_case_of_the_content_type_do_not_matter(
+    collector: RunningCollector, content_type: str
+) -> None:
+    answer = post(collector, request(span()).SerializeToString(), {"content-type": content_type})
+    assert answer.status_code == 200
+
+
+def test_json_is_answered_in_json(collector: RunningCollector) -> None:
+    body = (
+        b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"5B8EFFF798038103D269B633813FC60C",'
+        b'"spanId":"eee19b7ec3c1b174","name":"json","startTimeUnixNano":"1544712660000000000",'
+        b'"endTimeUnixNano":1544712661000000000,"kind":2,"unknownField":1}]}]}]}'
+    )
+    answer = post(collector, body, {"content-type": "application/json"})
+    assert answer.status_code == 200
+    assert answer.json() == {}
+    collector.await_spans(1)
+    [row] = collector.store.sql_rows("SELECT trace_id, name, kind FROM spans")
+    assert row == {
+        "trace_id": "5b8efff798038103d269b633813fc60c", "name": "json", "kind": "server"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (b"\x0a\xff\xff", PROTOBUF, 400),
+        (request(span()).SerializeToString()[:-3], PROTOBUF, 400),
+        (b"{", {"content-type": "application/json"}, 400),
+        (b"[]", {"content-type": "application/json"}, 400),
+        (b"x", {"content-type": "text/plain"}, 415),
+        (b"x", {}, 415),
+        (b"x", {**PROTOBUF, "content-encoding": "br"}, 415),
+        (b"not gzip", {**PROTOBUF, "content-encoding": "gzip"}, 400),
+        (gzip.compress(request(span()).SerializeToString())[:-9],
+         {**PROTOBUF, "content-encoding": "gzip"}, 400),
+        (b"\x0a" * (1 << 20) + b"x", PROTOBUF, 413),
+        (gzip.compress(bytes(64 << 20)), {**PROTOBUF, "content-encoding": "gzip"}, 413),
+    ],
+    ids=[
+        "garbage", "truncated protobuf", "truncated JSON", "JSON list", "text", "no content type",
+        "brotli", "bad gzip", "truncated gzip", "too large", "gzip bomb",
+    ],
+)  # fmt: skip
+def test_a_bad_request_is_refused_for_good_with_the_reason(
+    collector: RunningCollector, body: bytes, headers: dict[str, str], status: int
+) -> None:
+    answer = post(collector, body, headers)
+    assert answer.status_code == status
+    assert "retry-after" not in answer.headers
+    if answer.headers["content-type"] == "application/json":
+        assert answer.json()["message"]
+    else:
+        assert Status.FromString(answer.content).message
+    assert post(collector, request(span()).SerializeToString()).status_code == 200
+
+
+def test_other_methods_and_paths(collector: RunningCollector) -> None:
+    refused = httpx.get(f"{collector.url}/v1/traces")
+    assert refused.status_code == 405
+    assert refused.headers["allow"] == "POST"
+    assert httpx.post(f"{collector.url}/v1/nothing").status_code == 404
+    metrics = httpx.post(f"{collector.url}/v1/metrics", content=b"", headers=PROTOBUF)
+    assert metrics.status_code == 404
+    assert "OTEL_METRICS_EXPORTER" in Status.FromString(metrics.content).message
+
+
+def test_an_empty_request_is_a_success(collector: RunningCollector) -> None:
+    assert post(collector, b"").status_code == 200
+    assert post(collector, request().SerializeToString()).status_code == 200
+    assert post(collector, b"{}", {"content-type": "application/json"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("trace_id", b""), ("trace_id", b"x" * 15), ("trace_id", b"x" * 32), ("trace_id", bytes(16)),
+        ("span_id", b""), ("span_id", b"x" * 4), ("span_id", bytes(8)),
+        ("parent_span_id", b"x" * 7),
+    ],
+)  # fmt: skip
+def test_a_span_with_a_bad_id_is_named_and_the_good_ones_are_kept(
+    collector: RunningCollector, field: str, value: bytes
+) -> None:
+    good, bad, also_good = span("good"), span("bad"), span("also good")
+    setattr(bad, field, value)
+    answer = post(collector, request(good, bad, also_good).SerializeToString())
+    assert answer.status_code == 200
+    partial = ExportTraceServiceResponse.FromString(answer.content).partial_success
+    assert partial.rejected_spans == 1
+    assert field in partial.error_message
+    collector.await_spans(2)
+    names = collector.store.sql_rows("SELECT name FROM spans ORDER BY name")
+    assert [row["name"] for row in names] == ["also good", "good"]
+
+
+def test_logs_on_the_traces_path_are_recognised(collector: RunningCollector) -> None:
+    lost = span()
+    lost.trace_id, lost.span_id = b"", b""
+    answer = post(collector, request(lost).SerializeToString())
+    partial = ExportTraceServiceResponse.FromString(answer.content).partial_success
+    assert "logs or metrics" in partial.error_message
+
+
+def test_the_same_request_twice_is_stored_once(collector: RunningCollector) -> None:
+    body = request(llm_span(), span(), span()).SerializeToString()
+    for _ in range(3):
+        assert post(collector, body).status_code == 200
+    marker = request(span("marker")).SerializeToString()
+    post(collector, marker)
+    collector.await_spans(4)
+
+
+def test_one_span_id_in_two_traces_is_two_spans(collector: RunningCollector) -> None:
+    one, other = span("one"), span("other")
+    other.span_id = one.span_id
+    post(collector, request(one, other).SerializeToString())
+    collector.await_spans(2)
+
+
+def test_odd_values_are_kept(collector: RunningCollector) -> None:
+    odd = llm_span()
+    odd.name = "nul \0 and \N{SNOWMAN}"
+    odd.start_time_unix_nano, odd.end_time_unix_nano = 2**64 - 1, 0
+    ancient = span("ancient", start_ns=1)
+    huge = span("huge", x="y" * 500_000)
+    many = span("many", **{f"key{n}": n for n in range(10_000)})
+    body = ExportTraceServiceRequest()
+    body.MergeFrom(request(odd, ancient, huge, many))
+    assert post(collector, body.SerializeToString()).status_code == 200
+    collector.await_spans(4)
+    [row] = collector.store.sql_rows(
+        "SELECT length(attributes) AS n FROM spans WHERE name = 'many'"
+    )
+    assert row["n"] == 10_000

@@ -1,0 +1,29 @@
+"""Fixtures of the dashboard's tests."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import streamlit as st
+
+from spanledger_storage.store import Store
+from tests.dashboard.seed import Seeder
+
+
+@pytest.fixture
+def now_s() -> int:
+    """The pages read the real clock, so rows have to lie close to it."""
+    return int(time.time())
+
+
+@pytest.fixture
+def seed(store: Store, now_s: int) -> Seeder:
+    return Seeder(store, now_s)
+
+
+@pytest.fixture(autouse=True)
+def _no_cached_answers() -> None:
+    """Answers of another test's database must not be shown."""
+    st.cache_data.clear()
+    st.cache_resource.clear()

@@ -1,0 +1,140 @@
+"""A real `spanledger up`, started by tests and benchmarks as a user would start it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+START_TIMEOUT_S = 60
+
+
+class Instance:
+    """One running instance on its own data directory and free ports."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.process: subprocess.Popen[bytes] | None = None
+        self.output = data.with_suffix(".out")
+
+    def start(self) -> Instance:
+        with self.output.open("ab") as output:
+            self.process = subprocess.Popen(
+                [*command("up"), "--data", str(self.data), *self._ports()],
+                stdout=output,
+                stderr=output,
+                env=environment(),
+            )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self.is_ready():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"not ready: {self.output.read_text()}")
+            time.sleep(0.05)
+        return self
+
+    def _ports(self) -> list[str]:
+        """Free ports the first time, the same ones after a restart."""
+        names = ("http_port", "grpc_port", "dashboard_port", "engine_port")
+        known: dict[str, Any] = getattr(self, "_known_ports", {})
+        return [a for n in names for a in (f"--{n.replace('_', '-')}", str(known.get(n, 0)))]
+
+    def keep_ports(self) -> None:
+        self._known_ports = dict(self.run_file())
+
+    def run_file(self) -> dict[str, Any]:
+        return dict(json.loads((self.data / "run.json").read_text()))
+
+    @property
+    def otlp_url(self) -> str:
+        return f"http://127.0.0.1:{self.run_file()['http_port']}"
+
+    @property
+    def dashboard_url(self) -> str:
+        return f"http://127.0.0.1:{self.run_file()['dashboard_port']}"
+
+    def is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.otlp_url}/readyz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (OSError, ValueError, KeyError):
+            return False
+
+    def tree(self) -> list[psutil.Process]:
+        assert self.process is not None
+        root = psutil.Process(self.process.pid)
+        return [root, *root.children(recursive=True)]
+
+    def role(self, name: str) -> psutil.Process:
+        """Return the process of a role: collect, work, dashboard, or engine."""
+        marks = {"engine": "spanledger_storage._engine_process"}
+        mark = marks.get(name, name)
+        [found] = [p for p in self.tree() if mark in p.cmdline() and "up" not in p.cmdline()]
+        return found
+
+    def kill(self) -> None:
+        """kill -9 every process at once."""
+        for process in self.tree():
+            process.send_signal(signal.SIGKILL)
+        assert self.process is not None
+        self.process.wait()
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(30)
+
+    def sql(self, query: str) -> list[dict[str, Any]]:
+        """Run `spanledger sql … --format json`."""
+        done = run("sql", query, "--format", "json", "--data", str(self.data))
+        assert done.returncode == 0, done.stderr
+        return list(json.loads(done.stdout))
+
+    def post(self, body: bytes, content_type: str = "application/x-protobuf") -> int:
+        """Send a trace request; return the HTTP status."""
+        request = urllib.request.Request(
+            f"{self.otlp_url}/v1/traces", data=body, headers={"Content-Type": content_type}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+
+def command(name: str) -> list[str]:
+    return [sys.executable, "-m", "spanledger_server", name]
+
+
+def environment() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if not k.startswith(("SPANLEDGER_", "OTEL_"))}
+
+
+def run(name: str, *args: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [*command(name), *args],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**environment(), **variables},
+    )
+
+
+def wait_until(check: Any, timeout_s: float = 30, every_s: float = 0.1) -> Any:
+    """Return the first true result of ``check``; fail after ``timeout_s``."""
+    deadline = time.monotonic() + timeout_s
+    while not (result := check()):
+        assert time.monotonic() < deadline, f"still {result!r} after {timeout_s} s"
+        time.sleep(every_s)
+    return result

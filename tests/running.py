@@ -1,0 +1,73 @@
+"""A collector with both of its servers, on a real engine, inside the test process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from spanledger_collector.service import CollectorSettings, serve
+from spanledger_storage.store import Store
+from tests.conftest import free_port
+from tests.instance import wait_until
+
+
+@dataclass(frozen=True)
+class RunningCollector:
+    http_port: int
+    grpc_port: int
+    store: Store
+    settings: CollectorSettings
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
+    def span_count(self) -> int:
+        return int(str(self.store.sql_rows("SELECT count() AS n FROM spans FINAL")[0]["n"]))
+
+    def await_spans(self, count: int) -> None:
+        wait_until(lambda: self.span_count() >= count)
+        assert self.span_count() == count
+
+
+@contextlib.contextmanager
+def running_collector(
+    store: Store, directory: Path, max_request_bytes: int = 64 << 20
+) -> Iterator[RunningCollector]:
+    settings = CollectorSettings(
+        host="127.0.0.1",
+        http_port=free_port(),
+        grpc_port=free_port(),
+        spool=directory / "spool" / "spool.db",
+        store=store.settings,
+        max_request_bytes=max_request_bytes,
+    )
+    started: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        started.append((asyncio.get_running_loop(), stop))
+        await serve(settings, stop)
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread.start()
+    running = RunningCollector(settings.http_port, settings.grpc_port, store, settings)
+    wait_until(lambda: _is_up(running.url), every_s=0.02)
+    yield running
+    loop, stop = started[0]
+    loop.call_soon_threadsafe(stop.set)
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def _is_up(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=1) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False

@@ -1,0 +1,15 @@
+"""A running instance for tests of the whole product."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.instance import Instance
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """One instance for the tests of a file that leave it as they found it."""
+    instance = Instance(tmp_path_factory.mktemp("up") / "data").start()
+    yield instance
+    instance.stop()

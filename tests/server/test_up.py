@@ -1,0 +1,176 @@
+"""`spanledger up` as a user meets it."""
+
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.instance import Instance, run, wait_until
+from tests.otlp import llm_span, request
+
+
+def test_it_prints_what_an_agent_needs_and_where_the_dashboard_is(instance: Instance) -> None:
+    said = wait_until(
+        lambda: "ready" in instance.output.read_text() and instance.output.read_text()
+    )
+    assert f"OTEL_EXPORTER_OTLP_ENDPOINT={instance.otlp_url}" in said
+    assert "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf" in said
+    assert instance.dashboard_url in said
+
+
+def test_a_span_is_visible_with_its_cost_soon_after_it_was_acknowledged(
+    instance: Instance,
+) -> None:
+    sent = llm_span("gpt-4o-mini", 1_000, 100)
+    assert instance.post(request(sent).SerializeToString()) == 200
+    acknowledged = time.monotonic()
+    query = (
+        "SELECT total_cost_usd, input_tokens, price_status FROM ledger_current"
+        f" WHERE trace_id = '{sent.trace_id.hex()}'"
+    )
+    [entry] = wait_until(lambda: instance.sql(query), timeout_s=10)
+    # 1,000 × $0.15/M + 100 × $0.60/M
+    assert entry == {"total_cost_usd": 0.00021, "input_tokens": 1000, "price_status": "priced"}
+    assert time.monotonic() - acknowledged < 10
+
+
+def test_doctor_is_green(instance: Instance) -> None:
+    done = run("doctor", "--data", str(instance.data))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "FAIL" not in done.stdout
+    assert "queryable after" in done.stdout
+
+
+def test_a_second_instance_on_the_same_directory_is_refused(instance: Instance) -> None:
+    done = run("up", "--data", str(instance.data), "--http-port", "0")
+    assert done.returncode == 2
+    assert "already runs" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("option", ["http-port", "grpc-port", "dashboard-port", "engine-port"])
+def test_a_taken_port_is_named_with_its_option(tmp_path: Path, option: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        free = [
+            argument
+            for name in ("http-port", "grpc-port", "dashboard-port", "engine-port")
+            for argument in (f"--{name}", str(port if name == option else 0))
+        ]
+        done = run("up", "--data", str(tmp_path / "data"), *free)
+    assert done.returncode == 2
+    assert str(port) in done.stderr
+    assert f"--{option}" in done.stderr
+
+
+def test_an_unwritable_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run("up", "--data", str(tmp_path / "file" / "data"))
+    assert done.returncode == 2
+    assert "--data" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("SPANLEDGER_HTTP_PORT", "many", "many"),
+        ("SPANLEDGER_HTTP_PORT", "70000", "70000"),
+        ("SPANLEDGER_HTPP_PORT", "4318", "SPANLEDGER_HTPP_PORT: no such setting"),
+        ("SPANLEDGER_LOG_LEVEL", "loud", "debug, info, warning or error"),
+        ("SPANLEDGER_STORE_URL", "mysql://x", "clickhouse://"),
+        ("SPANLEDGER_HOST", "0.0.0.0", "loopback"),
+        ("SPANLEDGER_STORE_URL_FILE", "/does/not/exist", "cannot be read"),
+    ],
+)
+def test_a_broken_setting_stops_the_start_and_says_which(
+    tmp_path: Path, name: str, value: str, expected: str
+) -> None:
+    done = run("up", "--data", str(tmp_path / "data"), **{name: value})
+    assert done.returncode == 2, done.stderr
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_secret_in_a_store_url_is_not_repeated(tmp_path: Path) -> None:
+    done = run("migrate", "--store-url", "mysql://me:hunter2@x/y", "--data", str(tmp_path))
+    assert done.returncode == 2
+    assert "hunter2" not in done.stderr + done.stdout
+
+
+def test_sql_prints_json_csv_and_tables(instance: Instance) -> None:
+    data = ["--data", str(instance.data)]
+    query = "SELECT 1 AS a, 'x, y' AS b;"
+    assert instance.sql(query) == [{"a": 1, "b": "x, y"}]
+    assert run("sql", query, "--format", "csv", *data).stdout == '"a","b"\n1,"x, y"\n'
+    assert "x, y" in run("sql", query, *data).stdout
+    assert instance.sql("SELECT 1 WHERE 0") == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "DROP TABLE spans",
+        "INSERT INTO touches (project) VALUES ('x')",
+        "SELECT * FROM file('/etc/passwd', 'LineAsString')",
+        "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
+        "SYSTEM SHUTDOWN",
+        "SELECT 1 INTO OUTFILE '/tmp/spanledger-test'",
+        "SELEC 1",
+        " ; ",
+    ],
+)
+def test_sql_only_reads(instance: Instance, query: str) -> None:
+    done = run("sql", query, "--data", str(instance.data))
+    assert done.returncode == 2, done.stdout
+    assert "Traceback" not in done.stderr
+    assert instance.is_ready()
+
+
+def test_commands_beside_it_say_when_nothing_runs(tmp_path: Path) -> None:
+    for name in ("doctor", "demo"):
+        done = run(name, "--data", str(tmp_path))
+        assert done.returncode == 2
+        assert "spanledger up" in done.stderr
+
+
+@pytest.fixture
+def own_instance(tmp_path: Path) -> Iterator[Instance]:
+    instance = Instance(tmp_path / "data").start()
+    yield instance
+    instance.stop()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_cleanly_and_leaves_nothing_running(
+    own_instance: Instance, number: signal.Signals
+) -> None:
+    tree = own_instance.tree()
+    started = time.monotonic()
+    assert own_instance.stop(number) == 0
+    assert time.monotonic() - started < 5
+    assert psutil.wait_procs(tree, timeout=1)[1] == []
+    assert not (own_instance.data / "run.json").exists()
+
+
+def test_a_role_that_dies_is_started_again(own_instance: Instance) -> None:
+    for name in ("collect", "work", "dashboard", "engine"):
+        victim = own_instance.role(name)
+        victim.kill()
+        wait_until(
+            lambda victim=victim, name=name: (  # type: ignore[misc]
+                own_instance.is_ready() and own_instance.role(name).pid != victim.pid
+            )
+        )
+    assert run("doctor", "--data", str(own_instance.data)).returncode == 0
+
+
+def test_the_death_of_the_supervisor_ends_everything(own_instance: Instance) -> None:
+    tree = own_instance.tree()
+    tree[0].kill()
+    assert psutil.wait_procs(tree[1:], timeout=10)[1] == []
