@@ -37,9 +37,11 @@ def fresh_store(engine: Engine) -> Iterator[Store]:
     create_database(settings)
     store = Store.connect(settings)
     migrate(store)
-    yield store
-    store.execute(f"DROP DATABASE {settings.database} SYNC")
-    store.close()
+    try:
+        yield store
+    finally:
+        store.execute(f"DROP DATABASE {settings.database} SYNC")
+        store.close()
 
 
 @pytest.fixture

@@ -54,14 +54,16 @@ def running_collector(
         started.append((asyncio.get_running_loop(), stop))
         await serve(settings, stop)
 
-    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()
     running = RunningCollector(settings.http_port, settings.grpc_port, store, settings)
     wait_until(lambda: _is_up(running.url), every_s=0.02)
-    yield running
-    loop, stop = started[0]
-    loop.call_soon_threadsafe(stop.set)
-    thread.join(10)
+    try:
+        yield running
+    finally:
+        loop, stop = started[0]
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
     assert not thread.is_alive()
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from spanledger_analytics._siblings import Groups, is_same_model
 from spanledger_analytics.spans import Span, SpanKey
 
-# A call below one of these was made by a tool or agent that the outer model started: work of its
-# own, unless its tokens say otherwise.
-_BOUNDARIES = frozenset({"tool", "agent", "guardrail", "retrieval"})
+# A call below one of these was made by a tool, agent or call of another kind that the outer model
+# started: work of its own, unless its tokens say otherwise.
+_BOUNDARIES = frozenset({"tool", "agent", "guardrail", "retrieval", "llm", "embedding"})
 _NOBODY = (-1, False)
 
 
@@ -25,17 +25,34 @@ class Ancestry:
     is_far: list[bool]
 
 
+_ROLES = {
+    "llm": frozenset({"llm", "server"}),
+    "embedding": frozenset({"embedding", "server"}),
+    "aggregate": frozenset({"agent", "workflow"}),
+}
+_KINDS = {
+    "llm": ("llm",),
+    "embedding": ("embedding",),
+    "server": ("llm", "embedding"),
+    "agent": ("aggregate",),
+    "workflow": ("aggregate",),
+}
+
+
 def ancestry(calls: list[Span], spans: dict[SpanKey, Span]) -> Ancestry:
-    """Find the call above each call. Linear, without recursion; parent cycles are cut."""
+    """Find for each of some spans the nearest of them above it that is of its kind.
+
+    Kinds are model calls, embeddings, and aggregates (agents and workflows); a server's span is
+    of its client's kind. Linear, without recursion; parent cycles are cut.
+    """
     index = {span.key: i for i, span in enumerate(calls)}
-    memos: dict[str, dict[SpanKey, tuple[int, bool]]] = {"llm": {}, "embedding": {}}
+    memos: dict[str, dict[SpanKey, tuple[int, bool]]] = {kind: {} for kind in _ROLES}
     parent: list[int] = []
     is_far: list[bool] = []
     for span in calls:
-        kinds = ("llm", "embedding") if span.role == "server" else (span.role,)
         found = _NOBODY
-        for kind in kinds:
-            found = _nearest(span.parent_key, kind, spans, index, memos[kind])
+        for kind in _KINDS[span.role]:
+            found = _nearest(span.parent_key, _ROLES[kind], spans, index, memos[kind])
             if found[0] >= 0:
                 break
         parent.append(found[0])
@@ -46,12 +63,12 @@ def ancestry(calls: list[Span], spans: dict[SpanKey, Span]) -> Ancestry:
 
 def _nearest(
     start: SpanKey,
-    kind: str,
+    roles: frozenset[str],
     spans: dict[SpanKey, Span],
     index: dict[SpanKey, int],
     memo: dict[SpanKey, tuple[int, bool]],
 ) -> tuple[int, bool]:
-    """Return the nearest call at or above a span, and whether a boundary lies at or below it."""
+    """Return the nearest indexed span at or above one, and whether a boundary lies before it."""
     path: list[Span] = []
     key = start
     while key not in memo:
@@ -60,14 +77,15 @@ def _nearest(
             break
         memo[key] = _NOBODY  # a cycle comes back here and ends
         path.append(span)
-        key = span.parent_key
+        key = (span.trace_id, span.parent_span_id)
     found = memo.get(key, _NOBODY)
     for span in reversed(path):
-        if span.key in index and span.role in (kind, "server"):
-            found = (index[span.key], False)
-        elif found[0] >= 0 and (span.role in _BOUNDARIES or span.role in ("llm", "embedding")):
+        key = (span.trace_id, span.span_id)
+        if span.role in roles and key in index:
+            found = (index[key], False)
+        elif found[0] >= 0 and span.role in _BOUNDARIES:
             found = (found[0], True)
-        memo[span.key] = found
+        memo[key] = found
     return found
 
 

@@ -73,7 +73,7 @@ def insert_token(name: str, rows: Sequence[object], version: int) -> str:
 
 def columns_of(table: pa.Table, fields: Sequence[str]) -> Iterator[tuple[object, ...]]:
     """Return the rows of a result in the order of ``fields``; lists become tuples."""
-    columns: list[list[object]] = []
+    columns: list[Sequence[object]] = []
     for name in fields:
         values = table.column(name).to_pylist()
         kind = table.schema.field(name).type

@@ -99,12 +99,16 @@ def link_by_response_id(groups: Groups, call_parent: list[int]) -> None:
 def link_by_usage(groups: Groups) -> None:
     """Join views without a common id (rule R4): same process, same tokens, one inside the other.
 
-    Needed where an instrumentation neither nests its span nor knows the response id.
+    Views without any tokens (failed calls, streams) are joined when they are siblings. Needed
+    where an instrumentation neither nests its span nor knows the response id.
     """
-    by_usage: defaultdict[tuple[str, str, int, int], list[int]] = defaultdict(list)
+    by_usage: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
     for index, span in enumerate(groups.spans):
         tokens_in, tokens_out = groups.input[index], groups.output[index]
-        if span.service_instance and tokens_in and tokens_out is not None:
+        if tokens_in is None and tokens_out is None:
+            # Views that report nothing say little: they must also hang on one parent.
+            by_usage[_kind(span), span.trace_id, span.parent_span_id].append(index)
+        elif span.service_instance and tokens_in and tokens_out is not None:
             by_usage[_kind(span), span.service_instance, tokens_in, tokens_out].append(index)
     for members in by_usage.values():
         if len(members) > 1:

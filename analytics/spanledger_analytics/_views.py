@@ -19,7 +19,11 @@ def primary_view(views: list[Span]) -> Span:
     keys = {view.key for view in views}
     outermost = [view for view in views if view.parent_key not in keys] or views
     clients = [view for view in outermost if view.role != "server"] or outermost
-    return next((view for view in clients if view.parent_span_id), clients[0])
+    first_of_trace: dict[str, Span] = {}
+    for view in clients:
+        first_of_trace.setdefault(view.trace_id, view)
+    firsts = list(first_of_trace.values())
+    return next((view for view in firsts if view.parent_span_id), firsts[0])
 
 
 def innermost_first(views: list[Span]) -> list[Span]:
@@ -39,6 +43,8 @@ def provider(views: list[Span]) -> str:
     An inference server among the views outweighs what its client believes to speak to, and any
     provider outweighs a framework's name.
     """
+    if len(views) == 1:
+        return views[0].provider
     names = [view.provider for view in views if view.provider]
     if not names:
         return ""
@@ -53,6 +59,9 @@ def status(views: list[Span], tokens: list[Tokens]) -> tuple[str, str]:
 
     A failed attempt does not make a call fail that was answered in the end.
     """
+    if len(views) == 1:
+        only = views[0]
+        return ("error", only.error_type) if only.status == "error" else ("ok", "")
     answered = any(t.is_known for t in tokens)
     told = [
         view
@@ -70,9 +79,9 @@ def status(views: list[Span], tokens: list[Tokens]) -> tuple[str, str]:
 
 def attempts(views: list[Span], tokens: list[Tokens]) -> int | None:
     """Return how often the provider was asked, None when nobody says."""
-    reported = max((view.attempts for view in views if view.attempts is not None), default=None)
     if len(views) == 1:
-        return reported
+        return views[0].attempts
+    reported = max((view.attempts for view in views if view.attempts is not None), default=None)
     failed = Counter(
         view.scope_name
         for view, t in zip(views[1:], tokens[1:], strict=True)

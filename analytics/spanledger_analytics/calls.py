@@ -120,44 +120,20 @@ def _aggregate_calls(
 ) -> list[Call]:
     """Return one call for each outermost agent with tokens in traces without any other (R1b)."""
     counted = {key[0] for call in calls if call.tokens.is_known for key in call.sources}
-    aggregates = {
-        key: span
-        for key, span in spans.items()
+    aggregates = [
+        span
+        for span in spans.values()
         if span.role in _AGGREGATE_ROLES
         and span.trace_id not in counted
         and span_tokens(span).is_known
-    }
-    known: dict[SpanKey, bool] = {}
+    ]
+    aggregates.sort(key=_order)
+    above = ancestry(aggregates, spans)
     return [
         _call([span], [span_tokens(span)], contexts)
-        for span in aggregates.values()
-        if not _has_aggregate_above(span, aggregates, spans, known)
+        for span, parent in zip(aggregates, above.parent, strict=True)
+        if parent < 0
     ]
-
-
-def _has_aggregate_above(
-    span: Span,
-    aggregates: dict[SpanKey, Span],
-    spans: dict[SpanKey, Span],
-    known: dict[SpanKey, bool],
-) -> bool:
-    """Tell whether an ancestor is an aggregate too; ``known`` remembers it for whole paths."""
-    path: list[SpanKey] = []
-    key = span.parent_key
-    found = False
-    while key in spans:
-        if key in known:
-            found = known[key]
-            break
-        known[key] = False  # a cycle comes back here and ends
-        path.append(key)
-        if key in aggregates:
-            found = True
-            break
-        key = spans[key].parent_key
-    for passed in path:
-        known[passed] = found
-    return found
 
 
 def _call(views: list[Span], tokens: list[Tokens], contexts: Contexts) -> Call:

@@ -8,8 +8,9 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from spanledger_analytics.calls import Call
-from spanledger_analytics.prices import Cost, PriceBook
+from spanledger_analytics.prices import PriceBook
 from spanledger_analytics.providers import is_self_hosted
+from spanledger_analytics.rates import Cost
 from spanledger_analytics.spans import SpanKey
 
 _PICO_EXPONENT = -12

@@ -65,7 +65,8 @@ class TraceGroup:
 
     def pair_params(self) -> Iterable[dict[str, object]]:
         """Return statement parameters that name every hour and trace of the group, in parts."""
-        return self._pair_params(self._pairs)
+        found = self.trace_ids
+        return self._pair_params([pair for pair in self._pairs if pair[1] in found])
 
     def _pair_params(self, pairs: list[tuple[int, str]]) -> Iterable[dict[str, object]]:
         for part in batches(sorted(pairs)):

@@ -18,12 +18,12 @@ from spanledger_collector.columns import MESSAGE_SCHEMA, TEMPLATE, TOUCH_SCHEMA,
 from spanledger_collector.dialects.base import Dialect, Draft, Sources
 from spanledger_collector.dialects.content import absorb_event, read_content
 from spanledger_collector.messages import MessageStore
-from spanledger_collector.values import Attributes, read_attributes, render, text, time_ns
+from spanledger_collector.values import Attributes, Value, read_attributes, render, text, time_ns
 
 _KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 _STATUSES = ("unset", "ok", "error")
 _HOUR_NS = 3_600_000_000_000
-_LAST_HOUR_S = (2**32 - 1) // 3600 * 3600  # a DateTime ends in 2106
+_LAST_HOUR_S = 2**32 - 1  # where DateTime ends, in 2106, and toStartOfHour with it
 _DROPPED_EVENTS = frozenset({"gen_ai.content.completion.chunk"})  # one per chunk of a stream
 _FAILED_TOOL = frozenset({"error", "failure", "failed"})
 
@@ -248,8 +248,12 @@ def _settle(row: Row, attributes: Attributes) -> None:
         row["usage_source"] = "span"
     if row["role"] == "tool":
         told = attributes.get("gen_ai.tool.status") or attributes.get("gen_ai.task.status")
-        failed = row["status"] == "error" or row["error_type"] != "" or told in _FAILED_TOOL
+        failed = row["status"] == "error" or row["error_type"] != "" or _is_failure(told)
         row["tool_outcome"] = "error" if failed else "ok"
+
+
+def _is_failure(told: Value) -> bool:
+    return isinstance(told, str) and told in _FAILED_TOOL
 
 
 def _count(tokens: object) -> int:

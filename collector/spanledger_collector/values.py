@@ -83,7 +83,18 @@ def dump_json(value: object) -> bytes:
 
     The value comes from a protobuf message or from ``parse_json``, which bound its depth.
     """
-    return orjson.dumps(_writable(value), option=orjson.OPT_SORT_KEYS)
+    return orjson.dumps(writable(value), option=orjson.OPT_SORT_KEYS)
+
+
+def writable(value: object) -> object:
+    """Return a value as JSON can say it: bytes as base64, NaN and infinities by name."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else _render_float(value)
+    if isinstance(value, dict):
+        return {key: writable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [writable(item) for item in value]
+    return base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else value
 
 
 def parse_json(value: Value) -> object:
@@ -104,7 +115,7 @@ def parse_json(value: Value) -> object:
 def parse_any_depth(value: Value) -> object:
     """Return what ``parse_json`` does, but JSON of any depth: writing it again may fail."""
     if not isinstance(value, str):
-        return _writable(value) if isinstance(value, (list, dict)) else None
+        return writable(value) if isinstance(value, (list, dict)) else None
     if value[:1] not in ("[", "{", " ", "\n"):
         return None
     try:
@@ -205,14 +216,3 @@ def _render_float(value: float) -> str:
     if math.isfinite(value):
         return repr(value)
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
-def _writable(value: object) -> object:
-    """Return a value as JSON can say it: bytes as base64, NaN and infinities by name."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else _render_float(value)
-    if isinstance(value, dict):
-        return {key: _writable(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_writable(item) for item in value]
-    return base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else value

@@ -69,7 +69,6 @@ def range_picker() -> None:
         list(RANGES),
         default=DEFAULT_RANGE,
         required=True,
-        format_func=lambda key: RANGES[key].label,
         key=_RANGE_KEY,
         bind="query-params",
         label_visibility="collapsed",

@@ -70,7 +70,9 @@ def show_span(key: TraceKey, span_id: str) -> None:
     _show_head(span, entries)
     _show_error(span)
     sections = _sections(key, span, entries)
-    for tab, show in zip(st.tabs(list(sections)), sections.values(), strict=True):
+    # Another set of tabs begins at its first: what was open on a tool says nothing about a call.
+    tabs = st.tabs(list(sections), key=f"tabs-{'-'.join(sections)}")
+    for tab, show in zip(tabs, sections.values(), strict=True):
         with tab:
             show()
 

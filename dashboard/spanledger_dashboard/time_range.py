@@ -14,15 +14,13 @@ class TimeRange:
     """A choice in the range picker.
 
     Attributes:
-        key: as in the URL.
-        label: as on the button.
+        key: as on the button and in the address.
         length_s: seconds covered, a multiple of ``bucket_s``.
         bucket_s: seconds per bar of a chart.
         is_hourly: True when the hourly cube is fine enough.
     """
 
     key: str
-    label: str
     length_s: int
     bucket_s: int
     is_hourly: bool
@@ -57,11 +55,11 @@ class Window:
 RANGES = {
     r.key: r
     for r in (
-        TimeRange("1h", "1 h", _HOUR, _MINUTE, is_hourly=False),
-        TimeRange("6h", "6 h", 6 * _HOUR, 5 * _MINUTE, is_hourly=False),
-        TimeRange("24h", "24 h", _DAY, _HOUR, is_hourly=True),
-        TimeRange("7d", "7 d", 7 * _DAY, 3 * _HOUR, is_hourly=True),
-        TimeRange("30d", "30 d", 30 * _DAY, 12 * _HOUR, is_hourly=True),
+        TimeRange("1h", _HOUR, _MINUTE, is_hourly=False),
+        TimeRange("6h", 6 * _HOUR, 5 * _MINUTE, is_hourly=False),
+        TimeRange("24h", _DAY, _HOUR, is_hourly=True),
+        TimeRange("7d", 7 * _DAY, 3 * _HOUR, is_hourly=True),
+        TimeRange("30d", 30 * _DAY, 12 * _HOUR, is_hourly=True),
     )
 }
 DEFAULT_RANGE = "24h"

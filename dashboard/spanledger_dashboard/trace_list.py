@@ -9,13 +9,14 @@ from typing import cast
 from spanledger_storage.store import Store
 
 PAGE_SIZE = 50
+# As shown and in the address: as dashboard_traces.sql knows it.
 SORTS = {
-    "newest": "Newest",
-    "cost": "Most expensive",
-    "duration": "Slowest",
-    "tokens": "Most tokens",
-    "spans": "Most spans",
-    "errors": "Most errors",
+    "Newest": "newest",
+    "Most expensive": "cost",
+    "Slowest": "duration",
+    "Most tokens": "tokens",
+    "Most spans": "spans",
+    "Most errors": "errors",
 }
 
 

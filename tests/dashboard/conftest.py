@@ -7,7 +7,7 @@ import time
 import pytest
 import streamlit as st
 
-from spanledger_storage.store import Store
+from spanledger_storage.store import Store, StoreSettings
 from tests.dashboard.seed import Seeder
 
 
@@ -20,6 +20,14 @@ def now_s() -> int:
 @pytest.fixture
 def seed(store: Store, now_s: int) -> Seeder:
     return Seeder(store, now_s)
+
+
+@pytest.fixture
+def store_url(store_settings: StoreSettings, monkeypatch: pytest.MonkeyPatch) -> str:
+    s = store_settings
+    url = f"clickhouse://{s.username}:{s.password}@{s.host}:{s.port}/{s.database}"
+    monkeypatch.setenv("SPANLEDGER_STORE_URL", url)
+    return url
 
 
 @pytest.fixture(autouse=True)

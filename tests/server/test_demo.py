@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
+from random import Random
 from typing import Any
 
 import genai_prices
@@ -23,6 +25,7 @@ from spanledger_server.demo import Clock, DemoError, DemoReport, ModelTotals, ru
 from spanledger_server.demo.agents import FLEET
 from spanledger_server.demo.agents.support import INTENT_MODEL
 from spanledger_server.demo.batch import MAX_SPANS
+from spanledger_server.demo.conversation import Conversation
 from spanledger_server.demo.traffic import LiveTraffic, history
 
 NOW = datetime(2026, 11, 20, 15, 30, tzinfo=UTC)
@@ -119,7 +122,7 @@ class Sent:
     scope: str
     resource: dict[str, Any]
 
-    @property
+    @cached_property
     def attributes(self) -> dict[str, Any]:
         return {a.key: _value(a.value) for a in self.span.attributes}
 
@@ -198,15 +201,15 @@ def counted_once(spans: list[Sent]) -> dict[str, ModelTotals]:
     return dict(totals)
 
 
+Day = tuple[DemoReport, list[Sent], list[bytes]]
+
+
 @pytest.fixture(scope="module")
-def day() -> Iterator[tuple[DemoReport, list[Sent], list[bytes]]]:
+def day() -> Day:
     endpoint = Endpoint()
     report = run(endpoint.url, hours=24.0)
     endpoint.close()
-    yield report, sent(endpoint.bodies), endpoint.bodies
-
-
-Day = tuple[DemoReport, list[Sent], list[bytes]]
+    return report, sent(endpoint.bodies), endpoint.bodies
 
 
 def test_same_seed_and_moment_send_the_same_bytes(endpoint: Endpoint) -> None:
@@ -280,7 +283,7 @@ def test_spans_are_whole_and_inside_their_parents(day: Day) -> None:
     for item in spans:
         span = item.span
         assert (len(span.trace_id), len(span.span_id)) == (16, 8)
-        assert NOW_NS - 24 * 3600 * SECOND_NS <= span.start_time_unix_nano
+        assert span.start_time_unix_nano >= NOW_NS - 24 * 3600 * SECOND_NS
         assert span.start_time_unix_nano <= span.end_time_unix_nano < NOW_NS
         ends[span.span_id] = (span.trace_id, span.start_time_unix_nano, span.end_time_unix_nano)
     for item in spans:
@@ -330,6 +333,14 @@ def test_runaway_repeats_one_search_and_costs_more_than_ten_dollars(day: Day) ->
     assert root.attributes[spanledger.TASK_OUTCOME] == "failed"
 
 
+def test_every_runaway_runs_until_the_framework_stops_it() -> None:
+    for seed in range(30):
+        trace = Conversation.that_runs_away(Random(seed)).next_trace(NOW_NS)
+        failures = {span.failure.error_type for span in trace.spans if span.failure is not None}
+        assert "GraphRecursionError" in failures
+        assert sum(span.role == "llm" for span in trace.spans) >= 110
+
+
 def test_roots_carry_task_and_outcome_and_some_work_fails(day: Day) -> None:
     report, spans, _ = day
     roots = [s for s in spans if not s.span.parent_span_id]
@@ -375,7 +386,7 @@ def test_shares_of_the_fleet_add_up_and_days_are_busier_than_nights() -> None:
     assert sum(agent.share for agent in FLEET) == pytest.approx(1)
     hours = Counter(
         min(s.start_ns for s in trace.spans) // (3600 * SECOND_NS) % 24
-        for trace in history(7, NOW_NS, 72, 60)
+        for trace in history(7, NOW_NS, 48, 40)
     )
     assert sum(hours[h] for h in range(9, 18)) > 3 * sum(hours[h] for h in (23, 0, 1, 2, 3, 4))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from spanledger_collector.dialects.base import Content, Draft
 from spanledger_collector.dialects.vocabulary import finish_reason
 from spanledger_collector.messages import Message, MessageStore, canonical, split
-from spanledger_collector.values import Attributes, Value, parse_json, render, text
+from spanledger_collector.values import Attributes, Value, parse_json, render, text, writable
 
 _EVENT_ROLES = {
     "gen_ai.system.message": "system",
@@ -114,7 +114,7 @@ def _event_message(role: str, said: Value, event: Attributes) -> Message:
         return canonical(parsed, role)
     message: dict[str, object] = {
         "role": text(event.get("role")) or role,
-        "content": parsed if isinstance(parsed, list) else said,
+        "content": parsed if isinstance(parsed, list) else writable(said),
         "name": event.get("name"),
     }
     calls = parse_json(event.get("tool_calls"))

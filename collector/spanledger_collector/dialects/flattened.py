@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from spanledger_collector.values import Attributes, Value
+from typing import cast
+
+from spanledger_collector.values import Attributes, Value, writable
 
 _MAX_INDEX_DIGITS = 6
 
@@ -10,7 +12,8 @@ _MAX_INDEX_DIGITS = 6
 def gather(attributes: Attributes, prefix: str) -> list[Attributes]:
     """Return the items of a flattened list in order: for each, the rest of its keys.
 
-    Gaps in the numbering are closed. Empty when no key has the prefix and a number.
+    Gaps in the numbering are closed. Empty when no key has the prefix and a number. The values
+    are such that JSON can say them.
     """
     items: dict[int, Attributes] = {}
     start = len(prefix)
@@ -18,7 +21,8 @@ def gather(attributes: Attributes, prefix: str) -> list[Attributes]:
         if key.startswith(prefix):
             index, _, rest = key[start:].partition(".")
             if _is_index(index) and rest:
-                items.setdefault(int(index), {})[rest] = value
+                item = items.setdefault(int(index), {})
+                item[rest] = value if isinstance(value, str) else cast("Value", writable(value))
     return [items[index] for index in sorted(items)]
 
 

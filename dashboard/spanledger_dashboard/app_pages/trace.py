@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import cast
 
@@ -122,25 +123,37 @@ def _workspace(key: TraceKey) -> None:
     with explained():
         trace = _trace(key)
         asked = (st.query_params.get("span_id") or "").strip().lower()
-        initial = _initial(key, asked)
+        opening = _opening(key.trace_id, asked if _SPAN_ID.fullmatch(asked) else "")
         left, right = st.columns([1.75, 1], gap="small")
         with left:
-            payload = _payload(key, initial, trace, trace.spans.num_rows, len(trace.entries))
-            selected = trace_view(payload, key=f"tree-{key.trace_id}-{initial}")
+            payload = _payload(key, opening.span_id, trace, trace.spans.num_rows, len(trace.entries))
+            opening.selected = trace_view(payload, key=opening.tree_key) or ""
         with right, st.container(border=True, key="detail"):
-            show_span(key, selected or initial or first_span_id(trace))
+            show_span(key, opening.selected or opening.span_id or first_span_id(trace))
 
 
-def _initial(key: TraceKey, asked: str) -> str:
-    """Return the span the address named when this trace was opened in the session.
+@dataclass(slots=True)
+class _Opening:
+    """One arrival at a trace: the span its link named, and the one selected since."""
 
-    The tree writes the selected span into the address itself; taking that for a new wish would
-    send the whole trace again at every click.
+    span_id: str
+    tree_key: str
+    selected: str = ""
+
+
+def _opening(trace_id: str, asked: str) -> _Opening:
+    """Return the arrival this run belongs to.
+
+    The tree writes the selected span into the address itself. Only a span that is neither that
+    one nor the arrival's own is a new wish: then the tree starts anew with it.
     """
-    known = cast("dict[str, str]", st.session_state.setdefault("initial_spans", {}))
-    if key.trace_id not in known:
-        known[key.trace_id] = asked if _SPAN_ID.fullmatch(asked) else ""
-    return known[key.trace_id]
+    known = cast("dict[str, _Opening]", st.session_state.setdefault("openings", {}))
+    opening = known.get(trace_id)
+    tree = cast("dict[str, str]", st.session_state.get(opening.tree_key, {}) if opening else {})
+    if opening is None or asked not in {"", opening.span_id, opening.selected, tree.get("selected")}:
+        opening = _Opening(asked, f"tree-{trace_id}-{asked}")
+        known[trace_id] = opening
+    return opening
 
 
 _show()

@@ -27,7 +27,7 @@ from spanledger_dashboard.trace_list import (
 from spanledger_dashboard.trace_table import show_table, trace_frame
 
 _CSV_ROWS = 10_000
-_STATUSES = {"ok": "No errors", "error": "With errors"}
+_STATUSES = ("ok", "error")
 
 Row = dict[str, object]
 
@@ -38,6 +38,7 @@ def _filters(where: Scope, facets: Facets, from_s: int, to_s: int) -> TraceFilte
             "Name or trace id",
             key="q",
             bind="query-params",
+            on_change=_to_first_page,
             live=True,
             type="search",
             placeholder="any",
@@ -46,7 +47,7 @@ def _filters(where: Scope, facets: Facets, from_s: int, to_s: int) -> TraceFilte
         agent = _choice("Agent", "agent", facets.agents)
         model = _choice("Model", "model", facets.models)
         service = _choice("Service", "service", facets.services)
-        status = _choice("Status", "status", tuple(_STATUSES), _STATUSES)
+        status = _choice("Status", "status", _STATUSES, is_closed=True)
         session = _exact("Session", "session")
         user = _exact("User", "user")
         min_cost = st.number_input(
@@ -56,6 +57,7 @@ def _filters(where: Scope, facets: Facets, from_s: int, to_s: int) -> TraceFilte
             step=0.1,
             key="min_cost",
             bind="query-params",
+            on_change=_to_first_page,
             placeholder="any",
             width=112,
         )
@@ -74,16 +76,20 @@ def _filters(where: Scope, facets: Facets, from_s: int, to_s: int) -> TraceFilte
     )
 
 
-def _choice(
-    label: str, key: str, options: tuple[str, ...], names: dict[str, str] | None = None
-) -> str:
+def _to_first_page() -> None:
+    st.session_state["page"] = 1
+
+
+def _choice(label: str, key: str, options: tuple[str, ...], *, is_closed: bool = False) -> str:
     chosen = st.selectbox(
         label,
         options,
         index=None,
         key=key,
         bind="query-params",
-        format_func=lambda o: (names or {}).get(o, o),
+        on_change=_to_first_page,
+        # A link may name an agent that did nothing in this time range.
+        accept_new_options=not is_closed,
         placeholder="any",
         width=125,
     )
@@ -91,7 +97,7 @@ def _choice(
 
 
 def _exact(label: str, key: str) -> str:
-    text = st.text_input(label, key=key, bind="query-params", placeholder="any", width=105)
+    text = st.text_input(label, key=key, bind="query-params", on_change=_to_first_page, placeholder="any", width=105)
     return (text or "").strip()
 
 
@@ -159,14 +165,14 @@ def _sort_picker() -> str:
     chosen = st.selectbox(
         "Order",
         list(SORTS),
-        format_func=lambda key: SORTS[key],
         key="sort",
         bind="query-params",
+        on_change=_to_first_page,
         label_visibility="collapsed",
         width=170,
         icon=":material/sort:",
     )
-    return chosen or "newest"
+    return SORTS.get(chosen or "", "newest")
 
 
 def _show_page(where: Scope, narrowed: TraceFilter, sort: str, totals: TraceTotals) -> None:

@@ -172,6 +172,15 @@ export class TraceModel {
   }
 }
 
+/** The first round number of nanoseconds that is at least `rough`: decimal below a minute. */
+export function tickStep(rough) {
+  const steps = [60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 43_200, 86_400].map((s) => s * 1e9);
+  if (rough > 30e9) return steps.find((s) => s >= rough) ?? Math.ceil(rough / 86_400e9) * 86_400e9;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough);
+  return step === 20e9 || step === 50e9 ? 30e9 : step;
+}
+
 // The three below say the same as format.py; a test compares them.
 
 /** Dollars from picodollars. */

@@ -253,9 +253,7 @@ class TraceView {
     const [from, to] = this.axis;
     const width = this.ticks.clientWidth;
     const wanted = Math.max(1, Math.floor(width / 62));
-    const rough = (to - from) / wanted;
-    const power = 10 ** Math.floor(Math.log10(rough));
-    const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough);
+    const step = tickStep((to - from) / wanted);
     const marks = [];
     for (let t = Math.ceil(from / step) * step; t < to; t += step) {
       const mark = element("span", "", t === 0 ? "0" : duration(Math.round(t)).replace(/\.0+(?=\D)/, ""));
@@ -505,7 +503,7 @@ class TraceView {
 
   #key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const at = this.#index(this.selected);
+    const at = this.#index(this.#nearestShown(this.selected));
     const page = Math.max(1, Math.floor(this.scroll.clientHeight / ROW_HEIGHT) - 1);
     const go = (index) => this.#select(this.rows[Math.min(Math.max(index, 0), this.rows.length - 1)]);
     const acts = {

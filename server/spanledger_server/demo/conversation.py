@@ -77,6 +77,9 @@ class Conversation:
         writer = TraceWriter(
             agent, trace, rng, self._texts, self._cache, start_ns, self._has_inner_client
         )
+        if self._is_runaway:
+            # A provider that gives up would end the runaway early and make it cheap.
+            writer.refusal_share = 0.0
         texts = agent.openings if self._is_first else agent.followups
         self._is_first = False
         turn = Turn(

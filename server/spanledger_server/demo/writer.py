@@ -25,9 +25,9 @@ from spanledger_server.demo.spec import Agent, Tool
 from spanledger_server.demo.texts import Texts
 
 SECOND_NS = 10**9
-CALL_FAILURE_SHARE = 0.018
+REFUSAL_SHARE = 0.018
 HIDDEN_RETRY_SHARE = 0.02
-MAX_CALL_FAILURES = 3
+MAX_REFUSALS = 3
 
 _ID_PREFIX = {"anthropic": "msg_01", "gcp.gemini": "gen-", "mistral_ai": "cmpl-"}
 
@@ -48,6 +48,7 @@ class TraceWriter:
         now_ns: The moment the next span begins, Unix nanoseconds.
         parent_id: Parent of the next span; empty at the root.
         agent_name: Name of the (sub-)agent that is at work.
+        refusal_share: Share of calls the provider refuses, 0 to 1; more right after a refusal.
     """
 
     agent: Agent
@@ -59,6 +60,7 @@ class TraceWriter:
     has_inner_client: bool
     parent_id: bytes = b""
     agent_name: str = ""
+    refusal_share: float = REFUSAL_SHARE
 
     @contextmanager
     def step(self, role: Role, name: str, request: str) -> Generator[list[str]]:
@@ -92,14 +94,14 @@ class TraceWriter:
         """Call a model, with visible retries, and return its answer.
 
         Raises:
-            TurnFailed: The provider refused ``MAX_CALL_FAILURES`` times.
+            TurnFailed: The provider refused ``MAX_REFUSALS`` times.
         """
-        for attempt in range(MAX_CALL_FAILURES):
-            if self.rng.random() >= CALL_FAILURE_SHARE * (1 + 6 * (attempt > 0)):
+        for attempt in range(MAX_REFUSALS):
+            if self.rng.random() >= self.refusal_share * (1 + 6 * (attempt > 0)):
                 break
             failure = _refusal(model, self.rng)
             self._failed_call(model, messages, failure)
-            if attempt == MAX_CALL_FAILURES - 1:
+            if attempt == MAX_REFUSALS - 1:
                 raise TurnFailed(failure)
             self._pass(0.6 * 2**attempt, 1.4 * 2**attempt)
         output = Message("assistant", text, requests)

@@ -1,0 +1,538 @@
+"""Every rule from spans to calls on traces made by hand, and on random trees with known calls."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spanledger_analytics.calls import Call, derive_calls
+from spanledger_analytics.spans import Span
+
+MS = 1_000_000
+T0 = 1_790_000_000 * 10**9
+TRACE = "a" * 32
+
+
+def span(span_id: str, parent: str = "", **fields: Any) -> Span:
+    """A span of 100 ms; ``at`` and ``lasts`` in milliseconds, ``usage`` = (input, output)."""
+    start = T0 + int(fields.pop("at", 0) * MS)
+    end = start + int(fields.pop("lasts", 100) * MS)
+    usage = fields.pop("usage", (None, None))
+    trace_id = fields.pop("trace", TRACE)
+    return Span(
+        trace_id,
+        span_id,
+        parent_span_id=parent,
+        start_ns=start,
+        end_ns=end,
+        input_tokens=usage[0],
+        output_tokens=usage[1],
+        **{"scope_name": "scope", "dialect": "otel", **fields},
+    )
+
+
+def llm(span_id: str, parent: str = "", **fields: Any) -> Span:
+    return span(span_id, parent, role="llm", **{"request_model": "gpt-4o", **fields})
+
+
+def usages(calls: list[Call]) -> list[tuple[int | None, int | None]]:
+    return [(call.tokens.input, call.tokens.output) for call in calls]
+
+
+def sources(calls: list[Call]) -> list[list[str]]:
+    return [[span_id for _, span_id in call.sources] for call in calls]
+
+
+def only(calls: list[Call]) -> Call:
+    assert len(calls) == 1, sources(calls)
+    return calls[0]
+
+
+def test_resent_span_is_one_call_and_newest_version_wins() -> None:
+    old = llm("1", usage=(10, 1), version=1)
+    new = llm("1", usage=(10, 2), version=2)
+    assert usages(derive_calls([new, old, old])) == [(10, 2)]
+
+
+def test_usage_on_agents_workflows_and_tools_is_not_counted() -> None:
+    calls = derive_calls(
+        [
+            span("1", role="workflow", usage=(30, 3)),
+            span("2", "1", role="agent", usage=(30, 3)),
+            span("3", "2", role="tool", usage=(5, 5)),
+            span("4", "2", role="other", usage=(5, 5)),
+            llm("5", "2", usage=(10, 1)),
+            llm("6", "2", at=200, usage=(20, 2)),
+        ]
+    )
+    assert usages(calls) == [(10, 1), (20, 2)]
+
+
+def test_trace_with_usage_only_on_agents_counts_the_topmost() -> None:
+    calls = derive_calls(
+        [
+            span("1", role="workflow"),
+            span("2", "1", role="agent", usage=(30, 3), agent_name="planner"),
+            span("3", "2", role="agent", usage=(10, 1)),
+            span("4", "1", role="agent", usage=(7, 7), at=50),
+            llm("5", "3", at=60),
+        ]
+    )
+    assert usages(calls) == [(30, 3), (7, 7), (None, None)]
+    assert [c.usage_source for c in calls] == ["aggregate", "aggregate", "none"]
+    assert calls[0].context.agent_name == "planner"
+
+
+def test_agents_do_not_count_when_the_calls_are_known_from_another_trace() -> None:
+    calls = derive_calls(
+        [
+            span("1", role="agent", usage=(10, 1)),
+            llm("2", "1", response_id="r", scope_name="framework", at=1, lasts=90),
+            llm("3", trace="b" * 32, response_id="r", usage=(10, 1), at=5, lasts=50),
+        ]
+    )
+    assert only(calls).usage_source == "span"
+
+
+def test_framework_client_and_server_spans_are_one_call() -> None:
+    call = only(
+        derive_calls(
+            [
+                llm("1", usage=(100, 20), scope_name="framework", provider="langchain"),
+                span("2", "1", role="other", at=1, lasts=98),
+                llm(
+                    "3",
+                    "2",
+                    at=2,
+                    lasts=90,
+                    usage=(100, 20),
+                    cache_read_tokens=40,
+                    reasoning_tokens=5,
+                    response_model="gpt-4o-2024-08-06",
+                    response_id="r1",
+                    provider="openai",
+                ),
+                span("4", "3", role="server", at=3, lasts=80, usage=(100, 20), provider="vllm"),
+            ]
+        )
+    )
+    assert [span_id for _, span_id in call.sources] == ["1", "3", "4"]
+    assert call.tokens[:2] == (100, 40)
+    assert call.tokens.reasoning == 5
+    assert (call.model, call.response_id) == ("gpt-4o-2024-08-06", "r1")
+    assert call.provider == "vllm"
+    assert call.usage_source == "merged"
+
+
+def test_server_span_alone_is_a_call_only_with_tokens() -> None:
+    calls = derive_calls([span("1", role="server", usage=(5, 1)), span("2", role="server", at=300)])
+    assert sources(calls) == [["1"]]
+
+
+def test_server_span_completes_a_stream_the_client_did_not_count() -> None:
+    call = only(
+        derive_calls([llm("1"), span("2", "1", role="server", at=1, lasts=90, usage=(50, 9))])
+    )
+    assert (call.tokens.input, call.tokens.output, call.usage_source) == (50, 9, "span")
+    assert call.primary.span_id == "1"
+
+
+def test_nested_embeddings_are_one_and_an_embedding_below_a_call_is_its_own() -> None:
+    calls = derive_calls(
+        [
+            span("1", role="embedding", usage=(8, None)),
+            span("2", "1", role="embedding", usage=(8, None), at=1, lasts=90),
+            llm("3", usage=(10, 1), at=200),
+            span("4", "3", role="embedding", usage=(8, None), at=201, lasts=50),
+        ]
+    )
+    assert [(c.kind, c.tokens.input) for c in calls] == [
+        ("embedding", 8),
+        ("llm", 10),
+        ("embedding", 8),
+    ]
+
+
+def test_span_whose_children_add_up_to_it_is_an_aggregate() -> None:
+    calls = derive_calls(
+        [
+            llm("1", usage=(30, 3), lasts=500),
+            llm("2", "1", usage=(10, 1), at=1),
+            llm("3", "1", usage=(20, 2), at=200),
+        ]
+    )
+    assert sources(calls) == [["2"], ["3"]]
+
+
+def test_router_over_several_answers_counts_the_answers() -> None:
+    calls = derive_calls(
+        [
+            llm("1", usage=(20, 2), lasts=500),
+            llm("2", "1", usage=(15, 1), at=1),
+            llm("3", "1", usage=(20, 2), at=200, request_model="claude"),
+        ]
+    )
+    assert sources(calls) == [["2"], ["3"]]
+
+
+def test_wrapper_without_usage_counts_its_children() -> None:
+    calls = derive_calls(
+        [llm("1", lasts=500), llm("2", "1", usage=(10, 1), at=1), llm("3", "1", at=200)]
+    )
+    assert usages(calls) == [(10, 1), (None, None)]
+
+
+def test_failed_attempt_at_the_same_model_belongs_to_the_call() -> None:
+    call = only(
+        derive_calls(
+            [
+                llm("1", usage=(10, 1), lasts=500),
+                llm("2", "1", at=1, status="error", error_type="429"),
+                llm("3", "1", usage=(10, 1), at=200),
+            ]
+        )
+    )
+    assert (call.status, call.error_type, call.attempts) == ("ok", "", 2)
+    assert len(call.sources) == 3
+
+
+def test_failed_attempt_at_another_model_is_a_failed_call() -> None:
+    calls = derive_calls(
+        [
+            llm("1", usage=(10, 1), lasts=500),
+            llm("2", "1", at=1, status="error", error_type="429", request_model="claude"),
+            llm("3", "1", usage=(10, 1), at=200),
+        ]
+    )
+    assert [(c.status, c.usage_source) for c in calls] == [("ok", "merged"), ("error", "none")]
+
+
+def test_call_that_failed_every_time_is_one_failed_call() -> None:
+    call = only(
+        derive_calls(
+            [
+                llm("1", status="error", lasts=500),
+                llm("2", "1", at=1, status="error", error_type="500"),
+                llm("3", "1", at=200, status="error", error_type="500"),
+            ]
+        )
+    )
+    assert (call.status, call.error_type, call.usage_source) == ("error", "500", "none")
+
+
+def test_router_none_of_whose_models_answered_is_its_failed_calls() -> None:
+    calls = derive_calls(
+        [
+            llm("1", status="error", lasts=500, request_model="router"),
+            llm("2", "1", at=1, status="error", request_model="gpt-4o"),
+            llm("3", "1", at=200, status="error", request_model="claude"),
+        ]
+    )
+    assert sources(calls) == [["2"], ["3"]]
+
+
+def test_span_that_knows_tokens_its_silent_children_do_not_is_the_call() -> None:
+    call = only(
+        derive_calls(
+            [llm("1", usage=(30, 3), lasts=500), llm("2", "1", at=1), llm("3", "1", at=200)]
+        )
+    )
+    assert usages([call]) == [(30, 3)]
+
+
+def test_sub_agent_called_by_a_tool_below_a_call_is_its_own_call() -> None:
+    calls = derive_calls(
+        [
+            llm("1", usage=(100, 10), lasts=900),
+            llm("2", "1", usage=(100, 10), at=1, lasts=100, scope_name="native"),
+            span("3", "1", role="tool", at=200, lasts=600),
+            llm("4", "3", usage=(50, 5), at=210),
+        ]
+    )
+    assert usages(calls) == [(100, 10), (50, 5)]
+    assert sources(calls)[0] == ["1", "2"]
+
+
+def test_wrapper_around_an_agent_is_the_one_call_inside_it() -> None:
+    call = only(
+        derive_calls(
+            [llm("1", lasts=900), span("2", "1", role="agent"), llm("3", "2", usage=(5, 1), at=9)]
+        )
+    )
+    assert sources([call]) == [["1", "3"]]
+
+
+def test_siblings_with_one_response_id_are_one_call() -> None:
+    call = only(
+        derive_calls(
+            [
+                span("0", role="agent", agent_name="a"),
+                llm("1", "0", usage=(10, 1), response_id="r", scope_name="traceloop"),
+                llm("2", "0", usage=(10, 1), response_id="r", at=1, lasts=98, scope_name="native"),
+            ]
+        )
+    )
+    assert call.primary.span_id == "1"
+
+
+def test_response_id_joins_across_traces_and_the_agents_trace_owns_the_call() -> None:
+    call = only(
+        derive_calls(
+            [
+                span("0", role="agent", agent_name="a", session_id="s"),
+                llm("1", "0", usage=(10, 1), response_id="r", scope_name="callback"),
+                llm(
+                    "2",
+                    trace="b" * 32,
+                    usage=(10, 1),
+                    cache_write_5m_tokens=4,
+                    response_id="r",
+                    at=1,
+                    lasts=98,
+                    scope_name="native",
+                ),
+            ]
+        )
+    )
+    assert call.primary.key == (TRACE, "1")
+    assert call.context.agent_name == "a"
+    assert (call.tokens.cache_write, call.tokens.cache_write_5m) == (4, 4)
+
+
+@pytest.mark.parametrize("scope", ["scope", "other"])
+def test_id_that_a_test_double_repeats_does_not_join_different_calls(scope: str) -> None:
+    calls = derive_calls(
+        [
+            llm("1", response_id="chatcmpl-123", usage=(10, 1)),
+            llm("2", response_id="chatcmpl-123", usage=(10, 1), at=300, scope_name=scope),
+        ]
+    )
+    assert len(calls) == 2
+
+
+def test_parallel_calls_of_one_scope_with_a_repeated_id_stay_apart() -> None:
+    spans = [llm(f"{i}", response_id="x", usage=(10, 1), at=i) for i in range(3)]
+    native = [
+        llm(f"n{i}", response_id="x", usage=(10, 1), at=i + 0.5, lasts=99, scope_name="native")
+        for i in range(3)
+    ]
+    calls = derive_calls(spans + native)
+    assert sorted(len(call.sources) for call in calls) == [2, 2, 2]
+
+
+def native_twin(span_id: str, trace: str = "b" * 32, **fields: Any) -> Span:
+    settings: dict[str, Any] = {"usage": (10, 1), "at": 1, "lasts": 98, "response_id": "r9"}
+    settings |= {"scope_name": "native", "service_instance": "i1", "trace": trace, **fields}
+    return llm(span_id, **settings)
+
+
+def test_views_without_an_id_join_by_process_tokens_and_time() -> None:
+    outer = llm("1", "0", usage=(10, 1), service_instance="i1", scope_name="callback")
+    assert len(derive_calls([outer, native_twin("2")])) == 1
+    assert len(derive_calls([outer, native_twin("2", service_instance="i2")])) == 2
+    assert len(derive_calls([outer, native_twin("2", usage=(10, 2))])) == 2
+    assert len(derive_calls([outer, native_twin("2", at=60)])) == 2
+    assert len(derive_calls([outer, native_twin("2", scope_name="callback")])) == 2
+    assert len(derive_calls([outer, native_twin("2", request_model="claude")])) == 2
+
+
+def test_parallel_equal_calls_pair_one_to_one() -> None:
+    outer = [
+        llm(f"o{i}", "0", usage=(10, 1), service_instance="i1", at=i, scope_name="callback")
+        for i in range(10)
+    ]
+    inner = [native_twin(f"n{i}", f"{i:032x}", at=i + 0.5, response_id=f"r{i}") for i in range(10)]
+    calls = derive_calls(outer + inner)
+    assert sorted(len(call.sources) for call in calls) == [2] * 10
+
+
+def test_failed_siblings_of_two_scopes_are_one_failed_call() -> None:
+    call = only(
+        derive_calls(
+            [
+                span("0", role="agent"),
+                llm("1", "0", status="error", scope_name="traceloop"),
+                llm("2", "0", status="error", at=1, lasts=98, scope_name="native"),
+            ]
+        )
+    )
+    assert call.status == "error"
+
+
+def test_exclusive_input_becomes_inclusive() -> None:
+    call = only(derive_calls([llm("1", usage=(5, 1), cache_read_tokens=80, cache_write_tokens=9)]))
+    assert (call.tokens.input, call.tokens.uncached) == (94, 5)
+
+
+def test_unknown_usage_is_not_zero() -> None:
+    call = only(derive_calls([llm("1")]))
+    assert set(call.tokens) == {None}
+    assert (call.usage_source, call.status) == ("none", "ok")
+
+
+def test_zeros_on_a_failed_call_are_unknown_and_on_an_answered_one_are_zeros() -> None:
+    calls = derive_calls(
+        [llm("1", usage=(0, 0), status="error"), llm("2", usage=(0, 0), at=300, status="ok")]
+    )
+    assert usages(calls) == [(None, None), (0, 0)]
+
+
+def test_nearest_ancestor_says_for_whom_a_call_was_made() -> None:
+    calls = derive_calls(
+        [
+            span(
+                "1",
+                role="workflow",
+                workflow_name="w",
+                session_id="s",
+                task_id="t",
+                agent_name="boss",
+                agent_version="2",
+            ),
+            span("2", "1", role="agent", agent_name="helper"),
+            llm("3", "2", usage=(1, 1)),
+            llm("4", "1", usage=(1, 1), at=300, session_id="own", agent_name="boss"),
+            span("5", role="other", at=400, user_id="u"),
+            llm("6", "missing", usage=(1, 1), at=500),
+        ]
+    )
+    helper, boss, orphan = (call.context for call in calls)
+    assert helper == ("helper", "", "w", "s", "u", "t")
+    assert boss == ("boss", "2", "w", "own", "u", "t")
+    # Two sessions in the trace: an orphan belongs to neither, but there is one user.
+    assert orphan == ("", "", "", "", "u", "")
+
+
+def test_parent_cycles_end() -> None:
+    calls = derive_calls(
+        [
+            llm("1", "2", usage=(10, 1)),
+            llm("2", "1", usage=(10, 1), at=1, lasts=90),
+            llm("3", "3", usage=(7, 1), at=300),
+            span("4", "5", role="agent", usage=(1, 1), trace="c" * 32),
+            span("5", "4", role="agent", trace="c" * 32),
+        ]
+    )
+    assert sum(call.tokens.input or 0 for call in calls) == 18
+
+
+@pytest.mark.parametrize("role", ["other", "llm", "agent"])
+def test_chain_of_ten_thousand_spans_is_one_call(role: str) -> None:
+    chain = [
+        span(f"{i}", f"{i - 1}", role=role, lasts=20_000 - i, at=i, request_model="m")
+        for i in range(1, 10_000)
+    ]
+    chain.append(llm("last", "9999", usage=(10, 1), at=10_000, request_model="m"))
+    started = time.process_time()
+    assert usages(derive_calls(chain)) == [(10, 1)]
+    assert time.process_time() - started < 5
+
+
+def test_comb_of_nested_routers_is_linear() -> None:
+    spans: list[Span] = []
+    for i in range(5_000):
+        spans.append(llm(f"r{i}", f"r{i - 1}" if i else "", at=i, lasts=20_000 - 2 * i))
+        spans.append(llm(f"c{i}", f"r{i}", at=i, usage=(i + 1, 1), lasts=1, scope_name=f"s{i % 3}"))
+    started = time.process_time()
+    calls = derive_calls(spans)
+    assert time.process_time() - started < 5
+    assert sum(call.tokens.input or 0 for call in calls) == sum(range(1, 5_001))
+
+
+@dataclass
+class Planted:
+    """One real call and how instrumentations show it."""
+
+    usage: tuple[int, int]
+    views: int
+    style: str
+    children: list[Planted] = field(default_factory=list)
+
+
+def planted_calls() -> st.SearchStrategy[list[Planted]]:
+    call = st.builds(
+        Planted,
+        usage=st.tuples(st.integers(1, 5_000), st.integers(0, 500)),
+        views=st.integers(1, 3),
+        style=st.sampled_from(["nested", "siblings", "own_trace"]),
+    )
+    return st.lists(call, min_size=1, max_size=8)
+
+
+def render(calls: list[Planted], repeat_ids: bool) -> list[Span]:
+    """Show each call as its style says, one after the other, below one agent with a sum."""
+    total = tuple(sum(call.usage[i] for call in calls) for i in (0, 1))
+    spans = [span("root", role="agent", usage=total, lasts=10_000, agent_name="a")]
+    for number, call in enumerate(calls):
+        response_id = "fixed" if repeat_ids else f"resp-{number}"
+        spans.append(span(f"step{number}", "root", role="other", at=number * 200))
+        for view in range(call.views):
+            nested = call.style == "nested" and view
+            own_trace = call.style == "own_trace" and view
+            spans.append(
+                llm(
+                    f"{number}-{view}",
+                    f"{number}-{view - 1}" if nested else "" if own_trace else f"step{number}",
+                    trace=f"{number}{view}".rjust(32, "0") if own_trace else TRACE,
+                    usage=call.usage,
+                    at=number * 200 + view,
+                    lasts=100 - 2 * view,
+                    scope_name=f"scope{view}",
+                    response_id=response_id,
+                )
+            )
+    return spans
+
+
+@settings(max_examples=150, deadline=None)
+@given(planted=planted_calls(), repeat_ids=st.booleans(), seed=st.integers(0, 2**32))
+def test_random_trees_give_exactly_the_planted_calls(
+    planted: list[Planted], repeat_ids: bool, seed: int
+) -> None:
+    spans = render(planted, repeat_ids)
+    rng = random.Random(seed)
+    shown = spans + rng.sample(spans, rng.randrange(len(spans)))
+    rng.shuffle(shown)
+    calls = derive_calls(shown)
+    assert usages(calls) == [call.usage for call in planted]
+    assert [len(call.sources) for call in calls] == [call.views for call in planted]
+    assert {call.context.agent_name for call in calls} == {"a"}
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    parents=st.lists(st.integers(-2, 12), min_size=1, max_size=12),
+    roles=st.lists(
+        st.sampled_from(["llm", "embedding", "server", "tool", "agent", "other"]), min_size=12
+    ),
+    seed=st.integers(0, 2**32),
+)
+def test_any_graph_of_spans_gives_the_same_calls_in_any_order(
+    parents: list[int], roles: list[str], seed: int
+) -> None:
+    rng = random.Random(seed)
+    spans = [
+        span(
+            f"{i}",
+            f"{parent}",
+            role=roles[i],
+            usage=rng.choice([(None, None), (10, 1), (20, 2), (30, 3)]),
+            status=rng.choice(["ok", "unset", "error"]),
+            at=rng.randrange(50),
+            response_id=rng.choice(["", "x", "y"]),
+            scope_name=rng.choice(["a", "b"]),
+        )
+        for i, parent in enumerate(parents)
+    ]
+    expected = derive_calls(spans)
+    shuffled = spans * 2
+    rng.shuffle(shuffled)
+    assert derive_calls(shuffled) == expected
+    seen = [key for call in expected for key in call.sources]
+    assert len(seen) == len(set(seen))

@@ -1,0 +1,298 @@
+"""OTLP/JSON says the same as OTLP/protobuf."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import math
+from pathlib import Path
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from spanledger_collector.json_otlp import traces_from_json
+
+RECORDINGS = Path(__file__).parents[1] / "fixtures" / "otlp"
+Json = dict[str, object]
+
+
+def _request(**span: object) -> bytes:
+    return orjson.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})
+
+
+def _span(**fields: object) -> Span:
+    return traces_from_json(_request(**fields)).resource_spans[0].scope_spans[0].spans[0]
+
+
+def _value(**value: object) -> AnyValue:
+    return _span(attributes=[{"key": "k", "value": value}]).attributes[0].value
+
+
+def _shape(request: ExportTraceServiceRequest) -> list[tuple[object, ...]]:
+    """Return what does not differ between two runs of one recorded program."""
+    spans = [
+        span for group in request.resource_spans for scope in group.scope_spans
+        for span in scope.spans
+    ]  # fmt: skip
+    volatile = ("server.port", "gen_ai.response.time_to_first_chunk")
+    return sorted(
+        (
+            span.name,
+            span.kind,
+            span.status.code,
+            len(span.trace_id),
+            len(span.parent_span_id),
+            tuple(
+                sorted(
+                    (pair.key, str(pair.value)) for pair in span.attributes
+                    if pair.key not in volatile
+                )
+            ),
+        )
+        for span in spans
+    )  # fmt: skip
+
+
+def test_a_recording_in_json_says_what_the_one_in_protobuf_says() -> None:
+    [as_json] = (RECORDINGS / "otel-genai-openai-json").glob("*.traces.bin")
+    [as_protobuf] = (RECORDINGS / "otel-genai-openai").glob("*.traces.bin")
+    read = traces_from_json(as_json.read_bytes())
+    assert _shape(read) == _shape(ExportTraceServiceRequest.FromString(as_protobuf.read_bytes()))
+
+
+def test_ids_are_hexadecimal_in_either_case() -> None:
+    span = _span(traceId="0AF7651916CD43DD8448EB211C80319C", spanId="b7ad6b7169203331")
+    assert span.trace_id.hex() == "0af7651916cd43dd8448eb211c80319c"
+    assert span.span_id.hex() == "b7ad6b7169203331"
+
+
+@pytest.mark.parametrize("number", ["9223372036854775807", 2**63 - 1])
+def test_integers_are_strings_or_numbers(number: object) -> None:
+    assert _value(intValue=number).int_value == 2**63 - 1
+    assert _value(intValue="-1").int_value == -1
+    assert _value(intValue=3.0).int_value == 3
+    assert _span(startTimeUnixNano=number).start_time_unix_nano == 2**63 - 1
+
+
+def test_doubles_may_be_named() -> None:
+    assert math.isnan(_value(doubleValue="NaN").double_value)
+    assert _value(doubleValue="-Infinity").double_value == -math.inf
+    assert _value(doubleValue=1).double_value == 1.0
+
+
+@pytest.mark.parametrize("encoded", ["+/8=", "-_8=", "-_8"])
+def test_bytes_are_base64_of_either_alphabet(encoded: str) -> None:
+    assert _value(bytesValue=encoded).bytes_value == b"\xfb\xff"
+
+
+@pytest.mark.parametrize("kind", [3, "3", "SPAN_KIND_CLIENT", "client"])
+def test_enums_are_numbers_or_names(kind: object) -> None:
+    assert _span(kind=kind).kind == Span.SPAN_KIND_CLIENT
+
+
+def test_unknown_enum_names_and_numbers_do_no_harm() -> None:
+    assert _span(kind="SPAN_KIND_NOVEL").kind == Span.SPAN_KIND_UNSPECIFIED
+    assert _span(kind=77).kind == 77
+
+
+def test_snake_case_nulls_and_unknown_keys_are_accepted() -> None:
+    body = {"resource_spans": [{"novel": {"a": [1]}, "scope_spans": [
+        {"schemaUrl": None, "spans": [{"trace_id": "ab", "end_time_unix_nano": 5}]}]}]}  # fmt: skip
+    span = traces_from_json(orjson.dumps(body)).resource_spans[0].scope_spans[0].spans[0]
+    assert (span.trace_id, span.end_time_unix_nano) == (b"\xab", 5)
+
+
+def test_an_empty_value_holds_nothing() -> None:
+    assert _value().WhichOneof("value") is None
+    assert _value(stringValue="").WhichOneof("value") == "string_value"
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b"{", "not JSON"),
+        (b"\xff", "not JSON"),
+        (b"[]", "the body is not a JSON object"),
+        (b'{"resourceSpans": {}}', "resourceSpans: not a list"),
+        (b'{"resourceSpans": [7]}', "resourceSpans[0]: not an object"),
+        (_request(traceId="zz"), "resourceSpans[0].scopeSpans[0].spans[0].traceId: not hex"),
+        (_request(traceId=5), "spans[0].traceId: not hex"),
+        (_request(name=5), "spans[0].name: not a string"),
+        (_request(startTimeUnixNano=-1), "spans[0].startTimeUnixNano: "),
+        (_request(startTimeUnixNano="1e3"), "spans[0].startTimeUnixNano: not an integer"),
+        (_request(kind=True), "spans[0].kind: not an integer"),
+        (
+            _request(attributes=[{"key": "a"}, {"value": {"bytesValue": "%"}}]),
+            "spans[0].attributes[1].value.bytesValue: not base64",
+        ),
+        (_request(attributes=[{"value": {"boolValue": 1}}]), "boolValue: not true or false"),
+        (_request(attributes=[{"value": {"doubleValue": "x"}}]), "doubleValue: not a number"),
+    ],
+)
+def test_errors_name_the_place(body: bytes, problem: str) -> None:
+    with pytest.raises(ValueError, match=".") as caught:
+        traces_from_json(body)
+    assert problem in str(caught.value)
+
+
+def _nested(levels: int, key: str) -> bytes:
+    value: Json = {"stringValue": "x"}
+    for _ in range(levels):
+        inner = value if key == "arrayValue" else {"key": "k", "value": value}
+        value = {key: {"values": [inner]}}
+    return _request(attributes=[{"key": "k", "value": value}])
+
+
+@pytest.mark.parametrize(("key", "levels"), [("arrayValue", 47), ("kvlistValue", 31)])
+def test_nesting_ends_where_protobuf_ends_it(key: str, levels: int) -> None:
+    request = traces_from_json(_nested(levels, key))
+    assert ExportTraceServiceRequest.FromString(request.SerializeToString()) == request
+    with pytest.raises(ValueError, match="nested deeper than 100"):
+        traces_from_json(_nested(levels + 1, key))
+    with pytest.raises(ValueError, match=r"nested deeper|not JSON"):
+        traces_from_json(_nested(60, key))
+    with pytest.raises(ValueError, match="not JSON"):
+        traces_from_json(b'{"a":' * 100_000 + b"1" + b"}" * 100_000)
+
+
+# A random request, written as a sender would write it, is read back unchanged.
+
+_words = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+_scalars = st.one_of(
+    _words.map(lambda word: AnyValue(string_value=word)),
+    st.booleans().map(lambda flag: AnyValue(bool_value=flag)),
+    st.integers(-(2**63), 2**63 - 1).map(lambda number: AnyValue(int_value=number)),
+    st.floats(allow_nan=False).map(lambda number: AnyValue(double_value=number)),
+    st.binary(max_size=8).map(lambda data: AnyValue(bytes_value=data)),
+    st.just(AnyValue()),
+)
+
+
+def _containers(values: st.SearchStrategy[AnyValue]) -> st.SearchStrategy[AnyValue]:
+    def array(items: list[AnyValue]) -> AnyValue:
+        made = AnyValue()
+        made.array_value.SetInParent()
+        made.array_value.values.extend(items)
+        return made
+
+    def mapping(items: list[KeyValue]) -> AnyValue:
+        made = AnyValue()
+        made.kvlist_value.SetInParent()
+        made.kvlist_value.values.extend(items)
+        return made
+
+    return st.lists(values, max_size=3).map(array) | st.lists(
+        st.builds(KeyValue, key=_words, value=values), max_size=3
+    ).map(mapping)
+
+
+_pairs = st.lists(
+    st.builds(KeyValue, key=_words, value=st.recursive(_scalars, _containers, max_leaves=5)),
+    max_size=4,
+)
+_times = st.integers(0, 2**64 - 1)
+_spans = st.builds(
+    Span,
+    trace_id=st.binary(min_size=16, max_size=16),
+    span_id=st.binary(min_size=8, max_size=8),
+    parent_span_id=st.binary(min_size=0, max_size=8),
+    name=_words,
+    kind=st.integers(0, 5),
+    start_time_unix_nano=_times,
+    end_time_unix_nano=_times,
+    attributes=_pairs,
+    events=st.lists(
+        st.builds(Span.Event, time_unix_nano=_times, name=_words, attributes=_pairs), max_size=2
+    ),
+    links=st.lists(st.builds(Span.Link, trace_id=st.binary(max_size=16)), max_size=2),
+    dropped_events_count=st.integers(0, 2**32 - 1),
+)
+
+
+def _write_value(value: AnyValue) -> Json:
+    match value.WhichOneof("value"):
+        case "int_value":
+            return {"intValue": str(value.int_value)}
+        case "double_value":
+            number = value.double_value
+            return {"doubleValue": number if math.isfinite(number) else
+                    "Infinity" if number > 0 else "-Infinity"}  # fmt: skip
+        case "bool_value":
+            return {"boolValue": value.bool_value}
+        case "string_value":
+            return {"stringValue": value.string_value}
+        case "bytes_value":
+            return {"bytesValue": base64.b64encode(value.bytes_value).decode()}
+        case "array_value":
+            return {"arrayValue": {"values": [_write_value(v) for v in value.array_value.values]}}
+        case "kvlist_value":
+            return {"kvlistValue": {"values": _write_pairs(list(value.kvlist_value.values))}}
+        case _:
+            return {}
+
+
+def _write_pairs(pairs: list[KeyValue]) -> list[Json]:
+    return [{"key": pair.key, "value": _write_value(pair.value)} for pair in pairs]
+
+
+def _write_span(span: Span) -> Json:
+    return {
+        "traceId": span.trace_id.hex(),
+        "spanId": span.span_id.hex().upper(),
+        "parentSpanId": span.parent_span_id.hex(),
+        "name": span.name,
+        "kind": span.kind,
+        "startTimeUnixNano": str(span.start_time_unix_nano),
+        "endTimeUnixNano": str(span.end_time_unix_nano),
+        "attributes": _write_pairs(list(span.attributes)),
+        "events": [
+            {
+                "timeUnixNano": str(event.time_unix_nano),
+                "name": event.name,
+                "attributes": _write_pairs(list(event.attributes)),
+            }
+            for event in span.events
+        ],
+        "links": [{"traceId": link.trace_id.hex()} for link in span.links],
+        "droppedEventsCount": span.dropped_events_count,
+    }
+
+
+@given(st.lists(_spans, max_size=3))
+@settings(max_examples=100, deadline=None)
+def test_a_request_written_as_json_is_read_back_unchanged(spans: list[Span]) -> None:
+    request = ExportTraceServiceRequest()
+    request.resource_spans.add().scope_spans.add().spans.extend(spans)
+    written = json.dumps({"resourceSpans": [{"scopeSpans": [
+        {"spans": [_write_span(span) for span in spans]}]}]})  # fmt: skip
+    assert traces_from_json(written.encode()) == request
+
+
+@given(st.binary(max_size=60) | _words.map(str.encode))
+@settings(max_examples=100, deadline=None)
+def test_no_bytes_crash_it(data: bytes) -> None:
+    with contextlib.suppress(ValueError):
+        traces_from_json(data)
+
+
+_json_values: st.SearchStrategy[object] = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | _words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["resourceSpans", "scopeSpans", "spans", "attributes", "value", "key",
+                         "traceId", "intValue", "arrayValue", "values", "kind", "resource"]),
+        inner, max_size=3),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from(["resourceSpans", "resource_spans"]), _json_values))
+@settings(max_examples=200, deadline=None)
+def test_wrong_types_anywhere_are_a_value_error(body: Json) -> None:
+    with contextlib.suppress(ValueError):
+        assert isinstance(traces_from_json(orjson.dumps(body)), ExportTraceServiceRequest)

@@ -1,0 +1,232 @@
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import typer.main
+import yaml
+
+from spanledger_server.cli import app
+from spanledger_storage.state import Heartbeats, migrate_state, open_state
+
+ROOT = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text()
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+LONG_RUNNING = sorted(set(SERVICES) - {"migrate"})
+OURS = ("migrate", "collector", "worker", "dashboard")
+PASSWORDS = {"CLICKHOUSE_PASSWORD", "CLICKHOUSE_READER_PASSWORD", "POSTGRES_PASSWORD"}
+VARIABLE = re.compile(r"\$\{(\w+)(:[-?])([^}]*)\}")
+
+
+def example() -> dict[str, str]:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    pairs = [line.partition("=") for line in lines if line and not line.startswith("#")]
+    return {name: value for name, _, value in pairs}
+
+
+def command_of(service: str) -> tuple[click.Command, dict[str, str]]:
+    """The command of the real CLI that a service runs, and the options it is given."""
+    group = typer.main.get_command(app)
+    name, *arguments = SERVICES[service]["command"]
+    command = getattr(group, "commands")[name]  # noqa: B009 (typer does not type the group)
+    options = dict(argument.split("=", 1) for argument in arguments)
+    return command, options
+
+
+def defaults(command: click.Command) -> dict[str, Any]:
+    return {option: p.default for p in command.params for option in p.opts}
+
+
+def test_every_variable_is_in_the_example_with_the_same_default() -> None:
+    used = {(name, kind, rest) for name, kind, rest in VARIABLE.findall(COMPOSE_TEXT)}
+    # No plain $NAME or ${NAME}: every variable has a default or stops the start.
+    assert COMPOSE_TEXT.count("$") == len(VARIABLE.findall(COMPOSE_TEXT))
+    assert {name for name, _, _ in used} == set(example())
+    for name, kind, rest in used:
+        assert kind == (":?" if name in PASSWORDS else ":-")
+        assert name in PASSWORDS or rest == example()[name]
+
+
+def test_no_password_is_given_anywhere() -> None:
+    assert all(example()[name] == "" for name in PASSWORDS)
+    for service in SERVICES.values():
+        for name, value in service.get("environment", {}).items():
+            if "PASSWORD" in name:
+                assert VARIABLE.fullmatch(value)
+            if "://" in value and "@" in value:
+                assert re.search(r"://\w+:\$\{\w+:\?[^}]+\}@", value)
+    assert not re.search(r"<password>|password_sha|:latest", COMPOSE_TEXT + DOCKERFILE)
+
+
+def test_images_are_pinned() -> None:
+    images = {s["image"] for s in SERVICES.values() if "build" not in s}
+    assert len(images) == 2
+    for image in {*images, *re.findall(r"^FROM (\S+)", DOCKERFILE, re.M)}:
+        assert re.search(r":\d+(\.\d+)?(-\w+)?$", image)
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_command_and_options_exist_in_the_command_line(service: str) -> None:
+    command, options = command_of(service)
+    assert set(options) <= set(defaults(command))
+    assert 'ENTRYPOINT ["spanledger"]' in DOCKERFILE
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_settings_exist_in_the_command_line(service: str) -> None:
+    from spanledger_server.cli import _OTHER_VARIABLES
+
+    group = typer.main.get_command(app)
+    commands = getattr(group, "commands").values()  # noqa: B009 (typer does not type the group)
+    known = {p.envvar for command in commands for p in command.params} | _OTHER_VARIABLES
+    assert set(SERVICES[service]["environment"]) <= known
+
+
+def test_ports_are_the_defaults_of_the_command_line_and_stay_on_this_machine() -> None:
+    published = {service: sorted(_container_ports(SERVICES[service])) for service in SERVICES}
+    assert {s: p for s, p in published.items() if p} == {
+        "collector": [4317, 4318],
+        "dashboard": [8501],
+    }
+    for service, names in {
+        "collector": ("--http-port", "--grpc-port"),
+        "dashboard": ("--port",),
+    }.items():
+        command, options = command_of(service)
+        for name in names:
+            assert int(options[name]) == defaults(command)[name]
+            assert int(options[name]) in published[service]
+        assert options["--host"] == "0.0.0.0"
+    assert example()["BIND_ADDRESS"] == "127.0.0.1"
+    assert set(map(str, sum(published.values(), []))) <= set(
+        " ".join(re.findall(r"^EXPOSE (.*)$", DOCKERFILE, re.M)).split()
+    )
+
+
+def _container_ports(service: dict[str, Any]) -> Iterator[int]:
+    for port in service.get("ports", []):
+        address, host, container = VARIABLE.sub(lambda m: m[3], port).split(":")
+        assert (address, host) == ("127.0.0.1", container)
+        yield int(container)
+
+
+@pytest.mark.parametrize("service", LONG_RUNNING)
+def test_long_running_service_is_watched_bounded_and_keeps_its_data(service: str) -> None:
+    described = SERVICES[service]
+    assert described["healthcheck"]["test"][0] == "CMD"
+    assert {"interval", "timeout", "retries", "start_period"} <= set(described["healthcheck"])
+    assert re.search(r"\d+[mg]\}?$", described["mem_limit"])
+    assert described["restart"] == "unless-stopped"
+    assert described["stop_grace_period"]
+    [volume] = described["volumes"]
+    name, path = volume.split(":")
+    assert name in COMPOSE["volumes"]
+    assert service not in OURS or path in re.findall(r"SPANLEDGER_DATA=(\S+)", DOCKERFILE)
+
+
+def test_volumes_are_not_shared() -> None:
+    used = [volume.split(":")[0] for s in SERVICES.values() for volume in s.get("volumes", [])]
+    assert sorted(used) == sorted(COMPOSE["volumes"])
+
+
+def test_nothing_starts_before_what_it_needs() -> None:
+    assert SERVICES["migrate"]["depends_on"] == {
+        "clickhouse": {"condition": "service_healthy"},
+        "postgres": {"condition": "service_healthy"},
+    }
+    for service in ("collector", "worker", "dashboard"):
+        migrated = {"migrate": {"condition": "service_completed_successfully"}}
+        assert SERVICES[service]["depends_on"] == migrated
+    assert SERVICES["migrate"]["restart"] == "on-failure:5"
+
+
+def test_dashboard_knows_the_reading_user_only() -> None:
+    environment = SERVICES["dashboard"]["environment"]
+    assert "SPANLEDGER_STORE_URL" not in environment
+    assert environment["SPANLEDGER_READ_STORE_URL"].startswith("clickhouse://reader:")
+
+
+def test_clickhouse_users_need_passwords_and_the_reader_cannot_write() -> None:
+    users = ET.fromstring(COMPOSE["configs"]["clickhouse-users"]["content"])
+    default = users.find("users/default")
+    assert default is not None
+    assert default.get("remove") == "1"
+    for name, variable in (("spanledger", "WRITER_PASSWORD"), ("reader", "READER_PASSWORD")):
+        password = users.find(f"users/{name}/password")
+        assert password is not None
+        assert password.get("from_env") == variable
+        assert variable in SERVICES["clickhouse"]["environment"]
+    assert users.findtext("users/reader/profile") == "reader"
+    assert users.findtext("profiles/reader/readonly") == "2"
+    assert int(users.findtext("profiles/reader/max_execution_time") or 0) > 0
+    assert int(users.findtext("profiles/reader/max_memory_usage") or 0) > 0
+
+
+def test_clickhouse_bounds_its_memory_and_its_own_tables() -> None:
+    server = ET.fromstring(COMPOSE["configs"]["clickhouse-server"]["content"])
+    assert 0 < float(server.findtext("max_server_memory_usage_to_ram_ratio") or 0) < 1
+    tables = [e for e in server if e.tag.endswith("_log")]
+    for table in tables:
+        assert table.get("remove") == "1" or "INTERVAL" in (table.findtext("ttl") or "")
+    assert {
+        "query_log",
+        "part_log",
+        "trace_log",
+        "text_log",
+        "metric_log",
+        "asynchronous_metric_log",
+    } <= {table.tag for table in tables}
+    mounted = {c["source"]: c["target"] for c in SERVICES["clickhouse"]["configs"]}
+    assert set(mounted) == set(COMPOSE["configs"])
+    assert mounted["clickhouse-users"].startswith("/etc/clickhouse-server/users.d/")
+    assert mounted["clickhouse-server"].startswith("/etc/clickhouse-server/config.d/")
+
+
+@pytest.mark.parametrize(("age_s", "status"), [(5, 0), (600, 1), (None, 1)])
+def test_worker_is_healthy_while_it_leaves_signs_of_life(
+    tmp_path: Path, age_s: int | None, status: int
+) -> None:
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    state = open_state(url)
+    migrate_state(state)
+    if age_s is not None:
+        Heartbeats(state).beat("worker", "test", time.time_ns() - age_s * 10**9)
+    state.dispose()
+    _, python, *arguments = SERVICES["worker"]["healthcheck"]["test"]
+    assert python == "python"
+    check = subprocess.run(
+        [sys.executable, *arguments], env={"SPANLEDGER_STATE_URL": url}, check=False
+    )
+    assert check.returncode == status
+
+
+@pytest.mark.parametrize("service", ["collector", "dashboard"])
+def test_http_health_checks_are_valid_programs_on_the_own_port(service: str) -> None:
+    _, _, _, program = SERVICES[service]["healthcheck"]["test"]
+    compile(program, service, "exec")
+    [(port, path)] = re.findall(r"http://127\.0\.0\.1:(\d+)(/\w+)", program)
+    assert int(port) in set(_container_ports(SERVICES[service]))
+    assert path in ("/healthz", "/_stcore")
+
+
+def test_image_runs_without_root_and_holds_every_package() -> None:
+    users = re.findall(r"^USER (\S+)", DOCKERFILE, re.M)
+    assert users == ["spanledger"]
+    assert "[postgres]" in DOCKERFILE
+    project = (ROOT / "pyproject.toml").read_text()
+    folders = set(re.findall(r'^    "(\w+)/spanledger_\w+",$', project, re.M)) | {"sdk"}
+    assert len(folders) == 7
+    copied = set(re.findall(r"^COPY (\w+) \1$", DOCKERFILE, re.M))
+    kept = {
+        line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[0] == "!"
+    }
+    assert copied == folders
+    assert kept == folders | {"pyproject.toml", "README.md"}
