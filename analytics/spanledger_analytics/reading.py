@@ -11,7 +11,7 @@ from spanledger_analytics.spans import Span, read_spans
 from spanledger_storage.store import Store
 
 _MAX_ROUNDS = 6
-_MAX_TRACES_OF_ID = 50
+_MAX_TRACES_OF_ID = 10_000  # of a test double; only those at the same time are read
 _EARLIER_NS = 60 * 10**9
 
 HourPairs = tuple[list[int], list[str]]
@@ -26,7 +26,6 @@ class TraceGroup:
     def __init__(self, store: Store, project: str) -> None:
         self._store = store
         self._project = project
-        self._asked_ids: set[str] = set()
         self._asked_traces: set[str] = set()
         self._pairs: list[tuple[int, str]] = []
         self.spans: list[Span] = []
@@ -37,10 +36,10 @@ class TraceGroup:
         return {span.trace_id for span in self.spans}
 
     def add(self, trace_ids: Iterable[str]) -> bool:
-        """Read traces and, again and again, those that mention a response id of theirs.
+        """Read traces and, again and again, those that share a response id at the same time.
 
-        Returns whether anything new was read. The search ends after a few rounds: ids that tie
-        more traces together than a call can are mistakes of a client.
+        Returns whether anything new was read. The search ends after a few rounds: chains of
+        traces longer than that come from clients that repeat an id.
         """
         before = len(self.spans)
         new = set(trace_ids) - self._asked_traces
@@ -77,13 +76,16 @@ class TraceGroup:
             }
 
     def _tied_traces(self, spans: list[Span]) -> set[str]:
-        ids = {span.response_id for span in spans if span.response_id} - self._asked_ids
-        self._asked_ids |= ids
+        told = list({span.key: span for span in spans if span.response_id}.values())
         found: set[str] = set()
-        for part in batches(sorted(ids)):
-            params = {
+        for part in batches(told):
+            params: dict[str, object] = {
                 "project": self._project,
-                "response_ids": list(part),
+                "hours": _hours_around(part),
+                "response_ids": [span.response_id for span in part],
+                "trace_ids": [span.trace_id for span in part],
+                "starts": [span.start_ns for span in part],
+                "ends": [span.end_ns for span in part],
                 "max_traces": _MAX_TRACES_OF_ID,
             }
             table = self._store.arrow("ledger_response_traces", params)
@@ -117,14 +119,19 @@ def _is_lonely(call: Call) -> bool:
     )
 
 
-def _partner_params(spans: Collection[Span]) -> dict[str, object]:
-    hours = {
-        moment // HOUR_NS * 3_600
+def _hours_around(spans: Collection[Span]) -> list[int]:
+    """Return the start hours in which spans that overlap these may begin."""
+    moments = (
+        moment
         for span in spans
         for moment in (span.start_ns - _EARLIER_NS, span.start_ns, span.end_ns)
-    }
+    )
+    return sorted({moment // HOUR_NS * 3_600 for moment in moments})
+
+
+def _partner_params(spans: Collection[Span]) -> dict[str, object]:
     return {
-        "hours": sorted(hours),
+        "hours": _hours_around(spans),
         "instances": [span.service_instance for span in spans],
         "scopes": [span.scope_name for span in spans],
         "inputs": [span.input_tokens for span in spans],

@@ -245,9 +245,7 @@ def test_call_without_an_id_finds_its_native_span_in_another_trace(
     assert [entry["trace_id"] for entry in ledger(store)] == [A, "c" * 32]
 
 
-def test_id_of_a_broken_client_does_not_tie_everything_together(
-    store: Store, book: PriceBook
-) -> None:
+def test_repeated_id_ties_only_calls_of_one_time(store: Store, book: PriceBook) -> None:
     spans = [llm(f"{i:032x}", "1", at=i * 200, response_id="fixed") for i in range(60)]
     put(store, "p", *spans)
     assert derive(store, book, spans[0].trace_id).traces == 1

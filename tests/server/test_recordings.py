@@ -197,6 +197,7 @@ def independent_cost(row: dict[str, Any]) -> Decimal | None:
         input_audio_tokens=row["audio_input_tokens"],
         output_audio_tokens=row["audio_output_tokens"],
     )
+    # LiteLLM writes "openai/gpt-4o-mini"; the price data knows the name alone.
     for model in (row["model"], row["request_model"]):
         try:
             price = calc_price(
