@@ -73,12 +73,17 @@ class Instance:
         root = psutil.Process(self.process.pid)
         return [root, *root.children(recursive=True)]
 
-    def role(self, name: str) -> psutil.Process:
-        """Return the process of a role: collect, work, dashboard, or engine."""
-        marks = {"engine": "spanledger_storage._engine_process"}
-        mark = marks.get(name, name)
-        [found] = [p for p in self.tree() if mark in p.cmdline() and "up" not in p.cmdline()]
-        return found
+    def pid_of(self, role: str) -> int | None:
+        """Return the process of a role (collect, work, dashboard, engine) while there is one."""
+        mark = {"engine": "spanledger_storage._engine_process"}.get(role, role)
+        return next((p.pid for p in self.tree() if mark in _command_line(p)[:4]), None)
+
+    def kill_role(self, role: str) -> None:
+        """kill -9 one role and wait until its successor is up."""
+        victim = self.pid_of(role)
+        assert victim is not None
+        os.kill(victim, signal.SIGKILL)
+        wait_until(lambda: self.pid_of(role) not in (victim, None) and self.is_ready())
 
     def kill(self) -> None:
         """kill -9 every process at once."""
@@ -109,6 +114,13 @@ class Instance:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             return error.code
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it ended just now
+        return []
 
 
 def command(name: str) -> list[str]:

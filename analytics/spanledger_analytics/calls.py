@@ -2,7 +2,7 @@
 
 Instrumentations stack: one request to a provider shows up as a framework's span, a client
 library's span and an inference server's span, below one another, beside one another, or in
-traces of their own; and agents repeat their calls' tokens as sums. The rules (docs/ledger.md):
+traces of their own; and agents repeat their calls' tokens as sums. The rules:
 
 * R0 a span sent twice is one span.
 * R1 only model calls count; R1b a trace with tokens only on agents counts its outermost ones.

@@ -80,16 +80,10 @@ def run_ledger(
     group.add(traces)
     calls = _derive(group)
     entries = [ledger_entry(project, call, book) for call in calls]
-    stored = _read_stored(store, group)
-    written, removed = _rows.diff(stored, entries, _sort_key)
-    if written or removed:
-        rows = _rows.to_arrow(written, removed, _SCHEMA, version)
-        token = _rows.insert_token("ledger", [*written, "removed", *removed], version)
-        store.insert("ledger", rows, token=token)
-    pairs = list(group.pair_params())
+    written, removed = _write(store, _read_stored(store, group), entries, version)
     changed_trajectories = trajectories.write(
         store,
-        trajectories.read_stored(store, pairs),
+        trajectories.read_stored(store, group.pair_params()),
         trajectories.derive_trajectories(project, group.spans, entries),
         version,
     )
@@ -110,6 +104,18 @@ def _derive(group: TraceGroup) -> list[Call]:
             break
         calls = derive_calls(group.spans)
     return calls
+
+
+def _write(
+    store: Store, stored: list[Entry], entries: list[Entry], version: int
+) -> tuple[list[Entry], list[Entry]]:
+    """Write what changed in one insert; return the new versions and the tombstones."""
+    written, removed = _rows.diff(stored, entries, _sort_key)
+    if written or removed:
+        rows = _rows.to_arrow(written, removed, _SCHEMA, version)
+        token = _rows.insert_token("ledger", [*written, "removed", *removed], version)
+        store.insert("ledger", rows, token=token)
+    return written, removed
 
 
 def _read_stored(store: Store, group: TraceGroup) -> list[Entry]:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from spanledger_analytics._rows import integers, strings
 from spanledger_storage.store import Store
 
 # Rows become visible when their insert ends, not in the order of touched_at.
 OVERLAP_US = 120 * 10**6
-_MAX_FLUSHES = 500
+_MAX_ROWS = 50_000  # rows of touches looked at beyond those handled already
+
+
+class Flush(NamedTuple):
+    """One insert of the collector; times in UTC microseconds, ``touched`` counts its rows."""
+
+    first_us: int
+    touched_us: int
+    touched: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +26,12 @@ class TouchBatch:
     """Flushes to handle together.
 
     ``traces`` are distinct (project, trace_id); ``newest_us`` is the newest flush's time in UTC
-    microseconds; ``flushes`` maps each flush to its time.
+    microseconds; ``flushes`` are by id.
     """
 
     traces: tuple[tuple[str, str], ...]
     newest_us: int
-    flushes: dict[str, int]
+    flushes: dict[str, Flush]
 
 
 class TouchReader:
@@ -37,7 +46,7 @@ class TouchReader:
         self._store = store
         self._position_us = position_us or 0
         self._max_traces = max_traces
-        self._handled: dict[str, int] = {}
+        self._handled: dict[str, Flush] = {}
 
     @property
     def position_us(self) -> int:
@@ -50,35 +59,52 @@ class TouchReader:
         A batch ends before the flush that would exceed ``max_traces``; a single larger flush
         comes alone. The same batch comes again until ``mark_handled``.
         """
-        since = max(0, self._position_us - OVERLAP_US)
-        flushes = self._new_flushes(since)
+        flushes = self._choose(self._new_flushes())
         if not flushes:
             return None
-        params = {"since_us": min(flushes.values()), "flush_ids": list(flushes)}
+        params = {
+            "since_us": min(flush.first_us for flush in flushes.values()),
+            "flush_ids": list(flushes),
+        }
         table = self._store.arrow("touches_traces", params)
         pairs = zip(strings(table, "project"), strings(table, "trace_id"), strict=True)
-        return TouchBatch(tuple(pairs), max(flushes.values()), flushes)
+        newest_us = max(flush.touched_us for flush in flushes.values())
+        return TouchBatch(tuple(pairs), newest_us, flushes)
 
-    def _new_flushes(self, since_us: int) -> dict[str, int]:
-        params = {"since_us": since_us, "max_flushes": _MAX_FLUSHES + len(self._handled)}
-        table = self._store.arrow("touches_flushes", params)
-        ids, times = strings(table, "flush_id"), integers(table, "touched_us")
-        found: dict[str, int] = {}
-        traces = 0
-        for flush_id, touched_us, flush_traces in zip(
-            ids, times, integers(table, "traces"), strict=True
-        ):
-            if flush_id in self._handled:
-                continue
-            traces += flush_traces
-            if found and traces > self._max_traces:
+    def _new_flushes(self) -> dict[str, Flush]:
+        since_us = max(0, self._position_us - OVERLAP_US)
+        max_rows = _MAX_ROWS + sum(flush.touched for flush in self._handled.values())
+        while True:
+            found = self._read_flushes(since_us, max_rows)
+            new = {key: flush for key, flush in found.items() if key not in self._handled}
+            if sum(flush.touched for flush in found.values()) < max_rows:
+                return new
+            # The last flush may be cut off: leave it to the next batch, or look further.
+            if len(new) > 1:
+                new.popitem()
+                return new
+            max_rows *= 2
+
+    def _read_flushes(self, since_us: int, max_rows: int) -> dict[str, Flush]:
+        table = self._store.arrow("touches_flushes", {"since_us": since_us, "max_rows": max_rows})
+        flushes = map(Flush, *(integers(table, field) for field in Flush._fields))
+        return dict(zip(strings(table, "flush_id"), flushes, strict=True))
+
+    def _choose(self, flushes: dict[str, Flush]) -> dict[str, Flush]:
+        chosen: dict[str, Flush] = {}
+        touched = 0
+        for flush_id, flush in flushes.items():
+            touched += flush.touched
+            if chosen and touched > self._max_traces:
                 break
-            found[flush_id] = touched_us
-        return found
+            chosen[flush_id] = flush
+        return chosen
 
     def mark_handled(self, batch: TouchBatch) -> None:
         """Move past a batch; its flushes are not handed out again by this reader."""
         self._handled.update(batch.flushes)
         self._position_us = max(self._position_us, batch.newest_us)
         oldest = self._position_us - OVERLAP_US
-        self._handled = {f: at for f, at in self._handled.items() if at >= oldest}
+        self._handled = {
+            key: flush for key, flush in self._handled.items() if flush.touched_us >= oldest
+        }

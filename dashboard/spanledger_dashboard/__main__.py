@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import gc
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 
 from spanledger_dashboard.settings import DashboardSettings, SettingsError
 
@@ -21,8 +23,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 (the process has no log yet)
         return 2
+    # Uvicorn stops on these by itself, then raises them again for whoever handled them before:
+    # without a handler of ours the process would die of the signal instead of ending well.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
     _serve(options.host, options.port)
     return 0
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 def _parser() -> argparse.ArgumentParser:

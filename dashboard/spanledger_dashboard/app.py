@@ -8,7 +8,9 @@ from spanledger_dashboard.styles import apply_styles
 
 _SIDEBAR_WIDTH_PX = 200
 
-st.set_page_config(page_title="Spanledger", page_icon="🧾", layout="wide", initial_sidebar_state=_SIDEBAR_WIDTH_PX)
+st.set_page_config(
+    page_title="Spanledger", page_icon="🧾", layout="wide", initial_sidebar_state=_SIDEBAR_WIDTH_PX
+)
 apply_styles()
 page = navigation.build()
 entry = navigation.entry_of(page)

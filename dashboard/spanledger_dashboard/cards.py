@@ -44,8 +44,10 @@ CARDS = (
         "Spend",
         lambda t: fmt.usd(t.cost_usd),
         lambda t: t.total_cost_usd,
-        lambda t: "Sum of what is priced."
-        + (f" {fmt.count(t.unpriced_calls)} calls have no price." if t.unpriced_calls else ""),
+        lambda t: (
+            "Sum of what is priced."
+            + (f" {fmt.count(t.unpriced_calls)} calls have no price." if t.unpriced_calls else "")
+        ),
         good="inverse",
     ),
     Card(
@@ -72,8 +74,10 @@ CARDS = (
         "Cache hit rate",
         lambda t: fmt.percent(t.cache_read_tokens, t.input_tokens),
         lambda t: _rate(t.cache_read_tokens, t.input_tokens),
-        lambda t: f"{fmt.count(t.cache_read_tokens)} of {fmt.count(t.input_tokens)} input tokens "
-        "were read from the provider's prompt cache.",
+        lambda t: (
+            f"{fmt.count(t.cache_read_tokens)} of {fmt.count(t.input_tokens)} input tokens "
+            "were read from the provider's prompt cache."
+        ),
         good="normal",
         is_rate=True,
     ),

@@ -27,6 +27,4 @@ def show_no_data(project: str) -> None:
 
 def show_nothing_in_range() -> None:
     """Say that the project has data, only not in the chosen time."""
-    st.info(
-        "Nothing in this time range. Choose a longer one above.", icon=":material/schedule:"
-    )
+    st.info("Nothing in this time range. Choose a longer one above.", icon=":material/schedule:")

@@ -135,5 +135,7 @@ def _long_duration(seconds: int) -> str:
     ):
         if seconds >= size:
             rest = seconds % size // part_size
-            return f"{seconds // size}{unit} {rest}{part_unit}" if rest else f"{seconds // size}{unit}"
+            return (
+                f"{seconds // size}{unit} {rest}{part_unit}" if rest else f"{seconds // size}{unit}"
+            )
     return f"{seconds}s"

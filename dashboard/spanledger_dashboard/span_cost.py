@@ -53,7 +53,11 @@ def cost_lines(entry: Row) -> list[CostLine]:
         rate = cost * _TOKENS_PER_RATE / tokens if cost is not None and tokens else None
         lines.append(CostLine(label, tokens, rate, cost))
     total = cast("Decimal | None", entry["total_cost_usd"])
-    rest = None if total is None else total - sum((x.cost_usd or Decimal(0) for x in lines), Decimal(0))
+    rest = (
+        None
+        if total is None
+        else total - sum((x.cost_usd or Decimal(0) for x in lines), Decimal(0))
+    )
     if rest:
         lines.append(CostLine("Other charges", None, None, rest))
     return lines
@@ -130,12 +134,16 @@ def _show_origin(entry: Row) -> None:
     source = str(entry["usage_source"])
     facts = [f"Usage: {_SOURCES.get(source, source)}."]
     if entry["reasoning_tokens"]:
-        facts.append(f"Output includes {fmt.count(cast('int', entry['reasoning_tokens']))} reasoning tokens.")
+        facts.append(
+            f"Output includes {fmt.count(cast('int', entry['reasoning_tokens']))} reasoning tokens."
+        )
     if entry["price_id"]:
         facts.append(f"Price: {entry['price_id']}.")
     reported = cast("Decimal | None", entry["reported_cost_usd"])
     if reported is not None:
-        facts.append(f"The instrumentation claims {fmt.usd_exact(reported)}; it is not billed from.")
+        facts.append(
+            f"The instrumentation claims {fmt.usd_exact(reported)}; it is not billed from."
+        )
     others = len(cast("list[str]", entry["source_span_ids"])) - 1
     if others > 0:
         facts.append(f"Seen in {others} more span{'' if others == 1 else 's'}; counted here.")

@@ -13,7 +13,13 @@ from spanledger_dashboard.connection import store
 from spanledger_dashboard.span_cost import cost_text, show_costs, show_merged
 from spanledger_dashboard.span_messages import show_block, show_messages, wanted_hashes
 from spanledger_dashboard.text import plain, shortened
-from spanledger_dashboard.trace_data import Row, TraceKey, load_messages, load_span, load_span_entries
+from spanledger_dashboard.trace_data import (
+    Row,
+    TraceKey,
+    load_messages,
+    load_span,
+    load_span_entries,
+)
 
 _NAME_LIMIT = 120
 _FACTS = (
@@ -67,7 +73,8 @@ def show_span(key: TraceKey, span_id: str) -> None:
         st.info(f"Span `{plain(span_id)}` has not arrived.", icon=":material/hourglass_empty:")
         return
     entries = load_span_entries(store(), key, span_id)
-    _show_head(span, entries)
+    with st.container(key=f"span-{span_id}"):
+        _show_head(span, entries)
     _show_error(span)
     sections = _sections(key, span, entries)
     # Another set of tabs begins at its first: what was open on a tool says nothing about a call.
@@ -79,18 +86,25 @@ def show_span(key: TraceKey, span_id: str) -> None:
 
 def _show_head(span: Row, entries: Sequence[Row]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"#### {plain(shortened(str(span['name']) or '(no name)', _NAME_LIMIT))}", width="content", anchors=False)
+        st.markdown(
+            f"#### {plain(shortened(str(span['name']) or '(no name)', _NAME_LIMIT))}",
+            width="content",
+            anchors=False,
+        )
         st.badge(plain(span["role"]), color="gray")
         if span["status"] == "error":
             st.badge("error", color="red", icon=":material/error:")
     first = entries[0] if entries else None
     usage = first if first is not None and first["is_primary"] else span
-    with st.container(horizontal=True, gap="medium", key="span-figures"):
+    with st.container(horizontal=True, gap="medium"):
         _figure("Duration", fmt.duration(cast("int", span["duration_ns"])))
         if span["ttft_ns"] is not None:
             _figure("First token", fmt.duration(cast("int", span["ttft_ns"])))
         if first is not None or span["input_tokens"] is not None:
-            tokens = [fmt.short_count(cast("int | None", usage[c])) for c in ("input_tokens", "output_tokens")]
+            tokens = [
+                fmt.short_count(cast("int | None", usage[c]))
+                for c in ("input_tokens", "output_tokens")
+            ]
             _figure("Tokens in / out", " / ".join(tokens))
             _figure("Cost", cost_text(first))
     if first is not None and not first["is_primary"]:
@@ -104,7 +118,9 @@ def _figure(label: str, value: str) -> None:
 def _show_error(span: Row) -> None:
     exceptions = [
         attributes
-        for name, attributes in zip(_texts(span, "event_names"), _maps(span, "event_attributes"), strict=True)
+        for name, attributes in zip(
+            _texts(span, "event_names"), _maps(span, "event_attributes"), strict=True
+        )
         if name == "exception"
     ]
     if span["status"] == "error":
@@ -112,7 +128,9 @@ def _show_error(span: Row) -> None:
         st.error(plain(what[:2_000]) or "Failed without saying why.", icon=":material/error:")
     for attributes in exceptions:
         kind = attributes.get("exception.type", "exception")
-        with st.expander(f"Exception: {plain(shortened(kind, _NAME_LIMIT))}", icon=":material/bug_report:"):
+        with st.expander(
+            f"Exception: {plain(shortened(kind, _NAME_LIMIT))}", icon=":material/bug_report:"
+        ):
             st.text(attributes.get("exception.message", ""))
             if attributes.get("exception.stacktrace"):
                 st.code(attributes["exception.stacktrace"], language=None, wrap_lines=True)
@@ -181,7 +199,9 @@ def _show_pairs(title: str, pairs: Mapping[str, str]) -> None:
 def _show_events(span: Row) -> None:
     times = cast("list[int]", span["event_times_ns"])
     start_ns = cast("int", span["start_ns"])
-    for at, name, attributes in zip(times, _texts(span, "event_names"), _maps(span, "event_attributes"), strict=True):
+    for at, name, attributes in zip(
+        times, _texts(span, "event_names"), _maps(span, "event_attributes"), strict=True
+    ):
         offset = f"+{fmt.duration(at - start_ns)}" if at >= start_ns else "before the span"
         st.markdown(f"**{plain(shortened(name, _NAME_LIMIT))}** :gray[{plain(offset)}]")
         if attributes:
@@ -189,7 +209,12 @@ def _show_events(span: Row) -> None:
 
 
 def _show_links(span: Row) -> None:
-    ids = zip(_texts(span, "link_trace_ids"), _texts(span, "link_span_ids"), _maps(span, "link_attributes"), strict=True)
+    ids = zip(
+        _texts(span, "link_trace_ids"),
+        _texts(span, "link_span_ids"),
+        _maps(span, "link_attributes"),
+        strict=True,
+    )
     for trace_id, span_id, attributes in ids:
         st.page_link(
             "app_pages/trace.py",

@@ -95,7 +95,9 @@ def _as_json(value: object) -> str:
 def _show_part(role: str, part: Part) -> None:
     kind = str(part.get("type") or "")
     if kind == "text":
-        _show_text(_as_json(part.get("content") or ""), _SYSTEM_LIMIT if role == "system" else _TEXT_LIMIT)
+        _show_text(
+            _as_json(part.get("content") or ""), _SYSTEM_LIMIT if role == "system" else _TEXT_LIMIT
+        )
     elif kind == "reasoning":
         with st.expander("Reasoning", icon=":material/psychology:"):
             st.text(_as_json(part.get("content") or ""))

@@ -136,12 +136,18 @@ def sums(trace: Trace) -> TraceSums:
     """Return what a trace with at least one span adds up to."""
     starts = trace.spans["start_ns"].to_numpy()
     ends = starts + trace.spans["duration_ns"].to_numpy().astype("int64")
-    costs = [cast("Decimal", e["total_cost_usd"]) for e in trace.entries if e["total_cost_usd"] is not None]
+    costs = [
+        cast("Decimal", e["total_cost_usd"])
+        for e in trace.entries
+        if e["total_cost_usd"] is not None
+    ]
     return TraceSums(
         spans=trace.spans.num_rows,
         errors=trace.spans["status"].to_pylist().count("error"),
         llm_calls=sum(e["kind"] == "llm" for e in trace.entries),
-        tokens=sum(cast("int", e[c] or 0) for e in trace.entries for c in ("input_tokens", "output_tokens")),
+        tokens=sum(
+            cast("int", e[c] or 0) for e in trace.entries for c in ("input_tokens", "output_tokens")
+        ),
         cost_usd=sum(costs, Decimal(0)) if costs else None,
         unpriced_calls=sum(is_unpriced(e) for e in trace.entries),
         calls_without_usage=sum(e["usage_source"] == "none" for e in trace.entries),

@@ -56,7 +56,12 @@ def pack(trace: Trace, *, selected: str = "") -> bytes:
     costs = _Costs.of(trace, index)
     columns |= {"cost": costs.cost, "input": costs.input, "output": costs.output}
     columns["flags"] = costs.flags | _error_flags(table)
-    header = {"trace": trace.key.trace_id, "start_ns": str(starts.min()), "selected": selected, "dictionaries": dictionaries}
+    header = {
+        "trace": trace.key.trace_id,
+        "start_ns": str(starts.min()),
+        "selected": selected,
+        "dictionaries": dictionaries,
+    }
     return _packed(header, columns)
 
 

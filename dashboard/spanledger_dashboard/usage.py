@@ -41,7 +41,9 @@ class Totals:
     def cost_usd(self) -> Decimal | None:
         """The cost, or None when there were calls and not one of them has a known price."""
         known = self.calls - self.unpriced_calls - self.calls_without_usage
-        return None if self.calls and known <= 0 and not self.total_cost_usd else self.total_cost_usd
+        return (
+            None if self.calls and known <= 0 and not self.total_cost_usd else self.total_cost_usd
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,4 @@ def _row(row: dict[str, object]) -> UsageRow:
     )
 
 
-_COUNTS = tuple(
-    f.name for f in fields(Totals) if f.name not in {"llm_calls", "total_cost_usd"}
-)
+_COUNTS = tuple(f.name for f in fields(Totals) if f.name not in {"llm_calls", "total_cost_usd"})

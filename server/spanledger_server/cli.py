@@ -22,7 +22,6 @@ from spanledger_storage.errors import ConfigError, StorageError
 app = typer.Typer(
     name="spanledger",
     help="Observability and FinOps for LLM agents.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -34,7 +33,6 @@ Data = Annotated[
 Host = Annotated[
     str, typer.Option("--host", envvar="SPANLEDGER_HOST", help="Address to listen on.")
 ]
-_Port = Annotated[int, typer.Option(min=0, max=65535)]
 StoreUrl = Annotated[
     str,
     typer.Option(
@@ -257,12 +255,14 @@ def main() -> NoReturn:
                 f"SPANLEDGER_LOG_LEVEL must be debug, info, warning or error, not {level!r}."
             )
         roles.configure_logging(level)
-        app()
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+    except typer.TyperException as error:
+        _fail(error.format_message(), error.exit_code)
     except (UsageError, ConfigError, CollectorError) as error:
         _fail(str(error), 2)
     except (StartError, StorageError) as error:
         _fail(str(error), 1)
-    sys.exit(0)
+    sys.exit(code or 0)
 
 
 def _fail(message: str, code: int) -> NoReturn:

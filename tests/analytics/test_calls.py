@@ -395,15 +395,15 @@ def test_nearest_ancestor_says_for_whom_a_call_was_made() -> None:
                 agent_name="boss",
                 agent_version="2",
             ),
-            span("2", "1", role="agent", agent_name="helper"),
+            span("2", "1", role="agent", agent_name="scout"),
             llm("3", "2", usage=(1, 1)),
             llm("4", "1", usage=(1, 1), at=300, session_id="own", agent_name="boss"),
             span("5", role="other", at=400, user_id="u"),
             llm("6", "missing", usage=(1, 1), at=500),
         ]
     )
-    helper, boss, orphan = (call.context for call in calls)
-    assert helper == ("helper", "", "w", "s", "u", "t")
+    scout, boss, orphan = (call.context for call in calls)
+    assert scout == ("scout", "", "w", "s", "u", "t")
     assert boss == ("boss", "2", "w", "own", "u", "t")
     # Two sessions in the trace: an orphan belongs to neither, but there is one user.
     assert orphan == ("", "", "", "", "u", "")

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from spanledger_analytics import touches
 from spanledger_analytics.entries import entry_id
 from spanledger_analytics.job import LedgerJob
 from spanledger_analytics.ledger import LedgerResult, run_ledger
@@ -94,7 +95,7 @@ def put(store: Store, project: str, *spans: Span) -> str:
     known = [name for name in table.column_names if table.column(name).null_count < len(spans)]
     store.insert("spans", table.select(known), token=f"spans-{flush_id}")
     hours = sorted({(span.trace_id, span.start_ns // HOUR_NS * 3_600) for span in spans})
-    touches = pa.table(
+    notes = pa.table(
         {
             "project": [project] * len(hours),
             "trace_id": [trace_id for trace_id, _ in hours],
@@ -103,7 +104,7 @@ def put(store: Store, project: str, *spans: Span) -> str:
             "spans": pa.array([1] * len(hours), type=pa.uint32()),
         }
     )
-    store.insert("touches", touches, token=f"touches-{flush_id}")
+    store.insert("touches", notes, token=f"touches-{flush_id}")
     return flush_id
 
 
@@ -502,3 +503,33 @@ def test_batches_are_bounded_and_come_again_until_handled(store: Store) -> None:
         seen |= set(batch.traces)
         reader.mark_handled(batch)
     assert len(seen) == 20
+
+
+def test_backlog_longer_than_one_look_is_read_in_parts(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(touches, "_MAX_ROWS", 6)
+    for i in range(6):
+        put(store, "p", *(llm(f"{i}{j}".rjust(32, "0"), "1") for j in range(4)))
+    reader = TouchReader(store, None)
+    seen: list[tuple[str, str]] = []
+    while (batch := reader.next_batch()) is not None:
+        seen += batch.traces
+        reader.mark_handled(batch)
+    assert len(seen) == len(set(seen)) == 24
+
+
+def test_single_flush_larger_than_any_bound_comes_whole(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(touches, "_MAX_ROWS", 6)
+    put(store, "p", *(llm(f"{j}".rjust(32, "0"), "1") for j in range(20)))
+    put(store, "p", llm(A, "1"))
+    reader = TouchReader(store, None, max_traces=5)
+    batch = reader.next_batch()
+    assert batch is not None
+    assert len(batch.traces) == 20
+    reader.mark_handled(batch)
+    last = reader.next_batch()
+    assert last is not None
+    assert last.traces == (("p", A),)

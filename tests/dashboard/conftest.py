@@ -8,6 +8,7 @@ import pytest
 import streamlit as st
 
 from spanledger_storage.store import Store, StoreSettings
+from tests.dashboard import process
 from tests.dashboard.seed import Seeder
 
 
@@ -24,8 +25,7 @@ def seed(store: Store, now_s: int) -> Seeder:
 
 @pytest.fixture
 def store_url(store_settings: StoreSettings, monkeypatch: pytest.MonkeyPatch) -> str:
-    s = store_settings
-    url = f"clickhouse://{s.username}:{s.password}@{s.host}:{s.port}/{s.database}"
+    url = process.store_url(store_settings)
     monkeypatch.setenv("SPANLEDGER_STORE_URL", url)
     return url
 

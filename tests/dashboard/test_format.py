@@ -87,7 +87,13 @@ def test_unknown_is_a_dash_and_never_zero() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.4, "just now"), (3, "3 s ago"), (300, "5 min ago"), (7_300, "2 h ago"), (260_000, "3 d ago")],
+    [
+        (0.4, "just now"),
+        (3, "3 s ago"),
+        (300, "5 min ago"),
+        (7_300, "2 h ago"),
+        (260_000, "3 d ago"),
+    ],
 )
 def test_moments_are_told_from_now(seconds: float, text: str) -> None:
     assert fmt.ago(seconds) == text

@@ -45,7 +45,15 @@ def cards(app: AppTest) -> dict[str, str]:
 
 
 def seed_trace(seed: Seeder, trace_id: str = TRACE, **columns: object) -> Row:
-    root = seed.span(trace_id, ROOT, name="invoke support", role="agent", agent_name="support", duration_s=9, **columns)
+    root = seed.span(
+        trace_id,
+        ROOT,
+        name="invoke support",
+        role="agent",
+        agent_name="support",
+        duration_s=9,
+        **columns,
+    )
     call = seed.span(
         trace_id,
         CALL,
@@ -57,11 +65,17 @@ def seed_trace(seed: Seeder, trace_id: str = TRACE, **columns: object) -> Row:
         input_messages=[
             seed.message("system", {"type": "text", "content": "Follow policy P-12."}),
             seed.message("user", {"type": "text", "content": EVIL}),
-            seed.message("assistant", {"type": "tool_call", "id": "c1", "name": "sql", "arguments": {"q": 1}}),
+            seed.message(
+                "assistant", {"type": "tool_call", "id": "c1", "name": "sql", "arguments": {"q": 1}}
+            ),
             seed.message("tool", {"type": "tool_call_response", "id": "c1", "response": [1, 2]}),
         ],
         output_messages=[
-            seed.message("assistant", {"type": "reasoning", "content": "hm"}, {"type": "text", "content": "Done."})
+            seed.message(
+                "assistant",
+                {"type": "reasoning", "content": "hm"},
+                {"type": "text", "content": "Done."},
+            )
         ],
         attributes=[("note", EVIL)],
     )
@@ -83,7 +97,9 @@ def seed_trace(seed: Seeder, trace_id: str = TRACE, **columns: object) -> Row:
         **{
             "events.time": [root["start_time"]],
             "events.name": ["exception"],
-            "events.attributes": [[("exception.type", "TimeoutError"), ("exception.stacktrace", "line 1")]],
+            "events.attributes": [
+                [("exception.type", "TimeoutError"), ("exception.stacktrace", "line 1")]
+            ],
             "links.trace_id": ["cd" * 16],
             "links.span_id": [ROOT],
             "links.attributes": [[]],
@@ -92,7 +108,9 @@ def seed_trace(seed: Seeder, trace_id: str = TRACE, **columns: object) -> Row:
     return seed.trajectory(trace_id, session_id="sess-1", user_id="u@example.com")
 
 
-def test_overview_without_data_says_how_to_send_some(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overview_without_data_says_how_to_send_some(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SPANLEDGER_OTLP_ENDPOINT", "http://collector.test:4318")
     shown = text(page(app, "overview"))
     assert "No data yet" in shown
@@ -119,7 +137,9 @@ def test_overview_of_one_hour_sums_the_cube(app: AppTest, seed: Seeder) -> None:
     assert app.dataframe[1].value["Per call"].tolist() == [3.08625]
 
 
-def test_overview_compares_complete_hours_with_the_period_before(app: AppTest, seed: Seeder) -> None:
+def test_overview_compares_complete_hours_with_the_period_before(
+    app: AppTest, seed: Seeder
+) -> None:
     seed.usage(hours_ago=0, total_cost_usd=Decimal(100))  # not over: in the sum, not in the change
     seed.usage(hours_ago=2, total_cost_usd=Decimal(3))
     seed.usage(hours_ago=26, total_cost_usd=Decimal(2))
@@ -153,7 +173,9 @@ def test_overview_names_the_models_its_spend_leaves_out(app: AppTest, seed: Seed
     assert by_model.isna()["mystery"]
 
 
-def test_overview_with_many_models_names_the_dearest_and_sums_the_rest(app: AppTest, seed: Seeder) -> None:
+def test_overview_with_many_models_names_the_dearest_and_sums_the_rest(
+    app: AppTest, seed: Seeder
+) -> None:
     for n in range(12):
         seed.usage(model=f"model-{n:02}", total_cost_usd=Decimal(n + 1))
     seed.insert()
@@ -226,7 +248,9 @@ def test_the_address_names_the_page_of_the_list(app: AppTest) -> None:
         ({"model": "model-3", "service": "svc-1"}, ["run 003", "run 007"]),
     ],
 )
-def test_traces_are_narrowed_by_the_address(app: AppTest, params: dict[str, str], names: list[str]) -> None:
+def test_traces_are_narrowed_by_the_address(
+    app: AppTest, params: dict[str, str], names: list[str]
+) -> None:
     found = page(app, "traces", **params).dataframe[0].value["Name"].tolist()
     assert found[:2] == names
 
@@ -264,7 +288,15 @@ def test_a_trace_shows_what_it_adds_up_to(app: AppTest, seed: Seeder) -> None:
     seed_trace(seed)
     seed.insert()
     shown = text(page(app, "trace", trace_id=TRACE)).replace("**", "")
-    for fact in ("$0.0125", "9.00s", "4 spans", "1 LLM call", "1,200 tokens", "sess-1", "u@example.com"):
+    for fact in (
+        "$0.0125",
+        "9.00s",
+        "4 spans",
+        "1 LLM call",
+        "1,200 tokens",
+        "sess-1",
+        "u@example.com",
+    ):
         assert fact in shown
 
 
@@ -273,7 +305,13 @@ def test_a_call_shows_its_conversation_and_its_price(app: AppTest, seed: Seeder)
     seed.insert()
     page(app, "trace", trace_id=TRACE, span_id=CALL)
     shown = text(app)
-    assert [m.name for m in app.chat_message] == ["system", "user", "assistant", "tool", "assistant"]
+    assert [m.name for m in app.chat_message] == [
+        "system",
+        "user",
+        "assistant",
+        "tool",
+        "assistant",
+    ]
     assert EVIL in [t.value for t in app.text]
     assert "| Input, uncached | 400 | $15.63 | $0.00625 |" in shown
     assert "**$0.0125**" in shown

@@ -9,7 +9,18 @@ from spanledger_dashboard.text import code, plain, shortened
 
 @pytest.mark.parametrize(
     "text",
-    ["**bold**", "[a](javascript:alert(1))", "<img src=x>", ":red[x]", "$x$", ":material/bug:", "# a", "`b`", "~~c~~", "| d"],
+    [
+        "**bold**",
+        "[a](javascript:alert(1))",
+        "<img src=x>",
+        ":red[x]",
+        "$x$",
+        ":material/bug:",
+        "# a",
+        "`b`",
+        "~~c~~",
+        "| d",
+    ],
 )
 def test_markdown_is_escaped(text: str) -> None:
     shown = plain(text)

@@ -14,7 +14,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from spanledger_dashboard.trace_data import Trace, TraceKey, find_trace, first_span_id, load_trace, sums
+from spanledger_dashboard.trace_data import (
+    Trace,
+    TraceKey,
+    find_trace,
+    first_span_id,
+    load_trace,
+    sums,
+)
 from spanledger_dashboard.trace_payload import (
     FLAG_ERROR,
     FLAG_MERGED,
@@ -99,7 +106,9 @@ def test_costs_are_whole_picodollars_on_the_primary_span() -> None:
 
 
 def test_a_merged_span_shows_neither_cost_nor_tokens_of_its_own() -> None:
-    table = spans((ROOT, ""), (CALL, ROOT), (TWIN, CALL), input_tokens=pa.array([None, 100, 100], pa.uint64()))
+    table = spans(
+        (ROOT, ""), (CALL, ROOT), (TWIN, CALL), input_tokens=pa.array([None, 100, 100], pa.uint64())
+    )
     _, columns = unpack(pack(trace(table, entry(CALL, "0.5", merged_span_ids=[TWIN]))))
     assert columns["flags"].tolist() == [0, 0, FLAG_MERGED]
     assert columns["input"].tolist()[1] == 100

@@ -69,9 +69,7 @@ def test_acknowledged_spans_survive_and_are_counted_once(instance: Instance) -> 
             instance.kill()
             instance.start()
         else:
-            before = instance.role(victim)
-            before.kill()
-            wait_until(lambda b=before: not b.is_running() and instance.is_ready())  # type: ignore[misc]
+            instance.kill_role(victim)
     time.sleep(1)
     for sender, thread in zip(senders, threads, strict=True):
         sender.stop.set()

@@ -202,7 +202,7 @@ def independent_cost(row: dict[str, Any]) -> Decimal | None:
         try:
             price = calc_price(
                 usage,
-                model,
+                model.removeprefix(f"{row['provider']}/"),
                 provider_id=row["provider"] or None,
                 genai_request_timestamp=row["time"],
             )

@@ -79,8 +79,8 @@ def test_an_unwritable_directory_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("SPANLEDGER_HTTP_PORT", "many", "many"),
-        ("SPANLEDGER_HTTP_PORT", "70000", "70000"),
+        ("SPANLEDGER_HTTP_PORT", "many", "--http-port"),
+        ("SPANLEDGER_HTTP_PORT", "70000", "--http-port"),
         ("SPANLEDGER_HTPP_PORT", "4318", "SPANLEDGER_HTPP_PORT: no such setting"),
         ("SPANLEDGER_LOG_LEVEL", "loud", "debug, info, warning or error"),
         ("SPANLEDGER_STORE_URL", "mysql://x", "clickhouse://"),
@@ -94,7 +94,7 @@ def test_a_broken_setting_stops_the_start_and_says_which(
     done = run("up", "--data", str(tmp_path / "data"), **{name: value})
     assert done.returncode == 2, done.stderr
     assert expected in done.stderr
-    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_a_secret_in_a_store_url_is_not_repeated(tmp_path: Path) -> None:
@@ -154,23 +154,25 @@ def test_it_stops_cleanly_and_leaves_nothing_running(
     started = time.monotonic()
     assert own_instance.stop(number) == 0
     assert time.monotonic() - started < 5
-    assert psutil.wait_procs(tree, timeout=1)[1] == []
+    wait_until(lambda: not any(_runs(process) for process in tree), timeout_s=1)
     assert not (own_instance.data / "run.json").exists()
 
 
 def test_a_role_that_dies_is_started_again(own_instance: Instance) -> None:
-    for name in ("collect", "work", "dashboard", "engine"):
-        victim = own_instance.role(name)
-        victim.kill()
-        wait_until(
-            lambda victim=victim, name=name: (  # type: ignore[misc]
-                own_instance.is_ready() and own_instance.role(name).pid != victim.pid
-            )
-        )
+    for role in ("collect", "work", "dashboard", "engine"):
+        own_instance.kill_role(role)
     assert run("doctor", "--data", str(own_instance.data)).returncode == 0
 
 
 def test_the_death_of_the_supervisor_ends_everything(own_instance: Instance) -> None:
     tree = own_instance.tree()
     tree[0].kill()
-    assert psutil.wait_procs(tree[1:], timeout=10)[1] == []
+    wait_until(lambda: not any(_runs(process) for process in tree), timeout_s=10)
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Return whether a process runs; one that only waits for its parent to look does not."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

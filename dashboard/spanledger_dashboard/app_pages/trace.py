@@ -102,7 +102,10 @@ def _facts(trace: Trace, total: TraceSums) -> list[str]:
         f"**{fmt.count(total.llm_calls)}** LLM call{'' if total.llm_calls == 1 else 's'}",
         f"**{plain(fmt.short_count(total.tokens))}** tokens",
     ]
-    for number, words in ((total.unpriced_calls, "not priced"), (total.calls_without_usage, "without token counts")):
+    for number, words in (
+        (total.unpriced_calls, "not priced"),
+        (total.calls_without_usage, "without token counts"),
+    ):
         if number:
             facts.append(f":orange[{fmt.count(number)} call{'' if number == 1 else 's'} {words}]")
     for label, column in (("session", "session_id"), ("user", "user_id")):
@@ -126,7 +129,9 @@ def _workspace(key: TraceKey) -> None:
         opening = _opening(key.trace_id, asked if _SPAN_ID.fullmatch(asked) else "")
         left, right = st.columns([1.75, 1], gap="small")
         with left:
-            payload = _payload(key, opening.span_id, trace, trace.spans.num_rows, len(trace.entries))
+            payload = _payload(
+                key, opening.span_id, trace, trace.spans.num_rows, len(trace.entries)
+            )
             opening.selected = trace_view(payload, key=opening.tree_key) or ""
         with right, st.container(border=True, key="detail"):
             show_span(key, opening.selected or opening.span_id or first_span_id(trace))
@@ -150,7 +155,12 @@ def _opening(trace_id: str, asked: str) -> _Opening:
     known = cast("dict[str, _Opening]", st.session_state.setdefault("openings", {}))
     opening = known.get(trace_id)
     tree = cast("dict[str, str]", st.session_state.get(opening.tree_key, {}) if opening else {})
-    if opening is None or asked not in {"", opening.span_id, opening.selected, tree.get("selected")}:
+    if opening is None or asked not in {
+        "",
+        opening.span_id,
+        opening.selected,
+        tree.get("selected"),
+    }:
         opening = _Opening(asked, f"tree-{trace_id}-{asked}")
         known[trace_id] = opening
     return opening

@@ -97,7 +97,9 @@ def _choice(label: str, key: str, options: tuple[str, ...], *, is_closed: bool =
 
 
 def _exact(label: str, key: str) -> str:
-    text = st.text_input(label, key=key, bind="query-params", on_change=_to_first_page, placeholder="any", width=105)
+    text = st.text_input(
+        label, key=key, bind="query-params", on_change=_to_first_page, placeholder="any", width=105
+    )
     return (text or "").strip()
 
 
@@ -158,7 +160,10 @@ def _show() -> None:
     elif newest is None:
         show_no_data(where.project)
     else:
-        st.info("No trace matches. Widen the time range or clear a filter.", icon=":material/search_off:")
+        st.info(
+            "No trace matches. Widen the time range or clear a filter.",
+            icon=":material/search_off:",
+        )
 
 
 def _sort_picker() -> str:

@@ -1,0 +1,78 @@
+"""Pictures of a running dashboard, light and dark.
+
+    python -m benchmarks.screenshots --url http://127.0.0.1:8501 --out docs/img
+
+Takes the overview, the list, and the most expensive trace of the last day with one of its calls
+selected. Meant for an instance that `make demo` filled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Browser, Page
+
+from tests.dashboard.process import CHROMIUM, chromium
+
+_THEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
+_VIEW = {"width": 1440, "height": 900}
+# Charts and tables draw after the script has ended, without saying when they are done.
+_DRAW_MS = 1_500
+
+
+def main() -> int:
+    """Take the pictures; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--url", default="http://127.0.0.1:8501")
+    parser.add_argument("--out", type=Path, default=Path("docs/img"))
+    options = parser.parse_args()
+    if CHROMIUM is None:
+        print("chromium is not installed", file=sys.stderr)
+        return 1
+    options.out.mkdir(parents=True, exist_ok=True)
+    with chromium() as browser:
+        for theme in _THEMES:
+            _take(browser, options.url, theme, options.out)
+    return 0
+
+
+def _take(browser: Browser, url: str, theme: Literal["light", "dark"], out: Path) -> None:
+    context = browser.new_context(
+        viewport={"width": _VIEW["width"], "height": _VIEW["height"]},
+        color_scheme=theme,
+        locale="en-US",
+        timezone_id="UTC",
+        reduced_motion="reduce",
+    )
+    page = context.new_page()
+    page.goto(f"{url}/overview")
+    _shoot(page, out / f"overview-{theme}.png")
+    page.goto(f"{url}/traces?sort=Most+expensive")
+    _shoot(page, out / f"traces-{theme}.png")
+    _open_first(page)
+    _shoot(page, out / f"trace-{theme}.png")
+    context.close()
+
+
+def _open_first(page: Page) -> None:
+    """Open the first row of the list and select its first priced call."""
+    box = page.locator("[data-testid=data-grid-canvas]").bounding_box()
+    if box is None:
+        raise SystemExit("the list is empty: fill the instance first (make demo)")
+    page.mouse.click(box["x"] + 200, box["y"] + 52)
+    page.wait_for_selector(".tv[data-ready]")
+    page.locator(".tv .row.llm", has_text="$").first.click()
+
+
+def _shoot(page: Page, path: Path) -> None:
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    page.wait_for_timeout(_DRAW_MS)
+    page.screenshot(path=path)
+    print(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
