@@ -16,7 +16,8 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -61,7 +62,7 @@ def _measure(engine: Engine, directory: Path, rounds: int) -> None:
     for size in SIZES:
         _report(
             f"(a) {size:>6,} spans, query and payload",
-            _times(lambda n=size: _read(store, n), rounds),
+            _times(partial(_read, store, size), rounds),
         )
     store.close()
     if CHROMIUM is None:
@@ -101,8 +102,8 @@ def seed_trace(store: Store, size: int) -> None:
                       duration_s=rng.random())  # fmt: skip
         else:
             message = seed.message("user", {"type": "text", "content": f"question {n}"})
-            call = seed.span(trace_id, span_id, step, name="chat model", at_s=n, duration_s=rng.random(),
-                             request_model="model", input_messages=[message])  # fmt: skip
+            call = seed.span(trace_id, span_id, step, name="chat model", at_s=n,
+                             duration_s=rng.random(), input_messages=[message])  # fmt: skip
             seed.entry(call, f"{rng.random() / 100:.9f}")
     seed.trajectory(trace_id)
     seed.insert()
@@ -124,14 +125,14 @@ def _browse(browser: Browser, base: str, rounds: int) -> None:
     for size in SIZES:
         _report(
             f"(b) {size:>6,} spans, navigation",
-            _times(lambda n=size: _open(context, base, n), rounds),
+            _times(partial(_open, context, base, size), rounds),
         )
     for size in SIZES:
         page = _opened(context, base, size)
         clicks = iter(range(3, 3 + rounds + _WARM_UP))
         _report(
             f"(b) {size:>6,} spans, click",
-            _times(lambda p=page, c=clicks: _click(p, next(c)), rounds),
+            _times(partial(_click_next, page, clicks), rounds),
         )
         page.close()
 
@@ -146,6 +147,10 @@ def _opened(context: BrowserContext, base: str, size: int) -> Page:
     page.wait_for_selector(f".tv[data-ready='{size}']")
     page.wait_for_selector(".st-key-detail h4")
     return page
+
+
+def _click_next(page: Page, rows: Iterator[int]) -> None:
+    _click(page, next(rows))
 
 
 def _click(page: Page, row: int) -> None:

@@ -6,9 +6,12 @@ import secrets
 import time
 from collections.abc import Mapping
 
+import grpc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+GRPC_METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 Value = str | int | float | bool
 
@@ -73,3 +76,16 @@ def llm_span(
         )
     )
     return made
+
+
+def export_grpc(port: int, body: bytes) -> bytes:
+    """Send a serialised request over gRPC; return the serialised answer.
+
+    Raises:
+        grpc.RpcError: the server refused.
+    """
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        export = channel.unary_unary(
+            GRPC_METHOD, request_serializer=bytes, response_deserializer=bytes
+        )
+        return export(body, timeout=10)

@@ -47,7 +47,7 @@ class CollectorSettings:
     grpc_port: int
     spool: Path
     store: StoreSettings
-    store_processes: int = 1
+    store_processes: int = 2
     max_request_bytes: int = 64 << 20
     max_spool_bytes: int = 10 << 30
     not_ready: Callable[[], list[str]] = list

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from operator import attrgetter
 
-import plotly.graph_objects as go
+import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 
 from spanledger_dashboard.text import shortened
 from spanledger_dashboard.usage import Key, Totals, UsageRow, grouped
@@ -49,7 +50,7 @@ class Axis:
 
 
 def spend_by(rows: Sequence[UsageRow], axis: Axis, key: Key) -> go.Figure:
-    """Return stacked bars of dollars per bucket; the most expensive keys by name, the rest as one."""
+    """Return stacked bars of dollars per bucket; the dearest keys by name, the rest as one."""
     named = [name for name, sums in grouped(rows, key).items() if sums.total_cost_usd]
     shown, rest = named[:_MAX_SERIES], set(named[_MAX_SERIES:])
     groups = [(name, color, {name}) for name, color in zip(shown, PALETTE, strict=False)]
@@ -72,7 +73,7 @@ def spend_by(rows: Sequence[UsageRow], axis: Axis, key: Key) -> go.Figure:
 def tokens_by_class(rows: Sequence[UsageRow], axis: Axis) -> go.Figure:
     """Return stacked bars of tokens per bucket; the classes are disjoint."""
     traces = [
-        _bars(label, color, _series(rows, axis, lambda t, n=name: getattr(t, n)), axis, "%{y:,.0f}")
+        _bars(label, color, _series(rows, axis, attrgetter(name)), axis, "%{y:,.0f}")
         for name, label, color in _TOKEN_CLASSES
     ]
     return _figure(traces, axis, tickformat="~s")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import streamlit as st
@@ -13,7 +13,7 @@ from spanledger_storage.errors import ConfigError, StoreError
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def explained() -> Generator[None]:
     """Turn failures of the store into a message that says what to do; others pass."""
     try:
         yield

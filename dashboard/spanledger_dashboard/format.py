@@ -42,7 +42,7 @@ def count(number: int | None) -> str:
 
 
 def short_count(number: int | None) -> str:
-    """Return a whole number in at most five characters: ``9,999``, ``12.3k``, ``4.56M``, ``7.8B``."""
+    """Return a whole number in at most five characters: ``9,999``, ``12.3k``, ``4.56M``."""
     if number is None:
         return UNKNOWN
     if abs(number) < 10_000:
@@ -59,7 +59,7 @@ def short_count(number: int | None) -> str:
 
 
 def duration(ns: int | None) -> str:
-    """Return a duration given in nanoseconds: ``850ns``, ``12.3µs``, ``345ms``, ``2.49s``, ``34m 36s``."""
+    """Return a duration given in nanoseconds: ``850ns``, ``345ms``, ``2.49s``, ``34m 36s``."""
     if ns is None:
         return UNKNOWN
     if ns < 1_000:
@@ -92,7 +92,7 @@ def percent(part: int | Decimal | None, whole: int | Decimal | None) -> str:
 
 
 def change(now: int | Decimal, before: int | Decimal) -> str | None:
-    """Return the change against an earlier figure: ``+8%``, ``-2%``; None without an earlier one."""
+    """Return the change against an earlier figure: ``+8.0%``, ``-50%``; None without one."""
     if not before:
         return None
     ratio = (Decimal(now) - Decimal(before)) * 100 / Decimal(before)

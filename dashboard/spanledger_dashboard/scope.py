@@ -34,7 +34,7 @@ class Scope:
         return RANGES[self.range_key]
 
     def local(self, unix_s: float) -> datetime:
-        """Return a moment on the reader's clock, without zone: charts and tables show it as it is."""
+        """Return a moment on the reader's clock, without zone: it is shown as it is."""
         return datetime.fromtimestamp(unix_s, zone(self.timezone)).replace(tzinfo=None)
 
 

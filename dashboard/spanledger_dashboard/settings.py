@@ -1,9 +1,9 @@
 """What the dashboard reads from its environment.
 
-| name                     | default                 | meaning                               |
-|--------------------------|-------------------------|---------------------------------------|
-| SPANLEDGER_STORE_URL     | none, required          | clickhouse://user:password@host:port/database |
-| SPANLEDGER_OTLP_ENDPOINT | http://127.0.0.1:4318   | where agents send; shown while empty  |
+| name                     | default               | meaning                                 |
+|--------------------------|-----------------------|-----------------------------------------|
+| SPANLEDGER_STORE_URL     | none, required        | clickhouse://user:password@host:port/db |
+| SPANLEDGER_OTLP_ENDPOINT | http://127.0.0.1:4318 | where agents send; shown while empty    |
 """
 
 from __future__ import annotations

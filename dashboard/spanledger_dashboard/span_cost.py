@@ -43,7 +43,7 @@ class CostLine:
 
 
 def cost_lines(entry: Row) -> list[CostLine]:
-    """Return the parts that were used or cost anything, then whatever the parts leave of the total."""
+    """Return the parts that were used or cost anything, then what they leave of the total."""
     lines: list[CostLine] = []
     for label, tokens_name, cost_name in _PARTS:
         tokens = cast("int | None", entry[tokens_name])
@@ -102,8 +102,8 @@ def show_merged(entry: Row) -> None:
     """Say that the call is counted on another span, and lead there."""
     trace_id, span_id = str(entry["primary_trace_id"]), str(entry["primary_span_id"])
     st.info(
-        f"Merged into span `{span_id}`: the same call was recorded twice and is counted once, there "
-        f"({plain(fmt.usd(cast('Decimal | None', entry['total_cost_usd'])))}).",
+        f"Merged into span `{span_id}`: the same call was recorded twice and is counted once, "
+        f"there ({plain(fmt.usd(cast('Decimal | None', entry['total_cost_usd'])))}).",
         icon=":material/call_merge:",
     )
     st.page_link(

@@ -33,7 +33,7 @@ def wanted_hashes(hashes: Sequence[str], *, is_complete: bool) -> Sequence[str]:
 
 
 def parse_message(content: str) -> tuple[str, list[Part]]:
-    """Return role and parts of a stored message; text that is no such JSON becomes one text part."""
+    """Return role and parts of a stored message; other text becomes one text part."""
     try:
         message = json.loads(content)
     except ValueError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from math import isnan
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -42,4 +43,4 @@ def duration(value: object) -> str:
 
 
 def _is_missing(value: object) -> bool:
-    return value is None or value != value  # noqa: PLR0124 (NaN is the one value unlike itself)
+    return value is None or (isinstance(value, float) and isnan(value))

@@ -1,9 +1,9 @@
 """Packs a trace for the tree component: one block of bytes, no object per span.
 
-Layout: u32 length of the header, the header (JSON, padded to eight bytes with spaces), then the columns
-one after the other, each padded to eight bytes. The header lists them as ``[name, type, count]`` in that order.
-Token counts and costs are NaN where unknown. Costs are whole picodollars, so that the sums the
-component makes stay exact up to nine thousand dollars.
+Layout: u32 length of the header, the header (JSON, padded to eight bytes with spaces), then the
+columns one after the other, each padded to eight bytes. The header lists them in that order as
+``[name, type, count]``. Token counts and costs are NaN where unknown. Costs are whole
+picodollars, so that the sums the component makes stay exact up to nine thousand dollars.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -118,12 +118,12 @@ def _parents(parent_ids: list[str], index: Mapping[str, int]) -> NDArray[np.int3
     return np.fromiter(rows, "i4", len(parent_ids))
 
 
-def _encoded(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[str]]:
+def _encoded(column: pa.ChunkedArray[Any]) -> tuple[NDArray[np.int32], list[str]]:
     encoded = column.combine_chunks().cast(pa.string()).dictionary_encode()
     return encoded.indices.to_numpy(), cast("list[str]", encoded.dictionary.to_pylist())
 
 
-def _floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
+def _floats(column: pa.ChunkedArray[Any]) -> NDArray[np.float64]:
     return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).copy()
 
 
@@ -132,9 +132,9 @@ def _error_flags(table: pa.Table) -> NDArray[np.uint8]:
     return np.fromiter(is_error, "u1", table.num_rows) * np.uint8(FLAG_ERROR)
 
 
-def _packed(header: dict[str, object], columns: Mapping[str, NDArray[np.generic]]) -> bytes:
-    header["columns"] = [[n, _TYPES[str(c.dtype)], len(c)] for n, c in columns.items()]
-    text = json.dumps(header, separators=(",", ":")).encode()
+def _packed(header: Mapping[str, object], columns: Mapping[str, NDArray[np.generic]]) -> bytes:
+    listed = [[n, _TYPES[str(c.dtype)], len(c)] for n, c in columns.items()]
+    text = json.dumps({**header, "columns": listed}, separators=(",", ":")).encode()
     text += b" " * (-(len(text) + 4) % _ALIGNMENT)
     parts = [struct.pack("<I", len(text)), text]
     for column in columns.values():

@@ -145,9 +145,12 @@ def buckets(window: Window, bucket_s: int) -> list[int]:
 
 def _row(row: dict[str, object]) -> UsageRow:
     kind = str(row["kind"])
-    totals = Totals(**{name: cast("int", row[name]) for name in _COUNTS})
-    totals.total_cost_usd = cast("Decimal", row["total_cost_usd"])
-    totals.llm_calls = totals.calls if kind == "llm" else 0
+    counts = {name: cast("int", row[name]) for name in _COUNTS}
+    totals = Totals(
+        **counts,
+        total_cost_usd=cast("Decimal", row["total_cost_usd"]),
+        llm_calls=counts["calls"] if kind == "llm" else 0,
+    )
     return UsageRow(
         bucket_s=cast("int", row["bucket_s"]),
         kind=kind,

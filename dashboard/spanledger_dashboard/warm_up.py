@@ -4,7 +4,7 @@
 def import_pages() -> None:
     """Load the libraries and our modules, so that no reader waits and no collection walks them."""
     import pandas as pd
-    import plotly.graph_objects as go
+    import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
     import pyarrow as pa
 
     from spanledger_dashboard import charts, span_detail, trace_payload, usage

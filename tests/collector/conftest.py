@@ -31,7 +31,7 @@ def collector(shared_collector: RunningCollector) -> RunningCollector:
         with sqlite3.connect(spool) as file:
             [waiting] = file.execute("SELECT count(*) FROM requests").fetchone()
         file.close()
-        return waiting == 0
+        return int(waiting) == 0
 
     wait_until(is_drained, every_s=0.02)
     shared_collector.store.execute("TRUNCATE TABLE spans")

@@ -1,6 +1,7 @@
 """The OpenTelemetry SDK's own exporters as clients."""
 
 from collections.abc import Callable
+from typing import cast
 
 import grpc
 import pytest
@@ -18,10 +19,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 
-from tests.otlp import request, span
+from tests.otlp import export_grpc, request, span
 from tests.running import RunningCollector
-
-METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 EXPORTERS: dict[str, Callable[[RunningCollector], SpanExporter]] = {
     "grpc": lambda c: GrpcExporter(endpoint=f"http://127.0.0.1:{c.grpc_port}", insecure=True),
@@ -45,9 +44,11 @@ def test_what_the_sdk_exports_is_stored(collector: RunningCollector, name: str) 
     provider = TracerProvider(resource=Resource.create({"service.name": "sdk"}))
     provider.add_span_processor(SimpleSpanProcessor(EXPORTERS[name](collector)))
     tracer = provider.get_tracer("sdk-test", "1.0")
-    with tracer.start_as_current_span("root", attributes={"session.id": "s-1"}):
-        with tracer.start_as_current_span("child") as child:
-            child.add_event("happened", {"n": 1})
+    with (
+        tracer.start_as_current_span("root", attributes={"session.id": "s-1"}),
+        tracer.start_as_current_span("child") as child,
+    ):
+        child.add_event("happened", {"n": 1})
     provider.shutdown()
     collector.await_spans(2)
     root, child_row = collector.store.sql_rows(
@@ -61,33 +62,32 @@ def test_what_the_sdk_exports_is_stored(collector: RunningCollector, name: str) 
 
 
 def test_grpc_refuses_garbage_for_good(collector: RunningCollector) -> None:
-    with grpc.insecure_channel(f"127.0.0.1:{collector.grpc_port}") as channel:
-        with pytest.raises(grpc.RpcError) as refused:
-            channel.unary_unary(METHOD)(b"\x0a\xff\xff", timeout=5)
+    with pytest.raises(grpc.RpcError) as refused:
+        export_grpc(collector.grpc_port, b"\x0a\xff\xff")
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_grpc_refuses_more_than_the_limit(collector: RunningCollector) -> None:
-    with grpc.insecure_channel(f"127.0.0.1:{collector.grpc_port}") as channel:
-        with pytest.raises(grpc.RpcError) as refused:
-            channel.unary_unary(METHOD)(bytes(2 << 20), timeout=5)
+    with pytest.raises(grpc.RpcError) as refused:
+        export_grpc(collector.grpc_port, bytes(2 << 20))
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def test_grpc_reports_partial_success(collector: RunningCollector) -> None:
     bad = span()
     bad.span_id = b"short"
-    with grpc.insecure_channel(f"127.0.0.1:{collector.grpc_port}") as channel:
-        body = request(span(), bad).SerializeToString()
-        answer = ExportTraceServiceResponse.FromString(channel.unary_unary(METHOD)(body, timeout=5))
+    body = request(span(), bad).SerializeToString()
+    answer = ExportTraceServiceResponse.FromString(export_grpc(collector.grpc_port, body))
     assert answer.partial_success.rejected_spans == 1
     collector.await_spans(1)
 
 
 def test_the_health_service_says_serving(collector: RunningCollector) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{collector.grpc_port}") as channel:
-        health = health_pb2_grpc.HealthStub(channel)
-        answer = health.Check(health_pb2.HealthCheckRequest(), timeout=5)
+        stub = health_pb2_grpc.HealthStub(channel)
+        answer = stub.Check(  # type: ignore[attr-defined]  # its stubs miss the method
+            health_pb2.HealthCheckRequest(), timeout=5
+        )
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
@@ -101,10 +101,9 @@ def test_a_full_spool_tells_grpc_clients_when_to_send_again(
         raise Unavailable("The spool is full; send again.")
 
     monkeypatch.setattr(spool.Spool, "append", refuse)
-    with grpc.insecure_channel(f"127.0.0.1:{collector.grpc_port}") as channel:
-        with pytest.raises(grpc.RpcError) as refused:
-            channel.unary_unary(METHOD)(request(span()).SerializeToString(), timeout=5)
+    with pytest.raises(grpc.RpcError) as refused:
+        export_grpc(collector.grpc_port, request(span()).SerializeToString())
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
-    trailers = dict(refused.value.trailing_metadata())
-    status = Status.FromString(trailers["grpc-status-details-bin"])
+    trailers = cast("list[tuple[str, bytes]]", refused.value.trailing_metadata())
+    status = Status.FromString(dict(trailers)["grpc-status-details-bin"])
     assert status.details[0].type_url.endswith("google.rpc.RetryInfo")

@@ -53,7 +53,7 @@ class Seeder:
     rows: dict[str, list[Row]] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
-    def span(self, trace_id: str, span_id: str, parent: str = "", **columns: Any) -> Row:
+    def span(self, trace_id: str, span_id: str, parent: Any = "", **columns: Any) -> Row:
         """Add a span; ``at_s`` and ``duration_s`` place it relative to now."""
         start = int((self.now_s + columns.pop("at_s", -60)) * NS_PER_S)
         end = start + int(columns.pop("duration_s", 1) * NS_PER_S)

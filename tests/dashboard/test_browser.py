@@ -22,7 +22,7 @@ from tests.dashboard.seed import Seeder
 KNOWN_404 = ("/_stcore/health", "/_stcore/host-config")
 TRACE, HOSTILE = "ab" * 16, "cd" * 16
 ROOT, CALL, TOOL, TWIN = (f"{n:016x}" for n in range(1, 5))
-EVIL = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script> [a](javascript:hacked) **b**'
+EVIL = '<img src=x onerror="window.hacked=1"><script>hacked=1</script> [a](javascript:hacked) **b**'
 
 pytestmark = [
     pytest.mark.browser,

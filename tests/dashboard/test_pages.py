@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -44,7 +45,7 @@ def cards(app: AppTest) -> dict[str, str]:
     return {m.label: m.value for m in app.metric}
 
 
-def seed_trace(seed: Seeder, trace_id: str = TRACE, **columns: object) -> Row:
+def seed_trace(seed: Seeder, trace_id: str = TRACE, **columns: Any) -> Row:
     root = seed.span(
         trace_id,
         ROOT,
@@ -79,8 +80,8 @@ def seed_trace(seed: Seeder, trace_id: str = TRACE, **columns: object) -> Row:
         ],
         attributes=[("note", EVIL)],
     )
-    seed.entry(call, "0.0125", source_spans=[
-        {"trace_id": trace_id, "span_id": CALL}, {"trace_id": trace_id, "span_id": TWIN}])  # fmt: skip
+    seen_in = [{"trace_id": trace_id, "span_id": s} for s in (CALL, TWIN)]
+    seed.entry(call, "0.0125", source_spans=seen_in)
     seed.span(trace_id, TWIN, CALL, name="proxy", input_tokens=1000, output_tokens=200)
     seed.span(
         trace_id,
@@ -213,8 +214,15 @@ def many(seed: Seeder) -> list[Row]:
     rows = []
     for n in range(PAGE_SIZE + 7):
         trace_id = f"{n:032x}"
-        span = seed.span(trace_id, ROOT, name=f"run {n:03}", agent_name=f"agent-{n % 3}", at_s=-60 - n,
-                         status="error" if n % 10 == 0 else "ok", service_name=f"svc-{n % 2}")  # fmt: skip
+        span = seed.span(
+            trace_id,
+            ROOT,
+            name=f"run {n:03}",
+            agent_name=f"agent-{n % 3}",
+            service_name=f"svc-{n % 2}",
+            status="error" if n % 10 == 0 else "ok",
+            at_s=-60 - n,
+        )
         seed.entry(span, None if n == 5 else f"{n}.5", model=f"model-{n % 4}")
         rows.append(seed.trajectory(trace_id, user_id=f"user-{n}", session_id=f"sess-{n % 5}"))
     seed.insert()

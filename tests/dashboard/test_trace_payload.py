@@ -49,10 +49,10 @@ def unpack(payload: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     return header, columns
 
 
-def spans(*rows: tuple[str, str], **columns: list[Any]) -> pa.Table:
+def spans(*rows: tuple[str, str], **columns: Any) -> pa.Table:
     """Spans by (id, parent), one second each, one second apart."""
     n = len(rows)
-    made = {
+    made: dict[str, Any] = {
         "span_id": [r[0] for r in rows],
         "parent_span_id": [r[1] for r in rows],
         "name": ["chat"] * n,
@@ -192,7 +192,8 @@ def test_the_preferred_project_wins_when_two_hold_the_trace(store: Store, seed: 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 def test_the_browser_builds_the_tree_and_its_sums() -> None:
     table = spans(
-        (ROOT, ""), (CALL, ROOT), (TOOL, ROOT), (TWIN, CALL), ("aa" * 8, "bb" * 8), ("bb" * 8, "aa" * 8),
+        (ROOT, ""), (CALL, ROOT), (TOOL, ROOT), (TWIN, CALL),
+        ("aa" * 8, "bb" * 8), ("bb" * 8, "aa" * 8),
         status=["ok", "ok", "error", "ok", "ok", "ok"],
     )  # fmt: skip
     payload = pack(trace(table, entry(CALL, "0.5"), entry(TWIN, "0.25")))

@@ -20,7 +20,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import grpc
 import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -30,12 +29,12 @@ from spanledger_collector.json_otlp import traces_from_json
 from spanledger_storage.engine import Engine
 from spanledger_storage.store import Store
 from tests.conftest import fresh_store
+from tests.otlp import export_grpc
 from tests.running import RunningCollector, running_collector
 
 RECORDINGS = Path(__file__).parent.parent / "fixtures" / "otlp"
 NAMES = sorted(p.name for p in RECORDINGS.iterdir() if p.is_dir())
 CLASSES = ("input", "output", "cache_read", "cache_write", "reasoning")
-GRPC_METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
 @dataclass
@@ -81,8 +80,7 @@ def _parse(headers: dict[str, str], body: bytes) -> ExportTraceServiceRequest:
 def replay(collector: RunningCollector, sent: dict[str, Any], body: bytes) -> None:
     """Send a body as it was sent: same transport, path and headers."""
     if sent["transport"] == "grpc":
-        with grpc.insecure_channel(f"127.0.0.1:{collector.grpc_port}") as channel:
-            channel.unary_unary(GRPC_METHOD)(body, timeout=10)
+        export_grpc(collector.grpc_port, body)
         return
     kept = ("content-type", "content-encoding", "authorization")
     headers = {k.lower(): v for k, v in sent["headers"] if k.lower() in kept}

@@ -67,8 +67,8 @@ def _show_missing(title: str, trace_id: str) -> None:
         if trace_id:
             st.code(trace_id, language=None)
         st.markdown(
-            "Spans appear within seconds of being sent. A trace id has 32 hexadecimal digits; if this "
-            "one is right, its spans have not arrived, or they are older than what is kept."
+            "Spans appear within seconds of being sent. A trace id has 32 hexadecimal digits; if "
+            "this one is right, its spans have not arrived, or they are older than what is kept."
         )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import cast
 
-import pandas as pd
 import streamlit as st
 
 from spanledger_dashboard import format as fmt

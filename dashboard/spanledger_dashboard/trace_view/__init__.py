@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Protocol, cast
 
-import streamlit as st
+from streamlit.components.v2 import component
 
 _FOLDER = files("spanledger_dashboard.trace_view")
 
@@ -43,7 +43,7 @@ def _nothing() -> None:
 
 @cache
 def _component() -> Callable[..., _Result]:
-    made = st.components.v2.component(
+    made = component(
         "spanledger_trace_view",
         html='<div class="mount"></div>',
         js=javascript(),
