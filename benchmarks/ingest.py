@@ -116,7 +116,7 @@ def measure_product(made: list[Payload], clients: int, data: Path) -> float:
     try:
         root = psutil.Process(instance.process.pid if instance.process else 0)
         time.sleep(2)  # let start-up work end
-        before = tree_cpu(root)
+        before = cpu_by_process(root)
         load = send(made, clients, instance.run_file()["http_port"])
         return _report(instance, made, load, root, before)
     finally:
@@ -124,7 +124,11 @@ def measure_product(made: list[Payload], clients: int, data: Path) -> float:
 
 
 def _report(
-    instance: Instance, made: list[Payload], load: Load, root: psutil.Process, before: float
+    instance: Instance,
+    made: list[Payload],
+    load: Load,
+    root: psutil.Process,
+    before: dict[str, float],
 ) -> float:
     spans = sum(p.spans for p in made)
     calls = sum(p.llm_calls for p in made)
@@ -134,7 +138,11 @@ def _report(
     priced = _await(
         store, "SELECT count() AS n FROM ledger_current WHERE price_status = 'priced'", calls
     )
-    cpu = tree_cpu(root) - before
+    after = cpu_by_process(root)
+    cpu = sum(after.values()) - sum(before.values())
+    for name in sorted(after):
+        used = (after[name] - before.get(name, 0)) * 100_000 / spans
+        print(f"CPU {name:<26} {used:8.2f} CPU-s per 100k spans")
     acknowledged = load.last_acknowledged - load.first_sent
     ordered = sorted(load.latencies_s)
     memory = sum(p.memory_info().rss for p in [root, *root.children(recursive=True)])
@@ -216,6 +224,19 @@ def send(made: list[Payload], clients: int, port: int) -> Load:
         thread.join()
     load.last_acknowledged = time.perf_counter()
     return load
+
+
+def cpu_by_process(root: psutil.Process) -> dict[str, float]:
+    """Return user and system seconds of a process tree by what each process does."""
+    names = ("multiprocessing", "_engine_process", "collect", "work", "dashboard")
+    result: dict[str, float] = {}
+    for process in [root, *root.children(recursive=True)]:
+        line = " ".join(process.cmdline()[1:6])
+        name = next((n for n in names if n in line), "supervisor").strip("_")
+        times = process.cpu_times()
+        name = "store process" if name == "multiprocessing" else name
+        result[name] = result.get(name, 0) + times.user + times.system
+    return result
 
 
 def tree_cpu(root: psutil.Process) -> float:

@@ -30,17 +30,23 @@ _MAX_DEATHS = 3
 
 
 class Flusher:
-    """One thread with one storing process. Several may share a spool."""
+    """One thread with one storing process. Several may share a spool.
+
+    ``rank`` 0 starts its process at once; a higher rank waits longer for a batch and starts its
+    process with the first one, so that it costs nothing while the others keep up.
+    """
 
     def __init__(
         self,
         spool: Spool,
         settings: StoreSettings,
+        rank: int = 0,
         *,
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._spool = spool
         self._settings = settings
+        self._rank = rank
         self._now_ns = now_ns
         self._stopping = threading.Event()
         self._process: StoreProcess | None = None
@@ -49,7 +55,8 @@ class Flusher:
 
     def start(self) -> None:
         """Begin with what a previous run left behind, then follow the spool."""
-        self._process = StoreProcess(self._settings)
+        if self._rank == 0:
+            self._process = StoreProcess(self._settings)
         self._thread.start()
 
     def stop(self, timeout_s: float = 5) -> None:
@@ -74,7 +81,7 @@ class Flusher:
     def _next(self) -> Batch | None:
         """Return the next batch, giving small requests a moment to come together."""
         if self._spool.wait(timeout_s=0.5):
-            self._stopping.wait(_LINGER_S)
+            self._stopping.wait(_LINGER_S * (1 + self._rank))
         return self._spool.take(_MAX_SPANS, _MAX_BYTES)
 
     def _store(self, batch: Batch) -> list[Batch]:

@@ -76,7 +76,7 @@ async def serve(settings: CollectorSettings, stop: asyncio.Event) -> None:
     spool = Spool(settings.spool, max_bytes=settings.max_spool_bytes)
     intake = Intake(spool)
     # The end of the pipeline starts first and stops last.
-    flushers = [Flusher(spool, settings.store) for _ in range(settings.store_processes)]
+    flushers = [Flusher(spool, settings.store, n) for n in range(settings.store_processes)]
     for flusher in flushers:
         flusher.start()
     grpc_server = create_server(intake, settings.max_request_bytes)

@@ -10,6 +10,11 @@ from spanledger_dashboard import format as fmt
 from spanledger_dashboard.connection import store
 
 
+def has_data(project: str, now_s: int) -> bool:
+    """Return whether a project received anything in the last seven days."""
+    return _freshness(project, now_s)[0] is not None
+
+
 def show_freshness(project: str, now_s: int) -> int | None:
     """Show when the newest span arrived; return that moment in unix ms, None: never."""
     received_at_ms, lag_ms = _freshness(project, now_s)

@@ -51,5 +51,6 @@ def _models(usage: Usage, gap: Callable[[Totals], int]) -> str:
         f"{plain(shortened(m, _NAME_LIMIT))}: {fmt.count(found[m])}" for m in ranked[:_MAX_MODELS]
     ]
     if len(ranked) > _MAX_MODELS:
-        named.append(f"{len(ranked) - _MAX_MODELS} more models")
+        rest = len(ranked) - _MAX_MODELS
+        named.append(f"{rest} more model{'' if rest == 1 else 's'}")
     return ", ".join(named)

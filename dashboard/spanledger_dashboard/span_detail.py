@@ -125,7 +125,9 @@ def _show_error(span: Row) -> None:
     ]
     if span["status"] == "error":
         what = " · ".join(str(span[c]) for c in ("error_type", "status_message") if span[c])
-        st.error(plain(what[:2_000]) or "Failed without saying why.", icon=":material/error:")
+        st.error(
+            plain(what[:2_000]) or "This span failed without a message.", icon=":material/error:"
+        )
     for attributes in exceptions:
         kind = attributes.get("exception.type", "exception")
         with st.expander(

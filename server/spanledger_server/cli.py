@@ -121,6 +121,15 @@ def collect(
     http_port: HttpPort = 4318,
     grpc_port: GrpcPort = 4317,
     store_url: StoreUrl = "",
+    store_processes: Annotated[
+        int,
+        typer.Option(
+            envvar="SPANLEDGER_STORE_PROCESSES",
+            min=1,
+            max=64,
+            help="Processes that decode and insert, side by side.",
+        ),
+    ] = 2,
     supervised: Supervised = False,
 ) -> None:
     """Run a collector alone, against a ClickHouse server. Any number may run side by side."""
@@ -132,6 +141,7 @@ def collect(
         grpc_port=grpc_port,
         data=data.expanduser(),
         store_url=_required(store_url, "--store-url", "SPANLEDGER_STORE_URL"),
+        store_processes=store_processes,
         supervised=supervised,
     )
 

@@ -44,7 +44,14 @@ def instance_name() -> str:
 
 
 def collect(
-    *, host: str, http_port: int, grpc_port: int, data: Path, store_url: str, supervised: bool
+    *,
+    host: str,
+    http_port: int,
+    grpc_port: int,
+    data: Path,
+    store_url: str,
+    store_processes: int,
+    supervised: bool,
 ) -> None:
     """Run the collector until SIGTERM or SIGINT."""
     import uvloop
@@ -58,6 +65,7 @@ def collect(
         grpc_port=grpc_port,
         spool=data / "spool" / "spool.db",
         store=StoreSettings.from_url(store_url),
+        store_processes=store_processes,
         not_ready=_not_ready(data) if supervised else list,
     )
 

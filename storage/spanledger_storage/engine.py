@@ -89,6 +89,7 @@ class Engine:
         Raises:
             EngineError: it did not come up; the message quotes the end of its log.
         """
+        self.stop()  # forget one that ended by itself
         config = _write_config(self._settings, self._credentials)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -128,6 +129,7 @@ class Engine:
             if self._answers():
                 return
             if self.poll() is not None:
+                self.stop()
                 raise EngineError(f"The local engine ended while starting. {self._why()}")
             time.sleep(0.02)
         self.stop()

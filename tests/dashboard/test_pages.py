@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
 from spanledger_dashboard.trace_list import PAGE_SIZE
+from spanledger_dashboard.trace_table import trace_csv
 from tests.dashboard.seed import Row, Seeder
 
 APP = Path(spanledger_dashboard.__file__).parent / "app.py"
@@ -370,3 +371,12 @@ def test_a_store_that_does_not_answer_is_explained(
     shown = text(app)
     assert "The store did not answer" in shown
     assert "secret" not in shown
+
+
+def test_a_download_is_no_spreadsheet_formula() -> None:
+    row: Row = {"trace_id": TRACE, "name": "=1+1", "start_ms": 0, "models": ["@x", "y"],
+                "tokens": 5, "total_cost_usd": Decimal("-0.5"), "user_id": None}  # fmt: skip
+    head, line = trace_csv([row]).decode().splitlines()
+    assert head == "start_time,trace_id,name,models,tokens,total_cost_usd,user_id"
+    assert line == f"1970-01-01T00:00:00.000+00:00,{TRACE},'=1+1,\"'@x, y\",5,-0.5,"
+    assert trace_csv([]) == b"\r\n"

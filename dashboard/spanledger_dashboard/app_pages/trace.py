@@ -40,8 +40,8 @@ def _trace(key: TraceKey) -> Trace:
 
 
 @st.cache_resource(ttl=timedelta(minutes=5), max_entries=16, show_spinner=False)
-def _payload(key: TraceKey, selected: str, _trace: Trace, spans: int, entries: int) -> bytes:
-    del spans, entries  # part of the cache's key: the trace grew
+def _payload(key: TraceKey, selected: str, state: str, _trace: Trace) -> bytes:
+    del state  # part of the cache's key: what the trace adds up to
     return pack(_trace, selected=selected)
 
 
@@ -54,6 +54,7 @@ def _show() -> None:
     trace = None if key is None else _trace(key)
     if key is None or trace is None or trace.spans.num_rows == 0:
         _show_missing("No such trace", trace_id)
+        st.fragment(_await_arrival, run_every=_FRESH)(trace_id)
         return
     _show_header(trace, sums(trace))
     is_growing = trace.summary is None or trace.summary["status"] == "open"
@@ -70,6 +71,12 @@ def _show_missing(title: str, trace_id: str) -> None:
             "Spans appear within seconds of being sent. A trace id has 32 hexadecimal digits; if "
             "this one is right, its spans have not arrived, or they are older than what is kept."
         )
+
+
+def _await_arrival(trace_id: str) -> None:
+    with explained():
+        if find_trace(store(), trace_id, scope.current().project):
+            st.rerun()
 
 
 def _show_header(trace: Trace, total: TraceSums) -> None:
@@ -129,9 +136,7 @@ def _workspace(key: TraceKey) -> None:
         opening = _opening(key.trace_id, asked if _SPAN_ID.fullmatch(asked) else "")
         left, right = st.columns([1.75, 1], gap="small")
         with left:
-            payload = _payload(
-                key, opening.span_id, trace, trace.spans.num_rows, len(trace.entries)
-            )
+            payload = _payload(key, opening.span_id, repr(sums(trace)), trace)
             opening.selected = trace_view(payload, key=opening.tree_key) or ""
         with right, st.container(border=True, key="detail"):
             show_span(key, opening.selected or opening.span_id or first_span_id(trace))

@@ -11,7 +11,8 @@ from spanledger_dashboard import format as fmt
 from spanledger_dashboard import scope
 from spanledger_dashboard.connection import store
 from spanledger_dashboard.empty_state import show_no_data
-from spanledger_dashboard.freshness import show_freshness
+from spanledger_dashboard.failures import explained
+from spanledger_dashboard.freshness import has_data, show_freshness
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.trace_list import (
     PAGE_SIZE,
@@ -23,9 +24,10 @@ from spanledger_dashboard.trace_list import (
     load_page,
     load_totals,
 )
-from spanledger_dashboard.trace_table import show_table, trace_frame
+from spanledger_dashboard.trace_table import show_table, trace_csv, trace_frame
 
 _CSV_ROWS = 10_000
+_REFRESH_S = 5
 _STATUSES = ("ok", "error")
 
 Row = dict[str, object]
@@ -117,9 +119,8 @@ def _page(narrowed: TraceFilter, sort: str, skip: int) -> list[Row]:
     return load_page(store(), narrowed, sort, skip)
 
 
-def _csv(narrowed: TraceFilter, sort: str, where: Scope) -> bytes:
-    rows = load_page(store(), narrowed, sort, 0, _CSV_ROWS)
-    return trace_frame(rows, where).to_csv(index=False).encode()
+def _csv(narrowed: TraceFilter, sort: str) -> bytes:
+    return trace_csv(load_page(store(), narrowed, sort, 0, _CSV_ROWS))
 
 
 def _summary(totals: TraceTotals) -> str:
@@ -136,7 +137,7 @@ def _summary(totals: TraceTotals) -> str:
 def _show() -> None:
     where = scope.current()
     now_s = scope.now_s()
-    newest = show_freshness(where.project, now_s)
+    _freshness_line()
     # Whole minutes, so that the answers of the store are shared between reruns.
     to_s = now_s - now_s % 60 + 60
     from_s = to_s - where.time_range.length_s
@@ -147,7 +148,7 @@ def _show() -> None:
         sort = _sort_picker()
         st.download_button(
             "CSV",
-            data=lambda: _csv(narrowed, sort, where),
+            data=lambda: _csv(narrowed, sort),
             file_name="spanledger-traces.csv",
             mime="text/csv",
             icon=":material/download:",
@@ -156,13 +157,27 @@ def _show() -> None:
         )
     if totals.traces:
         _show_page(where, narrowed, sort, totals)
-    elif newest is None:
+    elif not has_data(where.project, now_s):
         show_no_data(where.project)
+        _await_data()
     else:
         st.info(
             "No trace matches. Widen the time range or clear a filter.",
             icon=":material/search_off:",
         )
+
+
+@st.fragment(run_every=_REFRESH_S)
+def _freshness_line() -> None:
+    with explained():
+        show_freshness(scope.current().project, scope.now_s())
+
+
+@st.fragment(run_every=_REFRESH_S)
+def _await_data() -> None:
+    with explained():
+        if has_data(scope.current().project, scope.now_s()):
+            st.rerun()
 
 
 def _sort_picker() -> str:

@@ -17,9 +17,9 @@ class _Result(Protocol):
 
 
 def javascript() -> str:
-    """Return the module the browser loads: the model, then the view."""
+    """Return the module the browser loads: the model, one row, the view."""
     return "\n".join(
-        (_FOLDER / name).read_text(encoding="utf-8") for name in ("model.js", "view.js")
+        (_FOLDER / name).read_text(encoding="utf-8") for name in ("model.js", "row.js", "view.js")
     )
 
 

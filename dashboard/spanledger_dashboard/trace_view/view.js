@@ -1,14 +1,9 @@
-// Draws the tree of model.js (joined before this file). Rows are a small pool of elements that moves
-// with the scroll position, so ten thousand spans cost as much as fifty. Data only ever becomes text
-// nodes, attributes and numbers: never markup.
+// Draws the tree of model.js with the rows of row.js (both joined before this file). Rows are a small
+// pool that moves with the scroll position, so ten thousand spans cost as much as fifty. Data only
+// ever becomes text nodes, attributes and numbers: never markup.
 
-const ROW_HEIGHT = 26;
 const SPARE_ROWS = 6;
 const REPORT_DELAY_MS = 120;
-const INDENT = 14;
-const ROLE_COLORS = {
-  llm: "blue", tool: "green", agent: "violet", retrieval: "orange", embedding: "yellow", guardrail: "red",
-};
 
 const views = new WeakMap();
 
@@ -25,13 +20,6 @@ export default function mount({ data, parentElement, setStateValue }) {
     view.close();
     views.delete(host);
   };
-}
-
-function element(tag, className, text = "") {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text) made.textContent = text;
-  return made;
 }
 
 /** A number that changes when the block does. */
@@ -185,37 +173,6 @@ class TraceView {
     return this.grid;
   }
 
-  #row() {
-    const row = element("div", "row");
-    row.setAttribute("role", "row");
-    const parts = {
-      row,
-      name: element("div", "name"),
-      twist: element("button", "twist"),
-      role: element("span", "role"),
-      label: element("span", "label"),
-      more: element("span", "more"),
-      below: element("span", "below"),
-      duration: element("div", "num"),
-      tokens: element("div", "num tokens"),
-      cost: element("div", "num cost"),
-      share: element("i"),
-      amount: element("b"),
-      time: element("div", "time"),
-      mark: element("i"),
-    };
-    parts.twist.type = "button";
-    parts.twist.tabIndex = -1;
-    parts.twist.setAttribute("aria-hidden", "true");
-    parts.name.append(parts.twist, parts.role, parts.label, parts.more, parts.below);
-    parts.cost.append(parts.share, parts.amount);
-    parts.time.append(parts.mark);
-    row.append(parts.name, parts.duration, parts.tokens, parts.cost, parts.time);
-    for (const cell of row.children) cell.setAttribute("role", "gridcell");
-    this.scroll.append(row);
-    return parts;
-  }
-
   // Drawing
 
   #draw() {
@@ -224,10 +181,10 @@ class TraceView {
     const first = Math.max(0, Math.floor(this.scroll.scrollTop / ROW_HEIGHT) - SPARE_ROWS);
     const count = Math.min(this.rows.length - first, Math.ceil(height / ROW_HEIGHT) + 2 * SPARE_ROWS);
     this.#setAxis();
-    while (this.pool.length < count) this.pool.push(this.#row());
-    this.pool.forEach((parts, i) => {
-      parts.row.style.display = i < count ? "" : "none";
-      if (i < count) this.#fill(parts, first + i);
+    while (this.pool.length < count) this.pool.push(new TreeRow(this.scroll));
+    this.pool.forEach((row, i) => {
+      row.row.style.display = i < count ? "" : "none";
+      if (i < count) row.fill(this, first + i);
     });
   }
 
@@ -261,83 +218,6 @@ class TraceView {
       marks.push(mark);
     }
     this.ticks.replaceChildren(...marks);
-  }
-
-  #fill(parts, index) {
-    const span = this.rows[index];
-    const { model } = this;
-    const role = model.text("role", span) || "other";
-    const isParent = model.isParent(span);
-    const isClosed = this.collapsed.has(span);
-    parts.row.className = `row ${role in ROLE_COLORS ? role : "other"}${model.has(span, FLAG_ERROR) ? " failed" : ""}`;
-    parts.row.style.top = `${index * ROW_HEIGHT}px`;
-    parts.row.id = `span-${model.id(span)}`;
-    parts.row.dataset.index = index;
-    parts.row.setAttribute("aria-level", model.depth[span] + 1);
-    parts.row.setAttribute("aria-rowindex", index + 2);
-    parts.row.setAttribute("aria-selected", span === this.selected);
-    if (isParent) parts.row.setAttribute("aria-expanded", !isClosed);
-    else parts.row.removeAttribute("aria-expanded");
-    parts.name.style.paddingLeft = `${4 + Math.min(model.depth[span], 24) * INDENT}px`;
-    parts.twist.className = isParent ? "twist" : "twist none";
-    parts.twist.textContent = isClosed ? "▶" : "▼";
-    parts.role.textContent = role[0].toUpperCase();
-    parts.role.title = role;
-    this.#label(parts, span);
-    parts.more.textContent = isClosed ? `+${(model.size[span] - 1).toLocaleString("en-US")}` : "";
-    const failedBelow = isClosed ? model.errors[span] - (model.has(span, FLAG_ERROR) ? 1 : 0) : 0;
-    parts.below.textContent = failedBelow ? `✕ ${failedBelow}` : "";
-    parts.below.style.display = failedBelow ? "" : "none";
-    parts.duration.textContent = duration(model.columns.duration[span]);
-    this.#tokens(parts, span);
-    this.#cost(parts, span);
-    const [from, to] = this.axis;
-    const left = (model.columns.start[span] - from) / (to - from);
-    const width = model.columns.duration[span] / (to - from);
-    parts.mark.style.left = `clamp(-10%, ${left * 100}%, calc(100% - 2px))`;
-    parts.mark.style.width = `${Math.min(width, 2) * 100}%`;
-    parts.mark.style.display = left > 1 || left + width < 0 ? "none" : "";
-  }
-
-  #label(parts, span) {
-    const { model } = this;
-    const name = model.text("name", span) || "(no name)";
-    const cut = this.needle ? name.toLowerCase().indexOf(this.needle) : -1;
-    if (cut < 0) parts.label.textContent = name;
-    else {
-      const end = cut + this.needle.length;
-      parts.label.replaceChildren(name.slice(0, cut), element("mark", "", name.slice(cut, end)), name.slice(end));
-    }
-    const about = [name, model.text("role", span), model.text("agent_name", span), model.text("model", span)];
-    if (model.parent[span] < 0 && model.columns.parent[span] === -2) about.push("its parent has not arrived");
-    parts.label.title = about.filter(Boolean).join(" · ");
-  }
-
-  #tokens(parts, span) {
-    const { input, output } = this.model.columns;
-    const isKnown = !Number.isNaN(input[span]) || !Number.isNaN(output[span]);
-    parts.tokens.textContent = isKnown ? `${shortCount(input[span])} / ${shortCount(output[span])}` : "";
-  }
-
-  #cost(parts, span) {
-    const { model } = this;
-    const own = model.columns.cost[span];
-    const total = model.total[span];
-    const isSum = model.isParent(span) && total > 0 && (Number.isNaN(own) || total > own);
-    const below = model.unpriced[span] ? ` Without ${model.unpriced[span]} calls that have no price.` : "";
-    let [text, kind, title] = ["", "", ""];
-    if (isSum) [text, kind, title] = [`Σ ${usd(total)}`, "sum", `This span and everything below it.${below}`];
-    else if (!Number.isNaN(own)) [text, title] = [usd(own), "Cost of this call"];
-    else if (model.has(span, FLAG_MERGED)) [text, kind, title] = ["merged", "note", "The same call as another span; counted once, there"];
-    else if (model.has(span, FLAG_UNPRICED)) [text, kind, title] = ["not priced", "open", "Usage is known, a price is not"];
-    else if (model.has(span, FLAG_NO_USAGE)) [text, kind, title] = ["no usage", "open", "The call reported no token counts"];
-    else if (model.unpriced[span]) [text, kind, title] = ["not priced", "open", `Nothing below has a price.`];
-    parts.cost.className = `num cost ${kind}`;
-    parts.cost.title = title;
-    parts.amount.textContent = text;
-    const share = model.grandTotal > 0 && !isSum && own > 0 ? own / model.grandTotal : 0;
-    parts.share.style.width = `${Math.min(share, 1) * 72}px`;
-    parts.share.style.display = share > 0.01 ? "" : "none";
   }
 
   #drawMini() {

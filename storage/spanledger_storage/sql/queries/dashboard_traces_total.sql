@@ -1,5 +1,6 @@
 -- How many trajectories match the filters, and what do they sum up to?
--- Parameters: those of dashboard_traces without sort, page_size and skip.
+-- Parameters, as in dashboard_traces: project, from_s, to_s, agent, model, service, user, session,
+-- status, min_cost_usd, text.
 -- Columns: traces, failed_traces, total_cost_usd (NULL: nothing priced), unpriced_calls. One row.
 -- Sort key used: (project, toStartOfHour(start_time)).
 SELECT

@@ -1,0 +1,165 @@
+"""The seam to the engine: a private entry point of a pinned wheel, so it is watched closely."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from spanledger_storage.engine import Engine, EngineSettings
+from spanledger_storage.errors import EngineError, StoreError
+from spanledger_storage.migrations import create_database
+from spanledger_storage.store import Store
+from tests.conftest import free_port
+from tests.instance import wait_until
+
+
+def start(directory: Path, port: int | None = None) -> Engine:
+    engine = Engine(EngineSettings(directory, port or free_port()))
+    engine.start()
+    return engine
+
+
+def numbers(*values: int) -> pa.Table:
+    return pa.table({"n": pa.array(values, pa.int64())})
+
+
+def test_what_was_inserted_survives_kill_9(tmp_path: Path) -> None:
+    engine = start(tmp_path)
+    create_database(engine.writer)
+    store = Store.connect(engine.writer)
+    store.execute("CREATE TABLE t (n Int64) ENGINE = MergeTree ORDER BY n")
+    store.insert("t", numbers(1, 2, 3), token="a")
+    store.close()
+    assert engine.pid is not None
+    os.kill(engine.pid, signal.SIGKILL)
+    wait_until(lambda: engine.poll() is not None)
+    engine.stop()
+    again = start(tmp_path)
+    store = Store.connect(again.writer)
+    assert store.sql_rows("SELECT sum(n) AS s FROM t") == [{"s": 6}]
+    store.close()
+    again.stop()
+
+
+def test_a_second_engine_on_a_directory_is_refused_with_the_reason(tmp_path: Path) -> None:
+    engine = start(tmp_path)
+    with pytest.raises(EngineError, match="Its log"):
+        start(tmp_path)
+    engine.stop()
+
+
+def test_a_taken_port_is_an_error_not_somebody_elses_server(tmp_path: Path) -> None:
+    engine = start(tmp_path / "one")
+    with pytest.raises(EngineError):
+        start(tmp_path / "two", engine.writer.port)
+    engine.stop()
+
+
+def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    port = free_port()
+    script = textwrap.dedent(
+        f"""
+        import sys, time
+        from pathlib import Path
+        from spanledger_storage.engine import Engine, EngineSettings
+        engine = Engine(EngineSettings(Path({str(tmp_path)!r}), {port}))
+        engine.start()
+        print(engine.pid, flush=True)
+        time.sleep(60)
+        """
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    wait_until(lambda: not _runs(pid), timeout_s=5)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+
+
+def test_a_config_file_in_the_working_directory_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.xml").write_text("this is not XML")
+    monkeypatch.chdir(tmp_path)
+    engine = start(tmp_path / "engine")
+    engine.stop()
+
+
+def test_its_files_with_passwords_are_private(tmp_path: Path) -> None:
+    engine = start(tmp_path)
+    for name in ("credentials.json", "config/users.xml", "config/config.xml"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+    engine.stop()
+
+
+def test_a_repeated_token_inserts_nothing(store: Store) -> None:
+    store.execute(
+        "CREATE TABLE t (n Int64) ENGINE = MergeTree ORDER BY n"
+        " SETTINGS non_replicated_deduplication_window = 100"
+    )
+    for _ in range(3):
+        store.insert("t", numbers(1), token="same")
+    store.insert("t", numbers(1), token="other")
+    assert store.sql_rows("SELECT count() AS c FROM t") == [{"c": 2}]
+
+
+def test_an_error_says_whether_a_retry_can_help(store: Store, engine: Engine) -> None:
+    with pytest.raises(StoreError) as bad_sql:
+        store.sql_rows("SELECT nothing FROM spans")
+    assert bad_sql.value.permanent
+    with pytest.raises(StoreError) as slow:
+        store.sql_rows("SELECT sleep(3) SETTINGS max_execution_time = 1")
+    assert not slow.value.permanent
+    with pytest.raises(StoreError) as unknown_table:
+        store.insert("not_migrated_yet", numbers(1), token="x")
+    assert not unknown_table.value.permanent
+    nobody = engine.writer.__class__("127.0.0.1", free_port(), "x", "x", "secret")
+    with pytest.raises(StoreError) as absent:
+        Store.connect(nobody)
+    assert not absent.value.permanent
+    assert "secret" not in str(absent.value)
+
+
+def test_the_reader_reads_and_does_nothing_else(engine: Engine) -> None:
+    create_database(engine.writer)
+    writer = Store.connect(engine.writer)
+    writer.execute("CREATE TABLE IF NOT EXISTS t (n Int64) ENGINE = MergeTree ORDER BY n")
+    reader = Store.connect(engine.reader)
+    assert reader.sql_rows("SELECT count() AS c FROM t") == [{"c": 0}]
+    for refused in (
+        "INSERT INTO t VALUES (1)",
+        "DROP TABLE t",
+        "CREATE TABLE u (n Int64) ENGINE = Memory",
+        "SELECT * FROM file('x', 'LineAsString')",
+        "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
+        "SELECT 1 SETTINGS max_execution_time = 100000",
+        "SYSTEM SHUTDOWN",
+    ):
+        with pytest.raises(StoreError):
+            reader.sql_rows(refused)
+    reader.close()
+    writer.close()
+
+
+def test_start_and_stop_leave_no_process(tmp_path: Path) -> None:
+    engine = start(tmp_path)
+    pid = engine.pid
+    assert pid is not None
+    started = time.monotonic()
+    engine.stop()
+    assert time.monotonic() - started < 5
+    assert not _runs(pid)

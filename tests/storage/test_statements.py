@@ -1,0 +1,46 @@
+"""Every statement file is valid on the migrated schema, says what it is, and is used."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from spanledger_storage.statements import load, names
+from spanledger_storage.store import Store
+
+ROOT = Path(__file__).parent.parent.parent
+_PARAMETER = re.compile(r"\{(\w+):((?:[^{}()]|\([^{}]*\))+)\}")
+_EXAMPLES = {
+    "String": "x",
+    "FixedString(16)": "0123456789abcdef",
+    "DateTime": "2026-01-01 00:00:00",
+}
+
+
+def example(type_name: str) -> object:
+    """A value of a ClickHouse type, as the driver wants it."""
+    if type_name.startswith("Array("):
+        return [example(type_name[6:-1])]
+    if type_name.startswith("Tuple("):
+        return tuple(example(part.strip()) for part in type_name[6:-1].split(","))
+    base = type_name.partition("(")[0]
+    return _EXAMPLES.get(type_name, _EXAMPLES.get("DateTime" if "Date" in base else base, 1))
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_statement_is_explained_and_runs_on_an_empty_store(store: Store, name: str) -> None:
+    text = load(name)
+    assert text.startswith("--"), "the first line says which question is answered"
+    parameters = dict(_PARAMETER.findall(text))
+    comments = "\n".join(line for line in text.splitlines() if line.startswith("--"))
+    for parameter in parameters:
+        assert parameter in comments, f"{parameter} is not explained"
+    store.sql_rows(text, {p: example(kind) for p, kind in parameters.items()})
+
+
+def test_no_statement_is_unused() -> None:
+    folders = ("analytics", "collector", "dashboard", "server", "storage")
+    sources = "\n".join(
+        path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.py")
+    )
+    assert [name for name in names() if f'"{name}"' not in sources] == []
