@@ -1,0 +1,80 @@
+"""What the documentation names exists, and what exists is named."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer
+
+from spanledger import __version__
+from spanledger_server.cli import app
+from spanledger_storage.migrations import all_migrations
+
+ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text()
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")]
+_COMMANDS = getattr(typer.main.get_command(app), "commands", {})
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) < 120
+
+
+def test_commands_in_the_readme_exist_with_their_options() -> None:
+    for line in re.findall(r"`spanledger ([^`]+)`", README + ARCHITECTURE):
+        name, *rest = line.split()
+        assert name in _COMMANDS, line
+        options = {o for p in _COMMANDS[name].params for o in p.opts}
+        assert {word for word in rest if word.startswith("--")} <= options, line
+
+
+def test_ports_in_the_readme_are_the_defaults() -> None:
+    defaults = {o: p.default for p in _COMMANDS["up"].params for o in p.opts}
+    for port, option in re.findall(r"\| (\d+) \|.*\| `(--[a-z-]+)` \|", README):
+        assert defaults[option] == int(port)
+
+
+def test_every_user_command_is_in_the_readme() -> None:
+    named = set(re.findall(r"`spanledger (\w+)", README + ARCHITECTURE))
+    assert set(_COMMANDS) == named
+
+
+def test_every_table_is_in_the_architecture() -> None:
+    made = {
+        match[1]
+        for m in all_migrations()
+        if (match := re.search(r"CREATE (?:TABLE|VIEW) (\w+)", m.sql))
+    }
+    assert {name for name in made if f"`{name}`" not in ARCHITECTURE} == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_linked_and_named_files_exist(document: Path) -> None:
+    text = document.read_text()
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+        assert (document.parent / target).exists(), target
+    folders = "sdk|storage|collector|analytics|alerts|dashboard|server|tests|docs|benchmarks"
+    for path in re.findall(rf"`((?:{folders})/[\w./-]+)`", text):
+        assert (ROOT / path).exists(), path
+
+
+def test_functions_named_in_the_architecture_exist() -> None:
+    sources = {p.name: p.read_text() for p in ROOT.glob("*/spanledger_*/**/*.py")}
+    for file, name in re.findall(r"`(?:[\w/]+/)?(\w+\.py):([\w.]+)`", ARCHITECTURE):
+        for part in name.split("."):
+            assert re.search(rf"(?:class|def) {part}\b", sources[file]), f"{file}:{name}"
+
+
+def test_the_changelog_knows_the_version() -> None:
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert len(headings) == 1 or headings[1].split()[0] == __version__
+
+
+def test_both_distributions_say_the_same_of_python_and_licence() -> None:
+    server = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    sdk = tomllib.loads((ROOT / "sdk" / "pyproject.toml").read_text())["project"]
+    assert server["license"] == sdk["license"] == "Apache-2.0"
+    assert sdk["dependencies"] == []
