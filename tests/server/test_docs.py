@@ -57,7 +57,8 @@ def test_linked_and_named_files_exist(document: Path) -> None:
         assert (document.parent / target).exists(), target
     folders = "sdk|storage|collector|analytics|alerts|dashboard|server|tests|docs|benchmarks"
     for path in re.findall(rf"`((?:{folders})/[\w./-]+)`", text):
-        assert (ROOT / path).exists(), path
+        if "NNNN" not in path and "NAME" not in path:
+            assert (ROOT / path).exists(), path
 
 
 def test_functions_named_in_the_architecture_exist() -> None:
