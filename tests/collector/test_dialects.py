@@ -80,6 +80,8 @@ def test_every_span_and_every_call_of_a_recording_is_found(name: str) -> None:
 # Aggregates and server spans are no calls: where these repeat the tokens, the naive sum is larger.
 REPEATING = {
     "agent-framework",
+    "old-pydantic-ai-anthropic",
+    "old-pydantic-ai-v1",
     "smolagents-oi",
     "strands",
     "vercel-ai-json",
@@ -87,7 +89,10 @@ REPEATING = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - REPEATING))
+AGGREGATE_ONLY = {"claude-agent-sdk-oi"}  # no call of it is on the wire, only their sum
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - REPEATING - AGGREGATE_ONLY))
 def test_tokens_of_the_calls_are_all_tokens_on_the_wire(name: str) -> None:
     naive = _derivable(name)["naive"]
     assert _total(_calls(name), "input_tokens") == naive["input"]

@@ -197,11 +197,12 @@ def independent_cost(row: dict[str, Any]) -> Decimal | None:
     )
     # LiteLLM writes "openai/gpt-4o-mini"; the price data knows the name alone.
     for model in (row["model"], row["request_model"]):
+        prefix, _, name = model.rpartition("/")
         try:
             price = calc_price(
                 usage,
-                model.removeprefix(f"{row['provider']}/"),
-                provider_id=row["provider"] or None,
+                name,
+                provider_id=row["provider"] or prefix or None,
                 genai_request_timestamp=row["time"],
             )
         except LookupError:

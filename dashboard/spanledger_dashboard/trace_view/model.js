@@ -178,7 +178,8 @@ export function tickStep(rough) {
   if (rough > 30e9) return steps.find((s) => s >= rough) ?? Math.ceil(rough / 86_400e9) * 86_400e9;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough);
-  return step === 20e9 || step === 50e9 ? 30e9 : step;
+  if (step < 20e9) return step;
+  return rough <= 15e9 ? 15e9 : 30e9;
 }
 
 // The three below say the same as format.py; a test compares them.

@@ -3,6 +3,7 @@
 // ever becomes text nodes, attributes and numbers: never markup.
 
 const SPARE_ROWS = 6;
+// A held arrow key passes spans by that nobody wants to read.
 const REPORT_DELAY_MS = 120;
 
 const views = new WeakMap();
@@ -327,7 +328,7 @@ class TraceView {
     this.#select(next, { center: true });
   }
 
-  #select(span, { quiet = false, center = false } = {}) {
+  #select(span, { quiet = false, center = false, delay = REPORT_DELAY_MS } = {}) {
     if (span < 0) return;
     let isHidden = false;
     for (let up = this.model.parent[span]; up >= 0; up = this.model.parent[up]) {
@@ -340,7 +341,7 @@ class TraceView {
     this.grid.setAttribute("aria-activedescendant", `span-${this.model.id(span)}`);
     if (quiet) return;
     clearTimeout(this.pending);
-    this.pending = setTimeout(() => this.#tell(this.model.id(span)), REPORT_DELAY_MS);
+    this.pending = setTimeout(() => this.#tell(this.model.id(span)), delay);
   }
 
   #tell(id) {
@@ -369,7 +370,7 @@ class TraceView {
     if (span < 0) return;
     this.grid.focus({ preventScroll: true });
     if (event.target.closest(".twist")) this.#toggle(span, !this.collapsed.has(span));
-    else this.#select(span);
+    else this.#select(span, { delay: 0 });
   }
 
   #doubleClick(event) {
