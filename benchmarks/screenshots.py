@@ -69,6 +69,7 @@ def _open_first(page: Page) -> None:
 
 def _shoot(page: Page, path: Path) -> None:
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    page.wait_for_function("document.querySelectorAll('[data-testid=stSkeleton]').length === 0")
     page.wait_for_timeout(_DRAW_MS)
     page.screenshot(path=path)
     print(path)

@@ -112,27 +112,38 @@ async def _read_body(request: Request, max_bytes: int) -> bytes:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "", *_WBITS):
         raise UnsupportedMedia(f"Content-Encoding must be gzip or deflate, not {encoding[:100]!r}.")
-    inflate = zlib.decompressobj(_WBITS[encoding]) if encoding in _WBITS else None
+    inflate = _Inflater(encoding) if encoding in _WBITS else None
     parts, size, received = list[bytes](), 0, 0
     async for chunk in request.stream():
         received += len(chunk)
         if inflate and chunk:
-            chunk = _inflate(inflate, chunk, max_bytes - size, encoding)
+            chunk = inflate.feed(chunk, max_bytes - size)
         parts.append(chunk)
         size += len(chunk)
         if size > max_bytes or received > max_bytes:
             raise RequestTooLarge(f"The request is larger than {max_bytes} bytes.")
-    if inflate and received and not inflate.eof:
+    if inflate and received and not inflate.is_complete:
         raise InvalidRequest(f"The {encoding} body is truncated.")
     return b"".join(parts)
 
 
-def _inflate(inflate: zlib._Decompress, chunk: bytes, room: int, encoding: str) -> bytes:
-    try:
-        # One byte over the limit is enough to know that the limit is passed.
-        return inflate.decompress(chunk, room + 1)
-    except zlib.error as error:
-        raise InvalidRequest(f"The body is not valid {encoding}: {error}") from None
+class _Inflater:
+    """Decompresses a body piece by piece and never makes much more than there is room for."""
+
+    def __init__(self, encoding: str) -> None:
+        self._encoding = encoding
+        self._stream = zlib.decompressobj(_WBITS[encoding])
+
+    @property
+    def is_complete(self) -> bool:
+        return self._stream.eof
+
+    def feed(self, chunk: bytes, room: int) -> bytes:
+        try:
+            # One byte over the limit is enough to know that the limit is passed.
+            return self._stream.decompress(chunk, room + 1)
+        except zlib.error as error:
+            raise InvalidRequest(f"The body is not valid {self._encoding}: {error}") from None
 
 
 def _render(message: Message, media_type: MediaType, status: int = 200) -> Response:

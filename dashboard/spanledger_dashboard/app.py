@@ -12,6 +12,7 @@ st.set_page_config(
     page_title="Spanledger", page_icon="🧾", layout="wide", initial_sidebar_state=_SIDEBAR_WIDTH_PX
 )
 apply_styles()
+st.logo(navigation.FOLDER / "logo.svg", size="large")
 page = navigation.build()
 entry = navigation.entry_of(page)
 with explained():
