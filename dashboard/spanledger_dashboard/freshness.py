@@ -22,7 +22,8 @@ def show_freshness(project: str, now_s: int) -> int | None:
         st.caption(":material/radio_button_unchecked: No span received in the last seven days.")
         return None
     age_s = max(0.0, now_s - received_at_ms / 1000)
-    lag = "" if lag_ms is None else f" · spans arrive {fmt.duration(lag_ms * 1_000_000)} after they end"
+    delay = fmt.duration(None if lag_ms is None else lag_ms * 1_000_000)
+    lag = "" if lag_ms is None else f" · spans arrive {delay} after they end"
     icon = ":green[●]" if age_s < 300 else ":gray[●]"
     st.caption(f"{icon} Newest span {fmt.ago(age_s)}{lag}")
     return received_at_ms
