@@ -220,8 +220,14 @@ def demo(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    target = endpoint or running_instance(data.expanduser()).otlp_url
-    run_demo(target, hours=hours, live=live, on_progress=print, stop=stop)
+    info = None if endpoint else running_instance(data.expanduser())
+    target = info.otlp_url if info else endpoint
+    report = run_demo(target, hours=hours, live=False, on_progress=print, stop=stop)
+    if info and report.runaway_trace_ids:
+        link = f"{info.dashboard_url}/trace?trace_id={report.runaway_trace_ids[0]}"
+        print(f"An agent that ran away: {link}")
+    if live and not stop.is_set():
+        run_demo(target, hours=0, live=True, on_progress=print, stop=stop)
 
 
 @app.command()

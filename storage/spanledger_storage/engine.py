@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -21,6 +22,8 @@ from spanledger_storage.store import StoreSettings
 
 DATABASE = "spanledger"
 _START_TIMEOUT_S = 60
+# Distributions still carry servers of 2018; the schema needs one of the last long-term releases.
+_OLDEST_BINARY = (25, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +165,24 @@ class Engine:
 
 
 def find_binary() -> str | None:
-    """Return an installed ClickHouse server executable, None when there is none."""
-    return shutil.which("clickhouse") or shutil.which("clickhouse-server")
+    """Return an installed ClickHouse server that is new enough, None when there is none."""
+    for name in ("clickhouse", "clickhouse-server"):
+        path = shutil.which(name)
+        if path and _version_of(path) >= _OLDEST_BINARY:
+            return path
+    return None
+
+
+def _version_of(binary: str) -> tuple[int, int]:
+    """Return major and minor version, (0, 0) when it does not say."""
+    try:
+        said = subprocess.run(
+            [binary, "--version"], capture_output=True, text=True, timeout=10, check=False
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return 0, 0
+    match = re.search(r"(\d+)\.(\d+)\.\d+", said)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 def _command(settings: EngineSettings, config: Path) -> list[str]:

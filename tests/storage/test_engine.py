@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from spanledger_storage.engine import Engine, EngineSettings
+from spanledger_storage.engine import Engine, EngineSettings, find_binary
 from spanledger_storage.errors import EngineError, StoreError
 from spanledger_storage.migrations import create_database
 from spanledger_storage.store import Store
@@ -67,7 +67,7 @@ def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
         f"""
         import sys, time
         from pathlib import Path
-        from spanledger_storage.engine import Engine, EngineSettings
+        from spanledger_storage.engine import Engine, EngineSettings, find_binary
         engine = Engine(EngineSettings(Path({str(tmp_path)!r}), {port}))
         engine.start()
         print(engine.pid, flush=True)
@@ -153,6 +153,25 @@ def test_the_reader_reads_and_does_nothing_else(engine: Engine) -> None:
             reader.sql_rows(refused)
     reader.close()
     writer.close()
+
+
+@pytest.mark.parametrize(
+    ("says", "is_used"),
+    [
+        ("ClickHouse server version 26.3.1.5 (official build).", True),
+        ("ClickHouse server version 25.8.0.1.", True),
+        ("ClickHouse server version 18.16.1.", False),
+        ("command not understood", False),
+    ],
+)
+def test_an_installed_server_is_used_when_it_is_new_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, is_used: bool
+) -> None:
+    binary = tmp_path / "clickhouse"
+    binary.write_text(f"#!/bin/sh\necho '{says}'\n")
+    binary.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert find_binary() == (str(binary) if is_used else None)
 
 
 def test_start_and_stop_leave_no_process(tmp_path: Path) -> None:
