@@ -67,7 +67,7 @@ CREATE TABLE spans
     output_messages Array(FixedString(16)),
     tool_arguments String CODEC(ZSTD(3)),
     tool_result String CODEC(ZSTD(3)),
-    attributes Map(LowCardinality(String), String) COMMENT 'everything no column holds; lists and maps as JSON' CODEC(ZSTD(3)),
+    attributes Map(LowCardinality(String), String) COMMENT 'all but message content; lists and maps as JSON' CODEC(ZSTD(3)),
     resource_attributes Map(LowCardinality(String), String) CODEC(ZSTD(3)),
     events Nested
     (

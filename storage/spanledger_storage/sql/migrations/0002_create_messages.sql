@@ -3,7 +3,7 @@ CREATE TABLE messages
 (
     project LowCardinality(String),
     hash FixedString(16) COMMENT 'BLAKE2b-128 of the canonical JSON in content',
-    role LowCardinality(String) COMMENT 'system user assistant tool, or tool_definitions',
+    role LowCardinality(String) COMMENT 'system user assistant tool, tool_definitions, or a name of the sender',
     content String COMMENT 'canonical JSON: {"role", "parts": [...]} as in OTel GenAI semantic conventions' CODEC(ZSTD(3)),
     stored_at DateTime('UTC')
 )
