@@ -8,10 +8,11 @@ UNKNOWN = "—"
 
 _NS_PER_S = 1_000_000_000
 _SIGNIFICANT_DIGITS = 3
+_STORED_PLACES = 12
 
 
 def usd(amount: Decimal | None) -> str:
-    """Return dollars with the digits that matter: ``$0.00042``, ``$0.42``, ``$12.34``, ``$1,234``.
+    """Return dollars with the digits that matter: ``$0.000420``, ``$0.420``, ``$12.34``, ``$1,234``.
 
     Cents from one dollar up, none from a thousand up, three significant digits below one.
     """
@@ -111,8 +112,9 @@ def _rounded(value: Decimal, places: int) -> Decimal:
 
 
 def _significant(value: Decimal) -> str:
+    # Zeros at the end stay: figures below one another keep their width.
     places = max(2, _SIGNIFICANT_DIGITS - 1 - value.adjusted())
-    return _trimmed(f"{_rounded(value, places):f}")
+    return f"{_rounded(value, min(places, _STORED_PLACES)):f}"
 
 
 def _trimmed(digits: str) -> str:

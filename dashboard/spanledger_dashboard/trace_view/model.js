@@ -192,7 +192,7 @@ export function usd(pico) {
   if (size >= 999.995) return `$${Math.round(size).toLocaleString("en-US")}`;
   if (size >= 0.9995) return `$${size.toFixed(2)}`;
   const places = Math.max(2, 2 - Math.floor(Math.log10(size) + 1e-12));
-  return `$${size.toFixed(Math.min(places, 15)).replace(/(\.\d\d.*?)0+$/, "$1")}`;
+  return `$${size.toFixed(Math.min(places, 12))}`;
 }
 
 /** A whole number in at most five characters. */
