@@ -73,7 +73,9 @@ class Flusher:
                 if not todo and (batch := self._next()):
                     todo.append(batch)
                 if todo:
-                    todo.extendleft(reversed(self._store(todo.popleft())))
+                    halves = self._store(todo[0])
+                    todo.popleft()  # not before: it must come again if the spool cannot be written
+                    todo.extendleft(reversed(halves))
             except Unavailable as error:  # the spool's own disk is full: nothing is lost, wait
                 self._complain(str(error))
                 self._stopping.wait(_BACKOFF_S[-1])

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from spanledger_collector.decode import Body, decode_traces
 from spanledger_collector.errors import CollectorError
 from spanledger_storage.errors import StoreError
 from spanledger_storage.store import Store, StoreSettings
+
+_DAY_NS = 86_400 * 10**9
+_MOST_DAYS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +111,23 @@ def store_batch(store: Store, job: StoreJob) -> None:
         StoreError: ``permanent`` tells whether the rows are at fault.
     """
     decoded = decode_traces(job.bodies, job.flush_id, job.ingested_at_ns)
-    for table, rows in (
-        ("messages", decoded.messages),
-        ("spans", decoded.spans),
-        ("touches", decoded.touches),
-    ):
-        store.insert(table, rows, token=f"{job.flush_id}/{table}")
+    store.insert("messages", decoded.messages, token=f"{job.flush_id}/messages")
+    for number, rows in enumerate(by_days(decoded.spans)):
+        store.insert("spans", rows, token=f"{job.flush_id}/spans/{number}")
+    store.insert("touches", decoded.touches, token=f"{job.flush_id}/touches")
+
+
+def by_days(spans: pa.Table, most: int = _MOST_DAYS) -> Iterator[pa.Table]:
+    """Yield the rows in parts of at most ``most`` days each; the same rows give the same parts.
+
+    A partition is a day, and the engine refuses an insert into very many at once, which broken
+    clocks can ask for. Ordinary batches come whole.
+    """
+    days = pc.divide(spans["start_time"].cast(pa.int64()), _DAY_NS)
+    distinct = pc.unique(days).sort()
+    if len(distinct) <= most:
+        yield spans
+        return
+    for first in range(0, len(distinct), most):
+        part = distinct.slice(first, most)
+        yield spans.filter(pc.is_in(days, value_set=part))

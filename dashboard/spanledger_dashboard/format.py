@@ -12,7 +12,7 @@ _STORED_PLACES = 12
 
 
 def usd(amount: Decimal | None) -> str:
-    """Return dollars with the digits that matter: ``$0.000420``, ``$0.420``, ``$12.34``, ``$1,234``.
+    """Return dollars with the digits that matter: ``$0.000420``, ``$12.34``, ``$1,234``.
 
     Cents from one dollar up, none from a thousand up, three significant digits below one.
     """

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 Params = Mapping[str, object]
 
 # ClickHouse error codes after which the same statement may succeed later: timeouts, network,
-# overload, memory, disk full, read-only replica, server shutting down, and a schema that is not
-# there yet (60, 81: the migration may still be on its way).
+# overload, memory, disk full, read-only replica, server shutting down; and what an operator puts
+# right while the rows wait: users and grants, and a schema whose migration is still on its way.
 # https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 _TRANSIENT_CODES = frozenset(
-    {3, 60, 81, 159, 160, 164, 173, 198, 201, 202, 203, 209, 210, 225, 236, 241, 242, 243, 252}
-    | {279, 285, 298, 319, 394, 425, 439, 473, 499, 516, 999}
+    {3, 10, 16, 60, 81, 115, 159, 160, 164, 173, 192, 193, 194, 198, 201, 202, 203, 209, 210, 225}
+    | {236, 241, 242, 243, 252, 279, 285, 298, 319, 394, 425, 439, 473, 497, 499, 516, 999}
 )
 _DEFAULT_PORTS = {"clickhouse": 8123, "clickhouses": 8443}
 
