@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,10 @@ from spanledger_analytics.ledger import LedgerResult, run_ledger
 from spanledger_analytics.prices import PriceBook
 from spanledger_analytics.touches import TouchBatch, TouchReader
 from spanledger_analytics.usage import ProjectHour, recompute_usage, stale_hours
+from spanledger_storage.errors import StoreError
 from spanledger_storage.store import Store
+
+log = logging.getLogger(__name__)
 
 LEDGER = "ledger"
 USAGE = "usage"
@@ -87,6 +91,8 @@ class LedgerJob:
         """
         results: list[LedgerResult] = []
         newest_us: int | None = None
+        if self._reader.not_after(self._now_ns() // 1_000):
+            log.warning("the clock was set back: reading touches from now on again")
         is_drained = False
         for _ in range(_BATCHES_PER_RUN):
             batch = self._reader.next_batch()
@@ -112,9 +118,29 @@ class LedgerJob:
         for project, trace_id in batch.traces:
             by_project[project].append(trace_id)
         return [
-            self._step(project, part)
+            result
             for project, trace_ids in by_project.items()
             for part in batches(trace_ids, _TRACES_PER_STEP)
+            for result in self._guarded(project, part)
+        ]
+
+    def _guarded(self, project: str, trace_ids: Sequence[str]) -> list[LedgerResult]:
+        """Handle traces; when the store refuses them for good, find the one at fault and skip it.
+
+        One trace that cannot be read must not keep all others without a price.
+        """
+        try:
+            return [self._step(project, trace_ids)]
+        except StoreError as error:
+            if not error.permanent:
+                raise
+            if len(trace_ids) == 1:
+                log.error("trace %s of %s is left without a ledger: %s", *trace_ids, project, error)
+                return []
+        middle = len(trace_ids) // 2
+        return [
+            *self._guarded(project, trace_ids[:middle]),
+            *self._guarded(project, trace_ids[middle:]),
         ]
 
     def _step(self, project: str, trace_ids: Sequence[str]) -> LedgerResult:

@@ -37,6 +37,9 @@ def _arrow_type(field: str) -> pa.DataType:
 _SCHEMA = pa.schema([(_COLUMNS.get(name, name), _arrow_type(name)) for name in Entry._fields])
 
 
+_LAST_HOUR_S = 2**32 - 1  # what toStartOfHour says of every time from 2106 on
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerResult:
     """What one step did.
@@ -93,7 +96,7 @@ def run_ledger(
         entries_written=len(written),
         entries_removed=len(removed),
         trajectories_written=changed_trajectories,
-        hours=frozenset(_hour(entry) * 3_600 for entry in (*written, *removed)),
+        hours=frozenset(min(_hour(entry) * 3_600, _LAST_HOUR_S) for entry in (*written, *removed)),
     )
 
 

@@ -12,6 +12,7 @@ from spanledger_storage.store import Store
 
 _MAX_ROUNDS = 6
 _MAX_TRACES_OF_ID = 10_000  # of a test double; only those at the same time are read
+_LAST_HOUR_S = 2**32 - 1  # what toStartOfHour says of every time from 2106 on
 _EARLIER_NS = 60 * 10**9
 
 HourPairs = tuple[list[int], list[str]]
@@ -126,7 +127,8 @@ def _hours_around(spans: Collection[Span]) -> list[int]:
         for span in spans
         for moment in (span.start_ns - _EARLIER_NS, span.start_ns, span.end_ns)
     )
-    return sorted({moment // HOUR_NS * 3_600 for moment in moments})
+    # Within what DateTime holds: clocks may say 1970 or 2262.
+    return sorted({min(max(0, moment // HOUR_NS * 3_600), _LAST_HOUR_S) for moment in moments})
 
 
 def _partner_params(spans: Collection[Span]) -> dict[str, object]:

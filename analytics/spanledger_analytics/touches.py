@@ -53,6 +53,16 @@ class TouchReader:
         """Everything up to here was handled, but for rows not visible yet (UTC microseconds)."""
         return self._position_us
 
+    def not_after(self, now_us: int) -> bool:
+        """Move back to now when the position lies ahead, because a clock was set back.
+
+        Returns whether it did; new flushes would lie behind the position otherwise.
+        """
+        if self._position_us <= now_us + OVERLAP_US:
+            return False
+        self._position_us = now_us
+        return True
+
     def next_batch(self) -> TouchBatch | None:
         """Return flushes not handled yet, None when there are none.
 

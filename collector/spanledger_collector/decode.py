@@ -23,6 +23,7 @@ from spanledger_collector.values import Attributes, Value, read_attributes, rend
 _KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 _STATUSES = ("unset", "ok", "error")
 _HOUR_NS = 3_600_000_000_000
+_LONGEST_ID = 256
 _LAST_HOUR_S = 2**32 - 1  # where DateTime ends, in 2106, and toStartOfHour with it
 _DROPPED_EVENTS = frozenset({"gen_ai.content.completion.chunk"})  # one per chunk of a stream
 _FAILED_TOOL = frozenset({"error", "failure", "failed"})
@@ -246,6 +247,8 @@ def _settle(row: Row, attributes: Attributes) -> None:
             row["input_tokens"] = total + cached
     if total is not None or row["output_tokens"] is not None:
         row["usage_source"] = "span"
+    if len(str(row["response_id"])) > _LONGEST_ID:
+        row["response_id"] = ""  # no provider's id; it stays in the attributes
     if row["role"] == "tool":
         told = attributes.get("gen_ai.tool.status") or attributes.get("gen_ai.task.status")
         failed = row["status"] == "error" or row["error_type"] != "" or _is_failure(told)

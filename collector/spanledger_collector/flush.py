@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
 from collections import deque
@@ -76,7 +77,8 @@ class Flusher:
                     halves = self._store(todo[0])
                     todo.popleft()  # not before: it must come again if the spool cannot be written
                     todo.extendleft(reversed(halves))
-            except Unavailable as error:  # the spool's own disk is full: nothing is lost, wait
+            except (Unavailable, sqlite3.Error, OSError) as error:
+                # The spool's own disk, or no process to be had: nothing is lost, so wait.
                 self._complain(str(error))
                 self._stopping.wait(_BACKOFF_S[-1])
 

@@ -141,7 +141,13 @@ class _Inflater:
     def feed(self, chunk: bytes, room: int) -> bytes:
         try:
             # One byte over the limit is enough to know that the limit is passed.
-            return self._stream.decompress(chunk, room + 1)
+            parts = [self._stream.decompress(chunk, room + 1)]
+            while self._stream.unused_data and sum(map(len, parts)) <= room:
+                # Another member follows; several of them are one body (RFC 1952, section 2.2).
+                rest = self._stream.unused_data
+                self._stream = zlib.decompressobj(_WBITS[self._encoding])
+                parts.append(self._stream.decompress(rest, room + 1))
+            return b"".join(parts)
         except zlib.error as error:
             raise InvalidRequest(f"The body is not valid {self._encoding}: {error}") from None
 
@@ -157,6 +163,8 @@ def _render(message: Message, media_type: MediaType, status: int = 200) -> Respo
 def _error(error: IntakeError, media_type: MediaType) -> Response:
     """Return the failure as google.rpc.Status in the request's own encoding."""
     response = _render(Status(code=error.code, message=str(error)), media_type, error.http_status)
+    if isinstance(error, RequestTooLarge):
+        response.headers["Connection"] = "close"  # do not read on what was refused
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
     return response

@@ -13,10 +13,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from spanledger_collector.errors import InvalidRequest, Unavailable
+from spanledger_collector.errors import InvalidRequest, RequestTooLarge, Unavailable
 from spanledger_collector.spool import Spool
 
 PROJECT = "default"
+# Rows take far more memory than the smallest spans do on the wire.
+_MOST_SPANS = 250_000
 _ZERO_TRACE_ID = bytes(16)
 _ZERO_SPAN_ID = bytes(8)
 
@@ -40,6 +42,7 @@ class Intake:
 
         Raises:
             InvalidRequest: not an ExportTraceServiceRequest.
+            RequestTooLarge: more spans than are taken at once.
             Unavailable: not now; nothing was kept.
         """
         try:
@@ -62,6 +65,8 @@ class Intake:
         if not self._is_open:
             raise Unavailable("The collector is shutting down; send again.")
         spans, reasons = _drop_bad_spans(request)
+        if spans > _MOST_SPANS:
+            raise RequestTooLarge(f"A request may hold {_MOST_SPANS:,} spans, not {spans:,}.")
         if spans:
             if reasons or body is None:
                 body = request.SerializeToString()

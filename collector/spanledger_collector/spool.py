@@ -279,6 +279,8 @@ class Spool:
 
     def _submit(self, run: Callable[[sqlite3.Connection], object], size: int) -> Future[object]:
         done: Future[object] = Future()
+        # A client that hangs up cancels what waits for this, but the write goes on.
+        done.set_running_or_notify_cancel()
         self._work.put(_Work(run, size, done))
         return done
 
@@ -329,7 +331,7 @@ def _commit_group(connection: sqlite3.Connection, group: list[_Work]) -> None:
         connection.execute("BEGIN IMMEDIATE")
         results = [work.run(connection) for work in group]
         connection.execute("COMMIT")
-    except sqlite3.Error as error:
+    except Exception as error:  # whatever it is, the one writer must live on
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         for work in group:

@@ -15,13 +15,14 @@ from multiprocessing.connection import Connection
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spanledger_collector.decode import Body, decode_traces
+from spanledger_collector.decode import Body, Decoded, decode_traces
 from spanledger_collector.errors import CollectorError
 from spanledger_storage.errors import StoreError
 from spanledger_storage.store import Store, StoreSettings
 
 _DAY_NS = 86_400 * 10**9
 _MOST_DAYS = 500
+_MOST_ROWS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +92,23 @@ def _serve(pipe: Connection, settings: StoreSettings) -> None:
         except (EOFError, OSError):
             return
         try:
+            decoded = decode_traces(job.bodies, job.flush_id, job.ingested_at_ns)
+        except Exception as error:  # whatever it is, these bytes are at fault: the rest goes on
+            pipe.send(StoreOutcome(f"{type(error).__name__}: {error}", permanent=True))
+            continue
+        try:
             store = store or Store.connect(settings)
-            store_batch(store, job)
+            store_rows(store, decoded, job.flush_id)
             outcome = StoreOutcome()
         except StoreError as error:
             outcome = StoreOutcome(str(error), error.permanent)
-        except Exception as error:  # a defect on this data: set the request aside, keep serving
-            outcome = StoreOutcome(f"{type(error).__name__}: {error}", permanent=True)
+        except Exception as error:  # the driver's trouble, not the data's
+            outcome = StoreOutcome(f"{type(error).__name__}: {error}", permanent=False)
         pipe.send(outcome)
 
 
-def store_batch(store: Store, job: StoreJob) -> None:
-    """Decode a batch and insert its rows: messages, spans, then the note to the jobs.
+def store_rows(store: Store, decoded: Decoded, flush_id: str) -> None:
+    """Insert the rows of a batch: messages, spans, then the note to the jobs.
 
     The order matters: whoever sees the note finds the spans, and whoever sees a span finds its
     messages.
@@ -110,19 +116,24 @@ def store_batch(store: Store, job: StoreJob) -> None:
     Raises:
         StoreError: ``permanent`` tells whether the rows are at fault.
     """
-    decoded = decode_traces(job.bodies, job.flush_id, job.ingested_at_ns)
-    store.insert("messages", decoded.messages, token=f"{job.flush_id}/messages")
-    for number, rows in enumerate(by_days(decoded.spans)):
-        store.insert("spans", rows, token=f"{job.flush_id}/spans/{number}")
-    store.insert("touches", decoded.touches, token=f"{job.flush_id}/touches")
+    store.insert("messages", decoded.messages, token=f"{flush_id}/messages")
+    for number, rows in enumerate(parts_of(decoded.spans)):
+        store.insert("spans", rows, token=f"{flush_id}/spans/{number}")
+    store.insert("touches", decoded.touches, token=f"{flush_id}/touches")
 
 
-def by_days(spans: pa.Table, most: int = _MOST_DAYS) -> Iterator[pa.Table]:
-    """Yield the rows in parts of at most ``most`` days each; the same rows give the same parts.
+def parts_of(spans: pa.Table) -> Iterator[pa.Table]:
+    """Yield the rows in parts the engine can take; the same rows give the same parts.
 
-    A partition is a day, and the engine refuses an insert into very many at once, which broken
-    clocks can ask for. Ordinary batches come whole.
+    Ordinary batches come whole. A request of very many small spans is divided by rows, and one
+    with times all over the calendar by days, because a day is a partition.
     """
+    for part in _by_days(spans):
+        for first in range(0, part.num_rows, _MOST_ROWS):
+            yield part.slice(first, _MOST_ROWS)
+
+
+def _by_days(spans: pa.Table, most: int = _MOST_DAYS) -> Iterator[pa.Table]:
     days = pc.divide(spans["start_time"].cast(pa.int64()), _DAY_NS)
     distinct = pc.unique(days).sort()
     if len(distinct) <= most:

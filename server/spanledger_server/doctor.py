@@ -21,6 +21,8 @@ from spanledger_storage.store import Store
 
 Say = Callable[[str], None]
 _WORKER_SILENT_S = 15
+# The instance is on this machine: never through a proxy of the environment.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def examine(data: Path, timeout_s: float, say: Say) -> bool:
@@ -44,7 +46,7 @@ def examine(data: Path, timeout_s: float, say: Say) -> bool:
 
 def _check_ready(info: RunInfo, say: Say) -> bool:
     try:
-        with urllib.request.urlopen(f"{info.otlp_url}/readyz", timeout=5):
+        with _DIRECT.open(f"{info.otlp_url}/readyz", timeout=5):
             say("ok    ready: every process accepts work")
             return True
     except urllib.error.HTTPError as error:
@@ -62,7 +64,7 @@ def _send(info: RunInfo, trace_id: str, say: Say) -> bool:
     )
     started = time.monotonic()
     try:
-        with urllib.request.urlopen(request, timeout=10):
+        with _DIRECT.open(request, timeout=10):
             say(f"ok    probe acknowledged after {(time.monotonic() - started) * 1000:.0f} ms")
             return True
     except OSError as error:
@@ -128,7 +130,10 @@ def _explain(data: Path, say: Say) -> None:
         say(f"      spool: {waiting} requests wait to be stored, {dead} set aside as undecodable")
     except sqlite3.Error as error:
         say(f"      spool: cannot be read ({error})")
-    newest = Heartbeats(open_state(f"sqlite:///{data / 'state.db'}")).newest("worker")
+    state = data / "state.db"
+    newest = (
+        Heartbeats(open_state(f"sqlite:///{state}")).newest("worker") if state.exists() else None
+    )
     silent_s = (time.time_ns() - (newest or 0)) / 1e9
     if newest is None or silent_s > _WORKER_SILENT_S:
         since = "never" if newest is None else f"{silent_s:.0f} s ago"

@@ -29,6 +29,11 @@ from spanledger_storage.store import Store, StoreSettings
 _READY_TIMEOUT_S = 60
 _STOP_TIMEOUT_S = 2.2
 _RESTART_AFTER_S = 1.0
+# A busy engine may miss one question; it is not ended for less than this.
+_ASK_EVERY_S = 5.0
+_UNANSWERED = 4
+# The processes asked are on this machine: never through a proxy of the environment.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,8 @@ class Supervisor:
         self._engine: Engine | None = None
         self._roles: list[_Role] = []
         self._started_ns = time.time_ns()
+        self._asked_at_s = 0.0
+        self._unanswered = 0
 
     def request_stop(self) -> None:
         """Ask :meth:`run` to end; safe in a signal handler."""
@@ -132,6 +139,7 @@ class Supervisor:
                 self._settings.data.absolute() / "engine", info.engine_port, find_binary()
             )
         )
+        self._unanswered = 0
         try:
             self._engine.start()
         except EngineError as error:
@@ -246,8 +254,9 @@ class Supervisor:
     def _revive(self, info: RunInfo, environment: Mapping[str, str]) -> None:
         """Start again what ended, the engine first."""
         changed = False
-        if self._engine and self._engine.poll() is not None:
-            self._say("The engine ended; starting it again.")
+        if self._engine and not self._engine_lives():
+            self._say("The engine ended or does not answer; starting it again.")
+            self._engine.stop(timeout_s=0.5)
             self._start_engine(info)
             changed = True
         for role in self._roles:
@@ -263,6 +272,18 @@ class Supervisor:
         if changed:
             up = all(r.process and r.process.poll() is None for r in self._roles)
             self._file.mark_ready(info, ready=up, children=self._pids())
+
+    def _engine_lives(self) -> bool:
+        """Return False when the engine ended, or has not answered for a while."""
+        assert self._engine is not None
+        if self._engine.poll() is not None:
+            return False
+        now_s = time.monotonic()
+        if now_s - self._asked_at_s < _ASK_EVERY_S:
+            return True
+        self._asked_at_s = now_s
+        self._unanswered = 0 if self._engine.answers() else self._unanswered + 1
+        return self._unanswered < _UNANSWERED
 
     def _pids(self) -> tuple[int, ...]:
         engine = (self._engine.pid,) if self._engine and self._engine.pid else ()
@@ -325,7 +346,7 @@ def _free(host: str, port: int, option: str) -> int:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=1) as answer:
+        with _DIRECT.open(url, timeout=1) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

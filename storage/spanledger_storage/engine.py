@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -21,7 +22,10 @@ from spanledger_storage.errors import EngineError
 from spanledger_storage.store import StoreSettings
 
 DATABASE = "spanledger"
+_WRITER, _READER = "spanledger", "reader"
 _START_TIMEOUT_S = 60
+# Never through a proxy of the environment: the request carries a password.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 # Distributions still carry servers of 2018; the schema needs one of the last long-term releases.
 _OLDEST_BINARY = (25, 8)
 
@@ -74,12 +78,12 @@ class Engine:
     @property
     def writer(self) -> StoreSettings:
         """Settings of the user the product itself uses."""
-        return self._store("spanledger", self._credentials.writer)
+        return self._store(_WRITER, self._credentials.writer)
 
     @property
     def reader(self) -> StoreSettings:
         """Settings of the read-only user, with limits on time, rows and memory."""
-        return self._store("reader", self._credentials.reader)
+        return self._store(_READER, self._credentials.reader)
 
     @property
     def pid(self) -> int | None:
@@ -94,6 +98,8 @@ class Engine:
         """
         self.stop()  # forget one that ended by itself
         config = _write_config(self._settings, self._credentials)
+        if self._log.exists():  # what the last one said before it ended
+            self._log.replace(self._log.with_suffix(".previous.log"))
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 _command(self._settings, config),
@@ -129,7 +135,7 @@ class Engine:
     def _await_answer(self) -> None:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < deadline:
-            if self._answers():
+            if self.answers():
                 return
             if self.poll() is not None:
                 self.stop()
@@ -138,17 +144,14 @@ class Engine:
         self.stop()
         raise EngineError(f"The local engine did not answer in {_START_TIMEOUT_S} s. {self._why()}")
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
         """Return whether our own engine answers: another server would refuse our password."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self._settings.http_port}/?query=SELECT%201",
-            headers={
-                "X-ClickHouse-User": "spanledger",
-                "X-ClickHouse-Key": self._credentials.writer,
-            },
+            headers={"Authorization": f"Basic {_basic(_WRITER, self._credentials.writer)}"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=2) as answer:
+            with _DIRECT.open(request, timeout=2) as answer:
                 return bool(answer.read() == b"1\n")
         except (urllib.error.URLError, OSError):
             return False
@@ -214,6 +217,8 @@ def _write_config(settings: EngineSettings, credentials: Credentials) -> Path:
         "@http_port@": str(settings.http_port),
         "@max_memory_bytes@": str(settings.max_memory_bytes),
         "@max_query_memory_bytes@": str(settings.max_memory_bytes // 2),
+        "@writer_basic@": _basic(_WRITER, credentials.writer),
+        "@reader_basic@": _basic(_READER, credentials.reader),
         "@writer_password@": escape(credentials.writer),
         "@reader_password@": escape(credentials.reader),
     }
@@ -222,6 +227,11 @@ def _write_config(settings: EngineSettings, credentials: Credentials) -> Path:
     _write_private(directory / "config.xml", template)
     _write_private(directory / "users.xml", users)
     return directory / "config.xml"
+
+
+def _basic(user: str, password: str) -> str:
+    """Return the credentials of HTTP Basic authentication."""
+    return base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
 
 
 def _write_private(path: Path, text: str) -> None:

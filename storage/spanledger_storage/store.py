@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from clickhouse_connect.driver import create_client
-from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from spanledger_storage.errors import ConfigError, StoreError
 from spanledger_storage.statements import load
@@ -25,7 +25,31 @@ Params = Mapping[str, object]
 # right while the rows wait: users and grants, and a schema whose migration is still on its way.
 # https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 _TRANSIENT_CODES = frozenset(
-    {3, 10, 16, 60, 81, 115, 159, 160, 164, 173, 192, 193, 194, 198, 201, 202, 203, 209, 210, 225}
+    {
+        3,
+        10,
+        16,
+        60,
+        74,
+        75,
+        76,
+        81,
+        115,
+        159,
+        160,
+        164,
+        173,
+        192,
+        193,
+        194,
+        198,
+        201,
+        202,
+        203,
+        209,
+        210,
+        225,
+    }
     | {236, 241, 242, 243, 252, 279, 285, 298, 319, 394, 425, 439, 473, 497, 499, 516, 999}
 )
 _DEFAULT_PORTS = {"clickhouse": 8123, "clickhouses": 8443}
@@ -122,16 +146,14 @@ class Store:
                 query_retries=0,
             )
         except ClickHouseError as error:
-            raise _store_error(error, f"Cannot open the store at {settings.address}") from error
+            opened = _store_error(error, f"Cannot open the store at {settings.address}")
+            opened.permanent = False  # whoever has rows keeps them until it can be opened
+            raise opened from error
         return cls(client, settings)
 
     def close(self) -> None:
         """Close the connection; calling it again does nothing."""
         self._client.close()
-
-    def ping(self) -> bool:
-        """Return whether the server answers now."""
-        return self._client.ping()
 
     def rows(self, name: str, params: Params | None = None) -> list[dict[str, object]]:
         """Run the named statement; one dict per row, keys are the result columns."""
@@ -213,7 +235,7 @@ class Store:
                     "max_insert_block_size": 1_000_000,
                     "min_insert_block_size_rows": 0,
                     "min_insert_block_size_bytes": 0,
-                    "max_partitions_per_insert_block": 1_000,
+                    "max_partitions_per_insert_block": 0,
                 },
             )
         except ClickHouseError as error:
@@ -223,6 +245,6 @@ class Store:
 def _store_error(error: ClickHouseError, what: str = "The store refused") -> StoreError:
     """Return our error for the driver's, deciding whether a retry can help."""
     code = int(getattr(error, "code", 0) or 0)
-    unanswered = isinstance(error, OperationalError) and not code
-    permanent = isinstance(error, DatabaseError) and not unanswered and code not in _TRANSIENT_CODES
+    # Without a code it was not ClickHouse that answered: a proxy, or nobody.
+    permanent = code != 0 and code not in _TRANSIENT_CODES
     return StoreError(f"{what}: {error}", permanent=permanent, code=code)

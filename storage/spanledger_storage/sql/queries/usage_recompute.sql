@@ -24,7 +24,7 @@ SELECT
     sum(ifNull(ledger.output_tokens, 0)) AS output_tokens,
     sum(ifNull(ledger.reasoning_tokens, 0)) AS reasoning_tokens,
     sum(ifNull(ledger.total_cost_usd, 0)) AS total_cost_usd,
-    sum(ledger.duration_ns) AS duration_ns,
+    least(sum(toUInt128(ledger.duration_ns)), 18446744073709551615)::UInt64 AS duration_ns,
     0 AS is_deleted,
     {version:UInt64} AS version
 FROM ledger FINAL
@@ -32,3 +32,4 @@ WHERE ledger.project = {project:String}
     AND ledger.is_deleted = 0
     AND toStartOfHour(time) IN (SELECT toDateTime(arrayJoin({hours:Array(UInt32)}), 'UTC'))
 GROUP BY project, hour, kind, provider, model, agent_name, service_name, environment
+SETTINGS max_partitions_per_insert_block = 0

@@ -22,3 +22,4 @@ WHERE usage_hourly.project = {project:String}
     AND usage_hourly.hour IN (SELECT toDateTime(arrayJoin({hours:Array(UInt32)}), 'UTC'))
     AND usage_hourly.is_deleted = 0
     AND usage_hourly.version < {version:UInt64}
+SETTINGS max_partitions_per_insert_block = 0
