@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from clickhouse_connect.driver import create_client
 from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.httputil import get_pool_manager
 
 from spanledger_storage.errors import ConfigError, StoreError
 from spanledger_storage.statements import load
@@ -52,6 +53,7 @@ _TRANSIENT_CODES = frozenset(
     }
     | {236, 241, 242, 243, 252, 279, 285, 298, 319, 394, 425, 439, 473, 497, 499, 516, 999}
 )
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _DEFAULT_PORTS = {"clickhouse": 8123, "clickhouses": 8443}
 
 
@@ -144,6 +146,8 @@ class Store:
                 connect_timeout=5,
                 send_receive_timeout=timeout_s,
                 query_retries=0,
+                # A pool of our own keeps a proxy of the environment out of what is local.
+                pool_mgr=get_pool_manager() if settings.host in _LOOPBACK else None,
             )
         except ClickHouseError as error:
             opened = _store_error(error, f"Cannot open the store at {settings.address}")

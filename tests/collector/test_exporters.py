@@ -1,5 +1,6 @@
 """The OpenTelemetry SDK's own exporters as clients."""
 
+import time
 from collections.abc import Callable
 from typing import cast
 
@@ -19,7 +20,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 
-from tests.otlp import export_grpc, request, span
+from tests.instance import wait_until
+from tests.otlp import GRPC_METHOD, export_grpc, request, span
 from tests.running import RunningCollector
 
 EXPORTERS: dict[str, Callable[[RunningCollector], SpanExporter]] = {
@@ -80,6 +82,19 @@ def test_grpc_reports_partial_success(collector: RunningCollector) -> None:
     answer = ExportTraceServiceResponse.FromString(export_grpc(collector.grpc_port, body))
     assert answer.partial_success.rejected_spans == 1
     collector.await_spans(1)
+
+
+def test_clients_that_hang_up_do_not_stop_the_others(collector: RunningCollector) -> None:
+    with grpc.insecure_channel(f"127.0.0.1:{collector.grpc_port}") as channel:
+        export = channel.unary_unary(
+            GRPC_METHOD, request_serializer=bytes, response_deserializer=bytes
+        )
+        for n in range(100):
+            call = export.future(request(span()).SerializeToString(), timeout=10)
+            time.sleep(n % 10 / 1000)
+            call.cancel()
+    export_grpc(collector.grpc_port, request(span("last")).SerializeToString())
+    wait_until(lambda: collector.store.sql_rows("SELECT 1 FROM spans WHERE name = 'last'"))
 
 
 def test_the_health_service_says_serving(collector: RunningCollector) -> None:

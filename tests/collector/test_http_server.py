@@ -43,6 +43,12 @@ def test_compressed_bodies_are_read(
     collector.await_spans(1)
 
 
+def test_every_member_of_a_gzip_body_is_read(collector: RunningCollector) -> None:
+    body = b"".join(gzip.compress(request(span()).SerializeToString()) for _ in range(3))
+    assert post(collector, body, {**PROTOBUF, "content-encoding": "gzip"}).status_code == 200
+    collector.await_spans(3)
+
+
 @pytest.mark.parametrize(
     "content_type", ["application/x-protobuf; charset=utf-8", "APPLICATION/X-PROTOBUF"]
 )

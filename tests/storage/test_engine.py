@@ -8,6 +8,7 @@ import textwrap
 import time
 from pathlib import Path
 
+import httpx
 import pyarrow as pa
 import pytest
 
@@ -172,6 +173,39 @@ def test_an_installed_server_is_used_when_it_is_new_enough(
     binary.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     assert find_binary() == (str(binary) if is_used else None)
+
+
+def test_nobody_is_heard_without_one_of_its_two_passwords(engine: Engine) -> None:
+    url = f"http://127.0.0.1:{engine.writer.port}/"
+    for headers in (
+        {},
+        {"Content-Type": "text/plain", "Origin": "http://elsewhere.example"},
+        {"X-ClickHouse-User": "default"},
+        {"Authorization": "Basic ZGVmYXVsdDo="},  # default, without a password
+    ):
+        for query in ("SELECT 1", "SYSTEM STOP LISTEN HTTP"):
+            answer = httpx.post(f"{url}?user=default", content=query, headers=headers)
+            assert answer.status_code == 404
+    assert engine.answers()
+
+
+def test_a_proxy_of_the_environment_is_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    engine = start(tmp_path)
+    create_database(engine.writer)
+    engine.stop()
+
+
+@pytest.mark.parametrize("setting", ["max_execution_time", "max_result_bytes"])
+def test_the_reader_cannot_lift_its_limits(engine: Engine, setting: str) -> None:
+    create_database(engine.writer)
+    reader = Store.connect(engine.reader)
+    with pytest.raises(StoreError):
+        reader.sql_rows(f"SELECT 1 SETTINGS {setting} = 0")
+    reader.close()
 
 
 def test_start_and_stop_leave_no_process(tmp_path: Path) -> None:
