@@ -39,11 +39,12 @@ class Totals:
 
     @property
     def cost_usd(self) -> Decimal | None:
-        """The cost, or None when there were calls and not one of them has a known price."""
-        known = self.calls - self.unpriced_calls - self.calls_without_usage
-        return (
-            None if self.calls and known <= 0 and not self.total_cost_usd else self.total_cost_usd
-        )
+        """The cost, or None when nothing is priced and some call's price or usage is unknown.
+
+        Calls that failed without usage cost nothing and do not make the rest known.
+        """
+        is_unknown = self.unpriced_calls or self.calls_without_usage
+        return None if is_unknown and not self.total_cost_usd else self.total_cost_usd
 
 
 @dataclass(frozen=True, slots=True)
