@@ -60,6 +60,7 @@ class Call:
     request_id: str
     reported_cost_usd: Decimal | None
     has_many_scopes: bool
+    flags: tuple[str, ...]
 
     @property
     def model(self) -> str:
@@ -171,6 +172,7 @@ def _call(views: list[Span], tokens: list[Tokens], contexts: Contexts) -> Call:
         request_id=_text(inner, "request_id"),
         reported_cost_usd=_views.reported_cost(views),
         has_many_scopes=len(views) > 1 and len({view.scope_name for view in views}) > 1,
+        flags=tuple(sorted({flag for view in views for flag in view.flags})),
     )
 
 

@@ -60,16 +60,26 @@ class Entry(NamedTuple):
     reasoning_tokens: int | None
     audio_input_tokens: int | None
     audio_output_tokens: int | None
+    image_tokens: int | None
+    image_output_tokens: int | None
+    cache_read_audio_tokens: int | None
+    web_searches: int | None
     usage_source: str
     price_status: str
     price_id: str
+    contract_id: str
     uncached_cost_usd: Decimal | None
     cache_read_cost_usd: Decimal | None
     cache_write_cost_usd: Decimal | None
     output_cost_usd: Decimal | None
+    fees_cost_usd: Decimal | None
     total_cost_usd: Decimal | None
+    list_cost_usd: Decimal | None
+    billed_price_id: str
+    billed_cost_usd: Decimal | None
     reported_cost_usd: Decimal | None
     dialects: tuple[str, ...]
+    flags: tuple[str, ...]
     source_spans: tuple[SpanKey, ...]
 
 
@@ -123,7 +133,7 @@ def ledger_entry(project: str, call: Call, book: PriceBook) -> Entry:
     """Return the ledger row of a call."""
     primary, tokens, context = call.primary, call.tokens, call.context
     priced = price_call(call, book)
-    uncached, read, write, output, _, total = priced.cost or (None,) * 6
+    uncached, read, write, output, fees, total = priced.cost or (None,) * 6
     return Entry(
         project=project,
         entry_id=entry_id(project, primary.trace_id, primary.span_id),
@@ -163,15 +173,25 @@ def ledger_entry(project: str, call: Call, book: PriceBook) -> Entry:
         reasoning_tokens=tokens.reasoning,
         audio_input_tokens=tokens.audio_input,
         audio_output_tokens=tokens.audio_output,
+        image_tokens=tokens.image,
+        image_output_tokens=tokens.image_output,
+        cache_read_audio_tokens=tokens.cache_read_audio,
+        web_searches=tokens.web_searches,
         usage_source=call.usage_source,
         price_status=priced.status,
         price_id=priced.price_id,
+        contract_id="",
         uncached_cost_usd=usd(uncached),
         cache_read_cost_usd=usd(read),
         cache_write_cost_usd=usd(write),
         output_cost_usd=usd(output),
+        fees_cost_usd=usd(fees),
         total_cost_usd=usd(total),
+        list_cost_usd=usd(total),
+        billed_price_id=priced.price_id,
+        billed_cost_usd=usd(total),
         reported_cost_usd=call.reported_cost_usd,
         dialects=call.dialects,
+        flags=call.flags,
         source_spans=call.sources,
     )

@@ -22,6 +22,7 @@ _TYPES: dict[str, pa.DataType] = {
     "stream": pa.bool_(),
     "attempts": _rows.SMALL_COUNT,
     "dialects": _rows.STRINGS,
+    "flags": _rows.STRINGS,
     "source_spans": _rows.SPAN_KEYS,
 }
 
@@ -29,7 +30,7 @@ _TYPES: dict[str, pa.DataType] = {
 def _arrow_type(field: str) -> pa.DataType:
     if field in _TYPES:
         return _TYPES[field]
-    if field.endswith(("_tokens", "_ns")):
+    if field.endswith(("_tokens", "_ns")) or field == "web_searches":
         return _rows.COUNT
     return _rows.USD if field.endswith("_usd") else _rows.STRING
 

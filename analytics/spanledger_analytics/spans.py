@@ -56,6 +56,9 @@ class Span(NamedTuple):
     audio_input_tokens: int | None = None
     audio_output_tokens: int | None = None
     image_tokens: int | None = None
+    image_output_tokens: int | None = None
+    cache_read_audio_tokens: int | None = None
+    web_searches: int | None = None
     usage_source: str = ""
     reported_cost_usd: Decimal | None = None
     ttft_ns: int | None = None
@@ -63,7 +66,9 @@ class Span(NamedTuple):
     response_id: str = ""
     request_id: str = ""
     attempts: int | None = None
+    tool_name: str = ""
     tool_call_id: str = ""
+    flags: tuple[str, ...] = ()
 
     @property
     def key(self) -> SpanKey:
@@ -77,7 +82,7 @@ class Span(NamedTuple):
 
 
 _FIRST_COUNT = Span._fields.index("input_tokens")
-_END_COUNT = Span._fields.index("image_tokens") + 1
+_END_COUNT = Span._fields.index("web_searches") + 1
 
 
 def span_tokens(span: Span) -> Tokens:
@@ -111,5 +116,6 @@ def _text(span: Span) -> str:
 
 def read_spans(table: pa.Table) -> list[Span]:
     """Return the rows of a ``ledger_spans`` result."""
-    columns = [table.column(field).to_pylist() for field in Span._fields]
-    return list(map(Span._make, zip(*columns, strict=True)))
+    columns = [table.column(field).to_pylist() for field in Span._fields[:-1]]
+    flags = [tuple(flags) for flags in table.column("flags").to_pylist()]
+    return list(map(Span._make, zip(*columns, flags, strict=True)))

@@ -25,6 +25,9 @@ class Tokens(NamedTuple):
     audio_input: int | None = None
     audio_output: int | None = None
     image: int | None = None
+    image_output: int | None = None
+    cache_read_audio: int | None = None
+    web_searches: int | None = None
 
     @property
     def is_known(self) -> bool:

@@ -59,9 +59,15 @@ _TYPES: dict[str, pa.DataType] = {
     "audio_input_tokens": _COUNT,
     "audio_output_tokens": _COUNT,
     "image_tokens": _COUNT,
+    "image_output_tokens": _COUNT,
+    "cache_read_audio_tokens": _COUNT,
+    "web_searches": _COUNT,
     "usage_source": _TEXT,
     "reported_cost_usd": pa.decimal128(38, 12),
     "ttft_ns": _COUNT,
+    "time_in_queue_ns": _COUNT,
+    "prefill_ns": _COUNT,
+    "decode_ns": _COUNT,
     "stream": pa.bool_(),
     "response_id": _TEXT,
     "request_id": _TEXT,
@@ -163,6 +169,7 @@ class SpanColumns:
         "event_attributes",
         "event_names",
         "event_times",
+        "flags",
         "input_messages",
         "link_attributes",
         "link_span_ids",
@@ -178,6 +185,7 @@ class SpanColumns:
         self.attributes = Maps()
         self.resources = Maps()
         self.resource_of_row: list[int] = []
+        self.flags = Lists()
         self.input_messages = Lists()
         self.output_messages = Lists()
         self.event_times = Lists()
@@ -199,6 +207,7 @@ class SpanColumns:
             name: _array(column, _TYPES[name])
             for name, column in zip(TEMPLATE, values, strict=True)
         }
+        arrays["flags"] = self.flags.array(pa.string())
         arrays["input_messages"] = self.input_messages.array(pa.binary(16))
         arrays["output_messages"] = self.output_messages.array(pa.binary(16))
         arrays["attributes"] = self.attributes.array()

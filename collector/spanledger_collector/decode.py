@@ -136,7 +136,7 @@ class _Batch:
             if isinstance(word, str) and (role := roles.get(word.lower())):
                 row["role"] = role
                 break
-        draft = Draft(span, attributes, row, [], [], [])
+        draft = Draft(span, attributes, row, [], [], [], [])
         if dialect.interpret is not None:
             dialect.interpret(draft)
         columns = self._spans
@@ -145,6 +145,7 @@ class _Batch:
         _settle(row, attributes)
         columns.rows.append(tuple(row.values()))
         columns.resource_of_row.append(scope.resource)
+        columns.flags.append(sorted(set(draft.flags)))
         columns.input_messages.append(inputs)
         columns.output_messages.append(outputs)
         columns.attributes.append(_rendered(attributes))

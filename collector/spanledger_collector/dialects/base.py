@@ -43,7 +43,8 @@ class Draft:
 
     ``attributes`` are those that will be stored: take out a key whose content is held elsewhere.
     ``inputs`` and ``outputs`` are messages to be hashed after those of ``Dialect.content``;
-    ``definitions`` are the tools offered to the model.
+    ``definitions`` are the tools offered to the model; ``flags`` say what is odd about the span
+    (docs/ledger.md names them).
     """
 
     span: Span
@@ -52,6 +53,7 @@ class Draft:
     inputs: list[Message]
     outputs: list[Message]
     definitions: list[object]
+    flags: list[str]
 
     def fill(self, column: str, value: object) -> None:
         """Set a column that no key of the table has set."""

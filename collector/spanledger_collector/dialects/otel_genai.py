@@ -58,12 +58,9 @@ USAGE = {
     ),
     **sources("audio_input_tokens", count, "gen_ai.usage.audio.input_tokens"),
     **sources("audio_output_tokens", count, "gen_ai.usage.audio.output_tokens"),
-    **sources(
-        "image_tokens",
-        count,
-        "gen_ai.usage.image.input_tokens",
-        "gen_ai.usage.image.output_tokens",
-    ),
+    **sources("image_tokens", count, "gen_ai.usage.image.input_tokens"),
+    **sources("image_output_tokens", count, "gen_ai.usage.image.output_tokens"),
+    **sources("cache_read_audio_tokens", count, "gen_ai.usage.audio.cache_read.input_tokens"),
     **sources("reported_cost_usd", usd, "operation.cost"),
 }
 

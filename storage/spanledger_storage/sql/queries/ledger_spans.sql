@@ -42,6 +42,9 @@ SELECT
     audio_input_tokens,
     audio_output_tokens,
     image_tokens,
+    image_output_tokens,
+    cache_read_audio_tokens,
+    web_searches,
     usage_source,
     reported_cost_usd,
     ttft_ns,
@@ -49,7 +52,9 @@ SELECT
     response_id,
     request_id,
     attempts,
-    tool_call_id
+    tool_name,
+    tool_call_id,
+    flags
 FROM spans
 WHERE project = {project:String}
     AND (toStartOfHour(start_time), trace_id) IN (
