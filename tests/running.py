@@ -37,7 +37,10 @@ class RunningCollector:
 
 @contextlib.contextmanager
 def running_collector(
-    store: Store, directory: Path, max_request_bytes: int = 64 << 20
+    store: Store,
+    directory: Path,
+    max_request_bytes: int = 64 << 20,
+    project: str = "default",
 ) -> Iterator[RunningCollector]:
     settings = CollectorSettings(
         host="127.0.0.1",
@@ -45,6 +48,7 @@ def running_collector(
         grpc_port=free_port(),
         spool=directory / "spool" / "spool.db",
         store=store.settings,
+        project=project,
         max_request_bytes=max_request_bytes,
     )
     started: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []

@@ -1,41 +1,52 @@
-"""OTLP trace requests to Arrow tables: a pure function, bytes in, columns out."""
+"""Spans, and log records that tell of calls, to Arrow tables: bytes in, columns out; pure."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 
 from spanledger_collector import dialects
 from spanledger_collector.columns import MESSAGE_SCHEMA, TEMPLATE, TOUCH_SCHEMA, Row, SpanColumns
 from spanledger_collector.dialects.base import Dialect, Draft, Sources
 from spanledger_collector.dialects.content import absorb_event, read_content
+from spanledger_collector.log_spans import spans_of_logs
 from spanledger_collector.messages import MessageStore
-from spanledger_collector.values import Attributes, Value, read_attributes, render, text, time_ns
+from spanledger_collector.settle import settle
+from spanledger_collector.signals import Signal
+from spanledger_collector.values import (
+    Attributes,
+    read_attributes,
+    render_all,
+    text,
+    time_ns,
+)
 
 _KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 _STATUSES = ("unset", "ok", "error")
-_HOUR_NS = 3_600_000_000_000
-_LONGEST_ID = 256
-_LAST_HOUR_S = 2**32 - 1  # where DateTime ends, in 2106, and toStartOfHour with it
+HOUR_NS = 3_600_000_000_000
+_TOKENS = frozenset(name for name in TEMPLATE if name.endswith("_tokens")) - {"max_tokens"}
+LAST_HOUR_S = 2**32 - 1  # where DateTime ends, in 2106, and toStartOfHour with it
+_FROM_LOG = "log"  # the kind of a row made from a log record
 _DROPPED_EVENTS = frozenset({"gen_ai.content.completion.chunk"})  # one per chunk of a stream
-_FAILED_TOOL = frozenset({"error", "failure", "failed"})
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """One accepted request: an ExportTraceServiceRequest in protobuf, and when it came."""
+    """One accepted request: the export request of its signal in protobuf, and when it came."""
 
     project: str
     payload: bytes
     received_ns: int
+    signal: Signal = Signal.TRACES
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +66,9 @@ def decode_traces(bodies: Sequence[Body], flush_id: str, ingested_at_ns: int) ->
     """Return the rows of all spans of the bodies, in their order.
 
     Whatever a span holds, it becomes a row: values that do not mean what a column says stay in
-    ``attributes`` and the column unknown. All bodies together should stay well below 2 GB, the
-    limit of one Arrow string column.
+    ``attributes`` and the column unknown. Log records that tell of a call become spans of kind
+    "log"; metrics are passed over. All bodies together should stay well below 2 GB, the limit of
+    one Arrow string column.
 
     Args:
         bodies: requests as accepted.
@@ -64,21 +76,30 @@ def decode_traces(bodies: Sequence[Body], flush_id: str, ingested_at_ns: int) ->
         ingested_at_ns: written to ``ingested_at``, in nanoseconds since 1970.
 
     Raises:
-        ValueError: a payload is not a trace request; the message names its index.
+        ValueError: a payload is not a request of its signal; the message names its index.
     """
     batch = _Batch(ingested_at_ns // 1_000_000)
     for index, body in enumerate(bodies):
         try:
-            request = ExportTraceServiceRequest.FromString(body.payload)
+            groups = _groups(body)
         except DecodeError as error:
-            raise ValueError(f"body {index} is not a trace request: {error}") from error
-        for group in request.resource_spans:
+            kind = body.signal.removesuffix("s")
+            raise ValueError(f"body {index} is not a {kind} request: {error}") from error
+        for group in groups:
             resource = batch.add_resource(group.resource, body)
             for scoped in group.scope_spans:
                 scope = _Scope.of(resource, scoped.scope)
                 for span in scoped.spans:
                     batch.add_span(span, scope)
     return batch.tables(flush_id)
+
+
+def _groups(body: Body) -> Iterable[ResourceSpans]:
+    if body.signal == Signal.TRACES:
+        return ExportTraceServiceRequest.FromString(body.payload).resource_spans
+    if body.signal == Signal.LOGS:
+        return spans_of_logs(ExportLogsServiceRequest.FromString(body.payload))
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +135,7 @@ class _Batch:
         template = {
             **TEMPLATE,
             "project": body.project,
+            "kind": _FROM_LOG if body.signal == Signal.LOGS else "",
             "service_name": text(attributes.get("service.name")) or "",
             "service_version": text(attributes.get("service.version")) or "",
             "environment": text(environment or attributes.get("deployment.environment")) or "",
@@ -121,36 +143,38 @@ class _Batch:
             "ingested_at": self._ingested_ms,
             "version": body.received_ns,
         }
-        number = self._spans.add_resource(_rendered(attributes))
+        number = self._spans.add_resource(render_all(attributes))
         return _Scope(template, body.project, number, None)
 
     def add_span(self, span: Span, scope: _Scope) -> None:
         """Add the row of a span, its messages and its touch."""
         attributes = read_attributes(span.attributes)
+        if attributes.get("logfire.span_type") == "pending_span":
+            return  # Logfire's announcement of a span that comes when it has ended
         dialect = scope.dialect or dialects.of_keys(attributes.keys())
         row = scope.template.copy()
         _identify(row, span, dialect)
-        _promote(row, attributes, dialect.columns)
+        flags = _promote(row, attributes, dialect.columns)
         for key, roles in dialect.roles:
             word = attributes.get(key)
             if isinstance(word, str) and (role := roles.get(word.lower())):
                 row["role"] = role
                 break
-        draft = Draft(span, attributes, row, [], [], [], [])
+        draft = Draft(span, attributes, row, [], [], [], flags)
         if dialect.interpret is not None:
             dialect.interpret(draft)
         columns = self._spans
         self._add_events(draft, dialect)
         inputs, outputs = read_content(draft, dialect.content, self._messages, scope.project)
-        _settle(row, attributes)
+        settle(draft)
         columns.rows.append(tuple(row.values()))
         columns.resource_of_row.append(scope.resource)
-        columns.flags.append(sorted(set(draft.flags)))
+        columns.flags.append(sorted(set(draft.flags)) if draft.flags else ())
         columns.input_messages.append(inputs)
         columns.output_messages.append(outputs)
-        columns.attributes.append(_rendered(attributes))
+        columns.attributes.append(render_all(attributes))
         self._add_links(span)
-        hour = min(time_ns(span.start_time_unix_nano) // _HOUR_NS * 3600, _LAST_HOUR_S)
+        hour = min(time_ns(span.start_time_unix_nano) // HOUR_NS * 3600, LAST_HOUR_S)
         self._touches[scope.project, str(row["trace_id"]), hour] += 1
 
     def _add_events(self, draft: Draft, dialect: Dialect) -> None:
@@ -176,7 +200,7 @@ class _Batch:
                 continue
             times.append(time_ns(event.time_unix_nano))
             names.append(name)
-            columns.event_attributes.append(_rendered(attributes))
+            columns.event_attributes.append(render_all(attributes))
         columns.event_times.append(times)
         columns.event_names.append(names)
 
@@ -189,7 +213,7 @@ class _Batch:
         columns.link_trace_ids.append([link.trace_id.hex() for link in links])
         columns.link_span_ids.append([link.span_id.hex() for link in links])
         for link in links:
-            columns.link_attributes.append(_rendered(read_attributes(link.attributes)))
+            columns.link_attributes.append(render_all(read_attributes(link.attributes)))
 
     def tables(self, flush_id: str) -> Decoded:
         """Return the rows collected so far."""
@@ -201,8 +225,8 @@ class _Batch:
         touches = [(*key, flush_id, spans) for key, spans in self._touches.items()]
         return Decoded(
             self._spans.table(),
-            _table(messages, MESSAGE_SCHEMA),
-            _table(touches, TOUCH_SCHEMA),
+            table_of(messages, MESSAGE_SCHEMA),
+            table_of(touches, TOUCH_SCHEMA),
         )
 
 
@@ -213,7 +237,7 @@ def _identify(row: Row, span: Span, dialect: Dialect) -> None:
     row["span_id"] = span.span_id.hex()
     row["parent_span_id"] = span.parent_span_id.hex()
     row["name"] = span.name
-    row["kind"] = _KINDS[kind] if 0 <= kind < len(_KINDS) else "unspecified"
+    row["kind"] = row["kind"] or (_KINDS[kind] if 0 <= kind < len(_KINDS) else "unspecified")
     row["status"] = _STATUSES[status.code] if 0 <= status.code < len(_STATUSES) else "unset"
     row["status_message"] = status.message
     row["start_time"] = time_ns(span.start_time_unix_nano)
@@ -222,9 +246,13 @@ def _identify(row: Row, span: Span, dialect: Dialect) -> None:
     row["dialect"] = dialect.name
 
 
-def _promote(row: Row, attributes: Attributes, table: Sources) -> None:
-    """Fill the columns a dialect's table knows keys for; of several the lowest rank wins."""
+def _promote(row: Row, attributes: Attributes, table: Sources) -> list[str]:
+    """Fill the columns a dialect's table knows keys for; of several the lowest rank wins.
+
+    Returns the flags of what could not be read.
+    """
     ranks: dict[str, int] = {}
+    flags: list[str] = []
     for key, value in attributes.items():
         source = table.get(key)
         if source is not None:
@@ -234,43 +262,13 @@ def _promote(row: Row, attributes: Attributes, table: Sources) -> None:
                 if found is not None:
                     row[column] = found
                     ranks[column] = rank
+                elif column in _TOKENS and value not in (None, ""):
+                    flags.append("bad_token_count")
+    return flags
 
 
-def _settle(row: Row, attributes: Attributes) -> None:
-    """Bring the columns of a span into agreement with each other."""
-    short, long = row["cache_write_5m_tokens"], row["cache_write_1h_tokens"]
-    if row["cache_write_tokens"] is None and (isinstance(short, int) or isinstance(long, int)):
-        row["cache_write_tokens"] = _count(short) + _count(long)
-    total = row["input_tokens"]
-    if isinstance(total, int):
-        cached = _count(row["cache_read_tokens"]) + _count(row["cache_write_tokens"])
-        if cached > total:  # reported without what came from or went to the cache
-            row["input_tokens"] = total + cached
-    if total is not None or row["output_tokens"] is not None:
-        row["usage_source"] = "span"
-    if len(str(row["response_id"])) > _LONGEST_ID:
-        row["response_id"] = ""  # no provider's id; it stays in the attributes
-    if row["role"] == "tool":
-        told = attributes.get("gen_ai.tool.status") or attributes.get("gen_ai.task.status")
-        failed = row["status"] == "error" or row["error_type"] != "" or _is_failure(told)
-        row["tool_outcome"] = "error" if failed else "ok"
-
-
-def _is_failure(told: Value) -> bool:
-    return isinstance(told, str) and told in _FAILED_TOOL
-
-
-def _count(tokens: object) -> int:
-    return tokens if isinstance(tokens, int) else 0
-
-
-def _rendered(attributes: Attributes) -> dict[str, str]:
-    return {
-        key: value if type(value) is str else render(value) for key, value in attributes.items()
-    }
-
-
-def _table(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
+def table_of(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
+    """Return rows as a table of this schema; times are integers."""
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
     arrays = [
         pa.array(column, pa.int64()).cast(field.type)

@@ -22,7 +22,7 @@ from spanledger_storage.store import StoreSettings
 
 log = logging.getLogger(__name__)
 
-_MAX_SPANS = 20_000
+_MAX_ITEMS = 20_000
 _MAX_BYTES = 48 << 20
 _LINGER_S = 0.2
 _BACKOFF_S = (0.2, 0.5, 1, 2, 5)
@@ -86,7 +86,7 @@ class Flusher:
         """Return the next batch, giving small requests a moment to come together."""
         if self._spool.wait(timeout_s=0.5):
             self._stopping.wait(_LINGER_S * (1 + self._rank))
-        return self._spool.take(_MAX_SPANS, _MAX_BYTES)
+        return self._spool.take(_MAX_ITEMS, _MAX_BYTES)
 
     def _store(self, batch: Batch) -> list[Batch]:
         """Store a batch; return the batches that replace it, if it had to be divided."""
@@ -107,7 +107,7 @@ class Flusher:
         job = StoreJob(
             batch.flush_id,
             self._now_ns(),
-            [Body(r.project, r.body, r.received_ns) for r in batch.requests],
+            [Body(r.project, r.body, r.received_ns, r.signal) for r in batch.requests],
         )
         deaths = attempt = 0
         while not self._stopping.is_set():

@@ -10,8 +10,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from spanledger_collector.errors import IntakeError
 from spanledger_collector.intake import Intake
+from spanledger_collector.signals import GRPC_SERVICES, Signal
 
-TRACE_SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -29,29 +29,31 @@ def create_server(intake: Intake, max_bytes: int) -> grpc.aio.Server:
         ]
     )
 
+    server.add_generic_rpc_handlers(
+        [_service(intake, signal, name) for signal, name in GRPC_SERVICES.items()]
+    )
+    return server
+
+
+def _service(intake: Intake, signal: Signal, name: str) -> grpc.GenericRpcHandler:
     async def export(body: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         try:
-            answer = await intake.export_protobuf(body)
+            answer = await intake.export_protobuf(signal, body)
         except IntakeError as error:
             context.set_trailing_metadata(_retry_info(error))
             await context.abort(_CODES[error.code], str(error))
         return answer.SerializeToString()
 
-    server.add_generic_rpc_handlers(
-        (
-            grpc.method_handlers_generic_handler(
-                TRACE_SERVICE, {"Export": grpc.unary_unary_rpc_method_handler(export)}
-            ),
-        )
+    return grpc.method_handlers_generic_handler(
+        name, {"Export": grpc.unary_unary_rpc_method_handler(export)}
     )
-    return server
 
 
 async def add_health(server: grpc.aio.Server) -> None:
     """Add the standard health service (https://grpc.io/docs/guides/health-checking/)."""
     servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    for name in ("", TRACE_SERVICE):
+    for name in ("", *GRPC_SERVICES.values()):
         await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
 
 

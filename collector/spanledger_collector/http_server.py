@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
 from fastapi import FastAPI
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -22,7 +21,9 @@ from spanledger_collector.errors import (
     UnsupportedMedia,
 )
 from spanledger_collector.intake import Intake
-from spanledger_collector.json_otlp import traces_from_json
+from spanledger_collector.json_otlp import request_from_json
+from spanledger_collector.signals import REQUESTS, Signal
+from spanledger_collector.signals import Request as OtlpRequest
 
 
 class MediaType(StrEnum):
@@ -33,7 +34,7 @@ class MediaType(StrEnum):
 
 
 _WBITS = {"gzip": 31, "deflate": 15}
-_OTHER_SIGNALS = {"/v1/metrics": "METRICS", "/v1/logs": "LOGS"}
+_PREFIXES = ("", "/api/public/otel")  # the second is where the Langfuse SDK posts
 
 
 def create_app(intake: Intake, readiness: Callable[[], list[str]], max_bytes: int) -> FastAPI:
@@ -46,28 +47,6 @@ def create_app(intake: Intake, readiness: Callable[[], list[str]], max_bytes: in
     """
     app = FastAPI(openapi_url=None)
 
-    async def traces(request: Request) -> Response:
-        media_type: MediaType = MediaType.PROTOBUF
-        try:
-            media_type = _media_type(request)
-            body = await _read_body(request, max_bytes)
-            if media_type == MediaType.JSON:
-                answer = await intake.export(_parse_json(body))
-            else:
-                answer = await intake.export_protobuf(body)
-        except IntakeError as error:
-            return _error(error, media_type)
-        except ClientDisconnect:
-            return Response(status_code=400)  # nobody is left to read it
-        return _render(answer, media_type)
-
-    async def other_signal(request: Request) -> Response:
-        signal = _OTHER_SIGNALS[request.url.path]
-        error = NotServed(
-            f"This collector takes traces only; set OTEL_{signal}_EXPORTER=none in the sender."
-        )
-        return _error(error, _media_type_or_default(request))
-
     def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
@@ -75,12 +54,42 @@ def create_app(intake: Intake, readiness: Callable[[], list[str]], max_bytes: in
         missing = readiness()
         return PlainTextResponse("\n".join(missing or ["ready"]) + "\n", 503 if missing else 200)
 
-    app.add_route("/v1/traces", traces, methods=["POST"])
-    for path in _OTHER_SIGNALS:
-        app.add_route(path, other_signal, methods=["POST"])
+    for signal in Signal:
+        export = _exporter(intake, signal, max_bytes)
+        for prefix in _PREFIXES:
+            app.add_route(f"{prefix}/v1/{signal}", export, methods=["POST"])
+    app.add_route("/v1development/profiles", _refuse_profiles, methods=["POST"])
     app.add_route("/healthz", healthz, methods=["GET"])
     app.add_route("/readyz", readyz, methods=["GET"])
     return app
+
+
+def _exporter(
+    intake: Intake, signal: Signal, max_bytes: int
+) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint of one signal."""
+
+    async def export(request: Request) -> Response:
+        media_type: MediaType = MediaType.PROTOBUF
+        try:
+            media_type = _media_type(request)
+            body = await _read_body(request, max_bytes)
+            if media_type == MediaType.JSON:
+                answer = await intake.export(signal, _parse_json(signal, body))
+            else:
+                answer = await intake.export_protobuf(signal, body)
+        except IntakeError as error:
+            return _error(error, media_type)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is left to read it
+        return _render(answer, media_type)
+
+    return export
+
+
+async def _refuse_profiles(request: Request) -> Response:
+    error = NotServed("This collector takes traces, logs and metrics; send no profiles here.")
+    return _error(error, _media_type_or_default(request))
 
 
 def _media_type(request: Request) -> MediaType:
@@ -100,11 +109,13 @@ def _media_type_or_default(request: Request) -> MediaType:
         return MediaType.PROTOBUF
 
 
-def _parse_json(body: bytes) -> ExportTraceServiceRequest:
+def _parse_json(signal: Signal, body: bytes) -> OtlpRequest:
+    request = REQUESTS[signal]()
     try:
-        return traces_from_json(body)
+        request_from_json(body, request)
     except ValueError as error:
         raise InvalidRequest(f"The body is not OTLP/JSON: {error}") from None
+    return request
 
 
 async def _read_body(request: Request, max_bytes: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What both transports share: validate a trace request, spool it, answer after the commit."""
+"""What both transports share: validate a request, spool it, answer after the commit."""
 
 from __future__ import annotations
 
@@ -7,74 +7,106 @@ import time
 from collections.abc import Callable
 
 from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from spanledger_collector.errors import InvalidRequest, RequestTooLarge, Unavailable
+from spanledger_collector.signals import REQUESTS, RESPONSES, Request, Response, Signal
 from spanledger_collector.spool import Spool
 
 PROJECT = "default"
 # Rows take far more memory than the smallest spans do on the wire.
-_MOST_SPANS = 250_000
+_MOST_ITEMS = 250_000
 _ZERO_TRACE_ID = bytes(16)
 _ZERO_SPAN_ID = bytes(8)
 
 
 class Intake:
-    """Accepts trace requests into the spool."""
+    """Accepts requests of all signals into the spool, for one project."""
 
-    def __init__(self, spool: Spool, *, now_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        project: str = PROJECT,
+        *,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
         self._spool = spool
+        self._project = project
         self._now_ns = now_ns
         self._is_open = True
-        self.accepted_spans = 0
-        self.rejected_spans = 0
+        self.accepted_items = 0
+        self.rejected_items = 0
 
     def close(self) -> None:
         """Refuse what comes from now on, retryably."""
         self._is_open = False
 
-    async def export_protobuf(self, body: bytes) -> ExportTraceServiceResponse:
+    async def export_protobuf(self, signal: Signal, body: bytes) -> Response:
         """Accept a serialised request.
 
         Raises:
-            InvalidRequest: not an ExportTraceServiceRequest.
-            RequestTooLarge: more spans than are taken at once.
+            InvalidRequest: not a request of this signal.
+            RequestTooLarge: more items than are taken at once.
             Unavailable: not now; nothing was kept.
         """
+        kind = REQUESTS[signal]
         try:
-            request = ExportTraceServiceRequest.FromString(body)
+            request = kind.FromString(body)
         except DecodeError as error:
             raise InvalidRequest(
-                f"The body is not an ExportTraceServiceRequest in protobuf: {error}"
+                f"The body is not an {kind.DESCRIPTOR.name} in protobuf: {error}"
             ) from None
-        return await self.export(request, body)
+        return await self.export(signal, request, body)
 
-    async def export(
-        self, request: ExportTraceServiceRequest, body: bytes | None = None
-    ) -> ExportTraceServiceResponse:
+    async def export(self, signal: Signal, request: Request, body: bytes | None = None) -> Response:
         """Accept a request; ``body`` is its serialisation when the caller has it.
 
-        Returns after the good spans are on disk. Bad spans are left out and counted in
+        Returns after the good items are on disk. Bad spans are left out and counted in
         ``partial_success``, which tells the client not to send them again
         (https://opentelemetry.io/docs/specs/otlp/#partial-success-1).
         """
         if not self._is_open:
             raise Unavailable("The collector is shutting down; send again.")
-        spans, reasons = _drop_bad_spans(request)
-        if spans > _MOST_SPANS:
-            raise RequestTooLarge(f"A request may hold {_MOST_SPANS:,} spans, not {spans:,}.")
-        if spans:
+        items, reasons = _screen(request)
+        if items > _MOST_ITEMS:
+            raise RequestTooLarge(
+                f"A request may hold {_MOST_ITEMS:,} spans, log records or data points, "
+                f"not {items:,}."
+            )
+        if items:
             if reasons or body is None:
                 body = request.SerializeToString()
-            done = self._spool.append(PROJECT, body, spans, self._now_ns())
+            done = self._spool.append(self._project, body, items, self._now_ns(), signal)
             await asyncio.wrap_future(done)
-        self.accepted_spans += spans
-        self.rejected_spans += len(reasons)
-        return _response(spans, reasons)
+        self.accepted_items += items
+        self.rejected_items += len(reasons)
+        return _traces_response(items, reasons) if reasons else RESPONSES[signal]()
+
+
+def _screen(request: Request) -> tuple[int, list[str]]:
+    """Remove what cannot be kept; return how many items are left and why the others went.
+
+    Only spans can be beyond use: a log record with a broken trace id is one without a trace
+    (https://github.com/open-telemetry/opentelemetry-proto, LogRecord.trace_id).
+    """
+    if isinstance(request, ExportTraceServiceRequest):
+        return _drop_bad_spans(request)
+    if isinstance(request, ExportLogsServiceRequest):
+        logs = (scope for group in request.resource_logs for scope in group.scope_logs)
+        return sum(len(scope.log_records) for scope in logs), []
+    metrics = (scope.metrics for group in request.resource_metrics for scope in group.scope_metrics)
+    return sum(_points(metric) for scope in metrics for metric in scope), []
+
+
+def _points(metric: Metric) -> int:
+    kind = metric.WhichOneof("data")
+    return 0 if kind is None else len(getattr(metric, kind).data_points)
 
 
 def _drop_bad_spans(request: ExportTraceServiceRequest) -> tuple[int, list[str]]:
@@ -108,12 +140,11 @@ def _reason(span: Span) -> str | None:
     return None
 
 
-def _response(kept: int, reasons: list[str]) -> ExportTraceServiceResponse:
+def _traces_response(kept: int, reasons: list[str]) -> ExportTraceServiceResponse:
     response = ExportTraceServiceResponse()
-    if reasons:
-        message = f"{len(reasons)} of {kept + len(reasons)} spans rejected: {reasons[-1]}"
-        if not kept and all("has 0" in reason for reason in reasons):
-            message += "; no span has an id: are these logs or metrics sent to the traces endpoint?"
-        response.partial_success.rejected_spans = len(reasons)
-        response.partial_success.error_message = message
+    message = f"{len(reasons)} of {kept + len(reasons)} spans rejected: {reasons[-1]}"
+    if not kept and all("has 0" in reason for reason in reasons):
+        message += "; no span has an id: are these logs or metrics sent to the traces endpoint?"
+    response.partial_success.rejected_spans = len(reasons)
+    response.partial_success.error_message = message
     return response

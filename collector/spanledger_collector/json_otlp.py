@@ -40,8 +40,8 @@ class _Misfit(ValueError):
         return f"{'.'.join(reversed(self.path)).replace('.[', '[')}: {self.args[0]}"
 
 
-def traces_from_json(data: bytes) -> ExportTraceServiceRequest:
-    """Return the trace request that an OTLP/JSON body says.
+def request_from_json(data: bytes, request: Message) -> None:
+    """Fill an empty export request of any signal with what an OTLP/JSON body says.
 
     Raises:
         ValueError: the body is not JSON, or a value is not what its field takes; the message
@@ -51,13 +51,18 @@ def traces_from_json(data: bytes) -> ExportTraceServiceRequest:
         body: object = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error}") from None
-    request = ExportTraceServiceRequest()
     if not isinstance(body, dict):
         raise ValueError("the body is not a JSON object")
     try:
         _fill(request, body, 0)
     except _Misfit as error:
         raise ValueError(str(error)) from None
+
+
+def traces_from_json(data: bytes) -> ExportTraceServiceRequest:
+    """Return the trace request that an OTLP/JSON body says; ValueError as above."""
+    request = ExportTraceServiceRequest()
+    request_from_json(data, request)
     return request
 
 

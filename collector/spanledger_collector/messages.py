@@ -35,14 +35,23 @@ _TYPES = {
     "tool_use": "tool_call",
     "function": "tool_call",
     "function_call": "tool_call",
+    "tool-call": "tool_call",
     "tool_result": "tool_call_response",
     "function_call_output": "tool_call_response",
+    "tool-result": "tool_call_response",
     "thinking": "reasoning",
 }
 _RENAMES = {
     "text": {"text": "content"},
     "reasoning": {"thinking": "content", "text": "content"},
-    "tool_call": {"input": "arguments", "args": "arguments", "call_id": "id", "toolUseId": "id"},
+    "tool_call": {
+        "input": "arguments",
+        "args": "arguments",
+        "call_id": "id",
+        "toolUseId": "id",
+        "toolCallId": "id",
+        "toolName": "name",
+    },
     "tool_call_response": {
         "result": "response",
         "content": "response",
@@ -51,6 +60,8 @@ _RENAMES = {
         "tool_call_id": "id",
         "call_id": "id",
         "toolUseId": "id",
+        "toolCallId": "id",
+        "toolName": "name",
     },
 }
 _MESSAGE_KEYS = frozenset({"role", "parts", "content", "tool_calls"})
@@ -177,6 +188,10 @@ def part(item: object) -> object:
         # Some write the arguments as JSON text, others as the object itself.
         parsed = parse_json(cast("str", result["arguments"]))
         result["arguments"] = result["arguments"] if parsed is None else parsed
+    elif kind == "tool_call_response":
+        answer = result.get("response")
+        if isinstance(answer, dict) and answer.keys() == {"type", "value"}:
+            result["response"] = answer["value"]  # Vercel's wrapping
     return result
 
 

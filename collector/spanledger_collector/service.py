@@ -16,7 +16,7 @@ from spanledger_collector.errors import CollectorError
 from spanledger_collector.flush import Flusher
 from spanledger_collector.grpc_server import add_health, create_server
 from spanledger_collector.http_server import create_app
-from spanledger_collector.intake import Intake
+from spanledger_collector.intake import PROJECT, Intake
 from spanledger_collector.spool import Spool
 from spanledger_storage.errors import StoreError
 from spanledger_storage.store import Store, StoreSettings
@@ -35,7 +35,8 @@ class CollectorSettings:
         http_port: OTLP/HTTP.
         grpc_port: OTLP/gRPC.
         spool: the spool file; its directory is created.
-        store: where spans go.
+        store: where rows go.
+        project: the project of everything this collector receives.
         store_processes: processes that decode and insert, side by side.
         max_request_bytes: limit of one request, compressed and decompressed.
         max_spool_bytes: beyond this, requests are refused retryably.
@@ -47,6 +48,7 @@ class CollectorSettings:
     grpc_port: int
     spool: Path
     store: StoreSettings
+    project: str = PROJECT
     store_processes: int = 2
     max_request_bytes: int = 64 << 20
     max_spool_bytes: int = 10 << 30
@@ -74,7 +76,7 @@ async def serve(settings: CollectorSettings, stop: asyncio.Event) -> None:
     """
     listener = _listen(settings.host, settings.http_port)
     spool = Spool(settings.spool, max_bytes=settings.max_spool_bytes)
-    intake = Intake(spool)
+    intake = Intake(spool, settings.project)
     # The end of the pipeline starts first and stops last.
     flushers = [Flusher(spool, settings.store, n) for n in range(settings.store_processes)]
     for flusher in flushers:

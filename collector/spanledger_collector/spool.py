@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from spanledger_collector.errors import CollectorError, Unavailable
+from spanledger_collector.signals import Signal
 
 T = TypeVar("T")
 
@@ -32,7 +33,8 @@ CREATE TABLE IF NOT EXISTS requests (
     received_ns INTEGER NOT NULL,
     spans INTEGER NOT NULL,
     crc32 INTEGER NOT NULL,
-    body BLOB NOT NULL
+    body BLOB NOT NULL,
+    signal TEXT NOT NULL DEFAULT 'traces'
 );
 CREATE TABLE IF NOT EXISTS batches (
     batch_id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -46,9 +48,11 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     spans INTEGER NOT NULL,
     crc32 INTEGER NOT NULL,
     body BLOB NOT NULL,
-    reason TEXT NOT NULL
+    reason TEXT NOT NULL,
+    signal TEXT NOT NULL DEFAULT 'traces'
 );
 """
+_COLUMNS = "seq, project, received_ns, spans, crc32, body, signal"
 _DAMAGED = "the stored bytes do not match their checksum: the disk or the file is damaged"
 _GROUP_REQUESTS = 256
 _GROUP_BYTES = 8 << 20
@@ -56,13 +60,17 @@ _GROUP_BYTES = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class SpooledRequest:
-    """One accepted request: ``body`` is an ExportTraceServiceRequest in protobuf."""
+    """One accepted request: ``body`` is the export request of its signal in protobuf.
+
+    ``items`` counts its spans, log records or data points.
+    """
 
     seq: int
     project: str
     received_ns: int
-    spans: int
+    items: int
     body: bytes
+    signal: Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +87,7 @@ class SpoolDepth:
     """What waits in the spool now."""
 
     requests: int
-    spans: int
+    items: int
     bytes: int
     dead_letters: int
 
@@ -118,7 +126,14 @@ class Spool:
         self._thread = threading.Thread(target=self._write_loop, name="spool", daemon=True)
         self._thread.start()
 
-    def append(self, project: str, body: bytes, spans: int, received_ns: int) -> Future[object]:
+    def append(
+        self,
+        project: str,
+        body: bytes,
+        items: int,
+        received_ns: int,
+        signal: Signal = Signal.TRACES,
+    ) -> Future[object]:
         """Queue a request; the future completes once it is on disk.
 
         Raises:
@@ -130,12 +145,12 @@ class Spool:
             if self._stored_bytes + self._waiting_bytes + len(body) > self._max_bytes:
                 raise Unavailable("The spool is full: the store does not keep up; send again.")
             self._waiting_bytes += len(body)
-        row = (project, received_ns, spans, zlib.crc32(body), body)
+        row = (project, received_ns, items, zlib.crc32(body), body, signal)
 
         def insert(connection: sqlite3.Connection) -> None:
             connection.execute(
-                "INSERT INTO requests (project, received_ns, spans, crc32, body)"
-                " VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO requests (project, received_ns, spans, crc32, body, signal)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
                 row,
             )
 
@@ -149,7 +164,7 @@ class Spool:
         self._arrived.clear()
         return arrived
 
-    def take(self, max_spans: int, max_bytes: int) -> Batch | None:
+    def take(self, max_items: int, max_bytes: int) -> Batch | None:
         """Return the next batch to store, None when nothing waits.
 
         Batches that a previous run froze and did not finish come first, as they were.
@@ -157,19 +172,19 @@ class Spool:
         with self._taking:
             if self._unfinished:
                 return self._batch(*self._unfinished.popleft())
-            return self._freeze(max_spans, max_bytes)
+            return self._freeze(max_items, max_bytes)
 
-    def _freeze(self, max_spans: int, max_bytes: int) -> Batch | None:
+    def _freeze(self, max_items: int, max_bytes: int) -> Batch | None:
         [(after,)] = self._query("SELECT coalesce(max(last_seq), 0) FROM batches")
         rows = self._query(
             "SELECT seq, spans, length(body) FROM requests WHERE seq > ? ORDER BY seq LIMIT 10000",
             (after,),
         )
-        last, spans, size = 0, 0, 0
-        for seq, row_spans, row_bytes in rows:
-            if last and (spans + row_spans > max_spans or size + row_bytes > max_bytes):
+        last, items, size = 0, 0, 0
+        for seq, row_items, row_bytes in rows:
+            if last and (items + row_items > max_items or size + row_bytes > max_bytes):
                 break
-            last, spans, size = seq, spans + row_spans, size + row_bytes
+            last, items, size = seq, items + row_items, size + row_bytes
         if not last:
             return None
         [batch_id] = self._insert_batches([(rows[0][0], last)])
@@ -200,11 +215,11 @@ class Spool:
 
     def depth(self) -> SpoolDepth:
         """Return what waits now."""
-        [(requests, spans, size)] = self._query(
+        [(requests, items, size)] = self._query(
             "SELECT count(*), coalesce(sum(spans), 0), coalesce(sum(length(body)), 0) FROM requests"
         )
         [(dead,)] = self._query("SELECT count(*) FROM dead_letters")
-        return SpoolDepth(requests, spans, size, dead)
+        return SpoolDepth(requests, items, size, dead)
 
     def close(self) -> None:
         """Write what was queued and close the file."""
@@ -221,6 +236,7 @@ class Spool:
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA wal_autocheckpoint=4000")
             connection.executescript(_SCHEMA)
+            _add_signals(connection)
         except sqlite3.Error as error:
             raise SpoolError(
                 f"The spool {self._path} cannot be opened: {error}. Check that the directory is "
@@ -239,11 +255,15 @@ class Spool:
 
     def _batch(self, batch_id: int, first_seq: int, last_seq: int) -> Batch:
         rows = self._query(
-            "SELECT seq, project, received_ns, spans, body, crc32 FROM requests"
+            "SELECT seq, project, received_ns, spans, body, signal, crc32 FROM requests"
             " WHERE seq BETWEEN ? AND ? ORDER BY seq",
             (first_seq, last_seq),
         )
-        requests = [SpooledRequest(*row[:5]) for row in rows if zlib.crc32(row[4]) == row[5]]
+        requests = [
+            SpooledRequest(seq, project, received_ns, items, body, Signal(signal))
+            for seq, project, received_ns, items, body, signal, crc32 in rows
+            if zlib.crc32(body) == crc32
+        ]
         if len(requests) < len(rows):
             kept = {r.seq for r in requests}
             self._commit(_burial([row[0] for row in rows if row[0] not in kept], _DAMAGED))
@@ -311,13 +331,25 @@ class Spool:
         return group, False
 
 
+def _add_signals(connection: sqlite3.Connection) -> None:
+    """Bring a file of a version that knew traces only to the present form."""
+    for table in ("requests", "dead_letters"):
+        columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+        if "signal" not in columns:
+            connection.execute(
+                f"ALTER TABLE {table} ADD COLUMN signal TEXT NOT NULL DEFAULT '{Signal.TRACES}'"
+            )
+
+
 def _burial(seqs: list[int], reason: str) -> Callable[[sqlite3.Connection], object]:
     """Return the work that moves requests to the dead letters."""
 
     def move(connection: sqlite3.Connection) -> None:
         for seq in seqs:
             connection.execute(
-                "INSERT INTO dead_letters SELECT *, ? FROM requests WHERE seq = ?", (reason, seq)
+                f"INSERT INTO dead_letters ({_COLUMNS}, reason)"
+                f" SELECT {_COLUMNS}, ? FROM requests WHERE seq = ?",
+                (reason, seq),
             )
             connection.execute("DELETE FROM requests WHERE seq = ?", (seq,))
 

@@ -15,7 +15,8 @@ from multiprocessing.connection import Connection
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spanledger_collector.decode import Body, Decoded, decode_traces
+from spanledger_collector.decode import Body
+from spanledger_collector.decode_batch import decode_batch
 from spanledger_collector.errors import CollectorError
 from spanledger_storage.errors import StoreError
 from spanledger_storage.store import Store, StoreSettings
@@ -23,6 +24,8 @@ from spanledger_storage.store import Store, StoreSettings
 _DAY_NS = 86_400 * 10**9
 _MOST_DAYS = 500
 _MOST_ROWS = 100_000
+_TIMES = {"spans": "start_time", "logs": "time", "metric_points": "time"}
+"""Tables partitioned by day, and the column of the day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +95,13 @@ def _serve(pipe: Connection, settings: StoreSettings) -> None:
         except (EOFError, OSError):
             return
         try:
-            decoded = decode_traces(job.bodies, job.flush_id, job.ingested_at_ns)
+            tables = decode_batch(job.bodies, job.flush_id, job.ingested_at_ns)
         except Exception as error:  # whatever it is, these bytes are at fault: the rest goes on
             pipe.send(StoreOutcome(f"{type(error).__name__}: {error}", permanent=True))
             continue
         try:
             store = store or Store.connect(settings)
-            store_rows(store, decoded, job.flush_id)
+            store_rows(store, tables, job.flush_id)
             outcome = StoreOutcome()
         except StoreError as error:
             outcome = StoreOutcome(str(error), error.permanent)
@@ -107,38 +110,39 @@ def _serve(pipe: Connection, settings: StoreSettings) -> None:
         pipe.send(outcome)
 
 
-def store_rows(store: Store, decoded: Decoded, flush_id: str) -> None:
-    """Insert the rows of a batch: messages, spans, then the note to the jobs.
-
-    The order matters: whoever sees the note finds the spans, and whoever sees a span finds its
-    messages.
+def store_rows(store: Store, tables: Sequence[tuple[str, pa.Table]], flush_id: str) -> None:
+    """Insert the rows of a batch, table by table in this order.
 
     Raises:
         StoreError: ``permanent`` tells whether the rows are at fault.
     """
-    store.insert("messages", decoded.messages, token=f"{flush_id}/messages")
-    for number, rows in enumerate(parts_of(decoded.spans)):
-        store.insert("spans", rows, token=f"{flush_id}/spans/{number}")
-    store.insert("touches", decoded.touches, token=f"{flush_id}/touches")
+    for table, rows in tables:
+        time = _TIMES.get(table)
+        if time is None:
+            store.insert(table, rows, token=f"{flush_id}/{table}")
+            continue
+        for number, part in enumerate(parts_of(rows, time)):
+            store.insert(table, part, token=f"{flush_id}/{table}/{number}")
 
 
-def parts_of(spans: pa.Table) -> Iterator[pa.Table]:
+def parts_of(rows: pa.Table, time: str = "start_time") -> Iterator[pa.Table]:
     """Yield the rows in parts the engine can take; the same rows give the same parts.
 
-    Ordinary batches come whole. A request of very many small spans is divided by rows, and one
-    with times all over the calendar by days, because a day is a partition.
+    Ordinary batches come whole. A request of very many small rows is divided by rows, and one
+    with times all over the calendar by days, because a day is a partition. ``time`` names the
+    column that decides the partition.
     """
-    for part in _by_days(spans):
+    for part in _by_days(rows, time):
         for first in range(0, part.num_rows, _MOST_ROWS):
             yield part.slice(first, _MOST_ROWS)
 
 
-def _by_days(spans: pa.Table, most: int = _MOST_DAYS) -> Iterator[pa.Table]:
-    days = pc.divide(spans["start_time"].cast(pa.int64()), _DAY_NS)
+def _by_days(rows: pa.Table, time: str, most: int = _MOST_DAYS) -> Iterator[pa.Table]:
+    days = pc.divide(rows[time].cast(pa.int64()), _DAY_NS)
     distinct = pc.unique(days).sort()
     if len(distinct) <= most:
-        yield spans
+        yield rows
         return
     for first in range(0, len(distinct), most):
         part = distinct.slice(first, most)
-        yield spans.filter(pc.is_in(days, value_set=part))
+        yield rows.filter(pc.is_in(days, value_set=part))

@@ -78,6 +78,13 @@ def render(value: Value) -> str:
     return "" if value is None else dump_json(value).decode("utf-8")
 
 
+def render_all(attributes: Attributes) -> dict[str, str]:
+    """Return attributes as the stored maps hold them."""
+    return {
+        key: value if type(value) is str else render(value) for key, value in attributes.items()
+    }
+
+
 def dump_json(value: object) -> bytes:
     """Return compact JSON with sorted keys: bytes as base64, NaN and infinities as their names.
 
@@ -205,6 +212,11 @@ def usd(value: Value) -> Decimal | None:
         return amount.quantize(_USD_STEP) if 0 <= amount < _MAX_USD else None
     except InvalidOperation:  # not a number, or NaN, which does not compare
         return None
+
+
+def paid(value: Value) -> Decimal | None:
+    """Read an amount above zero: a cost of zero is a missing price list."""
+    return usd(value) or None
 
 
 def _nanoseconds(value: Value, factor: int) -> int | None:

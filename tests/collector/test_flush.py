@@ -7,6 +7,7 @@ import pytest
 
 from spanledger_collector.errors import Unavailable
 from spanledger_collector.flush import Flusher
+from spanledger_collector.signals import Signal
 from spanledger_collector.spool import Batch, Spool
 from spanledger_collector.store_process import (
     StoreJob,
@@ -17,6 +18,7 @@ from spanledger_collector.store_process import (
 from spanledger_storage.store import Store, StoreSettings
 from tests.instance import wait_until
 from tests.otlp import request, span
+from tests.signals import counter, logs, metrics, record
 
 
 def spooled(directory: Path, *bodies: bytes) -> Spool:
@@ -47,6 +49,25 @@ def test_one_request_that_cannot_be_decoded_does_not_take_others_with_it(
     spool = spooled(tmp_path, good("a"), b"\xff\xff\xff", good("b"), good("c"))
     drain(spool, store.settings)
     assert stored(store) == ["a", "b", "c"]
+    assert spool.depth().dead_letters == 1
+    spool.close()
+
+
+def test_signals_that_come_together_are_stored_in_their_tables_under_their_project(
+    tmp_path: Path, store: Store
+) -> None:
+    spool = Spool(tmp_path / "spool.db", max_bytes=1 << 30)
+    bodies = {
+        Signal.TRACES: good("a"),
+        Signal.LOGS: logs(record("e", "hi", time_ns=time.time_ns())).SerializeToString(),
+        Signal.METRICS: metrics(counter("m", 1, 1, time.time_ns(), {})).SerializeToString(),
+    }
+    for signal, body in bodies.items():
+        spool.append("mine", body, 1, time.time_ns(), signal).result(5)
+    spool.append("mine", b"\xff\xff", 1, time.time_ns(), Signal.METRICS).result(5)
+    drain(spool, store.settings)
+    for table in ("spans", "logs", "metric_points"):
+        assert store.sql_rows(f"SELECT project FROM {table}") == [{"project": "mine"}]
     assert spool.depth().dead_letters == 1
     spool.close()
 

@@ -114,9 +114,9 @@ def test_other_methods_and_paths(collector: RunningCollector) -> None:
     assert refused.status_code == 405
     assert refused.headers["allow"] == "POST"
     assert httpx.post(f"{collector.url}/v1/nothing").status_code == 404
-    metrics = httpx.post(f"{collector.url}/v1/metrics", content=b"", headers=PROTOBUF)
-    assert metrics.status_code == 404
-    assert "OTEL_METRICS_EXPORTER" in Status.FromString(metrics.content).message
+    profiles = httpx.post(f"{collector.url}/v1development/profiles", content=b"", headers=PROTOBUF)
+    assert profiles.status_code == 404
+    assert "profiles" in Status.FromString(profiles.content).message
 
 
 def test_an_empty_request_is_a_success(collector: RunningCollector) -> None:

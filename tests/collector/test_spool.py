@@ -1,9 +1,11 @@
 import sqlite3
+import zlib
 from pathlib import Path
 
 import pytest
 
 from spanledger_collector.errors import Unavailable
+from spanledger_collector.signals import Signal
 from spanledger_collector.spool import Spool, SpoolError
 
 
@@ -100,6 +102,69 @@ def test_a_buried_request_keeps_its_bytes_and_the_reason(tmp_path: Path) -> None
             (b"body 0", "cannot be stored")
         ]
     file.close()
+
+
+def test_a_request_keeps_its_signal_also_as_a_dead_letter(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path)
+    for signal in Signal:
+        spool.append("p", signal.encode(), 1, 0, signal).result(5)
+    spool.close()
+    again = open_spool(tmp_path)
+    batch = again.take(100, 1 << 20)
+    assert batch is not None
+    assert [r.signal for r in batch.requests] == [r.body.decode() for r in batch.requests]
+    again.bury(batch, "cannot be stored")
+    again.close()
+    with sqlite3.connect(tmp_path / "spool.db") as file:
+        buried = file.execute("SELECT body, signal FROM dead_letters ORDER BY seq").fetchall()
+    file.close()
+    assert buried == [(signal.encode(), signal) for signal in Signal]
+
+
+_FIRST_VERSION = """
+CREATE TABLE meta (spool_id TEXT NOT NULL);
+CREATE TABLE requests (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT NOT NULL, received_ns INTEGER NOT NULL,
+    spans INTEGER NOT NULL, crc32 INTEGER NOT NULL, body BLOB NOT NULL
+);
+CREATE TABLE batches (
+    batch_id INTEGER PRIMARY KEY AUTOINCREMENT, first_seq INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL
+);
+CREATE TABLE dead_letters (
+    seq INTEGER PRIMARY KEY, project TEXT NOT NULL, received_ns INTEGER NOT NULL,
+    spans INTEGER NOT NULL, crc32 INTEGER NOT NULL, body BLOB NOT NULL, reason TEXT NOT NULL
+);
+INSERT INTO meta VALUES ('the-id');
+INSERT INTO requests VALUES (4, 'default', 9, 2, 0, 'x'), (5, 'default', 9, 1, 0, 'x');
+INSERT INTO batches VALUES (7, 4, 4);
+INSERT INTO dead_letters VALUES (1, 'default', 9, 2, 0, 'dead', 'why');
+"""
+
+
+def test_a_file_of_the_version_that_knew_traces_only_opens_and_drains(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "spool.db") as file:
+        file.executescript(_FIRST_VERSION)
+        for seq, body in ((4, b"old 4"), (5, b"old 5")):
+            file.execute(
+                "UPDATE requests SET body = ?, crc32 = ? WHERE seq = ?",
+                (body, zlib.crc32(body), seq),
+            )
+    file.close()
+    spool = open_spool(tmp_path)
+    spool.append("default", b"new", 1, 10, Signal.LOGS).result(5)
+    frozen = spool.take(100, 1 << 20)
+    rest = spool.take(100, 1 << 20)
+    assert frozen is not None
+    assert rest is not None
+    assert frozen.flush_id == "the-id-7", "what it may have stored already is told by this name"
+    assert [(r.body, r.signal) for r in frozen.requests + rest.requests] == [
+        (b"old 4", Signal.TRACES), (b"old 5", Signal.TRACES), (b"new", Signal.LOGS),
+    ]  # fmt: skip
+    spool.finish(frozen)
+    spool.bury(rest, "cannot be stored")
+    assert (spool.depth().requests, spool.depth().dead_letters) == (0, 3)
+    spool.close()
 
 
 def test_damaged_bytes_are_set_aside_and_the_rest_goes_on(tmp_path: Path) -> None:

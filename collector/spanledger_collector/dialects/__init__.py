@@ -9,13 +9,45 @@ from collections.abc import KeysView
 from functools import lru_cache
 
 from spanledger_collector.dialects.base import Dialect
+from spanledger_collector.dialects.claude_code import CLAUDE_CODE
 from spanledger_collector.dialects.generic import GENERIC
+from spanledger_collector.dialects.google_adk import GOOGLE_ADK
+from spanledger_collector.dialects.haystack import HAYSTACK
+from spanledger_collector.dialects.inference_server import INFERENCE_SERVER
+from spanledger_collector.dialects.langfuse import LANGFUSE
+from spanledger_collector.dialects.langsmith import LANGSMITH
+from spanledger_collector.dialects.litellm import LITELLM
+from spanledger_collector.dialects.logfire import LOGFIRE
+from spanledger_collector.dialects.mcp import MCP
 from spanledger_collector.dialects.openinference import OPENINFERENCE
+from spanledger_collector.dialects.openlit import OPENLIT
 from spanledger_collector.dialects.openllmetry import OPENLLMETRY
 from spanledger_collector.dialects.otel_genai import OTEL_GENAI
+from spanledger_collector.dialects.pydantic_ai import PYDANTIC_AI
 from spanledger_collector.dialects.strands import STRANDS
+from spanledger_collector.dialects.temporal import TEMPORAL
+from spanledger_collector.dialects.vercel import VERCEL
 
-REGISTRY: tuple[Dialect, ...] = (OPENINFERENCE, OPENLLMETRY, STRANDS, OTEL_GENAI, GENERIC)
+REGISTRY: tuple[Dialect, ...] = (
+    OPENINFERENCE,
+    LANGFUSE,
+    LANGSMITH,
+    LITELLM,
+    LOGFIRE,
+    OPENLIT,
+    CLAUDE_CODE,
+    VERCEL,
+    HAYSTACK,
+    GOOGLE_ADK,
+    INFERENCE_SERVER,
+    TEMPORAL,
+    MCP,
+    PYDANTIC_AI,
+    OPENLLMETRY,
+    STRANDS,
+    OTEL_GENAI,
+    GENERIC,
+)
 """In the order their markers are looked for; the last one reads every span left."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -35,6 +35,22 @@ class Content:
     output_messages: tuple[str, ...] = ()
     tool_arguments: tuple[str, ...] = ()
     tool_result: tuple[str, ...] = ()
+    keys: frozenset[str] = field(init=False, repr=False)
+    """All of them: a span without any of these need not be searched for each."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self,
+            "keys",
+            frozenset(
+                self.tool_definitions
+                + self.system
+                + self.input_messages
+                + self.output_messages
+                + self.tool_arguments
+                + self.tool_result
+            ),
+        )
 
 
 @dataclass(slots=True)

@@ -46,6 +46,9 @@ def read_content(
     the draft's attributes; what is not understood stays there.
     """
     attributes = draft.attributes
+    is_held = draft.definitions or draft.inputs or draft.outputs
+    if not is_held and attributes.keys().isdisjoint(content.keys):
+        return [], []
     inputs: list[bytes] = []
     if draft.definitions:
         inputs += store.add(project, [{"role": "tool_definitions", "parts": draft.definitions}])

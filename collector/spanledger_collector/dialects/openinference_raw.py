@@ -13,6 +13,8 @@ from typing import cast
 import orjson
 
 from spanledger_collector.dialects.base import Draft
+from spanledger_collector.dialects.nested import HISTORY_KEYS, TOOL_KEYS, at, without_answer
+from spanledger_collector.dialects.raw_usage import fill_usage
 from spanledger_collector.dialects.vocabulary import finish_reason
 from spanledger_collector.values import (
     Attributes,
@@ -44,11 +46,6 @@ _PARAMETERS: tuple[tuple[str, str, Reader], ...] = (
     ("service_tier", "service_tier", text),
 )
 _PARAMETER_KEYS = ("llm.invocation_parameters", "embedding.invocation_parameters")
-_TOOL_KEYS = frozenset({"tools", "functions"})
-_HISTORY_KEYS = frozenset({"messages", "input", "instructions", "system", "prompt", "prompts"})
-_ANSWER_KEYS = frozenset(
-    {"content", "text", "tool_calls", "arguments", "summary", "additional_kwargs", "thinking"}
-)
 _REPR_ID = re.compile(r"\w+\(id='([\w.-]+)'")  # a dumped response object, as smolagents writes it
 _LOCAL_IDS = ("run-", "lc_run-", "run--")  # LangChain's own message ids, not the provider's
 
@@ -100,41 +97,31 @@ def _read_parameters(draft: Draft) -> None:
 
 def _response_id(response: dict[str, object]) -> str | None:
     """Return the provider's id: of the response itself, or inside a LangChain result."""
-    candidates = [response.get("id"), _at(response, "llm_output", "id")]
-    message = _at(response, "generations", 0, 0, "message", "kwargs")
-    candidates += [_at(message, "response_metadata", "id"), _at(message, "id")]
+    given = response.get("id")
+    if _is_providers(given):
+        return cast("str", given)
+    message = at(response, "generations", 0, 0, "message", "kwargs")
+    candidates = [at(response, "llm_output", "id"), at(message, "response_metadata", "id")]
+    candidates.append(at(message, "id"))
     raw = response.get("raw")
     if isinstance(raw, str) and (found := _REPR_ID.match(raw)):
         candidates.append(found[1])
-    for candidate in candidates:
-        if isinstance(candidate, str) and candidate and not candidate.startswith(_LOCAL_IDS):
-            return candidate
-    return None
+    return next((cast("str", given) for given in candidates if _is_providers(given)), None)
+
+
+def _is_providers(given: object) -> bool:
+    return isinstance(given, str) and given != "" and not given.startswith(_LOCAL_IDS)
 
 
 def _read_usage(draft: Draft, response: dict[str, object]) -> None:
     """Fill what only the provider's own usage object says."""
-    split = _at(response, "usage", "cache_creation")
-    if isinstance(split, dict):
-        draft.fill("cache_write_5m_tokens", count(split.get("ephemeral_5m_input_tokens")))
-        draft.fill("cache_write_1h_tokens", count(split.get("ephemeral_1h_input_tokens")))
-    tier = text(cast("Value", response.get("service_tier")))
-    if tier is None:
-        tier = text(_at(response, "usage", "service_tier"))
-    tier = tier or text(_at(response, "llm_output", "service_tier"))
+    told = response.get("llm_output", response)  # LangChain puts it one level down
+    usage = at(told, "usage") or at(told, "token_usage")
+    tier = text(at(told, "service_tier")) or text(at(usage, "service_tier"))
     if tier:  # what was served counts, not what was asked for
         draft.row["service_tier"] = tier
+    fill_usage(draft, usage if isinstance(usage, dict) else None)
     draft.fill("finish_reason", finish_reason(cast("Value", response.get("stop_reason"))))
-
-
-def _at(value: object, *path: str | int) -> Value:
-    """Return the value at a path of keys and indexes, ``None`` where it breaks off."""
-    for step in path:
-        if isinstance(step, int):
-            value = value[step] if isinstance(value, list) and len(value) > step else None
-        else:
-            value = value.get(step) if isinstance(value, dict) else None
-    return cast("Value", value)
 
 
 def _shorten_request(draft: Draft, request: object) -> None:
@@ -142,7 +129,7 @@ def _shorten_request(draft: Draft, request: object) -> None:
     if isinstance(request, dict):
         if _history_length(request) > len(draft.inputs):
             return  # the flat keys lost some to a limit: the JSON is the fuller record
-        held = _HISTORY_KEYS | _TOOL_KEYS if draft.definitions else _HISTORY_KEYS
+        held = HISTORY_KEYS | TOOL_KEYS if draft.definitions else HISTORY_KEYS
         _put(attributes, "input", {k: v for k, v in request.items() if k not in held})
     elif isinstance(request, list):
         if len(request) <= len(draft.inputs):
@@ -164,31 +151,20 @@ def _history_length(request: dict[str, object]) -> int:
 def _shorten_response(draft: Draft, response: object) -> None:
     attributes = draft.attributes
     if isinstance(response, dict):  # the Responses API echoes what it was asked
-        echoed = _HISTORY_KEYS | _TOOL_KEYS if draft.definitions else _HISTORY_KEYS
+        echoed = HISTORY_KEYS | TOOL_KEYS if draft.definitions else HISTORY_KEYS
         response = {key: item for key, item in response.items() if key not in echoed}
     if isinstance(response, (dict, list)):
-        _put(attributes, "output", _without_answer(response))
+        _put(attributes, "output", without_answer(response))
     elif _says(draft.outputs[-1], attributes.get("output.value")):
         _put(attributes, "output", {})
-
-
-def _without_answer(value: object) -> object:
-    if isinstance(value, dict):
-        return {
-            key: _without_answer(item)
-            for key, item in value.items()
-            # The Responses API echoes its output format, an object, under "text".
-            if key not in _ANSWER_KEYS or (key == "text" and isinstance(item, dict))
-        }
-    return [_without_answer(item) for item in value] if isinstance(value, list) else value
 
 
 def _drop_tools(attributes: Attributes, key: str) -> None:
     dumped = attributes.get(key)
     if isinstance(dumped, str) and ('"tools"' in dumped or '"functions"' in dumped):
         parsed = parse_json(dumped)
-        if isinstance(parsed, dict) and not _TOOL_KEYS.isdisjoint(parsed):
-            rest = {k: v for k, v in parsed.items() if k not in _TOOL_KEYS}
+        if isinstance(parsed, dict) and not TOOL_KEYS.isdisjoint(parsed):
+            rest = {k: v for k, v in parsed.items() if k not in TOOL_KEYS}
             attributes[key] = orjson.dumps(rest).decode("utf-8")
 
 

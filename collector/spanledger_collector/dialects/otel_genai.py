@@ -121,6 +121,8 @@ ACTORS = {
 
 OPERATIONS = {
     "chat": "llm",
+    "chat.completions": "llm",
+    "text.completions": "llm",
     "generate_content": "llm",
     "text_completion": "llm",
     "completion": "llm",
@@ -181,9 +183,9 @@ OTEL_GENAI = Dialect(
         "opentelemetry.instrumentation.openai_v2",
         "opentelemetry.util.genai",
         "com.anthropic.sdk.",
-        "pydantic-ai",
         "agent_framework",
-        "mcp-python-sdk",
+        "autogen-core",
+        "semantic_kernel",
     ),
     markers=MARKERS,
     columns=COLUMNS,

@@ -28,12 +28,27 @@ _PROVIDERS = {
     "moonshotai": "moonshot_ai",
     "watsonx": "ibm.watsonx.ai",
     "xai": "x_ai",
+    "gcp.vertex.agent": "gcp.vertex_ai",
     # Frameworks, which name themselves where the provider belongs.
     "langchain": "",
     "langgraph": "",
     "strands-agents": "",
+    "autogen": "",
+    "haystack": "",
+    "unknown": "",
 }
 _API_SUFFIXES = (".chat", ".messages", ".responses", ".completion", ".embedding")
+
+# How the names of models start, where nobody says whose they are.
+_MODEL_STARTS = {
+    "anthropic": ("claude",),
+    "cohere": ("command", "embed-english", "embed-multilingual"),
+    "deepseek": ("deepseek-",),
+    "gcp.gen_ai": ("gemini",),
+    "mistral_ai": ("codestral", "ministral", "mistral-", "pixtral"),
+    "openai": ("chatgpt", "gpt-", "o1", "o3", "o4", "text-embedding-3", "text-embedding-ada"),
+    "x_ai": ("grok-",),
+}
 
 _FINISH_REASONS = {
     "end_turn": "stop",
@@ -67,6 +82,14 @@ def provider(value: Value) -> str | None:
     """Read a provider under its well-known OpenTelemetry name."""
     name = text(value)
     return _provider(name) if name and len(name) < 200 else None
+
+
+@lru_cache(maxsize=256)
+def provider_of_model(model: str) -> str | None:
+    """Return the maker of a model with a well-known name, for spans that do not say."""
+    name = model.strip().lower()
+    found = (maker for maker, starts in _MODEL_STARTS.items() if name.startswith(starts))
+    return next(found, None)
 
 
 def finish_reason(value: Value) -> str | None:

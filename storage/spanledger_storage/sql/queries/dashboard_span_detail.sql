@@ -1,8 +1,22 @@
 -- What does one span say, in full?
 -- Parameters: project; trace_id; span_id; hours_s: unix seconds, from dashboard_trace_hours.
 -- Columns: those of spans that a reader wants, times as unix ns, message hashes as hex, events
--- and links as parallel lists. One row, none when the span does not exist.
+-- and links as parallel lists. One row, none when the span does not exist. A span without messages
+-- of its own shows those of the log records written in it, in their order.
 -- Sort key used: (project, toStartOfHour(start_time), trace_id).
+WITH
+    (
+        SELECT arraySort(groupArray((start_time, span_id, input_messages, output_messages)))
+        FROM spans FINAL
+        WHERE project = {project:String}
+            AND toStartOfHour(start_time) IN (
+                SELECT toDateTime(arrayJoin({hours_s:Array(UInt32)}), 'UTC')
+            )
+            AND trace_id = {trace_id:String}
+            AND parent_span_id = {span_id:String}
+            AND kind = 'log'
+    ) AS records,
+    empty(input_messages) AND empty(output_messages) AS is_silent
 SELECT
     span_id,
     parent_span_id,
@@ -54,8 +68,14 @@ SELECT
     tool_name,
     tool_call_id,
     tool_outcome,
-    arrayMap(h -> lower(hex(h)), input_messages) AS input_hashes,
-    arrayMap(h -> lower(hex(h)), output_messages) AS output_hashes,
+    arrayMap(
+        h -> lower(hex(h)),
+        if(is_silent, arrayFlatten(arrayMap(r -> r.3, records)), input_messages)
+    ) AS input_hashes,
+    arrayMap(
+        h -> lower(hex(h)),
+        if(is_silent, arrayFlatten(arrayMap(r -> r.4, records)), output_messages)
+    ) AS output_hashes,
     tool_arguments,
     tool_result,
     attributes,

@@ -52,6 +52,7 @@ SELECT
     response_id,
     request_id,
     attempts,
+    kind,
     tool_name,
     tool_call_id,
     flags

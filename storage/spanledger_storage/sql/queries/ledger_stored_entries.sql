@@ -1,10 +1,11 @@
 -- What does the ledger say now about these traces?
 -- Parameters: project; hours (UTC start hours, UNIX seconds) and trace_ids, two lists of one
 --   length: pair i is one hour in which one trace has spans.
--- Result: one row per entry that holds; time_ns in UTC nanoseconds, costs in USD.
+-- Result: one row per entry that holds; time_ns in UTC nanoseconds, costs in USD,
+--   version as written.
 -- Relies on the sort key of ledger (project, start hour, trace_id, entry_id).
 SELECT
-    * EXCEPT (time, is_deleted, version),
+    * EXCEPT (time, is_deleted),
     toUnixTimestamp64Nano(time) AS time_ns
 FROM ledger FINAL
 WHERE project = {project:String}

@@ -6,4 +6,5 @@ SELECT DISTINCT project, trace_id
 FROM touches
 WHERE touched_at >= fromUnixTimestamp64Micro({since_us:Int64}, 'UTC')
     AND flush_id IN {flush_ids:Array(String)}
+    AND trace_id != ''  -- that is how metrics are noted, which have none
 ORDER BY project, trace_id

@@ -1,10 +1,11 @@
 -- What do the stored trajectories of these traces say?
 -- Parameters: project; hours (UTC start hours, UNIX seconds) and trace_ids, two lists of one
 --   length: pair i is one hour in which one trace has spans.
--- Result: one row per trajectory that holds; start_ns and end_ns in UTC nanoseconds, cost in USD.
+-- Result: one row per trajectory that holds; start_ns and end_ns in UTC nanoseconds, cost in USD,
+--   version as written.
 -- Relies on the sort key of trajectories (project, start hour, trajectory_id).
 SELECT
-    * EXCEPT (start_time, end_time, is_deleted, version),
+    * EXCEPT (start_time, end_time, is_deleted),
     toUnixTimestamp64Nano(start_time) AS start_ns,
     toUnixTimestamp64Nano(end_time) AS end_ns
 FROM trajectories FINAL

@@ -1,0 +1,85 @@
+"""LiteLLM's OpenTelemetry callback, in its three modes.
+
+https://docs.litellm.ai/docs/observability/opentelemetry_integration
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from spanledger_collector.dialects.base import Draft, sources
+from spanledger_collector.dialects.openllmetry import OPENLLMETRY
+from spanledger_collector.dialects.otel_genai import OPERATIONS
+from spanledger_collector.dialects.raw_usage import fill_usage, parse_usage
+from spanledger_collector.dialects.vocabulary import provider
+from spanledger_collector.values import paid, parse_json, text
+
+# Functions of LiteLLM, which it writes as the operation. "raw_gen_ai_request", a child of the
+# call with the provider's own parameters, has none.
+_CALLS = {
+    **OPERATIONS,
+    "aembedding": "embedding",
+    "text_completion": "llm",
+    "atext_completion": "llm",
+    "responses": "llm",
+    "aresponses": "llm",
+    "anthropic_messages": "llm",
+    "generate_content": "llm",
+    "agenerate_content": "llm",
+}
+_RAW = "raw_gen_ai_request"
+
+
+def _interpret(draft: Draft) -> None:
+    row, attributes = draft.row, draft.attributes
+    if draft.span.name == _RAW:
+        row["role"] = "other"
+        return
+    if OPENLLMETRY.interpret is not None:
+        OPENLLMETRY.interpret(draft)
+    if row["role"] not in ("llm", "embedding"):
+        return
+    fill_usage(draft, parse_usage(attributes.get("metadata.usage_object")))
+    maker, found, _ = str(attributes.get("litellm.provider.model", "")).partition("/")
+    draft.fill("provider", provider(maker) if found else None)
+    if row["reported_cost_usd"] is None:
+        hidden = parse_json(attributes.get("hidden_params"))
+        if isinstance(hidden, dict):
+            draft.fill("reported_cost_usd", paid(hidden.get("response_cost")))
+
+
+LITELLM = replace(
+    OPENLLMETRY,
+    name="litellm",
+    scopes=("litellm",),
+    markers=frozenset({"litellm.call_id", "metadata.usage_object"}),
+    columns={
+        **OPENLLMETRY.columns,
+        **sources("request_model", text, "gen_ai.request.model", "litellm.provider.model"),
+        **sources("reported_cost_usd", paid, "gen_ai.cost.total_cost", "litellm.cost.total"),
+        **sources(
+            "session_id",
+            text,
+            "gen_ai.conversation.id",
+            "session.id",
+            "metadata.session_id",
+            "litellm.metadata.session_id",
+        ),
+        **sources(
+            "user_id",
+            text,
+            "user.id",
+            "llm.user",
+            "metadata.user_api_key_end_user_id",
+            "litellm.metadata.user_api_key_end_user_id",
+            "metadata.user_api_key_user_id",
+            "litellm.metadata.user_api_key_user_id",
+        ),
+    },
+    roles=(
+        ("gen_ai.operation.name", _CALLS),
+        ("litellm.call_type", _CALLS),
+        ("llm.request.type", _CALLS),
+    ),
+    interpret=_interpret,
+)

@@ -1,0 +1,241 @@
+"""Usage objects as providers and frameworks send them, inside attributes as JSON or Python's repr.
+
+One reader for the shapes of OpenAI (chat and Responses), Anthropic, Gemini, Bedrock, LangChain,
+LiteLLM and the Vercel AI SDK: they differ in names, and in whether input includes the cache.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import TypeAlias, cast
+
+from spanledger_collector.dialects.base import Draft
+from spanledger_collector.values import Value, count, parse_json, text
+
+_Table: TypeAlias = "dict[str, str | _Table]"
+
+_LIFETIMES: _Table = {
+    "ephemeral_5m_input_tokens": "cache_write_5m_tokens",
+    "ephemeral_1h_input_tokens": "cache_write_1h_tokens",
+    "ttl_30m_tokens": "cache_write_5m_tokens",  # OpenAI's short lifetime, and its long one
+    "ttl_12h_tokens": "cache_write_1h_tokens",
+}
+_INPUT_DETAILS: _Table = {
+    **_LIFETIMES,
+    "cached_tokens": "cache_read_tokens",
+    "cache_read": "cache_read_tokens",
+    "cacheReadTokens": "cache_read_tokens",
+    "cache_write_tokens": "cache_write_tokens",
+    "cache_creation_tokens": "cache_write_tokens",
+    "cache_creation": "cache_write_tokens",
+    "cacheWriteTokens": "cache_write_tokens",
+    "cache_write_tokens_details": _LIFETIMES,
+    "cache_creation_token_details": _LIFETIMES,
+    "audio_tokens": "audio_input_tokens",
+    "audio": "audio_input_tokens",
+    "image_tokens": "image_tokens",
+    "image": "image_tokens",
+    "cached_tokens_details": {"audio_tokens": "cache_read_audio_tokens"},
+}
+_OUTPUT_DETAILS: _Table = {
+    "reasoning_tokens": "reasoning_tokens",
+    "thinking_tokens": "reasoning_tokens",
+    "reasoning": "reasoning_tokens",
+    "reasoningTokens": "reasoning_tokens",
+    "audio_tokens": "audio_output_tokens",
+    "audio": "audio_output_tokens",
+    "image_tokens": "image_output_tokens",
+    "image": "image_output_tokens",
+}
+_SEARCHES: _Table = {"web_search_requests": "web_searches"}
+_USAGE: _Table = {
+    "prompt_tokens": "input_tokens",
+    "input_tokens": "input_tokens",
+    "promptTokenCount": "input_tokens",
+    "prompt_token_count": "input_tokens",
+    "inputTokens": "input_tokens",
+    "promptTokens": "input_tokens",
+    "completion_tokens": "output_tokens",
+    "output_tokens": "output_tokens",
+    "candidatesTokenCount": "output_tokens",
+    "candidates_token_count": "output_tokens",
+    "outputTokens": "output_tokens",
+    "completionTokens": "output_tokens",
+    "cache_read_input_tokens": "cache_read_tokens",
+    "cachedContentTokenCount": "cache_read_tokens",
+    "cached_content_token_count": "cache_read_tokens",
+    "cacheReadInputTokens": "cache_read_tokens",
+    "cachedInputTokens": "cache_read_tokens",
+    "cachedPromptTokens": "cache_read_tokens",
+    "cached_input_tokens": "cache_read_tokens",
+    "cache_creation_input_tokens": "cache_write_tokens",
+    "cacheCreationInputTokens": "cache_write_tokens",
+    "cacheWriteInputTokens": "cache_write_tokens",
+    "cache_write_input_tokens": "cache_write_tokens",
+    "thoughtsTokenCount": "reasoning_tokens",
+    "thoughts_token_count": "reasoning_tokens",
+    "reasoningTokens": "reasoning_tokens",
+    "cache_creation": _LIFETIMES,
+    "prompt_tokens_details": _INPUT_DETAILS,
+    "input_tokens_details": _INPUT_DETAILS,
+    "input_token_details": _INPUT_DETAILS,
+    "inputTokenDetails": _INPUT_DETAILS,
+    "completion_tokens_details": _OUTPUT_DETAILS,
+    "output_tokens_details": _OUTPUT_DETAILS,
+    "output_token_details": _OUTPUT_DETAILS,
+    "outputTokenDetails": _OUTPUT_DETAILS,
+    "server_tool_use": _SEARCHES,
+}
+# Gemini: a list with one entry per modality. https://ai.google.dev/api/generate-content
+_MODALITIES = (
+    ("promptTokensDetails", "prompt_tokens_details", "AUDIO", "audio_input_tokens"),
+    ("promptTokensDetails", "prompt_tokens_details", "IMAGE", "image_tokens"),
+    ("cacheTokensDetails", "cache_tokens_details", "AUDIO", "cache_read_audio_tokens"),
+    ("candidatesTokensDetails", "candidates_tokens_details", "AUDIO", "audio_output_tokens"),
+    ("candidatesTokensDetails", "candidates_tokens_details", "IMAGE", "image_output_tokens"),
+)
+_GEMINI = frozenset({"candidatesTokenCount", "candidates_token_count", "promptTokenCount"})
+_TOOL_PROMPTS = ("toolUsePromptTokenCount", "tool_use_prompt_token_count")
+# Anthropic and Bedrock count input without what these say beside it.
+_CACHE_APART = frozenset(
+    {
+        "cache_read_input_tokens",
+        "cache_creation_input_tokens",
+        "cache_creation",
+        "cacheReadInputTokens",
+        "cacheWriteInputTokens",
+    }
+)
+# Others add these keys to an input total that includes them (LiteLLM, OpenAI's chat shape).
+_CACHE_INSIDE = frozenset({"prompt_tokens", "promptTokens", "input_tokens_details"})
+_LONGEST_REPR = 8_192
+_MOST_BRACKETS = 32  # a usage object has about five; nesting costs the parser stack
+TOTALS = ("input_tokens", "output_tokens")
+
+
+def parse_usage(value: Value) -> dict[str, object] | None:
+    """Return the map in a JSON text or in Python's repr of a dict, or the map itself."""
+    parsed = parse_json(value)
+    if isinstance(parsed, dict):
+        return cast("dict[str, object]", parsed)
+    return _parse_repr(value) if isinstance(value, str) and value[:2] == "{'" else None
+
+
+def _parse_repr(written: str) -> dict[str, object] | None:
+    if len(written) > _LONGEST_REPR:
+        return None
+    if sum(map(written.count, "([{")) > _MOST_BRACKETS or "--" in written:
+        return None
+    try:
+        parsed: object = ast.literal_eval(written)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
+    return cast("dict[str, object]", parsed) if isinstance(parsed, dict) else None
+
+
+def read_usage(usage: Mapping[str, object]) -> tuple[dict[str, int], bool]:
+    """Return the counts of a usage object by column, and whether some were no counts.
+
+    ``input_tokens`` comes out with what was read from and written to the cache, and
+    ``output_tokens`` with reasoning, as the columns want them.
+    """
+    counts: dict[str, int] = {}
+    is_bad = _walk(usage, _USAGE, counts)
+    lifetimes = _sum(counts, "cache_write_5m_tokens", "cache_write_1h_tokens")
+    if lifetimes > counts.get("cache_write_tokens", 0):
+        counts["cache_write_tokens"] = lifetimes
+    is_apart = not usage.keys().isdisjoint(_CACHE_APART) and usage.keys().isdisjoint(_CACHE_INSIDE)
+    if is_apart and "input_tokens" in counts:
+        counts["input_tokens"] += _sum(counts, "cache_read_tokens", "cache_write_tokens")
+    if not usage.keys().isdisjoint(_GEMINI):
+        _settle_gemini(usage, counts)
+    return counts, is_bad
+
+
+def _settle_gemini(usage: Mapping[str, object], counts: dict[str, int]) -> None:
+    """Add thoughts to the output and the results of tools to the input, and read modalities."""
+    if "output_tokens" in counts:
+        counts["output_tokens"] += counts.get("reasoning_tokens", 0)
+    if "input_tokens" in counts:
+        for key in _TOOL_PROMPTS:
+            counts["input_tokens"] += count(cast("Value", usage.get(key))) or 0
+    for name, python_name, modality, column in _MODALITIES:
+        listed = usage.get(name, usage.get(python_name))
+        for item in listed if isinstance(listed, list) else ():
+            if isinstance(item, dict) and item.get("modality") == modality:
+                tokens = count(item.get("tokenCount", item.get("token_count")))
+                counts[column] = counts.get(column, 0) + (tokens or 0)
+
+
+def fill_usage(draft: Draft, usage: Mapping[str, object] | None) -> None:
+    """Fill token columns from a usage object; where both know a count, the larger one counts.
+
+    Flat keys lack details more often than they invent them, and some leave cached input out.
+    """
+    if not usage:
+        return
+    counts, is_bad = read_usage(usage)
+    fill_counts(draft, counts)
+    if is_bad:
+        draft.flags.append("bad_token_count")
+    tier = text(cast("Value", usage.get("service_tier")))
+    if tier and tier.isascii():  # Python's repr can hold what is no text
+        draft.fill("service_tier", tier)
+
+
+def fill_counts(draft: Draft, counts: Mapping[str, int]) -> None:
+    """Fill token columns from counts by column, whose totals include their parts."""
+    row = draft.row
+    for column, tokens in counts.items():
+        known = row[column]
+        if isinstance(known, int) and known >= tokens:
+            continue
+        if column in TOTALS:
+            row["usage_source"] = "raw"
+        if column == "input_tokens" and isinstance(known, int) and known:
+            cached = _sum(counts, "cache_read_tokens", "cache_write_tokens")
+            if tokens == known + cached:
+                draft.flags.append("input_excluded_cache")
+        row[column] = tokens
+
+
+def add_cache_to_input(draft: Draft) -> None:
+    """Correct the input of an instrumentation known to report it without the cache."""
+    row = draft.row
+    total, read, write = (
+        row[column] for column in ("input_tokens", "cache_read_tokens", "cache_write_tokens")
+    )
+    if write is None:
+        write = _int(row["cache_write_5m_tokens"]) + _int(row["cache_write_1h_tokens"])
+    cached = _int(read) + _int(write)
+    if isinstance(total, int) and cached:
+        row["input_tokens"] = total + cached
+        draft.flags.append("input_excluded_cache")
+
+
+def _walk(usage: Mapping[str, object], table: _Table, counts: dict[str, int]) -> bool:
+    """Collect counts by column, the largest of several; return whether some were no counts."""
+    is_bad = False
+    for key, value in usage.items():
+        entry = table.get(key)
+        if entry is None or value is None:
+            continue
+        if isinstance(entry, dict):
+            if isinstance(value, dict):
+                is_bad |= _walk(cast("dict[str, object]", value), entry, counts)
+            continue
+        tokens = count(cast("Value", value))
+        if tokens is None:
+            is_bad = True
+        else:
+            counts[entry] = max(tokens, counts.get(entry, 0))
+    return is_bad
+
+
+def _sum(counts: Mapping[str, int], *columns: str) -> int:
+    return sum(counts.get(column, 0) for column in columns)
+
+
+def _int(tokens: object) -> int:
+    return tokens if isinstance(tokens, int) else 0

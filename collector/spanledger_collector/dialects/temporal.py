@@ -1,0 +1,32 @@
+"""Temporal: workflows and the attempts of their activities, around whatever calls a model.
+
+https://github.com/temporalio/sdk-python (temporalio/contrib/opentelemetry)
+"""
+
+from __future__ import annotations
+
+from spanledger_collector.dialects.base import Dialect, Draft, sources
+from spanledger_collector.dialects.generic import COMMON
+from spanledger_collector.values import text
+
+_WORKFLOW_SPANS = ("StartWorkflow", "RunWorkflow", "StartChildWorkflow", "CompleteWorkflow")
+
+
+def _interpret(draft: Draft) -> None:
+    """Read the span's name, ``<what>:<type>``; an activity may be anything, so it stays other."""
+    what, _, kind = draft.span.name.partition(":")
+    if what in _WORKFLOW_SPANS:
+        draft.row["role"] = "workflow"
+        draft.fill("workflow_name", kind)
+
+
+TEMPORAL = Dialect(
+    name="temporal",
+    scopes=("temporalio.",),
+    markers=frozenset({"temporalWorkflowID"}),
+    columns={
+        **COMMON,
+        **sources("session_id", text, "gen_ai.conversation.id", "session.id", "temporalWorkflowID"),
+    },
+    interpret=_interpret,
+)

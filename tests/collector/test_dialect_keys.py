@@ -1,0 +1,256 @@
+"""Dialects read the keys their instrumentations document, also where no recording has them."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.decoded import NOW_NS, row, tokens
+
+CLAUDE_CODE = "com.anthropic.claude_code."
+CHAT = {"gen_ai.operation.name": "chat"}
+ANTHROPIC_USAGE = {
+    "input_tokens": 113,
+    "output_tokens": 31,
+    "cache_creation_input_tokens": 3000,
+    "cache_read_input_tokens": 6000,
+    "cache_creation": {"ephemeral_5m_input_tokens": 1000, "ephemeral_1h_input_tokens": 2000},
+}
+WHOLE = (9113, 6000, 3000, 31, None)
+
+
+def lifetimes(made: dict[str, Any]) -> tuple[int | None, int | None]:
+    return made["cache_write_5m_tokens"], made["cache_write_1h_tokens"]
+
+
+# Claude Code: spans and log records.
+
+CLAUDE_COUNTS = {
+    "input_tokens": 113,
+    "output_tokens": 31,
+    "cache_read_tokens": 6000,
+    "cache_creation_tokens": 3000,
+}
+
+
+def test_claude_code_requests_leave_the_cache_out_of_input() -> None:
+    made = row(
+        {
+            "span.type": "llm_request",
+            "model": "claude-sonnet-4-5",
+            "speed": "fast",
+            "attempt": 2,
+            "ttft_ms": 49,
+            "stop_reason": "tool_use",
+            "request_id": "req_1",
+            **CLAUDE_COUNTS,
+        },
+        scope=f"{CLAUDE_CODE}tracing",
+    )
+    assert made["role"] == "llm"
+    assert tokens(made) == WHOLE
+    assert made["flags"] == ["input_excluded_cache"]
+    assert (made["provider"], made["request_model"]) == ("anthropic", "claude-sonnet-4-5")
+    assert (made["attempts"], made["ttft_ns"]) == (2, 49_000_000)
+    assert (made["finish_reason"], made["service_tier"]) == ("tool_calls", "fast")
+    assert made["request_id"] == "req_1"
+
+
+def test_claude_code_input_is_exclusive_however_small_the_cache() -> None:
+    made = row(
+        {"span.type": "llm_request", "input_tokens": 500, "cache_read_tokens": 10},
+        scope=f"{CLAUDE_CODE}tracing",
+    )
+    assert made["input_tokens"] == 510
+
+
+def test_claude_code_log_records_know_the_answering_model_and_lifetimes() -> None:
+    made = row(
+        {
+            "event.name": "api_request",
+            "model": "claude-sonnet-4-5-20250929",
+            "cache_creation_5m_tokens": "1000",
+            "cache_creation_1h_tokens": "2000",
+            "cost_usd": "0.0125",
+            **{key: str(value) for key, value in CLAUDE_COUNTS.items()},
+        },
+        scope=f"{CLAUDE_CODE}events",
+    )
+    assert made["role"] == "llm"
+    assert tokens(made) == WHOLE
+    assert lifetimes(made) == (1000, 2000)
+    assert (made["request_model"], made["response_model"]) == ("", "claude-sonnet-4-5-20250929")
+    assert made["reported_cost_usd"] == Decimal("0.0125")
+
+
+def test_claude_code_errors_and_tools_of_log_records() -> None:
+    scope = f"{CLAUDE_CODE}events"
+    failed = row({"event.name": "api_error", "model": "claude-sonnet-4-5"}, scope=scope)
+    assert (failed["role"], failed["status"]) == ("llm", "error")
+    assert tokens(failed) == (None,) * 5
+    tool = {
+        "event.name": "tool_result",
+        "tool_name": "mcp__fx__get_weather",
+        "tool_use_id": "toolu_1",
+        "success": "false",
+    }
+    made = row(tool, scope=scope)
+    assert (made["role"], made["tool_outcome"]) == ("tool", "error")
+    assert (made["tool_name"], made["tool_call_id"]) == ("get_weather", "toolu_1")
+    assert row({**tool, "success": "true"}, scope=scope)["tool_outcome"] == "ok"
+    assert row({**tool, "tool_name": "Bash"}, scope=scope)["tool_name"] == "Bash"
+
+
+@pytest.mark.parametrize("part", ["tool.execution", "tool.blocked_on_user"])
+def test_parts_of_a_claude_code_tool_are_no_tools(part: str) -> None:
+    made = row({"span.type": part, "gen_ai.tool.call.id": "toolu_1"}, scope=f"{CLAUDE_CODE}tracing")
+    assert made["role"] == "other"
+
+
+# Vercel AI SDK.
+
+
+def vercel(operation: str, **said: object) -> dict[str, Any]:
+    keys = {f"ai.{key.replace('__', '.')}": value for key, value in said.items()}
+    return row({"ai.operationId": operation, **keys}, scope="ai")
+
+
+def test_vercel_reads_the_providers_own_usage() -> None:
+    made = vercel(
+        "ai.streamText.doStream",
+        model__provider="anthropic.messages",
+        usage__inputTokens=113,
+        usage__outputTokens=31,
+        usage__cachedInputTokens=6000,
+        response__providerMetadata=json.dumps({"anthropic": {"usage": ANTHROPIC_USAGE}}),
+        response__msToFirstChunk=19.5,
+    )
+    assert (made["role"], made["stream"], made["ttft_ns"]) == ("llm", True, 19_500_000)
+    assert tokens(made) == WHOLE
+    assert lifetimes(made) == (1000, 2000)
+    assert (made["usage_source"], made["flags"]) == ("raw", ["input_excluded_cache"])
+
+
+@pytest.mark.parametrize(
+    ("said", "total"),
+    [
+        ({"usage__inputTokens": 5000, "usage__cachedInputTokens": 4000}, 9000),  # up to 5
+        ({"usage__inputTokens": 5000, "usage__inputTokenDetails__cacheReadTokens": 4000}, 5000),
+    ],
+)
+def test_vercel_input_of_anthropic_leaves_the_cache_out_up_to_version_5(
+    said: dict[str, object], total: int
+) -> None:
+    made = vercel("ai.generateText.doGenerate", model__provider="anthropic.messages", **said)
+    assert tokens(made)[:2] == (total, 4000)
+
+
+def test_vercel_input_of_openai_includes_the_cache() -> None:
+    said = {"usage__inputTokens": 5000, "usage__cachedInputTokens": 4000}
+    made = vercel("ai.generateText.doGenerate", model__provider="openai.chat", **said)
+    assert tokens(made)[:2] == (5000, 4000)
+    assert (made["provider"], made["flags"]) == ("openai", [])
+
+
+@pytest.mark.parametrize(
+    ("operation", "role"),
+    [
+        ("ai.generateText", "agent"),
+        ("ai.streamObject.doStream", "llm"),
+        ("ai.embed", "other"),
+        ("ai.embedMany.doEmbed", "embedding"),
+        ("ai.toolCall", "tool"),
+    ],
+)
+def test_vercel_roles(operation: str, role: str) -> None:
+    assert vercel(operation, usage__tokens=71)["role"] == role
+    assert vercel(operation, usage__tokens=71)["input_tokens"] == 71
+
+
+def test_vercel_metadata_names_session_and_user() -> None:
+    made = vercel(
+        "ai.toolCall", telemetry__metadata__sessionId="s", telemetry__metadata__userId="u"
+    )
+    assert (made["session_id"], made["user_id"]) == ("s", "u")
+
+
+# Langfuse.
+
+
+def langfuse(kind: str = "generation", **said: object) -> dict[str, Any]:
+    keys = {f"langfuse.observation.{key.replace('__', '.')}": value for key, value in said.items()}
+    return row({"langfuse.observation.type": kind, **keys}, scope="langfuse-sdk")
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        (
+            {"prompt_tokens": 2048, "completion_tokens": 307,
+             "prompt_tokens_details": {"cached_tokens": 1536},
+             "completion_tokens_details": {"reasoning_tokens": 256}},
+            (2048, 1536, None, 307, 256),
+        ),
+        (
+            {"input_tokens": 503, "output_tokens": 73,
+             "input_tokens_details": {"cached_tokens": 256},
+             "output_tokens_details": {"reasoning_tokens": 32}},
+            (503, 256, None, 73, 32),
+        ),
+        (
+            {"input": 113, "output": 31, "cache_read_input_tokens": 6000, "total": 9144,
+             "input_cache_creation_5m": 1000, "input_cache_creation_1h": 2000},
+            WHOLE,
+        ),
+        (
+            {"input": 100, "input_cached_tokens": 50, "input_audio_tokens": 7, "output": 10,
+             "output_reasoning_tokens": 5},
+            (157, 50, None, 15, 5),
+        ),
+        (ANTHROPIC_USAGE, WHOLE),
+    ],
+)  # fmt: skip
+def test_langfuse_usage_has_three_shapes(
+    usage: dict[str, object], expected: tuple[int | None, ...]
+) -> None:
+    made = langfuse(usage_details=json.dumps(usage))
+    assert tokens(made) == expected
+    assert made["usage_source"] == "raw"
+
+
+def test_langfuse_sum_of_a_bad_bucket_is_unknown() -> None:
+    made = langfuse(usage_details='{"input": 100, "cache_read_input_tokens": -1, "output": 3}')
+    assert tokens(made)[0] is None
+    assert made["flags"] == ["bad_token_count"]
+
+
+def test_langfuse_calls_tell_cost_first_token_and_failure() -> None:
+    made = langfuse(
+        model__name="gpt-4o-2024-08-06",
+        cost_details='{"input": 0.001, "total": 0.003}',
+        completion_start_time='"2027-01-15T08:00:01.500000Z"',
+        output='{"role": "assistant", "content": "x", "id": "chatcmpl-7"}',
+        model__parameters='{"temperature": 1, "max_tokens": "Infinity", "top_p": 0.5}',
+    )
+    assert made["provider"] == "openai"
+    assert made["reported_cost_usd"] == Decimal("0.003")
+    assert (made["ttft_ns"], made["stream"]) == (1_500_000_000 - NOW_NS % 10**9, True)
+    assert (made["response_id"], made["response_model"]) == ("chatcmpl-7", "gpt-4o-2024-08-06")
+    assert (made["temperature"], made["top_p"], made["max_tokens"]) == (None, 0.5, None)
+    failed = langfuse(
+        level="ERROR", status_message="no", model__name="gpt-4o", cost_details='{"total": 0}'
+    )
+    assert (failed["status"], failed["status_message"]) == ("error", "no")
+    assert (failed["request_model"], failed["response_model"]) == ("gpt-4o", "")
+    assert failed["reported_cost_usd"] is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "role"),
+    [("embedding", "embedding"), ("chain", "workflow"), ("span", "other"), ("agent", "agent")],
+)
+def test_langfuse_roles(kind: str, role: str) -> None:
+    assert langfuse(kind)["role"] == role
