@@ -22,6 +22,6 @@ RUN useradd --system --uid 10001 --home-dir /var/lib/spanledger --shell /usr/sbi
 COPY --from=build /opt/spanledger /opt/spanledger
 USER spanledger
 WORKDIR /var/lib/spanledger
-EXPOSE 4317 4318 8501
+EXPOSE 4317 4318 8501 8502
 ENTRYPOINT ["spanledger"]
 CMD ["--help"]

@@ -43,7 +43,7 @@ class Instance:
 
     def _ports(self) -> list[str]:
         """Free ports the first time, the same ones after a restart."""
-        names = ("http_port", "grpc_port", "dashboard_port", "engine_port")
+        names = ("http_port", "grpc_port", "dashboard_port", "api_port", "engine_port")
         known: dict[str, Any] = getattr(self, "_known_ports", {})
         return [a for n in names for a in (f"--{n.replace('_', '-')}", str(known.get(n, 0)))]
 
@@ -74,7 +74,7 @@ class Instance:
         return [root, *root.children(recursive=True)]
 
     def pid_of(self, role: str) -> int | None:
-        """Return the process of a role (collect, work, dashboard, engine) while there is one."""
+        """Return the process of a role (collect, work, dashboard, api, engine) if there is one."""
         mark = {"engine": "spanledger_storage._engine_process"}.get(role, role)
         return next((p.pid for p in self.tree() if mark in _command_line(p)[:4]), None)
 

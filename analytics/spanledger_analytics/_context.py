@@ -20,6 +20,7 @@ class Context(NamedTuple):
 
 
 _NOTHING = Context()
+_OPEN = Context(*_NOTHING)  # told from _NOTHING by identity: the search is at this span
 
 
 class Contexts:
@@ -28,14 +29,18 @@ class Contexts:
     def __init__(self, spans: dict[SpanKey, Span]) -> None:
         self._spans = spans
         self._known: dict[SpanKey, Context] = {}
+        self._cyclic: set[SpanKey] = set()
         self._only: dict[str, tuple[str, str]] | None = None
 
     def of(self, span: Span) -> Context:
         """Return a span's context, nearest ancestors first; parent cycles end the search."""
+        known = self._known.get(span.key)
+        if known is not None:
+            return known
         path: list[Span] = []
         key, current = span.key, span
         while key not in self._known:
-            self._known[key] = _NOTHING  # a cycle comes back here and ends
+            self._known[key] = _OPEN
             path.append(current)
             key = current.parent_key
             above = self._spans.get(key)
@@ -43,9 +48,16 @@ class Contexts:
                 break
             current = above
         found = self._known.get(key, _NOTHING)
+        if found is _OPEN or key in self._cyclic:
+            self._cyclic.update(one.key for one in path)
+            found = _NOTHING if found is _OPEN else found
         for current in reversed(path):
             found = self._known[current.key] = _inherit(current, found)
         return found
+
+    def is_cyclic(self, key: SpanKey) -> bool:
+        """Return whether the parents of a span, looked up before, lead in a circle."""
+        return key in self._cyclic
 
     def only_session_and_user(self, trace_id: str) -> tuple[str, str]:
         """Return the trace's one session and one user, '' where it names none or several."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from bisect import bisect_left, insort
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 
 from spanledger_analytics.spans import Span
 from spanledger_analytics.tokens import Tokens
@@ -11,25 +12,34 @@ from spanledger_analytics.tokens import Tokens
 # Two clocks in one process (JavaScript's, and the exporter's rounding) differ by about this much.
 _ID_TOLERANCE_NS = 10_000_000
 FALLBACK_TOLERANCE_NS = 1_000_000
+# A log record is stamped when it is written, and its start is reckoned from a rounded duration.
+_LOG_TOLERANCE_NS = 1_000_000_000
 _ID_TOLERANCE_DIVISOR = 10  # an id is strong evidence: a tenth of the shorter span may stick out
 _MAX_OPEN = 64  # overlapping calls of one id or one usage looked at; keeps hostile input linear
+_FEW_SCOPES = 16
+_SEVERAL = 2
 
 Link = Callable[[int, int], bool]
 
 
 class Groups:
-    """Sets of spans that are one call (union-find), with what decides further merges."""
+    """Sets of spans that are one call (union-find), with what decides further merges.
 
-    def __init__(self, spans: list[Span], tokens: list[Tokens]) -> None:
+    ``ids``: what identifies each span's call to others, '' where the span does not say.
+    """
+
+    def __init__(self, spans: list[Span], tokens: list[Tokens], ids: list[str]) -> None:
         self.spans = spans
+        self.ids = ids
         self._parent = list(range(len(spans)))
+        self._is_joined = [False] * len(spans)
         self.input = [t.input for t in tokens]
         self.output = [t.output for t in tokens]
         self.is_failed = [
             span.status == "error" and not t.is_known for span, t in zip(spans, tokens, strict=True)
         ]
-        self._scopes: dict[int, set[tuple[str, str]]] = {}
-        self._ids: dict[int, str] = {}
+        self._scope = [_scope(span) for span in spans]
+        self._scopes: dict[int, set[tuple[str, str]]] = {}  # of groups of several
 
     def find(self, index: int) -> int:
         """Return the representative of a span's group."""
@@ -46,27 +56,75 @@ class Groups:
             return one
         if other < one:
             one, other = other, one
-        scopes = self.scopes(one) | self.scopes(other)
-        response_id = self.response_id(one) or self.response_id(other)
+        few, many = sorted((self._all_scopes(one), self._all_scopes(other)), key=len)
+        many.update(few)  # the smaller into the larger: no group is copied again and again
+        self.ids[one] = self.ids[one] or self.ids[other]
         self._parent[other] = one
+        self._is_joined[one] = self._is_joined[other] = True
         self.input[one] = _larger(self.input[one], self.input[other])
         self.output[one] = _larger(self.output[one], self.output[other])
         self.is_failed[one] = self.is_failed[one] and self.is_failed[other]
-        self._scopes[one], self._ids[one] = scopes, response_id
+        self._scopes[one] = many
         return one
+
+    def is_lone_log(self, index: int) -> bool:
+        """Return whether a span was a log record, and nobody knows yet of which call."""
+        return self.spans[index].kind == "log" and not self._is_joined[index]
 
     def has_usage(self, root: int) -> bool:
         """Whether any view of the call reports tokens."""
         return self.input[root] is not None or self.output[root] is not None
 
-    def scopes(self, root: int) -> set[tuple[str, str]]:
-        """Return the (dialect, scope) pairs of the call's views."""
-        found = self._scopes.get(root)
-        return found or {(self.spans[root].dialect, self.spans[root].scope_name)}
+    def _all_scopes(self, root: int) -> set[tuple[str, str]]:
+        return self._scopes.get(root) or {self._scope[root]}
 
-    def response_id(self, root: int) -> str:
-        """Return the provider's id of the call, '' when no view has it."""
-        return self._ids.get(root) or self.spans[root].response_id
+    def scopes_of(self, members: Iterable[int]) -> set[tuple[str, str]]:
+        """Return the scopes of some spans: dialect and name; log records are a scope apart."""
+        return {self._scope[index] for index in members}
+
+    def has_scopes(self, root: int, scopes: set[tuple[str, str]]) -> bool:
+        """Return whether views of a call come from all of these scopes; False for very many."""
+        return len(scopes) <= _FEW_SCOPES and scopes <= self._all_scopes(root)
+
+    def share_scope(self, one: int, other: int) -> bool:
+        """Return whether two calls, given by their representatives, have a scope in common."""
+        ours, theirs = self._scopes.get(one), self._scopes.get(other)
+        if ours is None:
+            scope = self._scope[one]
+            return scope == self._scope[other] if theirs is None else scope in theirs
+        return self._scope[other] in ours if theirs is None else not ours.isdisjoint(theirs)
+
+    def have_two_ids(self, one: int, other: int) -> bool:
+        """Return whether two spans' groups are known to be different calls by their ids."""
+        ids = self.ids[self.find(one)], self.ids[self.find(other)]
+        return bool(ids[0] and ids[1] and ids[0] != ids[1])
+
+
+def _scope(span: Span) -> tuple[str, str]:
+    return "log" if span.kind == "log" else span.dialect, span.scope_name
+
+
+def link_logs(groups: Groups, call_parent: list[int]) -> None:
+    """Join a call that a log record told of with the call span the record was written in.
+
+    Such a record describes its span; it is no call below it, so ``call_parent`` forgets it. Where
+    one scope wrote several records in a span, or other counts, they tell of calls below it.
+    """
+    written: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
+    for index, span in enumerate(groups.spans):
+        above = call_parent[index]
+        if span.kind == "log" and above >= 0 and groups.spans[above].key == span.parent_key:
+            written[above, span.scope_name].append(index)
+    for (above, _), records in written.items():
+        if len(records) == 1 and _may_agree(groups, above, records[0]):
+            groups.union(above, records[0])
+            call_parent[records[0]] = -1
+
+
+def _may_agree(groups: Groups, one: int, other: int) -> bool:
+    """Return whether no total that both report differs."""
+    pairs = ((side[one], side[other]) for side in (groups.input, groups.output))
+    return all(a is None or b is None or a == b for a, b in pairs)
 
 
 def _larger(one: int | None, other: int | None) -> int | None:
@@ -93,26 +151,36 @@ def link_by_response_id(groups: Groups, call_parent: list[int]) -> None:
         for index in members:
             if call_parent[index] in inside:
                 groups.union(index, call_parent[index])
-        _pair_up(groups, members, _is_one_call_by_id(groups))
+        pair_up(groups, members, _is_one_call_by_id(groups))
 
 
-def link_by_usage(groups: Groups) -> None:
-    """Join views without a common id (rule R4): same process, same tokens, one inside the other.
+def link_by_usage(groups: Groups, call_parent: list[int]) -> None:
+    """Join views without a common id (rule R4): same trace or process, same tokens, same time.
 
-    Views without any tokens (failed calls, streams) are joined when they are siblings. Needed
-    where an instrumentation neither nests its span nor knows the response id.
+    One must lie inside the other, but for views that a log record told of: their clocks are
+    coarse. Views without any tokens (failed calls, streams) are joined when they are siblings.
+    Needed where an instrumentation neither nests its span nor knows the response id.
     """
-    by_usage: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
+    live_below = Counter(p for i, p in enumerate(call_parent) if not groups.is_failed[i])
+    silent: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
+    by_trace: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
+    by_process: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
     for index, span in enumerate(groups.spans):
         tokens_in, tokens_out = groups.input[index], groups.output[index]
         if tokens_in is None and tokens_out is None:
-            # Views that report nothing say little: they must also hang on one parent.
-            by_usage[_kind(span), span.trace_id, span.parent_span_id].append(index)
-        elif span.service_instance and tokens_in and tokens_out is not None:
-            by_usage[_kind(span), span.service_instance, tokens_in, tokens_out].append(index)
-    for members in by_usage.values():
-        if len(members) > 1:
-            _pair_up(groups, members, _is_one_call_by_usage(groups))
+            # Views that report nothing say little: they must also hang on one parent, and be no
+            # router over several calls.
+            if live_below[index] < _SEVERAL:
+                silent[_kind(span), span.trace_id, span.parent_span_id].append(index)
+        elif tokens_in and tokens_out is not None:
+            by_trace[_kind(span), span.trace_id, tokens_in, tokens_out].append(index)
+            if span.service_instance:
+                by_process[_kind(span), span.service_instance, tokens_in, tokens_out].append(index)
+    found = [*silent.values(), *by_trace.values(), *by_process.values()]
+    several = [members for members in found if len(members) > 1]
+    for is_one_call in (_is_one_call_by_usage(groups), _is_one_call_by_log(groups)):
+        for members in several:
+            pair_up(groups, members, is_one_call)
 
 
 def is_same_model(one: Span, other: Span) -> bool:
@@ -139,7 +207,7 @@ def _is_one_call_by_id(groups: Groups) -> Link:
             return False
         shorter = min(a.end_ns - a.start_ns, b.end_ns - b.start_ns)
         slack = max(_ID_TOLERANCE_NS, shorter // _ID_TOLERANCE_DIVISOR)
-        if _contains(a, b, slack) or _contains(b, a, slack):
+        if is_inside(b, a, slack) or is_inside(a, b, slack):
             return True
         usage = (groups.input[one], groups.output[one])
         return usage == (groups.input[other], groups.output[other])
@@ -150,37 +218,65 @@ def _is_one_call_by_id(groups: Groups) -> Link:
 def _is_one_call_by_usage(groups: Groups) -> Link:
     def is_one_call(one: int, other: int) -> bool:
         a, b = groups.spans[one], groups.spans[other]
-        id_a, id_b = groups.response_id(groups.find(one)), groups.response_id(groups.find(other))
-        if id_a and id_b and id_a != id_b:
+        if not (is_inside(a, b) or is_inside(b, a)) or groups.have_two_ids(one, other):
             return False
-        slack = FALLBACK_TOLERANCE_NS
-        return (_contains(a, b, slack) or _contains(b, a, slack)) and is_same_model(a, b)
+        is_log = groups.is_lone_log(one) or groups.is_lone_log(other)
+        return is_same_model(a, b) and not (is_log and _end_differently(a, b))
 
     return is_one_call
 
 
-def _contains(outer: Span, inner: Span, slack_ns: int) -> bool:
+def _is_one_call_by_log(groups: Groups) -> Link:
+    def is_one_call(one: int, other: int) -> bool:
+        if not (groups.is_lone_log(one) or groups.is_lone_log(other)):
+            return False
+        a, b = groups.spans[one], groups.spans[other]
+        if not are_of_one_time(a, b) or _end_differently(a, b):
+            return False
+        return not groups.have_two_ids(one, other) and is_same_model(a, b)
+
+    return is_one_call
+
+
+def _end_differently(a: Span, b: Span) -> bool:
+    return (a.status == "error") != (b.status == "error")
+
+
+def are_of_one_time(a: Span, b: Span) -> bool:
+    """Return whether a log record may tell of what a span of its trace shows, or overlaps it."""
+    if a.trace_id != b.trace_id:
+        return False
+    slack_ns = _LOG_TOLERANCE_NS
+    return a.start_ns <= b.end_ns + slack_ns and b.start_ns <= a.end_ns + slack_ns
+
+
+def is_inside(inner: Span, outer: Span, slack_ns: int = FALLBACK_TOLERANCE_NS) -> bool:
+    """Return whether a span lies inside another in time, or sticks out by no more than this."""
     return inner.start_ns >= outer.start_ns - slack_ns and inner.end_ns <= outer.end_ns + slack_ns
 
 
-def _pair_up(groups: Groups, members: Iterable[int], is_one_call: Link) -> None:
+def pair_up(groups: Groups, members: Sequence[int], is_one_call: Link) -> None:
     """Join members of different scopes, each with the tightest partner that is still free.
 
     ``members`` must be sorted by start. Parallel calls with equal usage are told apart because a
     group takes at most one span of each scope.
     """
-    open_: list[int] = []
+    scopes = groups.scopes_of(members)
+    if len(scopes) == 1:
+        return
+    open_: list[tuple[int, int]] = []  # end and index of those that may find a partner
     for index in members:
-        span = groups.spans[index]
-        candidates = sorted(open_, key=lambda other: groups.spans[other].end_ns)
-        for other in candidates:
-            root, mine = groups.find(other), groups.find(index)
+        span, mine = groups.spans[index], groups.find(index)
+        del open_[: bisect_left(open_, (span.start_ns - _LOG_TOLERANCE_NS, -1))]
+        for place, (_, other) in enumerate(open_):
+            root = groups.find(other)
             if root == mine:
                 break
-            if groups.scopes(root).isdisjoint(groups.scopes(mine)) and is_one_call(other, index):
-                groups.union(root, mine)
+            if not groups.share_scope(root, mine) and is_one_call(other, index):
+                mine = groups.union(root, mine)
+                if groups.has_scopes(mine, scopes):
+                    del open_[place]
                 break
-        open_.append(index)
-        if len(open_) > _MAX_OPEN:
-            alive = span.start_ns - _ID_TOLERANCE_NS
-            open_ = [i for i in open_ if groups.spans[i].end_ns >= alive][-_MAX_OPEN:]
+        if not groups.has_scopes(mine, scopes):
+            insort(open_, (span.end_ns, index))
+            del open_[:-_MAX_OPEN]

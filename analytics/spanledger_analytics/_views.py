@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from decimal import Decimal
+from collections import Counter, defaultdict
 
 from spanledger_analytics.providers import is_self_hosted, price_book_id
 from spanledger_analytics.spans import Span
@@ -13,12 +12,15 @@ from spanledger_analytics.tokens import Tokens
 def primary_view(views: list[Span]) -> Span:
     """Return the outermost view; ``views`` are sorted by start.
 
-    Inference servers' spans come last, and a view that is a trace of its own comes after the one
-    inside the agent's trace, because the agent's trace is where people look for the call.
+    Log records come last, before them inference servers' spans. A view that is a trace of its own
+    comes after the one inside the agent's trace, because that is where people look for the call.
     """
+    if len(views) == 1:
+        return views[0]
     keys = {view.key for view in views}
     outermost = [view for view in views if view.parent_key not in keys] or views
-    clients = [view for view in outermost if view.role != "server"] or outermost
+    spans = [view for view in outermost if view.kind != "log"] or outermost
+    clients = [view for view in spans if view.role != "server"] or spans
     first_of_trace: dict[str, Span] = {}
     for view in clients:
         first_of_trace.setdefault(view.trace_id, view)
@@ -26,25 +28,57 @@ def primary_view(views: list[Span]) -> Span:
     return next((view for view in firsts if view.parent_span_id), firsts[0])
 
 
-def innermost_first(views: list[Span]) -> list[Span]:
+def combine(views: list[Span], tokens: list[Tokens]) -> Span:
+    """Return the primary, the first of some views, with what the others know better or alone.
+
+    Combined are all fields that do not say where and when; token counts are left as they are.
+    """
+    inner = _innermost_first(views)
+    told_status, error_type = _status(views, tokens)
+    return views[0]._replace(
+        status=told_status,
+        error_type=error_type,
+        service_name=_text(views, "service_name"),
+        environment=_text(views, "environment"),
+        provider=_provider(inner),
+        request_model=_text(inner, "request_model"),
+        response_model=_text(inner, "response_model"),
+        service_tier=_text(inner, "service_tier"),
+        region=_text(inner, "region"),
+        ttft_ns=next((view.ttft_ns for view in views if view.ttft_ns is not None), None),
+        stream=next((view.stream for view in views if view.stream is not None), None),
+        attempts=_attempts(views, tokens),
+        response_id=_text(inner, "response_id"),
+        request_id=_text(inner, "request_id"),
+        # A claim of zero is a missing price list.
+        reported_cost_usd=next((v.reported_cost_usd for v in views if v.reported_cost_usd), None),
+    )
+
+
+def _text(views: list[Span], field: str) -> str:
+    """Return the first view's value of a text field that is not empty."""
+    for view in views:
+        value: str = getattr(view, field)
+        if value:
+            return value
+    return ""
+
+
+def _innermost_first(views: list[Span]) -> list[Span]:
     """Return the views nearest to the provider first: they name what was really called.
 
     Inference servers' spans come last, for they name a model by its path on their disk.
     """
-    if len(views) == 1:
-        return views
     ordered = sorted(views, key=lambda view: (view.start_ns, -view.end_ns), reverse=True)
     return sorted(ordered, key=lambda view: view.role == "server")
 
 
-def provider(views: list[Span]) -> str:
+def _provider(views: list[Span]) -> str:
     """Return the provider; ``views`` are innermost first.
 
     An inference server among the views outweighs what its client believes to speak to, and any
     provider outweighs a framework's name.
     """
-    if len(views) == 1:
-        return views[0].provider
     names = [view.provider for view in views if view.provider]
     if not names:
         return ""
@@ -54,33 +88,30 @@ def provider(views: list[Span]) -> str:
     return next((name for name in names if price_book_id(name) != ""), names[0])
 
 
-def status(views: list[Span], tokens: list[Tokens]) -> tuple[str, str]:
+def _status(views: list[Span], tokens: list[Tokens]) -> tuple[str, str]:
     """Return status (ok, error) and error type of a call; the first view is the primary.
 
-    A failed attempt does not make a call fail that was answered in the end.
+    A failed attempt does not make a call fail that was answered in the end: of an
+    instrumentation's views the last one tells.
     """
-    if len(views) == 1:
-        only = views[0]
-        return ("error", only.error_type) if only.status == "error" else ("ok", "")
-    answered = any(t.is_known for t in tokens)
-    told = [
-        view
-        for position, (view, t) in enumerate(zip(views, tokens, strict=True))
-        if position == 0 or not answered or t.is_known or view.status != "error"
-    ]
-    errors = [view for view in told if view.status == "error"]
+    if views[0].status != "error":
+        if any(t.is_known for t in tokens):
+            pairs = zip(views, tokens, strict=True)
+            views = [view for view, t in pairs if t.is_known or view.status != "error"]
+        else:
+            last = {view.scope_name: view for view in sorted(views, key=lambda v: v.start_ns)}
+            views = list(last.values())
+    errors = [view for view in views if view.status == "error"]
     is_error = views[0].status == "error" or (
-        bool(errors) and not any(view.status == "ok" for view in told)
+        bool(errors) and not any(view.status == "ok" for view in views)
     )
     if not is_error:
         return "ok", ""
     return "error", next((view.error_type for view in errors if view.error_type), "")
 
 
-def attempts(views: list[Span], tokens: list[Tokens]) -> int | None:
+def _attempts(views: list[Span], tokens: list[Tokens]) -> int | None:
     """Return how often the provider was asked, None when nobody says."""
-    if len(views) == 1:
-        return views[0].attempts
     reported = max((view.attempts for view in views if view.attempts is not None), default=None)
     failed = Counter(
         view.scope_name
@@ -106,6 +137,51 @@ def usage_source(views: list[Span], tokens: list[Tokens]) -> str:
     return told if told not in ("", "none") else "span"
 
 
-def reported_cost(views: list[Span]) -> Decimal | None:
-    """Return the cost the outermost view claims; a claim of zero is a missing price list."""
-    return next((view.reported_cost_usd for view in views if view.reported_cost_usd), None)
+def has_many_scopes(views: list[Span]) -> bool:
+    """Return whether several instrumentation scopes wrote spans of the call."""
+    return len({view.scope_name for view in views if view.kind != "log"}) > 1
+
+
+def do_disagree(tokens: list[Tokens]) -> bool:
+    """Return whether views of one call report different totals of input or of output."""
+    inputs = {t.input for t in tokens if t.input is not None}
+    outputs = {t.output for t in tokens if t.output is not None}
+    return len(inputs) > 1 or len(outputs) > 1
+
+
+def reused_ids(calls: list[list[Span]]) -> set[int]:
+    """Return which of some calls carry a response id that another call carries as well (R3).
+
+    Calls of one trace count, and calls of several traces at the same time: whether traces at
+    other times are known depends on what happened to be read together. ``calls`` hold views.
+    """
+    carriers: defaultdict[str, list[tuple[int, int, int]]] = defaultdict(list)
+    for number, views in enumerate(calls):
+        for response_id in {view.response_id for view in views if view.response_id}:
+            carriers[response_id].append(
+                (min(v.start_ns for v in views), max(v.end_ns for v in views), number)
+            )
+    reused: set[int] = set()
+    for found in carriers.values():
+        if len(found) > 1:
+            reused |= _at_one_time(sorted(found)) | _in_one_trace(found, calls)
+    return reused
+
+
+def _at_one_time(carriers: list[tuple[int, int, int]]) -> set[int]:
+    """Return those that overlap another; carriers are (start, end, number), sorted."""
+    overlapping: set[int] = set()
+    latest = carriers[0]
+    for carrier in carriers[1:]:
+        if carrier[0] <= latest[1]:
+            overlapping |= {latest[2], carrier[2]}
+        latest = max(latest, carrier, key=lambda one: one[1])
+    return overlapping
+
+
+def _in_one_trace(carriers: list[tuple[int, int, int]], calls: list[list[Span]]) -> set[int]:
+    by_trace: defaultdict[str, set[int]] = defaultdict(set)
+    for _, _, number in carriers:
+        for view in calls[number]:
+            by_trace[view.trace_id].add(number)
+    return {number for numbers in by_trace.values() if len(numbers) > 1 for number in numbers}

@@ -21,7 +21,12 @@ from decimal import Decimal
 from spanledger_analytics import _views
 from spanledger_analytics._context import Context, Contexts, fill
 from spanledger_analytics._nesting import ancestry, merge_nested
-from spanledger_analytics._siblings import Groups, link_by_response_id, link_by_usage
+from spanledger_analytics._siblings import (
+    Groups,
+    link_by_response_id,
+    link_by_usage,
+    link_logs,
+)
 from spanledger_analytics.spans import Span, SpanKey, newest_versions, span_tokens
 from spanledger_analytics.tokens import Tokens, merge
 
@@ -34,7 +39,9 @@ class Call:
 
     ``sources`` are all spans it was seen in, the primary (outermost) first; ``tokens`` hold None
     for what nobody reported. ``usage_source``: span, raw, log (as the one span that reports says),
-    merged (several spans report), aggregate (R1b), none.
+    merged (several spans report), aggregate (R1b), none. ``flags``, sorted, are those of its spans
+    and what is odd about the call itself: double_instrumented, views_disagree,
+    reused_response_id, aggregate, parent_cycle.
     """
 
     kind: str
@@ -78,9 +85,12 @@ def derive_calls(spans: list[Span]) -> list[Call]:
     views = sorted((s for s in by_key.values() if _is_view(s)), key=_order)
     tokens = [span_tokens(span) for span in views]
     contexts = Contexts(by_key)
+    groups = _group_views(views, tokens, by_key)
+    grouped = [[views[i] for i in group] for group in groups]
+    reused = _views.reused_ids(grouped)
     calls = [
-        _call([views[i] for i in group], [tokens[i] for i in group], contexts)
-        for group in _group_views(views, tokens, by_key)
+        _call(group, [tokens[i] for i in indices], contexts, is_id_reused=number in reused)
+        for number, (group, indices) in enumerate(zip(grouped, groups, strict=True))
     ]
     calls.extend(_aggregate_calls(by_key, calls, contexts))
     calls.sort(key=lambda call: _order(call.primary))
@@ -103,10 +113,11 @@ def _group_views(
     views: list[Span], tokens: list[Tokens], spans: dict[SpanKey, Span]
 ) -> list[list[int]]:
     """Return the views of each call as indices, in order of start."""
-    groups = Groups(views, tokens)
+    groups = Groups(views, tokens, [view.response_id for view in views])
     above = ancestry(views, spans)
+    link_logs(groups, above.parent)
     link_by_response_id(groups, above.parent)
-    link_by_usage(groups)
+    link_by_usage(groups, above.parent)
     wrappers = merge_nested(groups, above)
     members: defaultdict[int, list[int]] = defaultdict(list)
     for index in range(len(views)):
@@ -137,52 +148,57 @@ def _aggregate_calls(
     ]
 
 
-def _call(views: list[Span], tokens: list[Tokens], contexts: Contexts) -> Call:
+def _call(
+    views: list[Span], tokens: list[Tokens], contexts: Contexts, *, is_id_reused: bool = False
+) -> Call:
     """Return the call that views, sorted by start, are views of."""
-    primary = views[0]
+    primary = told = views[0]
     if len(views) > 1:
         primary = _views.primary_view(views)
         first = views.index(primary)
         views = [primary, *views[:first], *views[first + 1 :]]
         tokens = [tokens[first], *tokens[:first], *tokens[first + 1 :]]
+        told = _views.combine(views, tokens)
     context = _context(views, contexts)
-    inner = _views.innermost_first(views)
-    status, error_type = _views.status(views, tokens)
+    has_many_scopes = _views.has_many_scopes(views)
+    usage_source = _views.usage_source(views, tokens)
+    odd: set[str] = {flag for view in views for flag in view.flags}
+    if has_many_scopes:
+        odd.add("double_instrumented")
+    if len(views) > 1 and _views.do_disagree(tokens):
+        odd.add("views_disagree")
+    if is_id_reused:
+        odd.add("reused_response_id")
+    if usage_source == "aggregate":
+        odd.add("aggregate")
+    if any(contexts.is_cyclic(view.key) for view in views):
+        odd.add("parent_cycle")
     return Call(
         kind="embedding" if primary.role == "embedding" else "llm",
         primary=primary,
         sources=tuple([view.key for view in views]),
         dialects=tuple(dict.fromkeys([view.dialect for view in views])),
         tokens=merge([t for t in tokens if t.is_known] or tokens[:1]),
-        usage_source=_views.usage_source(views, tokens),
-        status=status,
-        error_type=error_type,
+        usage_source=usage_source,
+        status="error" if told.status == "error" else "ok",
+        error_type=told.error_type if told.status == "error" else "",
         context=context,
-        service_name=_text(views, "service_name"),
-        environment=_text(views, "environment"),
-        provider=_views.provider(inner),
-        request_model=_text(inner, "request_model"),
-        response_model=_text(inner, "response_model"),
-        service_tier=_text(inner, "service_tier"),
-        region=_text(inner, "region"),
-        ttft_ns=next((view.ttft_ns for view in views if view.ttft_ns is not None), None),
-        stream=next((view.stream for view in views if view.stream is not None), None),
-        attempts=_views.attempts(views, tokens),
-        response_id=_text(inner, "response_id"),
-        request_id=_text(inner, "request_id"),
-        reported_cost_usd=_views.reported_cost(views),
-        has_many_scopes=len(views) > 1 and len({view.scope_name for view in views}) > 1,
-        flags=tuple(sorted({flag for view in views for flag in view.flags})),
+        service_name=told.service_name,
+        environment=told.environment,
+        provider=told.provider,
+        request_model=told.request_model,
+        response_model=told.response_model,
+        service_tier=told.service_tier,
+        region=told.region,
+        ttft_ns=told.ttft_ns,
+        stream=told.stream,
+        attempts=told.attempts,
+        response_id=told.response_id,
+        request_id=told.request_id,
+        reported_cost_usd=told.reported_cost_usd or None,
+        has_many_scopes=has_many_scopes,
+        flags=tuple(sorted(odd)),
     )
-
-
-def _text(views: list[Span], field: str) -> str:
-    """Return the first view's value of a text field that is not empty."""
-    for view in views:
-        value: str = getattr(view, field)
-        if value:
-            return value
-    return ""
 
 
 def _context(views: list[Span], contexts: Contexts) -> Context:

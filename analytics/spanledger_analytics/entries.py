@@ -1,19 +1,13 @@
-"""Ledger entries: calls with their price, as rows of the table ``ledger``."""
+"""Ledger entries: calls as rows of the table ``ledger``, still without a price."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import blake2b
 from typing import NamedTuple
 
 from spanledger_analytics.calls import Call
-from spanledger_analytics.prices import PriceBook
-from spanledger_analytics.providers import is_self_hosted
-from spanledger_analytics.rates import Cost
 from spanledger_analytics.spans import SpanKey
-
-_PICO_EXPONENT = -12
 
 
 class Entry(NamedTuple):
@@ -83,40 +77,6 @@ class Entry(NamedTuple):
     source_spans: tuple[SpanKey, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Priced:
-    """What a call costs; ``cost`` is None when it is not known."""
-
-    status: str
-    price_id: str
-    cost: Cost | None
-
-
-_UNPRICED = Priced("unpriced", "", None)
-_SELF_HOSTED = Priced("self_hosted", "", None)
-
-
-def price_call(call: Call, book: PriceBook) -> Priced:
-    """Return a call's price at its own start time."""
-    if is_self_hosted(call.provider):
-        return _SELF_HOSTED
-    tokens = call.tokens
-    if not tokens.is_known:
-        return _UNPRICED
-    prices = book.resolve(
-        call.provider,
-        call.response_model,
-        call.request_model,
-        call.primary.start_ns,
-        call.service_tier,
-    )
-    price = None if prices is None else prices.for_input(tokens.input)
-    cost = None if price is None else price.cost(tokens)
-    if price is None or cost is None:
-        return _UNPRICED
-    return Priced("priced", price.price_id, cost)
-
-
 def entry_id(project: str, trace_id: str, span_id: str) -> str:
     """Return the id of the entry whose primary span this is: 32 hex digits."""
     # Zero bytes cannot occur inside ids, so no two triples share a text.
@@ -124,16 +84,9 @@ def entry_id(project: str, trace_id: str, span_id: str) -> str:
     return blake2b(text, digest_size=16).hexdigest()
 
 
-def usd(picodollars: int | None) -> Decimal | None:
-    """Return dollars, exactly; None stays None."""
-    return None if picodollars is None else Decimal(picodollars).scaleb(_PICO_EXPONENT)
-
-
-def ledger_entry(project: str, call: Call, book: PriceBook) -> Entry:
-    """Return the ledger row of a call."""
+def ledger_entry(project: str, call: Call) -> Entry:
+    """Return the ledger row of a call, unpriced."""
     primary, tokens, context = call.primary, call.tokens, call.context
-    priced = price_call(call, book)
-    uncached, read, write, output, fees, total = priced.cost or (None,) * 6
     return Entry(
         project=project,
         entry_id=entry_id(project, primary.trace_id, primary.span_id),
@@ -178,18 +131,18 @@ def ledger_entry(project: str, call: Call, book: PriceBook) -> Entry:
         cache_read_audio_tokens=tokens.cache_read_audio,
         web_searches=tokens.web_searches,
         usage_source=call.usage_source,
-        price_status=priced.status,
-        price_id=priced.price_id,
+        price_status="unpriced",
+        price_id="",
         contract_id="",
-        uncached_cost_usd=usd(uncached),
-        cache_read_cost_usd=usd(read),
-        cache_write_cost_usd=usd(write),
-        output_cost_usd=usd(output),
-        fees_cost_usd=usd(fees),
-        total_cost_usd=usd(total),
-        list_cost_usd=usd(total),
-        billed_price_id=priced.price_id,
-        billed_cost_usd=usd(total),
+        uncached_cost_usd=None,
+        cache_read_cost_usd=None,
+        cache_write_cost_usd=None,
+        output_cost_usd=None,
+        fees_cost_usd=None,
+        total_cost_usd=None,
+        list_cost_usd=None,
+        billed_price_id="",
+        billed_cost_usd=None,
         reported_cost_usd=call.reported_cost_usd,
         dialects=call.dialects,
         flags=call.flags,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol
 
 from spanledger_analytics._rows import batches
 from spanledger_analytics.ledger import LedgerResult, run_ledger
-from spanledger_analytics.prices import PriceBook
+from spanledger_analytics.metric_usage import recompute_metric_usage
+from spanledger_analytics.prices import BookSource, PriceBook
 from spanledger_analytics.touches import TouchBatch, TouchReader
 from spanledger_analytics.usage import ProjectHour, recompute_usage, stale_hours
 from spanledger_storage.errors import StoreError
@@ -62,7 +63,8 @@ class LedgerJob:
         store: The telemetry store.
         now_ns: The clock, UTC nanoseconds.
         watermarks: Positions "ledger" (UTC microseconds of touches) and "usage" (ledger version).
-        book: Prices; the installed genai-prices data by default.
+        books: Returns the prices that hold now, asked at every run; the installed genai-prices
+            data by default.
         max_traces: Bound of one batch of touches.
     """
 
@@ -71,13 +73,13 @@ class LedgerJob:
         store: Store,
         now_ns: Callable[[], int],
         watermarks: Watermarks,
-        book: PriceBook | None = None,
+        books: Callable[[], PriceBook] | None = None,
         max_traces: int = 2_000,
     ) -> None:
         self._store = store
         self._now_ns = now_ns
         self._watermarks = watermarks
-        self._book = book or PriceBook.bundled()
+        self._books = books or BookSource()
         self._reader = TouchReader(store, watermarks.get(LEDGER), max_traces)
         self._version = 0
         self._hours: set[ProjectHour] | None = None
@@ -89,6 +91,7 @@ class LedgerJob:
         Raises:
             StoreError: the store refused or did not answer; the next run starts at that batch.
         """
+        book = self._books()
         results: list[LedgerResult] = []
         newest_us: int | None = None
         if self._reader.not_after(self._now_ns() // 1_000):
@@ -99,7 +102,9 @@ class LedgerJob:
             if batch is None:
                 is_drained = True
                 break
-            results += self._handle(batch)
+            self._go_on_from(batch.repriced_version)
+            results += self._handle(batch, book)
+            self._sum_repriced(batch)
             self._reader.mark_handled(batch)
             self._watermarks.set(LEDGER, self._reader.position_us)
             newest_us = max(newest_us or 0, batch.newest_us)
@@ -113,24 +118,62 @@ class LedgerJob:
             is_drained=is_drained,
         )
 
-    def _handle(self, batch: TouchBatch) -> list[LedgerResult]:
+    def _go_on_from(self, version: int) -> None:
+        """Write newer versions than a repricing, whose rows are ahead of the clock."""
+        with self._lock:
+            self._version = max(self._version, version)
+
+    def _sum_repriced(self, batch: TouchBatch) -> None:
+        """Sum hours that were repriced at once: nothing else remembers that they are due."""
+        if not batch.repriced_hours:
+            return
+        with self._lock:
+            self._pending_hours().update(batch.repriced_hours)
+        self.run_usage_once()
+
+    def _handle(self, batch: TouchBatch, book: PriceBook) -> list[LedgerResult]:
         by_project: defaultdict[str, list[str]] = defaultdict(list)
         for project, trace_id in batch.traces:
             by_project[project].append(trace_id)
-        return [
-            result
-            for project, trace_ids in by_project.items()
-            for part in batches(trace_ids, _TRACES_PER_STEP)
-            for result in self._guarded(project, part)
-        ]
+        hours: defaultdict[str, set[int]] = defaultdict(set)
+        for project, hour in batch.hours:
+            hours[project].add(hour)
+        results: list[LedgerResult] = []
+        for project, trace_ids in by_project.items():
+            for part in batches(trace_ids, _TRACES_PER_STEP):
+                for result in self._guarded(project, part, book):
+                    results.append(result)
+                    hours[project] |= result.hours
+        for project, changed in hours.items():
+            self._count_metrics(project, changed, book)
+        return results
 
-    def _guarded(self, project: str, trace_ids: Sequence[str]) -> list[LedgerResult]:
+    def _count_metrics(self, project: str, hours: Collection[int], book: PriceBook) -> None:
+        """Let metrics speak, or fall silent, where metrics or calls changed."""
+        with self._lock:
+            pending = self._pending_hours()
+            version = self._next_version()
+            try:
+                changed = recompute_metric_usage(
+                    self._store, project, hours, version=version, book=book
+                )
+            except StoreError as error:
+                self._hours = None  # as in _step
+                if not error.permanent:
+                    raise
+                log.error("metrics of %s are left uncounted: %s", project, error)
+                return
+            pending.update((project, hour) for hour in changed)
+
+    def _guarded(
+        self, project: str, trace_ids: Sequence[str], book: PriceBook
+    ) -> list[LedgerResult]:
         """Handle traces; when the store refuses them for good, find the one at fault and skip it.
 
         One trace that cannot be read must not keep all others without a price.
         """
         try:
-            return [self._step(project, trace_ids)]
+            return [self._step(project, trace_ids, book)]
         except StoreError as error:
             if not error.permanent:
                 raise
@@ -139,11 +182,11 @@ class LedgerJob:
                 return []
         middle = len(trace_ids) // 2
         return [
-            *self._guarded(project, trace_ids[:middle]),
-            *self._guarded(project, trace_ids[middle:]),
+            *self._guarded(project, trace_ids[:middle], book),
+            *self._guarded(project, trace_ids[middle:], book),
         ]
 
-    def _step(self, project: str, trace_ids: Sequence[str]) -> LedgerResult:
+    def _step(self, project: str, trace_ids: Sequence[str], book: PriceBook) -> LedgerResult:
         with self._lock:
             hours = self._pending_hours()
             try:
@@ -152,7 +195,7 @@ class LedgerJob:
                     project,
                     trace_ids,
                     version=self._next_version(),
-                    book=self._book,
+                    book=book,
                 )
             except BaseException:
                 # Entries may be written although the step failed: ask the ledger which hours.

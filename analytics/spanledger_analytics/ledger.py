@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from spanledger_analytics import _rows, trajectories
+from spanledger_analytics._rows import Stored
 from spanledger_analytics.calls import Call, derive_calls
 from spanledger_analytics.entries import Entry, ledger_entry
+from spanledger_analytics.entry_prices import price_entries
 from spanledger_analytics.prices import PriceBook
 from spanledger_analytics.reading import TraceGroup
 from spanledger_storage.store import Store
@@ -64,7 +66,8 @@ def run_ledger(
     """Derive the ledger and trajectories of some traces again and write what changed.
 
     1. Read the traces' spans, and those of every trace that shares a call with them.
-    2. Derive calls, price them at their own start.
+    2. Derive calls. What is stored with a price keeps it while its inputs stay; others are priced
+       at their own start.
     3. Compare with what is stored; write new versions and tombstones in one insert each.
 
     Running it again writes nothing. Traces without any span are left as they are: spans that
@@ -80,11 +83,18 @@ def run_ledger(
     Raises:
         StoreError: the store refused or did not answer; running again is safe.
     """
-    group = TraceGroup(store, project)
+    with _rows.without_collection():
+        return _run(TraceGroup(store, project), traces, version, book)
+
+
+def _run(group: TraceGroup, traces: Iterable[str], version: int, book: PriceBook) -> LedgerResult:
+    store, project = group.store, group.project
     group.add(traces)
+    group.add_tool_partners()
     calls = _derive(group)
-    entries = [ledger_entry(project, call, book) for call in calls]
-    written, removed = _write(store, _read_stored(store, group), entries, version)
+    stored = _read_stored(store, group)
+    entries = price_entries([ledger_entry(project, call) for call in calls], stored.rows, book)
+    written, removed = write_entries(store, stored, entries, version)
     changed_trajectories = trajectories.write(
         store,
         trajectories.read_stored(store, group.pair_params()),
@@ -110,24 +120,27 @@ def _derive(group: TraceGroup) -> list[Call]:
     return calls
 
 
-def _write(
-    store: Store, stored: list[Entry], entries: list[Entry], version: int
+def write_entries(
+    store: Store, stored: Stored[Entry], entries: list[Entry], version: int
 ) -> tuple[list[Entry], list[Entry]]:
     """Write what changed in one insert; return the new versions and the tombstones."""
-    written, removed = _rows.diff(stored, entries, _sort_key)
+    written, removed = _rows.diff(stored.rows, entries, _sort_key)
     if written or removed:
+        version = stored.newer(version)
         rows = _rows.to_arrow(written, removed, _SCHEMA, version)
-        token = _rows.insert_token("ledger", [*written, "removed", *removed], version)
-        store.insert("ledger", rows, token=token)
+        store.insert("ledger", rows, token=_rows.insert_token("ledger", rows, version))
     return written, removed
 
 
-def _read_stored(store: Store, group: TraceGroup) -> list[Entry]:
-    return [
-        Entry._make(row)
-        for params in group.pair_params()
-        for row in _rows.columns_of(store.arrow("ledger_stored_entries", params), Entry._fields)
-    ]
+def _read_stored(store: Store, group: TraceGroup) -> Stored[Entry]:
+    return read_entries(
+        store.arrow("ledger_stored_entries", params) for params in group.pair_params()
+    )
+
+
+def read_entries(tables: Iterable[pa.Table]) -> Stored[Entry]:
+    """Return stored entries, as ``ledger_stored_entries`` gives them."""
+    return Stored.of(tables, Entry._fields, Entry._make)
 
 
 def _hour(entry: Entry) -> int:

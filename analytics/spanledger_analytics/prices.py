@@ -1,279 +1,208 @@
 """The price book: what a token of a class cost at a provider at a moment, exactly.
 
-Base data: genai-prices (https://github.com/pydantic/genai-prices). Its rules are followed, so
-that both agree to the last digit: the last conditional price whose constraint holds wins; the
-context tier is decided by the request's total input and applies to all of its tokens; tokens of a
-class without a rate of its own stay in the enclosing class (cache reads and writes, audio and
-image in the input, reasoning and audio in the output), because that is what a provider without a
-separate price for them charges.
-
-Money is an integer number of picodollars (10^-12 USD): one dollar per million tokens is 10^6
-picodollars a token.
+Base data: genai-prices (https://github.com/pydantic/genai-prices). On top lie the user's own
+rates, contracts and exchange rates. Money is an integer number of picodollars (10^-12 USD): one
+dollar per million tokens is 10^6 picodollars a token.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from decimal import Decimal
-from fractions import Fraction
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
 from importlib.metadata import version
-from math import lcm
+from typing import NamedTuple
 
 from genai_prices.data_snapshot import DataSnapshot, get_snapshot
-from genai_prices.types import (
-    ModelInfo,
-    ModelPrice,
-    PriceVariant,
-    Provider,
-    StartDateConstraint,
-    TieredPrices,
-    TimeOfDateConstraint,
-)
 
-from spanledger_analytics.providers import price_book_id
-from spanledger_analytics.rates import ContextPrices, Price
+from spanledger_analytics._price_rows import flat_rates, own_row
+from spanledger_analytics.overrides import Overrides
+from spanledger_analytics.price_base import BaseData, BaseModel, tier_names
+from spanledger_analytics.price_own import CallNames, OwnPrices, holds, plain_tier
+from spanledger_analytics.price_schedule import Schedule
+from spanledger_analytics.providers import is_self_hosted, plain_model, price_book_id, wire_names
+from spanledger_analytics.rates import ContextPrices, FlatRate
 
-PICODOLLARS = 10**12
-_NS_PER_DAY = 86_400 * 10**9
-_NS_PER_S = 10**9
 _CACHE_LIMIT = 50_000  # model names come from outside; a flood of them must not fill the memory
 
-_Rate = Decimal | TieredPrices
-_Constraint = StartDateConstraint | TimeOfDateConstraint | None
+
+class PriceKey(NamedTuple):
+    """What a price depends on, besides time and usage; names as on the wire.
+
+    ``model`` is the response's, else the request's.
+    """
+
+    provider: str
+    model: str
+    request_model: str = ""
+    service_tier: str = ""
+    region: str = ""
 
 
 class PriceBook:
     """Finds the price of a call. Not for use by several threads at once."""
 
-    def __init__(self, snapshot: DataSnapshot, name: str) -> None:
+    def __init__(
+        self, snapshot: DataSnapshot, name: str, overrides: Overrides | None = None
+    ) -> None:
         self.name = name
-        self._snapshot = snapshot
-        self._schedules: dict[tuple[str, str, str, str], _Schedule | None] = {}
+        self.overrides = overrides or Overrides()
+        self._base = BaseData(snapshot)
+        self._own = OwnPrices(self.overrides)
+        self._schedules: dict[PriceKey, Schedule] = {}
+        self._nearest: dict[tuple[str, str], str] = {}
 
     @classmethod
-    def bundled(cls) -> PriceBook:
-        """Return the book of the installed genai-prices data."""
-        return cls(get_snapshot(), f"genai-prices-{version('genai-prices')}")
+    def bundled(cls, overrides: Overrides | None = None) -> PriceBook:
+        """Return the book of the installed genai-prices data, with what a user added."""
+        return cls(get_snapshot(), f"genai-prices-{version('genai-prices')}", overrides)
 
-    def resolve(
-        self,
-        provider: str,
-        response_model: str,
-        request_model: str,
-        time_ns: int,
-        service_tier: str = "",
-    ) -> ContextPrices | None:
-        """Return the prices that held at a moment, None when the book has none.
+    def schedule(self, key: PriceKey) -> Schedule:
+        """Return the prices of one kind of call over time.
 
-        The response's model is tried first, then the request's. ``provider`` is the name on the
-        wire, ``time_ns`` UTC nanoseconds. ``service_tier`` takes the provider's own names; "batch"
-        selects batch prices. A tier the data do not price apart costs the standard price.
+        The response's model is tried first, then the request's.
         """
-        key = (provider, response_model, request_model, service_tier)
-        try:
-            schedule = self._schedules[key]
-        except KeyError:
-            schedule = self._find(*key)
+        found = self._schedules.get(key)
+        if found is None:
             if len(self._schedules) >= _CACHE_LIMIT:
                 self._schedules.clear()
-            self._schedules[key] = schedule
-        return None if schedule is None else schedule.at(time_ns)
+            found = self._schedules[key] = self._find(key)
+        return found
 
-    def _find(
-        self, provider: str, response_model: str, request_model: str, service_tier: str
-    ) -> _Schedule | None:
-        provider_id = price_book_id(provider)
-        if provider_id is None:
-            return None
-        for model in (response_model, request_model):
-            found = self._lookup(provider_id, model) if model else None
-            if found is not None:
-                return self._schedule(*found, service_tier)
-        return None
+    def resolve(self, key: PriceKey, time_ns: int) -> ContextPrices:
+        """Return the prices that held at an instant (UTC nanoseconds)."""
+        return self.schedule(key).at(time_ns)
 
-    def _lookup(self, provider_id: str, model: str) -> tuple[Provider, ModelInfo] | None:
-        """Return the provider and model, by the model's name alone when nobody knows the provider.
+    def is_called(self, key: PriceKey, provider: str, model: str) -> bool:
+        """Return whether a call goes by these names: of the wire, or of the price data.
 
-        A model that a known provider does not list stays unknown: another seller's price for it
-        would be a guess.
+        ``model`` may be a prefix with ``*``; '' is any provider or model.
         """
-        find = self._snapshot.find_provider_model
-        if provider_id:
-            try:
-                provider = self._snapshot.find_provider(None, provider_id, None)
-            except LookupError:
-                pass
-            else:
-                info = self._find_model(provider, model)
-                return None if info is None else (provider, info)
-        try:
-            return find(model, None, "litellm" if "/" in model else None, None)
-        except LookupError:
-            return None
+        names = self._identify(key)[2]
+        prefix, name = model.strip().lower().rstrip("*"), model.strip().lower()
+        return (not provider.strip() or bool(wire_names(provider) & names.providers)) and (
+            name in names.models
+            or (name in ("", prefix + "*") and any(m.startswith(prefix) for m in names.models))
+        )
 
-    def _find_model(self, provider: Provider, model: str) -> ModelInfo | None:
-        providers = self._snapshot.providers
-        info = provider.find_model(model, all_providers=providers)
-        prefix, slash, rest = model.partition("/")
-        if info is None and slash and price_book_id(prefix) == provider.id:
-            # Gateways write the provider before the model: openai/gpt-4o.
-            return provider.find_model(rest, all_providers=providers)
-        return info
+    def _find(self, key: PriceKey) -> Schedule:
+        return self._schedule(key, *self._identify(key))
 
-    def _schedule(self, provider: Provider, info: ModelInfo, service_tier: str) -> _Schedule:
-        own = any(info is model for model in provider.models)
-        owner = provider if own else self._owner(provider, info)
-        # Service tiers are the seller's: a price borrowed from another provider has none.
-        context = _price_context(service_tier) if own else {}
-        return _Schedule(f"{self.name}:{owner.id}/{info.id}", info, context)
+    def _identify(self, key: PriceKey) -> tuple[str, BaseModel | None, CallNames]:
+        """Return the model that decides: the first one that anybody knows."""
+        candidates = list(dict.fromkeys(m for m in (key.model, key.request_model) if m))
+        for model in candidates:
+            base = self._base.find(key.provider, model, key.service_tier)
+            names = _names(key, model, base)
+            if base is not None or self._own.has_name(names):
+                return model, base, names
+        model = next(iter(candidates), "")
+        return model, None, _names(key, model, None)
 
-    def _owner(self, seller: Provider, info: ModelInfo) -> Provider:
-        for provider in self._snapshot.providers:
-            if any(info is model for model in provider.models):
-                return provider
-        return seller
-
-
-def _price_context(service_tier: str) -> dict[str, str]:
-    tier = service_tier.strip().lower()
-    if tier == "batch":
-        return {"service_tier": tier, "processing": tier}
-    if tier == "fast":
-        return {"service_tier": tier, "speed": tier}
-    return {"service_tier": tier} if tier else {}
-
-
-class _Schedule:
-    """Prices of one model in one service tier over time."""
-
-    def __init__(self, label: str, info: ModelInfo, context: dict[str, str]) -> None:
-        self._label = label
-        self._info = info
-        self._variants = [
-            variant
-            for variant in info.price_variants or ()
-            if all(context.get(key) == value for key, value in variant.when.items())
-        ]
-        self._slot_ns = _NS_PER_S if self._has_times_of_day() else _NS_PER_DAY
-        self._by_slot: dict[int, ContextPrices] = {}
-        self._by_id: dict[str, ContextPrices] = {}
-
-    def _has_times_of_day(self) -> bool:
-        prices = self._info.prices
-        conditional = [] if isinstance(prices, ModelPrice) else prices
-        constraints = [price.constraint for price in conditional]
-        constraints += [variant.constraint for variant in self._variants]
-        return any(isinstance(constraint, TimeOfDateConstraint) for constraint in constraints)
-
-    def at(self, time_ns: int) -> ContextPrices:
-        slot = time_ns // self._slot_ns
-        found = self._by_slot.get(slot)
-        if found is None:
-            if len(self._by_slot) >= _CACHE_LIMIT:
-                self._by_slot.clear()
-            moment = datetime.fromtimestamp(slot * self._slot_ns // _NS_PER_S, UTC)
-            found = self._by_slot[slot] = self._at_moment(moment)
-        return found
-
-    def _at_moment(self, moment: datetime) -> ContextPrices:
-        constraint, standard = self._standard(moment)
-        rates: dict[str, _Rate] = {k: v for k, v in vars(standard).items() if v is not None}
-        price_id = f"{self._label}@{_constraint_label(constraint)}"
-        taken: set[str] = set()
-        for variant in self._variants:
-            if variant.constraint is not None and not variant.constraint.active(moment):
-                continue
-            new = {k: v for k, v in vars(variant.prices).items() if v is not None}
-            new = {k: v for k, v in new.items() if k not in taken}
-            if new:
-                price_id += "+" + _variant_label(variant)
-                taken.update(new)
-                rates.update(new)
-        found = self._by_id.get(price_id)
-        if found is None:
-            found = self._by_id[price_id] = _context_prices(price_id, rates)
-        return found
-
-    def _standard(self, moment: datetime) -> tuple[_Constraint, ModelPrice]:
-        prices = self._info.prices
-        if isinstance(prices, ModelPrice):
-            return None, prices
-        for conditional in reversed(prices):
-            if conditional.constraint is None or conditional.constraint.active(moment):
-                return conditional.constraint, conditional.prices
-        return None, prices[0].prices
-
-
-def _constraint_label(constraint: _Constraint) -> str:
-    if constraint is None:
-        return "base"
-    if isinstance(constraint, StartDateConstraint):
-        return constraint.start_date.isoformat()
-    return f"{constraint.start_time:%H:%M}-{constraint.end_time:%H:%M}"
-
-
-def _variant_label(variant: PriceVariant) -> str:
-    when = ",".join(f"{key}={value}" for key, value in sorted(variant.when.items()))
-    if variant.constraint is None:
-        return when
-    return f"{when}@{_constraint_label(variant.constraint)}"
-
-
-def _context_prices(price_id: str, rates: dict[str, _Rate]) -> ContextPrices:
-    tiers = {
-        tier.start
-        for rate in rates.values()
-        if isinstance(rate, TieredPrices)
-        for tier in rate.tiers
-    }
-    starts = (-1, *sorted(tiers))
-    bands = tuple(
-        _price(price_id if start < 0 else f"{price_id}>{start}", _flat(rates, start))
-        for start in starts
-    )
-    return ContextPrices(starts, bands)
-
-
-def _flat(rates: dict[str, _Rate], start: int) -> dict[str, Fraction]:
-    """Return the rates of requests just above ``start`` input tokens, USD per unit of the data."""
-    flat: dict[str, Fraction] = {}
-    for key, rate in rates.items():
-        if isinstance(rate, TieredPrices):
-            price = rate.base
-            for tier in rate.tiers:
-                if tier.start <= start:
-                    price = tier.price
-            flat[key] = Fraction(price)
+    def _schedule(
+        self, key: PriceKey, model: str, base: BaseModel | None, names: CallNames
+    ) -> Schedule:
+        own = self._own.rates(names)
+        absence = "missing_rate" if base or own else "unknown_model"
+        if is_self_hosted(key.provider):
+            absence = "self_hosted"
+        if base is not None:
+            label = f"{self.name}:{base.name}"
         else:
-            flat[key] = Fraction(rate)
-    return flat
+            label = f"own:{key.provider.strip().lower()}/{model}"
+        return Schedule(label, base, own, self._own.contracts(names), self._own, absence)
+
+    def rows(
+        self, at_ns: int, provider: str | None = None, model: str | None = None
+    ) -> Iterator[FlatRate]:
+        """Return what holds at an instant (UTC ns), one row per rate.
+
+        Models of the price data come first, with the user's rates in place of theirs; then own
+        rates for models the data lack. Of a service tier, a region or a larger size of request
+        only those classes are told that differ there.
+
+        Args:
+            at_ns: UTC nanoseconds.
+            provider: An id of the data or as own rates name it; None: all.
+            model: An id of the data or as own rates name it; None: all.
+        """
+        shown: set[str] = set()
+        for seller in self._base.providers:
+            for info in seller.models if provider in (None, seller.id) else ():
+                if model not in (None, info.id):
+                    continue
+                names = _names(PriceKey(seller.id, info.id), info.id, None)
+                own = self._own.named(names)
+                tiers = {"", *tier_names(info), *(plain_tier(rate.service_tier) for rate in own)}
+                regions = {"", *(rate.region.strip().lower() for rate in own)}
+                for region in sorted(regions):
+                    for tier in sorted(tiers):
+                        key = PriceKey(seller.id, info.id, "", tier, region)
+                        base = self._base.of(seller, info, tier)
+                        schedule = self._schedule(key, info.id, base, _names(key, info.id, base))
+                        for row in flat_rates(schedule, key, self.name, at_ns):
+                            shown.add(row.source)
+                            yield row
+        for rate in self.overrides.rates:
+            is_wanted = provider in (None, rate.provider) and model in (None, rate.model)
+            if is_wanted and holds(rate, at_ns) and f"own:{rate.id}" not in shown:
+                yield own_row(rate)
+
+    def nearest(self, provider: str, model: str) -> str:
+        """Return the known model name most like an unknown one, '' when none is alike."""
+        key = (provider.strip().lower(), model.strip().lower())
+        if key not in self._nearest:
+            if len(self._nearest) >= _CACHE_LIMIT:
+                self._nearest.clear()
+            matches = get_close_matches(key[1], self._known_names(key[0]), n=1)
+            self._nearest[key] = next(iter(matches), "")
+        return self._nearest[key]
+
+    def _known_names(self, provider: str) -> list[str]:
+        """Return model names of a provider, of all when nobody knows the provider."""
+        names = wire_names(provider)
+        of_data = [p for p in self._base.providers if p.id in names]
+        sellers = {s for p in of_data for s in (p.id, *(p.fallback_model_providers or ()))}
+        known = [
+            info.id
+            for seller in self._base.providers
+            if not sellers or seller.id in sellers
+            for info in seller.models
+        ]
+        return known + [rate.model for rate in self.overrides.rates if "*" not in rate.model]
 
 
-def _price(price_id: str, usd: dict[str, Fraction]) -> Price:
-    per_token = PICODOLLARS // 1_000_000
-    pico = {key: rate * per_token for key, rate in usd.items() if key.endswith("_mtok")}
-    request = usd.get("requests_kcount", Fraction(0)) * PICODOLLARS / 1_000
-    scale = lcm(request.denominator, *(rate.denominator for rate in pico.values()))
+class BookSource:
+    """Hands out the present book, and a new one after the user changed something.
 
-    def rate(*keys: str) -> int | None:
-        """Return the rate of the first class that has one, from the narrow to the enclosing."""
-        found = next((pico[key] for key in keys if key in pico), None)
-        return None if found is None else int(found * scale)
+    Args:
+        load: Returns what the user added; nothing by default.
+        revision: Returns a number that grows with every change; asked at every call.
+    """
 
-    return Price(
-        price_id=price_id,
-        scale=scale,
-        input=rate("input_mtok"),
-        cache_read=rate("cache_read_mtok", "input_mtok"),
-        cache_write=rate("cache_write_mtok", "input_mtok"),
-        cache_write_5m=rate("cache_write_5m_mtok", "cache_write_mtok", "input_mtok"),
-        cache_write_1h=rate("cache_write_1h_mtok", "cache_write_mtok", "input_mtok"),
-        audio_input=rate("input_audio_mtok", "input_mtok"),
-        image_input=rate("input_image_mtok", "input_mtok"),
-        output=rate("output_mtok"),
-        reasoning=rate("output_reasoning_mtok", "output_mtok"),
-        audio_output=rate("output_audio_mtok", "output_mtok"),
-        request=int(request * scale),
-        needs_cached_audio="cache_audio_read_mtok" in pico,
-        needs_cached_image="cache_image_read_mtok" in pico,
-    )
+    def __init__(
+        self,
+        load: Callable[[], Overrides] = Overrides,
+        revision: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._load = load
+        self._revision = revision
+        self._book: PriceBook | None = None
+
+    def __call__(self) -> PriceBook:
+        """Return the book that holds now."""
+        if self._book is None or self._book.overrides.revision != self._revision():
+            self._book = PriceBook.bundled(self._load())
+        return self._book
+
+
+def _names(key: PriceKey, model: str, base: BaseModel | None) -> CallNames:
+    """Return everything a call may be called in own rates and contracts."""
+    providers, models = wire_names(key.provider), {model.strip().lower()}
+    if base is not None:
+        providers |= {base.seller}
+        models.add(base.info.id.lower())
+    plain = plain_model(price_book_id(key.provider) or key.provider.strip().lower(), model)
+    if plain:
+        models.add(plain.lower())
+    region = key.region.strip().lower()
+    return CallNames(providers, frozenset(models), region, plain_tier(key.service_tier))

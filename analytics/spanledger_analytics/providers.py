@@ -46,6 +46,9 @@ _SELF_HOSTED = frozenset({"llamacpp", "lmstudio", "ollama", "sglang", "tgi", "vl
 # Names of frameworks that some instrumentations report as the provider.
 _FRAMEWORKS = frozenset({"", "langchain", "langgraph", "llamaindex", "strands-agents", "unknown"})
 
+# First parts of Google's resource names, whose last part is the model.
+_RESOURCES = frozenset({"models", "projects", "publishers"})
+
 
 def price_book_id(provider: str) -> str | None:
     """Return the provider's id in the price data, '' for "go by the model's name".
@@ -67,3 +70,23 @@ def price_book_id(provider: str) -> str | None:
 def is_self_hosted(provider: str) -> bool:
     """Return whether the provider is an inference server that the user runs."""
     return provider.strip().lower() in _SELF_HOSTED
+
+
+def wire_names(provider: str) -> frozenset[str]:
+    """Return every name a provider answers to: on the wire, and in the price data."""
+    name = provider.strip().lower()
+    return frozenset({name, price_book_id(name) or ""} - {""})
+
+
+def plain_model(provider_id: str, model: str) -> str:
+    """Return a model's name without what gateways and resource names put before it, else ''.
+
+    Forms: ``openai/gpt-4o``, ``models/gemini-2.5-pro``, ``publishers/google/models/…`` and
+    Bedrock's ``arn:aws:bedrock:…/anthropic.claude-…``.
+    """
+    prefix, slash, rest = model.partition("/")
+    if slash and price_book_id(prefix) == provider_id:
+        return rest
+    if slash and (prefix in _RESOURCES or model.startswith("arn:aws:bedrock:")):
+        return model.rpartition("/")[2]
+    return ""

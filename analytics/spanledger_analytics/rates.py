@@ -1,39 +1,88 @@
-"""Rates of one model at one moment, and what a call costs at them: exact whole picodollars."""
+"""What a token or piece of each class costs: one set of rates, and how it becomes whole numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
-from typing import NamedTuple
+from math import lcm
 
-from spanledger_analytics.tokens import Tokens
+PICODOLLARS = 10**12
+
+PicoRates = Mapping[str, Fraction | None]
+"""Picodollars per token or piece by class; None: in a currency without an exchange rate."""
 
 
-class Cost(NamedTuple):
-    """Picodollars of one call; None: the class was not reported.
+@dataclass(frozen=True, slots=True)
+class FlatRate:
+    """One rate as a table shows it: what holds at a moment, in the currency it is given in.
 
-    ``total`` is the sum of the parts and of ``request``, a fee per call that few models have.
+    Attributes:
+        provider: id as in the price data.
+        model: id as in the price data, or the name or prefix of an own rate.
+        region: "" is any region.
+        service_tier: "" is the standard tier.
+        above_tokens: holds for requests of more input tokens than this; 0: for all.
+        token_class: one of ``TOKEN_CLASSES`` or ``FEES``.
+        price: in ``currency`` for ``per`` tokens or pieces.
+        per: tokens or pieces.
+        currency: ISO 4217.
+        effective_from_ns: first instant, UTC nanoseconds; None: as long as the data know.
+        effective_to_ns: first instant it no longer holds; None: open, or not known yet.
+        source: name of the price data, or ``own:`` and the id of the rate.
+        price_id: as in the ledger.
     """
 
-    uncached: int | None
-    cache_read: int | None
-    cache_write: int | None
-    output: int | None
-    request: int
-    total: int
+    provider: str
+    model: str
+    region: str
+    service_tier: str
+    above_tokens: int
+    token_class: str
+    price: Decimal
+    per: int
+    currency: str
+    effective_from_ns: int | None
+    effective_to_ns: int | None
+    source: str
+    price_id: str
+
+
+# Where tokens of a class without a rate of its own belong, nearest first: that is what a provider
+# without a separate price for them charges. Fees belong nowhere.
+_ENCLOSING: Mapping[str, tuple[str, ...]] = {
+    "input": (),
+    "cache_read": ("input",),
+    "cache_write": ("input",),
+    "cache_write_5m": ("cache_write", "input"),
+    "cache_write_1h": ("cache_write", "input"),
+    "audio_input": ("input",),
+    "image_input": ("input",),
+    "cache_read_audio": ("cache_read", "audio_input", "input"),
+    "cache_read_image": ("cache_read", "image_input", "input"),
+    "output": (),
+    "reasoning": ("output",),
+    "audio_output": ("output",),
+    "image_output": ("output",),
+    "request": (),
+    "web_search": (),
+}
+CLASSES = tuple(_ENCLOSING)
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Rates per token class in picodollars / ``scale`` per token; None: no rate.
+    """Rates per class in picodollars / ``scale`` per token or piece; None: no rate.
 
-    ``scale`` is 1 unless the data hold a rate finer than a picodollar per token. ``audio_input``,
-    ``image_input``, ``cache_*`` and ``reasoning`` already hold the enclosing class's rate where
-    the data have none of their own.
+    ``scale`` is 1 unless a rate is finer than a picodollar. A class without a rate of its own
+    already holds the enclosing class's. ``unconverted``: classes whose rate is in a currency
+    without an exchange rate at that time; they are None too.
     """
 
     price_id: str
     scale: int
+    unconverted: frozenset[str]
     input: int | None
     cache_read: int | None
     cache_write: int | None
@@ -41,107 +90,78 @@ class Price:
     cache_write_1h: int | None
     audio_input: int | None
     image_input: int | None
+    cache_read_audio: int | None
+    cache_read_image: int | None
     output: int | None
     reasoning: int | None
     audio_output: int | None
-    request: int
-    needs_cached_audio: bool
-    needs_cached_image: bool
+    image_output: int | None
+    request: int | None
+    web_search: int | None
 
-    def cost(self, tokens: Tokens) -> Cost | None:
-        """Return what a call cost, None when a class it used has no rate.
+    @classmethod
+    def of(cls, price_id: str, rates: PicoRates) -> Price:
+        """Return the price that rates of single classes make."""
+        chosen = {name: _found(name, rates) for name in CLASSES}
+        known = {name: rates[key] for name, key in chosen.items() if key is not None}
+        scale = lcm(*(rate.denominator for rate in known.values() if rate is not None))
+        whole = {
+            name: int(rate * scale) if (rate := known.get(name)) is not None else None
+            for name in CLASSES
+        }
+        unconverted = frozenset(name for name, rate in known.items() if rate is None)
+        return cls(price_id, scale, unconverted, **whole)
 
-        Parts are rounded half to even to a whole picodollar (only where ``scale`` > 1), so that
-        the total is exactly the sum of the parts.
-        """
-        inputs = self._input_cost(tokens)
-        if inputs is None:
-            return None
-        output = self._output_cost(tokens)
-        if output is None and tokens.output is not None:
-            return None
-        uncached, cache_read, cache_write = inputs
-        request = self._round(self.request)
-        parts = (uncached, cache_read, cache_write, output, request)
-        return Cost(*parts[:4], request, sum(part for part in parts if part))
+    @property
+    def largest_sum(self) -> int:
+        """The sum of all rates, each without its sign: no call costs more per token."""
+        return sum(abs(rate) for rate in self._rates() if rate is not None)
 
-    def _input_cost(self, tokens: Tokens) -> tuple[int | None, int | None, int | None] | None:
-        if tokens.input is None:
-            return None, None, None
-        if self.input is None or self.cache_read is None or self._is_split_unknown(tokens):
-            return (0, None, None) if tokens.input == 0 else None
-        audio = 0 if self.audio_input == self.input else tokens.audio_input or 0
-        image = 0 if self.image_input == self.input else tokens.image or 0
-        text = (tokens.uncached or 0) - audio - image
-        writes = self._write_cost(tokens)
-        if text < 0 or writes is None:
-            return None
-        uncached = text * self.input + audio * (self.audio_input or 0)
-        return (
-            self._round(uncached + image * (self.image_input or 0)),
-            None if tokens.cache_read is None else self._round(tokens.cache_read * self.cache_read),
-            None if tokens.cache_write is None else self._round(writes),
-        )
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no rate at all."""
+        return not self.unconverted and all(rate is None for rate in self._rates())
 
-    def _is_split_unknown(self, tokens: Tokens) -> bool:
-        # Cached audio has a rate of its own, and nobody says how much of the cache was audio.
-        if not tokens.cache_read:
-            return False
-        return bool(
-            (self.needs_cached_audio and tokens.audio_input)
-            or (self.needs_cached_image and tokens.image)
-        )
+    def _rates(self) -> Iterable[int | None]:
+        return (getattr(self, name) for name in CLASSES)
 
-    def _write_cost(self, tokens: Tokens) -> int | None:
-        if not tokens.cache_write:
-            return 0
-        if self.cache_write is None:
-            return None
-        short, long = tokens.cache_write_5m or 0, tokens.cache_write_1h or 0
-        unknown = tokens.cache_write - short - long
-        return (
-            unknown * self.cache_write
-            + short * (self.cache_write_5m or 0)
-            + long * (self.cache_write_1h or 0)
-        )
 
-    def _output_cost(self, tokens: Tokens) -> int | None:
-        if not tokens.output:
-            return tokens.output
-        if self.output is None:
-            return None
-        reasoning, audio = 0, 0
-        if self.reasoning != self.output:
-            reasoning = tokens.reasoning or 0
-        if self.audio_output != self.output:
-            audio = tokens.audio_output or 0
-        text = tokens.output - reasoning - audio
-        if text < 0:
-            return None
-        cost = text * self.output + reasoning * (self.reasoning or 0)
-        return self._round(cost + audio * (self.audio_output or 0))
+def _found(name: str, rates: PicoRates) -> str | None:
+    """Return the class whose rate this class has: its own, or the nearest enclosing one's."""
+    return next((key for key in (name, *_ENCLOSING[name]) if key in rates), None)
 
-    def _round(self, scaled: int) -> int:
-        return scaled if self.scale == 1 else round(Fraction(scaled, self.scale))
+
+@dataclass(frozen=True, slots=True)
+class Discount:
+    """A contract's factor on the list cost, as a fraction of whole numbers."""
+
+    contract_id: str
+    numerator: int
+    denominator: int
 
 
 @dataclass(frozen=True, slots=True)
 class ContextPrices:
-    """Prices of one model at one moment, by size of the request.
+    """Prices of one model in one period, by size of the request, and the contract that applies.
 
     ``bands[i]`` holds for requests of more than ``starts[i]`` input tokens; ``starts[0]`` is -1.
+    Without bands there is no price, and ``absence`` says why: unknown_model, missing_rate, or
+    self_hosted, which is no fault.
     """
 
     starts: tuple[int, ...]
     bands: tuple[Price, ...]
+    discount: Discount | None = None
+    absence: str = ""
 
     def for_input(self, input_tokens: int | None) -> Price | None:
         """Return the price of a request, None when its size decides and is unknown."""
-        if len(self.bands) == 1:
-            return self.bands[0]
+        if len(self.bands) <= 1:
+            return next(iter(self.bands), None)
         if input_tokens is None:
             return None
-        for start, band in zip(reversed(self.starts), reversed(self.bands), strict=True):
-            if input_tokens > start:
-                return band
-        return None
+        return next(
+            band
+            for start, band in zip(reversed(self.starts), reversed(self.bands), strict=True)
+            if input_tokens > start
+        )

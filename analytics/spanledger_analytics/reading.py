@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from spanledger_analytics._rows import HOUR_NS, batches, integers, strings
+from spanledger_analytics._rows import HOUR_NS, Literal, batches, integers, strings, values_of
 from spanledger_analytics._siblings import FALLBACK_TOLERANCE_NS
 from spanledger_analytics.calls import Call
 from spanledger_analytics.spans import Span, read_spans
+from spanledger_analytics.tool_traces import Interval, intervals, traces_around, traces_inside
 from spanledger_storage.store import Store
 
 _MAX_ROUNDS = 6
@@ -25,8 +26,8 @@ class TraceGroup:
     """
 
     def __init__(self, store: Store, project: str) -> None:
-        self._store = store
-        self._project = project
+        self.store = store
+        self.project = project
         self._asked_traces: set[str] = set()
         self._pairs: list[tuple[int, str]] = []
         self.spans: list[Span] = []
@@ -56,12 +57,12 @@ class TraceGroup:
     def _read(self, trace_ids: list[str]) -> None:
         pairs: list[tuple[int, str]] = []
         for part in batches(trace_ids):
-            asked: dict[str, object] = {"project": self._project, "trace_ids": list(part)}
-            table = self._store.arrow("ledger_trace_hours", asked)
+            asked: dict[str, object] = {"project": self.project, "trace_ids": Literal(part)}
+            table = self.store.arrow("ledger_trace_hours", asked)
             pairs += zip(integers(table, "hour"), strings(table, "trace_id"), strict=True)
         self._pairs += pairs
         for params in self._pair_params(pairs):
-            self.spans += read_spans(self._store.arrow("ledger_spans", params))
+            self.spans += read_spans(self.store.arrow("ledger_spans", params))
 
     def pair_params(self) -> Iterable[dict[str, object]]:
         """Return statement parameters that name every hour and trace of the group, in parts."""
@@ -71,27 +72,68 @@ class TraceGroup:
     def _pair_params(self, pairs: list[tuple[int, str]]) -> Iterable[dict[str, object]]:
         for part in batches(sorted(pairs)):
             yield {
-                "project": self._project,
-                "hours": [hour for hour, _ in part],
-                "trace_ids": [trace_id for _, trace_id in part],
+                "project": self.project,
+                "hours": Literal([hour for hour, _ in part]),
+                "trace_ids": Literal([trace_id for _, trace_id in part]),
             }
 
     def _tied_traces(self, spans: list[Span]) -> set[str]:
-        told = list({span.key: span for span in spans if span.response_id}.values())
+        told = {span.key: span for span in spans if span.response_id}
+        shared = self._shared_ids({span.response_id for span in told.values()})
         found: set[str] = set()
-        for part in batches(told):
+        for part in batches([span for span in told.values() if span.response_id in shared]):
             params: dict[str, object] = {
-                "project": self._project,
+                "project": self.project,
                 "hours": _hours_around(part),
-                "response_ids": [span.response_id for span in part],
-                "trace_ids": [span.trace_id for span in part],
-                "starts": [span.start_ns for span in part],
-                "ends": [span.end_ns for span in part],
+                "response_ids": Literal([span.response_id for span in part]),
+                "trace_ids": Literal([span.trace_id for span in part]),
+                "starts": Literal([span.start_ns for span in part]),
+                "ends": Literal([span.end_ns for span in part]),
                 "max_traces": _MAX_TRACES_OF_ID,
             }
-            table = self._store.arrow("ledger_response_traces", params)
+            table = self.store.arrow("ledger_response_traces", params)
             found.update(strings(table, "trace_id"))
         return found
+
+    def _shared_ids(self, response_ids: set[str]) -> set[str]:
+        found: set[str] = set()
+        for part in batches(sorted(response_ids)):
+            params: dict[str, object] = {
+                "project": self.project,
+                "response_ids": Literal(part),
+                "max_traces": _MAX_TRACES_OF_ID,
+            }
+            found.update(strings(self.store.arrow("ledger_shared_ids", params), "response_id"))
+        return found
+
+    def add_tool_partners(self) -> bool:
+        """Read the traces in which a tool call of the group may have been recorded again (R9).
+
+        These are traces that begin with a tool's span and lie inside a tool call of the group, or
+        the other way round. Returns whether anything new was read.
+        """
+        tools = [span for span in self.spans if span.role == "tool" and span.tool_name]
+        roots = [span for span in tools if not span.parent_span_id]
+        inside = self._tool_intervals(tools, is_root=True)
+        around = self._tool_intervals(roots, is_root=False)
+        return self.add(
+            traces_inside(inside, intervals(tools)) | traces_around(around, intervals(roots))
+        )
+
+    def _tool_intervals(self, near: list[Span], *, is_root: bool) -> list[Interval]:
+        if not near:
+            return []
+        params: dict[str, object] = {
+            "project": self.project,
+            "hours": _hours_around(near),
+            "services": Literal(sorted({span.service_name for span in near})),
+            "from_ns": min(span.start_ns for span in near),
+            "to_ns": max(span.end_ns for span in near),
+            "is_root": int(is_root),
+        }
+        table = self.store.arrow("ledger_tool_spans", params)
+        columns = [values_of(table.column(field)) for field in Interval._fields]
+        return list(map(Interval._make, zip(*columns, strict=True)))
 
     def add_partners(self, calls: Collection[Call]) -> bool:
         """Read the traces in which another scope may have recorded one of these calls (rule R4).
@@ -102,8 +144,8 @@ class TraceGroup:
         lonely = [call.primary for call in calls if _is_lonely(call)]
         found: set[str] = set()
         for part in batches(lonely):
-            params = {"project": self._project, **_partner_params(part)}
-            table = self._store.arrow("ledger_partner_traces", params)
+            params = {"project": self.project, **_partner_params(part)}
+            table = self.store.arrow("ledger_partner_traces", params)
             found.update(strings(table, "trace_id"))
         return self.add(found)
 
@@ -122,24 +164,22 @@ def _is_lonely(call: Call) -> bool:
 
 def _hours_around(spans: Collection[Span]) -> list[int]:
     """Return the start hours in which spans that overlap these may begin."""
-    moments = (
-        moment
-        for span in spans
-        for moment in (span.start_ns - _EARLIER_NS, span.start_ns, span.end_ns)
-    )
+    hours = {span.start_ns // HOUR_NS for span in spans}
+    hours |= {(span.start_ns - _EARLIER_NS) // HOUR_NS for span in spans}
+    hours |= {span.end_ns // HOUR_NS for span in spans}
     # Within what DateTime holds: clocks may say 1970 or 2262.
-    return sorted({min(max(0, moment // HOUR_NS * 3_600), _LAST_HOUR_S) for moment in moments})
+    return sorted({min(max(0, hour * 3_600), _LAST_HOUR_S) for hour in hours})
 
 
 def _partner_params(spans: Collection[Span]) -> dict[str, object]:
     return {
         "hours": _hours_around(spans),
-        "instances": [span.service_instance for span in spans],
-        "scopes": [span.scope_name for span in spans],
-        "inputs": [span.input_tokens for span in spans],
-        "outputs": [span.output_tokens for span in spans],
-        "starts": [span.start_ns for span in spans],
-        "ends": [span.end_ns for span in spans],
-        "has_ids": [int(bool(span.response_id)) for span in spans],
+        "instances": Literal([span.service_instance for span in spans]),
+        "scopes": Literal([span.scope_name for span in spans]),
+        "inputs": Literal([span.input_tokens or 0 for span in spans]),
+        "outputs": Literal([span.output_tokens or 0 for span in spans]),
+        "starts": Literal([span.start_ns for span in spans]),
+        "ends": Literal([span.end_ns for span in spans]),
+        "has_ids": Literal([int(bool(span.response_id)) for span in spans]),
         "slack_ns": FALLBACK_TOLERANCE_NS,
     }

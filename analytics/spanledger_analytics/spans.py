@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
+from spanledger_analytics._rows import values_of
 from spanledger_analytics.tokens import UNKNOWN, Tokens, canonical
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Span(NamedTuple):
     response_id: str = ""
     request_id: str = ""
     attempts: int | None = None
+    kind: str = ""
     tool_name: str = ""
     tool_call_id: str = ""
     flags: tuple[str, ...] = ()
@@ -116,6 +118,6 @@ def _text(span: Span) -> str:
 
 def read_spans(table: pa.Table) -> list[Span]:
     """Return the rows of a ``ledger_spans`` result."""
-    columns = [table.column(field).to_pylist() for field in Span._fields[:-1]]
-    flags = [tuple(flags) for flags in table.column("flags").to_pylist()]
+    columns = [values_of(table.column(field)) for field in Span._fields[:-1]]
+    flags = [tuple(flags or ()) for flags in table.column("flags").to_pylist()]
     return list(map(Span._make, zip(*columns, flags, strict=True)))

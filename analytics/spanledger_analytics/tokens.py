@@ -47,6 +47,7 @@ class Tokens(NamedTuple):
 
 
 UNKNOWN = Tokens()
+_CACHE = ("cache_read", "cache_write", "cache_write_5m", "cache_write_1h", "cache_read_audio")
 
 
 def canonical(tokens: Tokens) -> Tokens:
@@ -74,12 +75,26 @@ def canonical(tokens: Tokens) -> Tokens:
 def merge(views: list[Tokens]) -> Tokens:
     """Return one call's counts from several views of it: per field the largest known value.
 
-    Instrumentations leave counts out far more often than they invent them.
+    Instrumentations leave counts out far more often than they invent them. Where views file the
+    same tokens under different parts, so that the parts exceed every total, the one with the
+    largest total tells of the parts.
     """
     if len(views) == 1:
         return views[0]
-    merged = Tokens._make(
+    merged = _largest(views)
+    lifetimes = (merged.cache_write_5m or 0) + (merged.cache_write_1h or 0)
+    cached = (merged.cache_read or 0) + max(merged.cache_write or 0, lifetimes)
+    if merged.input is not None and cached > merged.input:
+        fullest = max(views, key=lambda view: view.input or 0)
+        merged = merged._replace(**{name: getattr(fullest, name) for name in _CACHE})
+    if merged.output is not None and (merged.reasoning or 0) > merged.output:
+        fullest = max(views, key=lambda view: view.output or 0)
+        merged = merged._replace(reasoning=fullest.reasoning)
+    return canonical(merged)
+
+
+def _largest(views: list[Tokens]) -> Tokens:
+    return Tokens._make(
         max((value for value in field if value is not None), default=None)
         for field in zip(*views, strict=True)
     )
-    return canonical(merged)

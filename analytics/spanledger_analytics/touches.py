@@ -8,6 +8,9 @@ from typing import NamedTuple
 from spanledger_analytics._rows import integers, strings
 from spanledger_storage.store import Store
 
+REPRICING = "repricing-"
+"""How the ids of flushes begin that announce repriced hours; their newest version follows."""
+
 # Rows become visible when their insert ends, not in the order of touched_at.
 OVERLAP_US = 120 * 10**6
 _MAX_ROWS = 50_000  # rows of touches looked at beyond those handled already
@@ -25,13 +28,18 @@ class Flush(NamedTuple):
 class TouchBatch:
     """Flushes to handle together.
 
-    ``traces`` are distinct (project, trace_id); ``newest_us`` is the newest flush's time in UTC
-    microseconds; ``flushes`` are by id.
+    ``traces`` are distinct (project, trace_id), ``hours`` distinct (project, UTC start hour in UNIX
+    seconds) in which spans or metrics changed; ``newest_us`` is the newest flush's time in UTC
+    microseconds; ``flushes`` are by id. ``repriced_hours`` are those a repricing announces,
+    ``repriced_version`` is newer than every version it wrote (0: none did).
     """
 
     traces: tuple[tuple[str, str], ...]
+    hours: tuple[tuple[str, int], ...]
     newest_us: int
     flushes: dict[str, Flush]
+    repriced_hours: tuple[tuple[str, int], ...] = ()
+    repriced_version: int = 0
 
 
 class TouchReader:
@@ -72,14 +80,22 @@ class TouchReader:
         flushes = self._choose(self._new_flushes())
         if not flushes:
             return None
-        params = {
+        params: dict[str, object] = {
             "since_us": min(flush.first_us for flush in flushes.values()),
             "flush_ids": list(flushes),
         }
         table = self._store.arrow("touches_traces", params)
         pairs = zip(strings(table, "project"), strings(table, "trace_id"), strict=True)
+        hours = self._read_hours(params)
+        repricings = [flush_id for flush_id in flushes if flush_id.startswith(REPRICING)]
+        repriced = self._read_hours({**params, "flush_ids": repricings}) if repricings else ()
         newest_us = max(flush.touched_us for flush in flushes.values())
-        return TouchBatch(tuple(pairs), newest_us, flushes)
+        version = max((int(i.removeprefix(REPRICING)) for i in repricings), default=0)
+        return TouchBatch(tuple(pairs), hours, newest_us, flushes, repriced, version)
+
+    def _read_hours(self, params: dict[str, object]) -> tuple[tuple[str, int], ...]:
+        table = self._store.arrow("touches_hours", params)
+        return tuple(zip(strings(table, "project"), integers(table, "hour"), strict=True))
 
     def _new_flushes(self) -> dict[str, Flush]:
         since_us = max(0, self._position_us - OVERLAP_US)

@@ -10,8 +10,10 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from spanledger_analytics import _rows
+from spanledger_analytics._rows import Stored
 from spanledger_analytics.entries import Entry
-from spanledger_analytics.spans import Span, SpanKey, newest_versions
+from spanledger_analytics.spans import Span, newest_versions
+from spanledger_analytics.tools import derive_tool_calls
 from spanledger_storage.store import Store
 
 
@@ -53,6 +55,7 @@ class Trajectory(NamedTuple):
     total_cost_usd: Decimal | None
 
 
+_LOG = "log"  # the kind of a row made from a log record
 _COLUMNS = {"start_ns": "start_time", "end_ns": "end_time"}
 _TYPES = {
     **dict.fromkeys(("trace_ids", "agents", "models"), _rows.STRINGS),
@@ -97,8 +100,14 @@ def derive_trajectories(
     entries_of: defaultdict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         entries_of[entry.trajectory_id].append(entry)
+    tool_calls = Counter(span.trace_id for span in derive_tool_calls(by_key))
     return [
-        _trajectory(project, sorted(by_trace[trace_id], key=_order), by_key, entries_of[trace_id])
+        _trajectory(
+            project,
+            sorted(by_trace[trace_id], key=_order),
+            entries_of[trace_id],
+            tool_calls[trace_id],
+        )
         for trace_id in sorted(by_trace)
     ]
 
@@ -108,13 +117,14 @@ def _order(span: Span) -> tuple[int, int, str]:
 
 
 def _trajectory(
-    project: str, spans: list[Span], by_key: dict[SpanKey, Span], entries: list[Entry]
+    project: str, spans: list[Span], entries: list[Entry], tool_calls: int
 ) -> Trajectory:
     """Return the trajectory of one trace; ``spans`` are its spans in order of start."""
     root = next((span for span in spans if not span.parent_span_id), None)
     first = root or spans[0]
     agents = [span.agent_name for span in spans if span.agent_name]
     outermost = [span.agent_name for span in spans if span.agent_name and span.role == "agent"]
+    shown = _without_repeats(spans)
     kinds = Counter(entry.kind for entry in entries)
     costs = [e.total_cost_usd for e in entries if e.total_cost_usd is not None]
     return Trajectory(
@@ -135,11 +145,11 @@ def _trajectory(
         session_id=_first(first.session_id, (span.session_id for span in spans)),
         user_id=_first(first.user_id, (span.user_id for span in spans)),
         task_id=_first(first.task_id, (span.task_id for span in spans)),
-        span_count=len(spans),
-        error_count=sum(span.status == "error" for span in spans),
+        span_count=len(shown),
+        error_count=sum(span.status == "error" for span in shown),
         llm_calls=kinds["llm"],
         embedding_calls=kinds["embedding"],
-        tool_calls=_count_tool_calls(spans, by_key),
+        tool_calls=tool_calls,
         unpriced_calls=sum(
             e.usage_source != "none" and e.price_status == "unpriced" for e in entries
         ),
@@ -153,51 +163,49 @@ def _trajectory(
     )
 
 
+def _without_repeats(spans: list[Span]) -> list[Span]:
+    """Leave out what was made from log records and only repeats a span of this trace.
+
+    A record repeats the span it was written in unless it tells of a call that no span below that
+    one is about. dashboard_trace_tree.sql shows by the same rule.
+    """
+    roles = {span.span_id: span.role for span in spans if span.kind != _LOG}
+    if len(roles) == len(spans):
+        return spans
+    below = {(span.parent_span_id, span.role) for span in spans if span.kind != _LOG}
+    return [
+        span
+        for span in spans
+        if span.kind != _LOG
+        or span.parent_span_id not in roles
+        or (
+            span.role not in ("other", roles[span.parent_span_id])
+            and (span.parent_span_id, span.role) not in below
+        )
+    ]
+
+
 def _first(preferred: str, values: Iterable[str]) -> str:
     return preferred or next((value for value in values if value), "")
 
 
-def _count_tool_calls(spans: list[Span], by_key: dict[SpanKey, Span]) -> int:
-    """Return how many tool calls a trace holds, each counted once (rule R9).
-
-    A framework's, a client's and a server's span of one call lie directly below one another, or
-    carry one call id.
-    """
-    ids: set[str] = set()
-    count = 0
-    for span in spans:
-        if span.role != "tool":
-            continue
-        parent = by_key.get(span.parent_key)
-        if parent is not None and parent.role == "tool":
-            continue
-        if span.tool_call_id and span.tool_call_id in ids:
-            continue
-        ids.add(span.tool_call_id)
-        count += 1
-    return count
-
-
-def read_stored(store: Store, pairs: Iterable[dict[str, object]]) -> list[Trajectory]:
+def read_stored(store: Store, pairs: Iterable[dict[str, object]]) -> Stored[Trajectory]:
     """Return the stored trajectories of a group; ``pairs`` as of TraceGroup.pair_params."""
-    return [
-        Trajectory._make(row)
-        for params in pairs
-        for row in _rows.columns_of(store.arrow("trajectories_stored", params), Trajectory._fields)
-    ]
+    tables = (store.arrow("trajectories_stored", params) for params in pairs)
+    return Stored.of(tables, Trajectory._fields, Trajectory._make)
 
 
-def write(store: Store, stored: list[Trajectory], derived: list[Trajectory], version: int) -> int:
+def write(store: Store, stored: Stored[Trajectory], derived: list[Trajectory], version: int) -> int:
     """Write what changed in one insert; return the number of rows, tombstones included.
 
     When the start moves to another hour, the row under the old hour gets a tombstone.
     """
-    written, removed = _rows.diff(stored, derived, _sort_key)
+    written, removed = _rows.diff(stored.rows, derived, _sort_key)
     if not written and not removed:
         return 0
+    version = stored.newer(version)
     rows = _rows.to_arrow(written, removed, _SCHEMA, version)
-    token = _rows.insert_token("trajectories", [*written, "removed", *removed], version)
-    store.insert("trajectories", rows, token=token)
+    store.insert("trajectories", rows, token=_rows.insert_token("trajectories", rows, version))
     return len(written) + len(removed)
 
 

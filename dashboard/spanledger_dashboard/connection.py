@@ -1,8 +1,10 @@
-"""The one connection to the store that all sessions of this process share."""
+"""The connections that all sessions of this process share: the store, the state database."""
 
 import streamlit as st
 
 from spanledger_dashboard.settings import DashboardSettings
+from spanledger_storage.price_state import StateEngine
+from spanledger_storage.state import open_state_reader
 from spanledger_storage.store import Store, StoreSettings
 
 # A page that takes longer than this is broken for its reader, whatever the answer is.
@@ -17,6 +19,22 @@ def store() -> Store:
         SettingsError: no store is set.
     """
     return _open(DashboardSettings.from_environment().store_url)
+
+
+def state() -> StateEngine | None:
+    """Return the state database, to read; None where the dashboard is not told of one.
+
+    Raises:
+        ConfigError: the address cannot be read.
+        SettingsError: no store is set.
+    """
+    url = DashboardSettings.from_environment().state_url
+    return _open_state(url) if url else None
+
+
+@st.cache_resource(show_spinner=False, max_entries=4, on_release=StateEngine.dispose)
+def _open_state(url: str) -> StateEngine:
+    return open_state_reader(url)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4, on_release=Store.close)

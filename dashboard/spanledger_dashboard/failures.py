@@ -9,7 +9,7 @@ import streamlit as st
 
 from spanledger_dashboard.settings import SettingsError
 from spanledger_dashboard.text import plain
-from spanledger_storage.errors import ConfigError, StoreError
+from spanledger_storage.errors import ConfigError, StateError, StoreError
 
 
 @contextmanager
@@ -25,5 +25,5 @@ def explained() -> Generator[None]:
         )
         st.error(f"The store did not answer. {advice}", icon=":material/cloud_off:")
         st.caption(plain(str(error)[:600]))
-    except (ConfigError, SettingsError) as error:
+    except (ConfigError, SettingsError, StateError) as error:
         st.error(plain(error), icon=":material/settings_alert:")

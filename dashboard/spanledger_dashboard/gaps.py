@@ -30,6 +30,12 @@ def show_gaps(usage: Usage) -> None:
     if sentences:
         sentences.append("The spend does not contain them.")
         st.warning(" ".join(sentences), icon=":material/warning:")
+        st.page_link(
+            "app_pages/data_quality.py",
+            label="Data quality: where they come from, and what to do",
+            icon=":material/fact_check:",
+            query_params=st.query_params.to_dict(),
+        )
 
 
 def _unpriced(totals: Totals) -> int:

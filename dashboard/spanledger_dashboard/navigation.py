@@ -38,6 +38,21 @@ PAGES = {
     p.url_path: p
     for p in (
         PageEntry("app_pages/overview.py", "Overview", "overview", "Cost", ":material/monitoring:"),
+        PageEntry(
+            "app_pages/data_quality.py",
+            "Data quality",
+            "data_quality",
+            "Cost",
+            ":material/fact_check:",
+        ),
+        PageEntry(
+            "app_pages/prices.py",
+            "Prices",
+            "prices",
+            "Cost",
+            ":material/sell:",
+            has_range=False,
+        ),
         PageEntry("app_pages/traces.py", "Traces", "traces", "Debug", ":material/account_tree:"),
         PageEntry(
             "app_pages/trace.py",

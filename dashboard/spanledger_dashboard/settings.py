@@ -3,6 +3,7 @@
 | name                     | default               | meaning                                 |
 |--------------------------|-----------------------|-----------------------------------------|
 | SPANLEDGER_STORE_URL     | none, required        | clickhouse://user:password@host:port/db |
+| SPANLEDGER_STATE_URL     | none                  | state database, read for the prices     |
 | SPANLEDGER_OTLP_ENDPOINT | http://127.0.0.1:4318 | where agents send; shown while empty    |
 """
 
@@ -24,6 +25,7 @@ class DashboardSettings:
 
     store_url: str = field(repr=False)
     otlp_endpoint: str = _DEFAULT_ENDPOINT
+    state_url: str = field(default="", repr=False)
 
     @classmethod
     def from_environment(cls) -> DashboardSettings:
@@ -41,4 +43,5 @@ class DashboardSettings:
         return cls(
             store_url=store_url,
             otlp_endpoint=os.environ.get("SPANLEDGER_OTLP_ENDPOINT") or _DEFAULT_ENDPOINT,
+            state_url=os.environ.get("SPANLEDGER_STATE_URL", ""),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -12,9 +13,11 @@ from typing import Annotated, NoReturn
 import typer
 
 from spanledger import __version__
+from spanledger_analytics.errors import AnalyticsError
 from spanledger_collector.errors import CollectorError
-from spanledger_server import roles
+from spanledger_server import prices_cli, quality_cli, roles
 from spanledger_server.errors import StartError, UsageError
+from spanledger_server.options import DEFAULT_DATA, Data, StateUrl, StoreUrl
 from spanledger_server.output import Format
 from spanledger_server.run_file import running_instance
 from spanledger_storage.errors import ConfigError, StorageError
@@ -27,29 +30,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Data = Annotated[
-    Path, typer.Option("--data", envvar="SPANLEDGER_DATA", help="Directory of the instance.")
-]
 Host = Annotated[
     str, typer.Option("--host", envvar="SPANLEDGER_HOST", help="Address to listen on.")
-]
-StoreUrl = Annotated[
-    str,
-    typer.Option(
-        "--store-url",
-        envvar="SPANLEDGER_STORE_URL",
-        help="clickhouse://user:password@host:8123/database",
-        show_default=False,
-    ),
-]
-StateUrl = Annotated[
-    str,
-    typer.Option(
-        "--state-url",
-        envvar="SPANLEDGER_STATE_URL",
-        help="sqlite:///FILE or postgresql+psycopg://user:password@host/database",
-        show_default=False,
-    ),
 ]
 HttpPort = Annotated[
     int,
@@ -61,7 +43,7 @@ GrpcPort = Annotated[
 ]
 Supervised = Annotated[bool, typer.Option("--supervised", hidden=True)]
 
-DEFAULT_DATA = Path("~/.spanledger")
+_PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _OTHER_VARIABLES = {
     "SPANLEDGER_LOG_LEVEL",
     "SPANLEDGER_READ_STORE_URL",
@@ -79,6 +61,10 @@ def up(
         int,
         typer.Option(envvar="SPANLEDGER_DASHBOARD_PORT", min=0, max=65535, help="Dashboard."),
     ] = 8501,
+    api_port: Annotated[
+        int,
+        typer.Option(envvar="SPANLEDGER_API_PORT", min=0, max=65535, help="API for programs."),
+    ] = 8502,
     engine_port: Annotated[
         int,
         typer.Option(
@@ -88,7 +74,7 @@ def up(
     store_url: StoreUrl = "",
     state_url: StateUrl = "",
 ) -> None:
-    """Run everything on this machine: engine, collector, worker and dashboard.
+    """Run everything on this machine: engine, collector, worker, dashboard and API.
 
     Without --store-url a private ClickHouse engine keeps the data in the data directory.
     """
@@ -102,6 +88,7 @@ def up(
             http_port=http_port,
             grpc_port=grpc_port,
             dashboard_port=dashboard_port,
+            api_port=api_port,
             engine_port=engine_port,
             store_url=store_url or None,
             read_store_url=os.environ.get("SPANLEDGER_READ_STORE_URL"),
@@ -130,6 +117,12 @@ def collect(
             help="Processes that decode and insert, side by side.",
         ),
     ] = 2,
+    project: Annotated[
+        str,
+        typer.Option(
+            envvar="SPANLEDGER_PROJECT", help="Project of everything this collector receives."
+        ),
+    ] = "default",
     supervised: Supervised = False,
 ) -> None:
     """Run a collector alone, against a ClickHouse server. Any number may run side by side."""
@@ -142,6 +135,7 @@ def collect(
         data=data.expanduser(),
         store_url=_required(store_url, "--store-url", "SPANLEDGER_STORE_URL"),
         store_processes=store_processes,
+        project=_project(project),
         supervised=supervised,
     )
 
@@ -179,6 +173,25 @@ def dashboard(
         reader, "--store-url", "SPANLEDGER_READ_STORE_URL or SPANLEDGER_STORE_URL"
     )
     run_dashboard(["--host", host, "--port", str(port)])
+
+
+@app.command()
+def api(
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="SPANLEDGER_API_PORT", min=0, max=65535)] = 8502,
+    store_url: StoreUrl = "",
+    supervised: Supervised = False,
+) -> None:
+    """Run the API alone. It reads with SPANLEDGER_READ_STORE_URL when that is set."""
+    if supervised:
+        roles.end_with_parent()
+    reader = os.environ.get("SPANLEDGER_READ_STORE_URL") or store_url
+    variables = "SPANLEDGER_READ_STORE_URL or SPANLEDGER_STORE_URL"
+    roles.api(host=host, port=port, store_url=_required(reader, "--store-url", variables))
+
+
+app.command(name="data-quality")(quality_cli.data_quality)
+app.add_typer(prices_cli.app)
 
 
 @app.command(name="migrate")
@@ -274,7 +287,7 @@ def main() -> NoReturn:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except typer.TyperException as error:
         _fail(error.format_message(), error.exit_code)
-    except (UsageError, ConfigError, CollectorError) as error:
+    except (UsageError, ConfigError, AnalyticsError, CollectorError) as error:
         _fail(str(error), 2)
     except (StartError, StorageError) as error:
         _fail(str(error), 1)
@@ -315,6 +328,15 @@ def _required(value: str, option: str, variable: str) -> str:
     if not value:
         raise UsageError(f"This command needs a store: give {option} or set {variable}.")
     return value
+
+
+def _project(name: str) -> str:
+    if not _PROJECT.fullmatch(name):
+        raise UsageError(
+            "--project must be 1 to 64 letters, digits, '-', '_' or '.', and begin with a letter "
+            f"or digit, not {name[:80]!r}."
+        )
+    return name
 
 
 def _check_host(host: str) -> None:

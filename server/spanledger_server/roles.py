@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 from spanledger_server.run_file import RunFile
 
@@ -51,6 +52,7 @@ def collect(
     data: Path,
     store_url: str,
     store_processes: int,
+    project: str,
     supervised: bool,
 ) -> None:
     """Run the collector until SIGTERM or SIGINT."""
@@ -66,6 +68,7 @@ def collect(
         spool=data / "spool" / "spool.db",
         store=StoreSettings.from_url(store_url),
         store_processes=store_processes,
+        project=project,
         not_ready=_not_ready(data) if supervised else list,
     )
 
@@ -103,3 +106,19 @@ def work(*, store_url: str, state_url: str) -> None:
     worker.start()
     stop.wait()
     worker.stop()
+
+
+def api(*, host: str, port: int, store_url: str) -> None:
+    """Run the API until SIGTERM or SIGINT."""
+    from spanledger_server.api.app import serve
+    from spanledger_storage.store import StoreSettings
+
+    # Uvicorn stops on these by itself, then raises them again for whoever handled them before:
+    # without a handler of ours the process would die of the signal instead of ending well.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
+    serve(StoreSettings.from_url(store_url), host, port)
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)

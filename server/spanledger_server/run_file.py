@@ -19,7 +19,7 @@ class RunInfo(BaseModel, frozen=True):
     Attributes:
         pid: the supervisor.
         started_at_s: its process creation time, so that a reused pid is not mistaken for it.
-        host: address of the OTLP and dashboard ports.
+        host: address of the OTLP, dashboard and API ports.
         children: pids of its processes, for cleaning up after a crash.
         ready: every process accepts work.
     """
@@ -31,6 +31,7 @@ class RunInfo(BaseModel, frozen=True):
     grpc_port: int
     dashboard_port: int
     engine_port: int
+    api_port: int = 0
     children: tuple[int, ...] = ()
     ready: bool = False
 
@@ -43,6 +44,11 @@ class RunInfo(BaseModel, frozen=True):
     def dashboard_url(self) -> str:
         """URL of the dashboard."""
         return f"http://{_for_url(self.host)}:{self.dashboard_port}"
+
+    @property
+    def api_url(self) -> str:
+        """Base URL of the API."""
+        return f"http://{_for_url(self.host)}:{self.api_port}"
 
     def is_alive(self) -> bool:
         """Return whether its supervisor still runs."""

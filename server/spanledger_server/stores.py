@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from spanledger_server.run_file import RunInfo
+from spanledger_server.errors import UsageError
+from spanledger_server.run_file import RunInfo, running_instance
 from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.store import StoreSettings
 
@@ -16,3 +17,20 @@ def reader_of(info: RunInfo, data: Path) -> StoreSettings:
         return Engine(EngineSettings(data.absolute() / "engine", info.engine_port)).reader
     url = os.environ.get("SPANLEDGER_READ_STORE_URL") or os.environ.get("SPANLEDGER_STORE_URL", "")
     return StoreSettings.from_url(url)
+
+
+def writer_of(data: Path, store_url: str) -> StoreSettings:
+    """Return settings to write with: of a given store, or of the running instance's own engine.
+
+    Raises:
+        UsageError: neither is there.
+    """
+    if store_url:
+        return StoreSettings.from_url(store_url)
+    info = running_instance(data)
+    if not info.engine_port:
+        raise UsageError(
+            "The instance keeps its data in a ClickHouse server: give --store-url or set "
+            "SPANLEDGER_STORE_URL."
+        )
+    return Engine(EngineSettings(data.absolute() / "engine", info.engine_port)).writer

@@ -1,4 +1,4 @@
-"""Runs engine, collector, worker and dashboard as child processes and keeps them alive."""
+"""Runs engine, collector, worker, dashboard and API as child processes and keeps them alive."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ class UpSettings:
     http_port: int
     grpc_port: int
     dashboard_port: int
+    api_port: int
     engine_port: int
     store_url: str | None = None
     read_store_url: str | None = None
@@ -128,6 +129,7 @@ class Supervisor:
             http_port=_free(s.host, s.http_port, "--http-port"),
             grpc_port=_free(s.host, s.grpc_port, "--grpc-port"),
             dashboard_port=_free(s.host, s.dashboard_port, "--dashboard-port"),
+            api_port=_free(s.host, s.api_port, "--api-port"),
             engine_port=0 if s.store_url else _free("127.0.0.1", s.engine_port, "--engine-port"),
         )
 
@@ -185,6 +187,11 @@ class Supervisor:
                  "--port", str(info.dashboard_port)],
                 lambda: _answers(f"{info.dashboard_url}/_stcore/health"),
             ),
+            _Role(
+                "api",
+                ["api", "--supervised", "--host", host, "--port", str(info.api_port)],
+                lambda: _answers(f"{info.api_url}/healthz"),
+            ),
         ]  # fmt: skip
 
     def _spawn(self, role: _Role, environment: Mapping[str, str]) -> None:
@@ -241,6 +248,7 @@ class Supervisor:
         self._say(
             "Spanledger is ready.\n\n"
             f"  Dashboard  {info.dashboard_url}\n"
+            f"  API        {info.api_url}/api/docs\n"
             f"  Data       {self._settings.data.absolute()}\n\n"
             "Point an agent at it:\n\n"
             f"  export OTEL_EXPORTER_OTLP_ENDPOINT={info.otlp_url}\n"

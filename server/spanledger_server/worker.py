@@ -6,12 +6,15 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC
+from functools import partial
 
 import sqlalchemy as sa
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from spanledger_analytics.job import LedgerJob
-from spanledger_storage.errors import StoreError
+from spanledger_analytics.price_store import load_overrides, overrides_revision
+from spanledger_analytics.prices import BookSource
+from spanledger_storage.errors import StateError, StoreError
 from spanledger_storage.state import Heartbeats, Watermarks
 from spanledger_storage.store import Store, StoreSettings
 
@@ -28,6 +31,7 @@ class Worker:
     def __init__(self, settings: StoreSettings, state: sa.Engine, instance: str) -> None:
         self._settings = settings
         self._watermarks = Watermarks(state)
+        self._books = BookSource(partial(load_overrides, state), partial(overrides_revision, state))
         self._heartbeats = Heartbeats(state)
         self._instance = instance
         self._job: LedgerJob | None = None
@@ -58,9 +62,9 @@ class Worker:
         try:
             if self._job is None:
                 store = Store.connect(self._settings)
-                self._job = LedgerJob(store, time.time_ns, self._watermarks)
+                self._job = LedgerJob(store, time.time_ns, self._watermarks, self._books)
             run(self._job)
-        except StoreError as error:
+        except (StateError, StoreError) as error:
             if self._trouble.get(name) != str(error):
                 log.warning("job %s: %s", name, error)
             self._trouble[name] = str(error)

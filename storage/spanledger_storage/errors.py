@@ -4,6 +4,7 @@ StorageError
 ├── ConfigError        a setting is wrong; the message says which and what is allowed
 ├── EngineError        the local engine could not be started or died
 ├── MigrationError     the schema cannot be brought up to date
+├── StateError         the state database refused or did not answer
 └── StoreError         the store refused or did not answer; knows whether to retry
 """
 
@@ -22,6 +23,10 @@ class EngineError(StorageError):
 
 class MigrationError(StorageError):
     """A migration was edited after it ran, or failed half-way."""
+
+
+class StateError(StorageError):
+    """The state database refused a statement, did not answer, or lacks the tables."""
 
 
 class StoreError(StorageError):

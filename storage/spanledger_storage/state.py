@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -49,6 +50,19 @@ def open_state(url: str) -> sa.Engine:
     if parsed.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
     return engine
+
+
+def open_state_reader(url: str) -> sa.Engine:
+    """Return an engine that can only read; a SQLite file that does not exist is not made.
+
+    Raises:
+        ConfigError: the URL names another database or cannot be read.
+    """
+    engine = open_state(url)
+    if engine.dialect.name == "postgresql":
+        return engine.execution_options(postgresql_readonly=True)
+    path = quote(str(Path(engine.url.database or "").absolute()))
+    return sa.create_engine(f"sqlite:///file:{path}?mode=ro&uri=true")
 
 
 def _configure_sqlite(connection: sa.engine.interfaces.DBAPIConnection, _: object) -> None:

@@ -1,4 +1,6 @@
+import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -9,11 +11,14 @@ from typing import Any
 
 import click
 import pytest
+import sqlalchemy as sa
 import typer.main
 import yaml
+from sqlalchemy.exc import DBAPIError
 
 from spanledger_server.cli import app
 from spanledger_storage.state import Heartbeats, migrate_state, open_state
+from tests.postgres import postgres_server
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -22,7 +27,12 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 LONG_RUNNING = sorted(set(SERVICES) - {"migrate"})
 OURS = ("migrate", "collector", "worker", "dashboard")
-PASSWORDS = {"CLICKHOUSE_PASSWORD", "CLICKHOUSE_READER_PASSWORD", "POSTGRES_PASSWORD"}
+PASSWORDS = {
+    "CLICKHOUSE_PASSWORD",
+    "CLICKHOUSE_READER_PASSWORD",
+    "POSTGRES_PASSWORD",
+    "POSTGRES_READER_PASSWORD",
+}
 VARIABLE = re.compile(r"\$\{(\w+)(:[-?])([^}]*)\}")
 
 
@@ -48,7 +58,8 @@ def defaults(command: click.Command) -> dict[str, Any]:
 def test_every_variable_is_in_the_example_with_the_same_default() -> None:
     used = {(name, kind, rest) for name, kind, rest in VARIABLE.findall(COMPOSE_TEXT)}
     # No plain $NAME or ${NAME}: every variable has a default or stops the start.
-    assert COMPOSE_TEXT.count("$") == len(VARIABLE.findall(COMPOSE_TEXT))
+    plain = COMPOSE_TEXT.replace("$$", "")  # meant for the shell in a container
+    assert plain.count("$") == len(VARIABLE.findall(COMPOSE_TEXT))
     assert {name for name, _, _ in used} == set(example())
     for name, kind, rest in used:
         assert kind == (":?" if name in PASSWORDS else ":-")
@@ -95,10 +106,12 @@ def test_ports_are_the_defaults_of_the_command_line_and_stay_on_this_machine() -
     assert {s: p for s, p in published.items() if p} == {
         "collector": [4317, 4318],
         "dashboard": [8501],
+        "api": [8502],
     }
     for service, names in {
         "collector": ("--http-port", "--grpc-port"),
         "dashboard": ("--port",),
+        "api": ("--port",),
     }.items():
         command, options = command_of(service)
         for name in names:
@@ -126,10 +139,12 @@ def test_long_running_service_is_watched_bounded_and_keeps_its_data(service: str
     assert re.search(r"\d+[mg]\}?$", described["mem_limit"])
     assert described["restart"] == "unless-stopped"
     assert described["stop_grace_period"]
-    [volume] = described["volumes"]
-    name, path = volume.split(":")
-    assert name in COMPOSE["volumes"]
-    assert service not in OURS or path in re.findall(r"SPANLEDGER_DATA=(\S+)", DOCKERFILE)
+    volumes = described.get("volumes", [])
+    assert len(volumes) == (service != "api")  # the API keeps nothing
+    for volume in volumes:
+        name, path = volume.split(":")
+        assert name in COMPOSE["volumes"]
+        assert service not in OURS or path in re.findall(r"SPANLEDGER_DATA=(\S+)", DOCKERFILE)
 
 
 def test_volumes_are_not_shared() -> None:
@@ -142,7 +157,7 @@ def test_nothing_starts_before_what_it_needs() -> None:
         "clickhouse": {"condition": "service_healthy"},
         "postgres": {"condition": "service_healthy"},
     }
-    for service in ("collector", "worker", "dashboard"):
+    for service in ("collector", "worker", "dashboard", "api"):
         migrated = {"migrate": {"condition": "service_completed_successfully"}}
         assert SERVICES[service]["depends_on"] == migrated
     assert SERVICES["migrate"]["restart"] == "on-failure:5"
@@ -185,9 +200,37 @@ def test_clickhouse_bounds_its_memory_and_its_own_tables() -> None:
         "asynchronous_metric_log",
     } <= {table.tag for table in tables}
     mounted = {c["source"]: c["target"] for c in SERVICES["clickhouse"]["configs"]}
-    assert set(mounted) == set(COMPOSE["configs"])
+    assert set(mounted) | {"postgres-reader"} == set(COMPOSE["configs"])
     assert mounted["clickhouse-users"].startswith("/etc/clickhouse-server/users.d/")
     assert mounted["clickhouse-server"].startswith("/etc/clickhouse-server/config.d/")
+
+
+def test_the_dashboards_role_reads_the_state_database_and_cannot_write() -> None:
+    if shutil.which("psql") is None:
+        pytest.skip("psql is not installed")
+    [mounted] = SERVICES["postgres"]["configs"]
+    assert mounted["target"].startswith("/docker-entrypoint-initdb.d/")
+    script = COMPOSE["configs"][mounted["source"]]["content"].replace("$$", "$")
+    with postgres_server() as url:
+        place = sa.make_url(url)
+        environment = {
+            **os.environ,
+            "READER_PASSWORD": "it's 1 password",
+            "POSTGRES_USER": str(place.username),
+            "POSTGRES_DB": str(place.database),
+            "PGHOST": str(place.host),
+            "PGPORT": str(place.port),
+        }
+        subprocess.run(["bash", "-c", script], env=environment, check=True, capture_output=True)
+        owner = open_state(url)
+        migrate_state(owner)
+        owner.dispose()
+        reader = open_state(url.replace(f"{place.username}@", "reader@"))
+        with reader.connect() as connection:
+            assert connection.scalar(sa.text("SELECT count(*) FROM watermarks")) == 0
+        with reader.connect() as connection, pytest.raises(DBAPIError):
+            connection.execute(sa.text("INSERT INTO watermarks VALUES ('ledger', 1)"))
+        reader.dispose()
 
 
 @pytest.mark.parametrize(("age_s", "status"), [(5, 0), (600, 1), (None, 1)])
@@ -208,7 +251,7 @@ def test_worker_is_healthy_while_it_leaves_signs_of_life(
     assert check.returncode == status
 
 
-@pytest.mark.parametrize("service", ["collector", "dashboard"])
+@pytest.mark.parametrize("service", ["collector", "dashboard", "api"])
 def test_http_health_checks_are_valid_programs_on_the_own_port(service: str) -> None:
     _, _, _, program = SERVICES[service]["healthcheck"]["test"]
     compile(program, service, "exec")

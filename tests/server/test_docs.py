@@ -14,6 +14,8 @@ from spanledger_storage.migrations import all_migrations
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+LEDGER = (ROOT / "docs" / "ledger.md").read_text()
+PRICES = (ROOT / "docs" / "prices.md").read_text()
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")]
 _COMMANDS = getattr(typer.main.get_command(app), "commands", {})
 
@@ -22,12 +24,25 @@ def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) < 120
 
 
-def test_commands_in_the_readme_exist_with_their_options() -> None:
-    for line in re.findall(r"`spanledger ([^`]+)`", README + ARCHITECTURE):
-        name, *rest = line.split()
-        assert name in _COMMANDS, line
-        options = {o for p in _COMMANDS[name].params for o in p.opts}
-        assert {word for word in rest if word.startswith("--")} <= options, line
+def _options_of(words: list[str]) -> set[str]:
+    """The options of the command that words begin with; a group's name may come first."""
+    commands = _COMMANDS
+    for word in words:
+        command = commands[word]
+        commands = getattr(command, "commands", None)
+        if not commands:
+            return {option for p in command.params for option in p.opts}
+    return set()
+
+
+def test_commands_in_the_documents_exist_with_their_options() -> None:
+    lines = re.findall(r"`spanledger ([^`]+)`", README + ARCHITECTURE + PRICES + LEDGER)
+    lines += re.findall(r"^    spanledger (.+?)(?:  +#.*)?$", PRICES.replace("\\\n", ""), re.M)
+    assert len(lines) > 25
+    for line in lines:
+        words = line.split()
+        options = {word for word in words if word.startswith("--")}
+        assert options <= _options_of(words), line
 
 
 def test_ports_in_the_readme_are_the_defaults() -> None:
@@ -37,7 +52,7 @@ def test_ports_in_the_readme_are_the_defaults() -> None:
 
 
 def test_every_user_command_is_in_the_readme() -> None:
-    named = set(re.findall(r"`spanledger (\w+)", README + ARCHITECTURE))
+    named = set(re.findall(r"`spanledger ([\w-]+)", README + ARCHITECTURE))
     assert set(_COMMANDS) == named
 
 
@@ -45,7 +60,7 @@ def test_every_table_is_in_the_architecture() -> None:
     made = {
         match[1]
         for m in all_migrations()
-        if (match := re.search(r"CREATE (?:TABLE|VIEW) (\w+)", m.sql))
+        if (match := re.search(r"CREATE (?:TABLE|VIEW) (?:IF NOT EXISTS )?(\w+)", m.sql))
     }
     assert {name for name in made if f"`{name}`" not in ARCHITECTURE} == set()
 

@@ -1,16 +1,19 @@
 """`spanledger up` as a user meets it."""
 
+import json
 import signal
 import socket
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from tests.instance import Instance, run, wait_until
-from tests.otlp import llm_span, request
+from tests.otlp import llm_span, request, span
 
 
 def test_it_prints_what_an_agent_needs_and_where_the_dashboard_is(instance: Instance) -> None:
@@ -20,6 +23,7 @@ def test_it_prints_what_an_agent_needs_and_where_the_dashboard_is(instance: Inst
     assert f"OTEL_EXPORTER_OTLP_ENDPOINT={instance.otlp_url}" in said
     assert "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf" in said
     assert instance.dashboard_url in said
+    assert f":{instance.run_file()['api_port']}/api/docs" in said
 
 
 def test_a_span_is_visible_with_its_cost_soon_after_it_was_acknowledged(
@@ -38,6 +42,24 @@ def test_a_span_is_visible_with_its_cost_soon_after_it_was_acknowledged(
     assert time.monotonic() - acknowledged < 10
 
 
+def test_the_api_and_the_command_tell_the_same_of_data_quality(instance: Instance) -> None:
+    quiet = span(gen_ai__operation__name="chat", gen_ai__request__model="gpt-4o-mini")
+    assert instance.post(request(quiet).SerializeToString()) == 200
+    url = f"http://127.0.0.1:{instance.run_file()['api_port']}/api/v1/data-quality"
+
+    def missing() -> Any:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            found = json.loads(answer.read())["findings"]
+        return [f for f in found if f["check"] == "missing_usage"]
+
+    [finding] = wait_until(missing, timeout_s=10)
+    told = run(
+        "data-quality", "--data", str(instance.data), "--format", "json", "--fail-on", "info"
+    )
+    assert told.returncode == 1
+    assert finding in json.loads(told.stdout)["findings"]
+
+
 def test_doctor_is_green(instance: Instance) -> None:
     done = run("doctor", "--data", str(instance.data))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -52,7 +74,10 @@ def test_a_second_instance_on_the_same_directory_is_refused(instance: Instance) 
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("option", ["http-port", "grpc-port", "dashboard-port", "engine-port"])
+_PORTS = ("http-port", "grpc-port", "dashboard-port", "api-port", "engine-port")
+
+
+@pytest.mark.parametrize("option", _PORTS)
 def test_a_taken_port_is_named_with_its_option(tmp_path: Path, option: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -60,7 +85,7 @@ def test_a_taken_port_is_named_with_its_option(tmp_path: Path, option: str) -> N
         port = taken.getsockname()[1]
         free = [
             argument
-            for name in ("http-port", "grpc-port", "dashboard-port", "engine-port")
+            for name in _PORTS
             for argument in (f"--{name}", str(port if name == option else 0))
         ]
         done = run("up", "--data", str(tmp_path / "data"), *free)
@@ -159,7 +184,7 @@ def test_it_stops_cleanly_and_leaves_nothing_running(
 
 
 def test_a_role_that_dies_is_started_again(own_instance: Instance) -> None:
-    for role in ("collect", "work", "dashboard", "engine"):
+    for role in ("collect", "work", "dashboard", "api", "engine"):
         own_instance.kill_role(role)
     assert run("doctor", "--data", str(own_instance.data)).returncode == 0
 

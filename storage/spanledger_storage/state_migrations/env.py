@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from spanledger_storage.state import metadata
+from spanledger_storage.price_state import rates
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata,
+    target_metadata=rates.metadata,  # of all tables: state.py and price_state.py share it
     transactional_ddl=True,
 )
 with context.begin_transaction():

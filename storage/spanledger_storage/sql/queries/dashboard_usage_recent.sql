@@ -3,15 +3,17 @@
 -- Columns and grain: those of dashboard_usage_hourly.
 -- "Unpriced" and "without usage" mean what they mean in usage_hourly: usage known but no
 -- price; answered but no token count.
+-- An entry known from metrics stands for as many calls as its attempts say, at least one.
 -- Sort key used: (project, toStartOfHour(time)).
+WITH if(usage_source = 'metric', greatest(ifNull(attempts, 1), 1), 1) AS stands_for
 SELECT
     intDiv(toUnixTimestamp(time), {bucket_s:UInt32}) * {bucket_s:UInt32} AS bucket_s,
     kind,
     model,
     agent_name,
-    count() AS calls,
+    sum(stands_for) AS calls,
     countIf(status = 'error') AS errors,
-    countIf(price_status = 'unpriced' AND usage_source != 'none') AS unpriced_calls,
+    sumIf(stands_for, price_status = 'unpriced' AND usage_source != 'none') AS unpriced_calls,
     countIf(usage_source = 'none' AND status != 'error' AND kind IN ('llm', 'embedding')) AS calls_without_usage,
     sum(ifNull(entry.input_tokens, 0)) AS input_tokens,
     sum(ifNull(entry.uncached_tokens, 0)) AS uncached_tokens,

@@ -2,8 +2,10 @@
 -- Parameters: project; hours (UTC, UNIX seconds); version: greater than any written before.
 -- Result: none; one row per hour, kind, provider, model, agent, service and environment is
 --   written. Keys that no longer occur keep their old rows: usage_remove_vanished follows.
+--   An entry known from metrics stands for as many calls as its attempts say, at least one.
 -- Relies on the sort key of ledger (project, start hour, ...).
 INSERT INTO usage_hourly
+WITH if(usage_source = 'metric', greatest(ifNull(attempts, 1), 1), 1) AS stands_for
 SELECT
     project,
     toStartOfHour(time) AS hour,
@@ -13,9 +15,9 @@ SELECT
     agent_name,
     service_name,
     environment,
-    count() AS calls,
+    sum(stands_for) AS calls,
     countIf(status = 'error') AS errors,
-    countIf(usage_source != 'none' AND price_status = 'unpriced') AS unpriced_calls,
+    sumIf(stands_for, usage_source != 'none' AND price_status = 'unpriced') AS unpriced_calls,
     countIf(usage_source = 'none' AND status != 'error') AS calls_without_usage,
     sum(ifNull(ledger.input_tokens, 0)) AS input_tokens,
     sum(ifNull(ledger.uncached_tokens, 0)) AS uncached_tokens,

@@ -1,0 +1,141 @@
+"""Gives ledger entries their prices: stored prices stay, other entries are priced now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Context, Decimal
+from operator import itemgetter
+
+from spanledger_analytics._bill import PARTS, REASONS
+from spanledger_analytics.entries import Entry
+from spanledger_analytics.prices import PriceBook, PriceKey
+from spanledger_analytics.pricing import PRICED, STATUSES, Charges, Usage, charge
+from spanledger_analytics.tokens import Tokens
+
+SUM_SOURCES = frozenset({"aggregate", "metric"})
+"""Values of ``usage_source`` whose counts may be of several requests."""
+
+_EXACT = Context(prec=60)
+
+_FIRST_PRICE = Entry._fields.index("price_status")
+_END_PRICE = Entry._fields.index("billed_cost_usd") + 1
+
+TOKEN_COLUMNS: dict[str, str] = {
+    name: name if name == "web_searches" else f"{name}_tokens" for name in Tokens._fields
+}
+"""Column of the ledger by field of ``Tokens``."""
+
+_key_of = itemgetter(
+    *(Entry._fields.index(name) for name in PriceKey._fields),
+)
+_tokens_of = itemgetter(*(Entry._fields.index(column) for column in TOKEN_COLUMNS.values()))
+_inputs_of = itemgetter(
+    *(
+        Entry._fields.index(name)
+        for name in (*PriceKey._fields, "time_ns", *TOKEN_COLUMNS.values(), "usage_source")
+    )
+)
+
+
+def usd(picodollars: int) -> Decimal:
+    """Return dollars, exactly."""
+    return _EXACT.scaleb(Decimal(picodollars), -12)
+
+
+def price_entries(
+    entries: Sequence[Entry], stored: Iterable[Entry], book: PriceBook
+) -> list[Entry]:
+    """Return entries with their prices.
+
+    1. An entry that is stored with a price, and with the same provider, model, tier, region,
+       time and usage, keeps that price to the letter: price data that became newer, late spans
+       and restarts change no bill. Repricing does, and says so.
+    2. All others are priced by the book. Their ``billed`` columns hold the first price; while
+       the usage itself still changes, they follow it.
+    """
+    before = {entry.entry_id: entry for entry in stored}
+    priced: list[Entry] = []
+    new: list[int] = []
+    for place, entry in enumerate(entries):
+        known = before.get(entry.entry_id)
+        if known is not None and known.price_status == "priced" and has_same_inputs(entry, known):
+            entry = _with_price_of(entry, known)
+        else:
+            new.append(place)
+        priced.append(entry)
+    if new:
+        charges = charge(_usage([entries[place] for place in new]), book)
+        for row, place in enumerate(new):
+            entry = entries[place]
+            priced[place] = _charged(entry, before.get(entry.entry_id), charges, row)
+    return priced
+
+
+def has_same_inputs(one: Entry, other: Entry) -> bool:
+    """Return whether everything a price depends on is equal."""
+    return bool(_inputs_of(one) == _inputs_of(other))
+
+
+def _with_price_of(entry: Entry, known: Entry) -> Entry:
+    return Entry._make(
+        (*entry[:_FIRST_PRICE], *known[_FIRST_PRICE:_END_PRICE], *entry[_END_PRICE:])
+    )
+
+
+def _usage(entries: Sequence[Entry]) -> Usage:
+    return Usage.of(
+        [PriceKey._make(_key_of(entry)) for entry in entries],
+        [entry.time_ns for entry in entries],
+        [Tokens._make(_tokens_of(entry)) for entry in entries],
+        [entry.usage_source in SUM_SOURCES for entry in entries],
+    )
+
+
+def _charged(entry: Entry, known: Entry | None, charges: Charges, row: int) -> Entry:
+    """Return an entry with what it was charged; ``known`` is what is stored of it."""
+    reason = REASONS[charges.reason[row]]
+    entry = entry._replace(
+        price_status=STATUSES[charges.status[row]],
+        flags=tuple(sorted({*entry.flags, reason})) if reason else entry.flags,
+    )
+    if charges.status[row] == PRICED:
+        entry = _priced(entry, charges, row)
+    if known is not None and known.billed_price_id and has_same_inputs(entry, known):
+        entry = entry._replace(
+            billed_price_id=known.billed_price_id, billed_cost_usd=known.billed_cost_usd
+        )
+    return entry
+
+
+def _priced(entry: Entry, charges: Charges, row: int) -> Entry:
+    counts = entry._asdict()
+    uncached, cache_read, cache_write, output, fees = (
+        usd(int(charges.parts[part][row]))
+        if all(counts[column] is not None for column in PART_COLUMNS[part])
+        else None
+        for part in PARTS
+    )
+    price_id, total = charges.price_ids[charges.price[row]], usd(int(charges.total[row]))
+    return entry._replace(
+        price_id=price_id,
+        contract_id=charges.contract_ids[charges.contract[row]],
+        uncached_cost_usd=uncached,
+        cache_read_cost_usd=cache_read,
+        cache_write_cost_usd=cache_write,
+        output_cost_usd=output,
+        fees_cost_usd=fees,
+        total_cost_usd=total,
+        list_cost_usd=usd(int(charges.list_total[row])),
+        billed_price_id=price_id,
+        billed_cost_usd=total,
+    )
+
+
+PART_COLUMNS: dict[str, tuple[str, ...]] = {
+    "uncached": ("input_tokens",),
+    "cache_read": ("input_tokens", "cache_read_tokens"),
+    "cache_write": ("input_tokens", "cache_write_tokens"),
+    "output": ("output_tokens",),
+    "fees": (),
+}
+"""Columns of the ledger that must be known for a part of the cost to be."""

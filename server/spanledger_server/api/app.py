@@ -1,0 +1,78 @@
+"""The API as an application, and as a process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from spanledger import __version__
+from spanledger_server.api.models import Health
+from spanledger_server.api.problems import explain_errors
+from spanledger_server.api.quality import quality_router
+from spanledger_storage.store import Store, StoreSettings
+
+_TIMEOUT_S = 30
+
+
+class _LazyStore:
+    """One connection, opened by the first request: the store may come up after us."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._store: Store | None = None
+
+    def __call__(self) -> Store:
+        with self._lock:
+            if self._store is None:
+                self._store = Store.connect(self._settings, timeout_s=_TIMEOUT_S)
+            return self._store
+
+    def close(self) -> None:
+        with self._lock:
+            if self._store is not None:
+                self._store.close()
+                self._store = None
+
+
+def create_app(settings: StoreSettings) -> FastAPI:
+    """Return the application; it reads the store of ``settings``, best as a read-only user."""
+    store = _LazyStore(settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
+        yield
+        store.close()
+
+    app = FastAPI(
+        title="Spanledger",
+        version=__version__,
+        summary="What LLM agents did and what it cost. Dollars are decimal strings.",
+        docs_url="/api/docs",
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        lifespan=lifespan,
+    )
+    explain_errors(app)
+    app.include_router(quality_router(store))
+    app.get("/healthz", tags=["process"])(_healthz)
+    return app
+
+
+def _healthz() -> Health:
+    """Tell that the process answers; the store is not asked."""
+    return Health()
+
+
+def serve(settings: StoreSettings, host: str, port: int) -> None:
+    """Answer until SIGTERM or SIGINT."""
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    config = uvicorn.Config(
+        create_app(settings), host=host, port=port, log_config=None, access_log=False
+    )
+    uvicorn.Server(config).run()

@@ -1,0 +1,66 @@
+"""Every error of the API as a problem (RFC 9457) whose detail says what to do."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from spanledger_server.api.models import Problem
+from spanledger_server.errors import UsageError
+from spanledger_storage.errors import ConfigError, StoreError
+
+MEDIA_TYPE = "application/problem+json"
+_log = logging.getLogger(__name__)
+
+
+def problem(status: int, detail: str) -> JSONResponse:
+    """Return an answer that tells what is wrong."""
+    title = HTTPStatus(status).phrase
+    body = Problem(title=title, status=status, detail=detail)
+    headers = {"Retry-After": "2"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return JSONResponse(body.model_dump(), status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def explain_errors(app: FastAPI) -> None:
+    """Make an application answer its errors as problems."""
+    app.add_exception_handler(UsageError, _usage)
+    app.add_exception_handler(StoreError, _store)
+    app.add_exception_handler(ConfigError, _store)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _fault)
+
+
+def _usage(_request: Request, error: Exception) -> JSONResponse:
+    return problem(422, str(error))
+
+
+def _store(_request: Request, error: Exception) -> JSONResponse:
+    # The store's own text may quote data and addresses: it is for the log.
+    _log.error("%s", error)
+    if isinstance(error, StoreError) and not error.permanent:
+        return problem(503, "The store does not answer; try again in a moment.")
+    return problem(500, "The store refused the question; see the log of the API.")
+
+
+def _validation(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    said = "; ".join(f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors())
+    return problem(422, f"The request is not understood: {said}.")
+
+
+def _fault(_request: Request, _error: Exception) -> JSONResponse:
+    return problem(500, "The API failed at this request; see its log.")
+
+
+def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    detail = str(error.detail)
+    if error.status_code == HTTPStatus.NOT_FOUND and detail == HTTPStatus.NOT_FOUND.phrase:
+        detail = f"There is nothing at {request.url.path[:200]}; /api/docs lists what there is."
+    return problem(error.status_code, detail)

@@ -1,0 +1,340 @@
+"""Own rates, contracts and exchange rates in the state database, and the log of their changes.
+
+Nothing is ever deleted or overwritten: a row gets an end, or is withdrawn, and stays to be shown.
+One change is one transaction: rows, their log entries and the next revision, or nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from decimal import Decimal
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from spanledger_storage.errors import StateError
+from spanledger_storage.state import metadata
+
+StateEngine = sa.Engine
+
+
+class _DecimalText(sa.TypeDecorator[Decimal]):
+    """A decimal kept as its digits: SQLite would make a float of it."""
+
+    impl = sa.String(40)
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: sa.Dialect) -> str | None:
+        return None if value is None else f"{value:f}"
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value)
+
+
+rates = sa.Table(
+    "price_rates",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("provider", sa.String(128), nullable=False, comment="empty: any"),
+    sa.Column("model", sa.String(256), nullable=False, comment="a name, or a prefix with *"),
+    sa.Column("token_class", sa.String(32), nullable=False),
+    sa.Column("price", _DecimalText, nullable=False, comment="decimal text, never rounded"),
+    sa.Column("per", sa.BigInteger, nullable=False, comment="tokens or pieces"),
+    sa.Column("currency", sa.String(3), nullable=False, comment="ISO 4217"),
+    sa.Column("service_tier", sa.String(64), nullable=False),
+    sa.Column("region", sa.String(64), nullable=False, comment="empty: any"),
+    sa.Column("above_tokens", sa.BigInteger, nullable=False, comment="0: all requests"),
+    sa.Column("effective_from_ns", sa.BigInteger, nullable=False, comment="UTC nanoseconds"),
+    sa.Column("effective_to_ns", sa.BigInteger, comment="first instant it no longer holds"),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("created_at_ns", sa.BigInteger, nullable=False, comment="UTC nanoseconds"),
+    sa.Column("withdrawn_at_ns", sa.BigInteger, comment="since then it prices nothing"),
+    sqlite_autoincrement=True,
+)
+
+contracts = sa.Table(
+    "price_contracts",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True, comment="as in ledger.contract_id"),
+    sa.Column("provider", sa.String(128), nullable=False),
+    sa.Column("model", sa.String(256), nullable=False, comment="empty: every model"),
+    sa.Column("multiplier", _DecimalText, nullable=False, comment="decimal text"),
+    sa.Column("commitment_usd", _DecimalText, comment="decimal text; NULL: none"),
+    sa.Column("effective_from_ns", sa.BigInteger, nullable=False, comment="UTC nanoseconds"),
+    sa.Column("effective_to_ns", sa.BigInteger, comment="first instant it no longer holds"),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("created_at_ns", sa.BigInteger, nullable=False, comment="UTC nanoseconds"),
+    sa.Column("withdrawn_at_ns", sa.BigInteger, comment="since then it prices nothing"),
+)
+
+exchange_rates = sa.Table(
+    "price_exchange_rates",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("currency", sa.String(3), nullable=False, comment="ISO 4217"),
+    sa.Column("usd", _DecimalText, nullable=False, comment="decimal text; for one unit"),
+    sa.Column("effective_from_ns", sa.BigInteger, nullable=False, comment="UTC nanoseconds"),
+    sa.Column("note", sa.Text, nullable=False, comment="where the rate is from"),
+    sa.Column("created_at_ns", sa.BigInteger, nullable=False, comment="UTC nanoseconds"),
+    sa.Column("withdrawn_at_ns", sa.BigInteger, comment="since then it prices nothing"),
+    sqlite_autoincrement=True,
+)
+
+log = sa.Table(
+    "price_log",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("revision", sa.BigInteger, nullable=False, comment="of the change it is part of"),
+    sa.Column("at_ns", sa.BigInteger, nullable=False, comment="UTC nanoseconds"),
+    sa.Column("who", sa.String(128), nullable=False),
+    sa.Column("action", sa.String(32), nullable=False, comment="add close withdraw"),
+    sa.Column("object", sa.String(96), nullable=False, comment="kind and id"),
+    sa.Column("before", sa.Text, comment="JSON; NULL: it did not exist"),
+    sa.Column("after", sa.Text, nullable=False, comment="JSON"),
+    sqlite_autoincrement=True,
+)
+
+revisions = sa.Table(
+    "price_revision",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, comment="always 1"),
+    sa.Column("revision", sa.BigInteger, nullable=False, comment="grows with every change"),
+)
+
+
+class _Record(Protocol):
+    """A row of one of the three tables."""
+
+    kind: ClassVar[str]
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def id(self) -> int | str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RateRow:
+    """A row of ``price_rates``; ``id`` and ``created_at_ns`` are 0 before it is stored."""
+
+    kind: ClassVar[str] = "rate"
+    provider: str
+    model: str
+    token_class: str
+    price: Decimal
+    per: int
+    currency: str
+    service_tier: str
+    region: str
+    above_tokens: int
+    effective_from_ns: int
+    effective_to_ns: int | None
+    note: str = ""
+    id: int = 0
+    created_at_ns: int = 0
+    withdrawn_at_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContractRow:
+    """A row of ``price_contracts``."""
+
+    kind: ClassVar[str] = "contract"
+    id: str
+    provider: str
+    model: str
+    multiplier: Decimal
+    commitment_usd: Decimal | None
+    effective_from_ns: int
+    effective_to_ns: int | None
+    note: str = ""
+    created_at_ns: int = 0
+    withdrawn_at_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeRateRow:
+    """A row of ``price_exchange_rates``; ``id`` is 0 before it is stored."""
+
+    kind: ClassVar[str] = "exchange rate"
+    currency: str
+    usd: Decimal
+    effective_from_ns: int
+    note: str = ""
+    id: int = 0
+    created_at_ns: int = 0
+    withdrawn_at_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """One object changed: ``before`` (None: it was added) and ``after`` are JSON objects."""
+
+    id: int
+    revision: int
+    at_ns: int
+    who: str
+    action: str
+    object: str
+    before: str | None
+    after: str
+
+
+_TABLES: dict[str, sa.Table] = {
+    RateRow.kind: rates,
+    ContractRow.kind: contracts,
+    ExchangeRateRow.kind: exchange_rates,
+}
+RowT = TypeVar("RowT", RateRow, ContractRow, ExchangeRateRow)
+
+
+class PriceState:
+    """Reads and changes the price tables.
+
+    Methods raise StateError when the database does not answer or lacks the tables.
+    """
+
+    def __init__(self, engine: StateEngine) -> None:
+        self._engine = engine
+
+    def revision(self) -> int:
+        """Return a number that grows with every change."""
+        with _explained(), self._engine.connect() as connection:
+            return int(connection.scalar(sa.select(revisions.c.revision)) or 0)
+
+    def rates(self, *, withdrawn: bool = False) -> list[RateRow]:
+        """Return own rates by id; with ``withdrawn`` also those that price nothing any more."""
+        return self._read(RateRow, withdrawn)
+
+    def contracts(self, *, withdrawn: bool = False) -> list[ContractRow]:
+        """Return contracts by id; with ``withdrawn`` also those that price nothing any more."""
+        return self._read(ContractRow, withdrawn)
+
+    def exchange_rates(self, *, withdrawn: bool = False) -> list[ExchangeRateRow]:
+        """Return exchange rates by id; with ``withdrawn`` also those that were replaced."""
+        return self._read(ExchangeRateRow, withdrawn)
+
+    def log(self, limit: int = 100) -> list[LogRow]:
+        """Return the newest entries of the log, newest first."""
+        statement = sa.select(log).order_by(log.c.id.desc()).limit(limit)
+        with _explained(), self._engine.connect() as connection:
+            return [LogRow(**row) for row in connection.execute(statement).mappings()]
+
+    @contextmanager
+    def change(self, who: str, now_ns: int) -> Generator[PriceChange]:
+        """Open one change; it is stored as a whole when the block ends, or not at all.
+
+        A change that wrote nothing leaves no trace. Changes of other processes wait meanwhile, so
+        what the block reads still holds when it writes.
+        """
+        with _explained(), self._engine.connect() as connection:
+            # First, because this update is also the lock.
+            bump = sa.update(revisions).values(revision=revisions.c.revision + 1)
+            connection.execute(bump)
+            revision = int(connection.scalar(sa.select(revisions.c.revision)) or 0)
+            change = PriceChange(connection, who, now_ns, revision)
+            yield change
+            if change.is_empty:
+                connection.rollback()
+            else:
+                connection.commit()
+
+    def _read(self, row: type[RowT], withdrawn: bool) -> list[RowT]:
+        with _explained(), self._engine.connect() as connection:
+            return _rows(connection, row, withdrawn)
+
+
+class PriceChange:
+    """One open change; see :meth:`PriceState.change`."""
+
+    def __init__(self, connection: sa.Connection, who: str, now_ns: int, revision: int) -> None:
+        self._connection = connection
+        self._who = who
+        self._now_ns = now_ns
+        self.revision = revision
+        self.is_empty = True
+
+    def rows(self, row: type[RowT], *, withdrawn: bool = False) -> list[RowT]:
+        """Return the rows of a table as this change sees them, by id."""
+        return _rows(self._connection, row, withdrawn)
+
+    def add(self, row: RowT) -> RowT:
+        """Store a new row; return it with its id."""
+        table = _TABLES[row.kind]
+        stored = replace(row, created_at_ns=self._now_ns, withdrawn_at_ns=None)
+        values = _values(stored)
+        if row.kind != ContractRow.kind:
+            del values["id"]
+        result = self._connection.execute(sa.insert(table).values(values))
+        key = result.inserted_primary_key
+        if key is not None and row.kind != ContractRow.kind:
+            stored = replace(stored, id=key[0])
+        self._log("add", None, stored)
+        return stored
+
+    def close(self, row: RateRow | ContractRow, to_ns: int) -> None:
+        """Let a row hold no longer than ``to_ns``."""
+        self._update("close", row, replace(row, effective_to_ns=to_ns))
+
+    def withdraw(self, row: RateRow | ContractRow | ExchangeRateRow) -> None:
+        """Let a row price nothing any more, as if it had never been there."""
+        self._update("withdraw", row, replace(row, withdrawn_at_ns=self._now_ns))
+
+    def note_repricing(self, what: Mapping[str, object]) -> None:
+        """Put on record that stored entries were priced again; ``what`` becomes JSON."""
+        self._write("reprice", "ledger", None, _dumped(what))
+
+    def _update(self, action: str, before: _Record, after: _Record) -> None:
+        table = _TABLES[before.kind]
+        values = _values(after)
+        changed = {name: v for name, v in values.items() if v != getattr(before, name)}
+        self._connection.execute(sa.update(table).where(table.c.id == before.id).values(changed))
+        self._log(action, before, after)
+
+    def _log(self, action: str, before: _Record | None, after: _Record) -> None:
+        said = None if before is None else _dumped(_values(before))
+        self._write(action, f"{after.kind} {after.id}", said, _dumped(_values(after)))
+
+    def _write(self, action: str, what: str, before: str | None, after: str) -> None:
+        entry = {
+            "revision": self.revision,
+            "at_ns": self._now_ns,
+            "who": self._who[:128],
+            "action": action,
+            "object": what,
+            "before": before,
+            "after": after,
+        }
+        self._connection.execute(sa.insert(log).values(entry))
+        self.is_empty = False
+
+
+@contextmanager
+def _explained() -> Generator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        raise StateError(
+            f"The price tables of the state database cannot be used: {cause}. If they do not exist "
+            "yet, start `spanledger up` once or run `spanledger migrate`."
+        ) from error
+
+
+def _rows(connection: sa.Connection, row: type[RowT], withdrawn: bool) -> list[RowT]:
+    table = _TABLES[row.kind]
+    statement = sa.select(table).order_by(table.c.id)
+    if not withdrawn:
+        statement = statement.where(table.c.withdrawn_at_ns.is_(None))
+    return [row(**found) for found in connection.execute(statement).mappings()]
+
+
+def _values(row: _Record) -> dict[str, Any]:
+    return {f.name: getattr(row, f.name) for f in fields(row)}
+
+
+def _dumped(values: Mapping[str, object]) -> str:
+    return json.dumps(dict(values), default=lambda value: f"{value:f}", ensure_ascii=False)
