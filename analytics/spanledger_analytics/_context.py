@@ -55,6 +55,11 @@ class Contexts:
             found = self._known[current.key] = _inherit(current, found)
         return found
 
+    @property
+    def has_cycles(self) -> bool:
+        """Whether the parents of any span looked up so far lead in a circle."""
+        return bool(self._cyclic)
+
     def is_cyclic(self, key: SpanKey) -> bool:
         """Return whether the parents of a span, looked up before, lead in a circle."""
         return key in self._cyclic
@@ -83,7 +88,12 @@ def _only(values: set[str] | None) -> str:
     return next(iter(values)) if values and len(values) == 1 else ""
 
 
+_FIRST, _END = Span._fields.index("agent_name"), Span._fields.index("task_id") + 1
+
+
 def _inherit(span: Span, above: Context) -> Context:
+    if not any(span[_FIRST:_END]):
+        return above
     agent_name, agent_version = span.agent_name, span.agent_version
     if not agent_name or agent_name == above.agent_name:
         # A version belongs to the agent it was said of, never to a sub-agent below it.

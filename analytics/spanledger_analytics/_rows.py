@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar, cast
@@ -130,7 +130,7 @@ def insert_token(name: str, rows: pa.Table, version: int) -> str:
 
 
 @contextmanager
-def without_collection() -> Iterator[None]:
+def without_collection() -> Generator[None]:
     """Keep the collector of reference cycles away from code that makes none and much else.
 
     It would look at a hundred thousand new rows again and again, for a quarter of the time.

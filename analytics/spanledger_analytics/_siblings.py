@@ -172,15 +172,37 @@ def link_by_usage(groups: Groups, call_parent: list[int]) -> None:
             # router over several calls.
             if live_below[index] < _SEVERAL:
                 silent[_kind(span), span.trace_id, span.parent_span_id].append(index)
-        elif tokens_in and tokens_out is not None:
-            by_trace[_kind(span), span.trace_id, tokens_in, tokens_out].append(index)
-            if span.service_instance:
-                by_process[_kind(span), span.service_instance, tokens_in, tokens_out].append(index)
+        elif tokens_in and (tokens_out is not None or span.role == "embedding"):
+            by_trace[_kind(span), span.trace_id, tokens_in, tokens_out or 0].append(index)
+            if span.process:
+                by_process[_kind(span), span.process, tokens_in, tokens_out or 0].append(index)
     found = [*silent.values(), *by_trace.values(), *by_process.values()]
     several = [members for members in found if len(members) > 1]
     for is_one_call in (_is_one_call_by_usage(groups), _is_one_call_by_log(groups)):
         for members in several:
             pair_up(groups, members, is_one_call)
+    _link_silent(groups, live_below)
+
+
+def _link_silent(groups: Groups, live_below: Counter[int]) -> None:
+    """Join a view without tokens with the one beside it that knows them.
+
+    Comes last: a view that found its partner by id or by tokens takes no other of that scope.
+    """
+    siblings: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
+    for index, span in enumerate(groups.spans):
+        if span.parent_span_id and live_below[index] < _SEVERAL:
+            siblings[_kind(span), span.trace_id, span.parent_span_id].append(index)
+    is_one_call = _is_one_call_by_usage(groups)
+
+    def completes(one: int, other: int) -> bool:
+        knows = groups.has_usage(groups.find(one)), groups.has_usage(groups.find(other))
+        ends_alike = not _end_differently(groups.spans[one], groups.spans[other])
+        return knows[0] != knows[1] and ends_alike and is_one_call(one, other)
+
+    for members in siblings.values():
+        if len({groups.has_usage(groups.find(index)) for index in members}) > 1:
+            pair_up(groups, members, completes)
 
 
 def is_same_model(one: Span, other: Span) -> bool:

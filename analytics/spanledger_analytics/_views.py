@@ -126,7 +126,7 @@ def _attempts(views: list[Span], tokens: list[Tokens]) -> int | None:
 
 def usage_source(views: list[Span], tokens: list[Tokens]) -> str:
     """Return how the tokens are known: span, raw, log, merged, aggregate or none."""
-    sources = [view for view, t in zip(views, tokens, strict=True) if t.is_known]
+    sources = [views[i] for i, t in enumerate(tokens) if t.is_known]
     if not sources:
         return "none"
     if len(sources) > 1:
@@ -139,6 +139,8 @@ def usage_source(views: list[Span], tokens: list[Tokens]) -> str:
 
 def has_many_scopes(views: list[Span]) -> bool:
     """Return whether several instrumentation scopes wrote spans of the call."""
+    if len(views) == 1:
+        return False
     return len({view.scope_name for view in views if view.kind != "log"}) > 1
 
 
@@ -155,33 +157,38 @@ def reused_ids(calls: list[list[Span]]) -> set[int]:
     Calls of one trace count, and calls of several traces at the same time: whether traces at
     other times are known depends on what happened to be read together. ``calls`` hold views.
     """
-    carriers: defaultdict[str, list[tuple[int, int, int]]] = defaultdict(list)
+    carriers: defaultdict[str, list[tuple[int, Span]]] = defaultdict(list)
     for number, views in enumerate(calls):
-        for response_id in {view.response_id for view in views if view.response_id}:
-            carriers[response_id].append(
-                (min(v.start_ns for v in views), max(v.end_ns for v in views), number)
-            )
+        for view in views:
+            if view.response_id:
+                carriers[view.response_id].append((number, view))
     reused: set[int] = set()
     for found in carriers.values():
-        if len(found) > 1:
-            reused |= _at_one_time(sorted(found)) | _in_one_trace(found, calls)
+        if len(found) > 1 and found[0][0] != found[-1][0]:
+            reused |= _at_one_time(found) | _in_one_trace(found, calls)
     return reused
 
 
-def _at_one_time(carriers: list[tuple[int, int, int]]) -> set[int]:
-    """Return those that overlap another; carriers are (start, end, number), sorted."""
-    overlapping: set[int] = set()
-    latest = carriers[0]
-    for carrier in carriers[1:]:
-        if carrier[0] <= latest[1]:
-            overlapping |= {latest[2], carrier[2]}
-        latest = max(latest, carrier, key=lambda one: one[1])
-    return overlapping
+def _at_one_time(carriers: list[tuple[int, Span]]) -> set[int]:
+    """Return the calls that overlap another in time."""
+    spans: dict[int, tuple[int, int]] = {}
+    for number, view in carriers:
+        start, end = spans.get(number, (view.start_ns, view.end_ns))
+        spans[number] = min(start, view.start_ns), max(end, view.end_ns)
+    found: set[int] = set()
+    latest, latest_end = -1, -1
+    for start, end, number in sorted((*times, number) for number, times in spans.items()):
+        if latest >= 0 and start <= latest_end:
+            found |= {latest, number}
+        if end >= latest_end:
+            latest, latest_end = number, end
+    return found
 
 
-def _in_one_trace(carriers: list[tuple[int, int, int]], calls: list[list[Span]]) -> set[int]:
+def _in_one_trace(carriers: list[tuple[int, Span]], calls: list[list[Span]]) -> set[int]:
+    """Return the calls of which another began in the same trace, or carries the id there."""
     by_trace: defaultdict[str, set[int]] = defaultdict(set)
-    for _, _, number in carriers:
-        for view in calls[number]:
-            by_trace[view.trace_id].add(number)
+    for number, view in carriers:
+        by_trace[view.trace_id].add(number)
+        by_trace[calls[number][0].trace_id].add(number)
     return {number for numbers in by_trace.values() if len(numbers) > 1 for number in numbers}

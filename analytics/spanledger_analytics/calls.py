@@ -15,8 +15,8 @@ traces of their own; and agents repeat their calls' tokens as sums. The rules:
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from spanledger_analytics import _views
 from spanledger_analytics._context import Context, Contexts, fill
@@ -33,8 +33,7 @@ from spanledger_analytics.tokens import Tokens, merge
 _AGGREGATE_ROLES = frozenset({"agent", "workflow"})
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One model call or embedding; ``context`` says for whom it was made.
 
     ``sources`` are all spans it was seen in, the primary (outermost) first; ``tokens`` hold None
@@ -171,14 +170,16 @@ def _call(
         odd.add("reused_response_id")
     if usage_source == "aggregate":
         odd.add("aggregate")
-    if any(contexts.is_cyclic(view.key) for view in views):
+    if contexts.has_cycles and any(contexts.is_cyclic(view.key) for view in views):
         odd.add("parent_cycle")
     return Call(
         kind="embedding" if primary.role == "embedding" else "llm",
         primary=primary,
         sources=tuple([view.key for view in views]),
         dialects=tuple(dict.fromkeys([view.dialect for view in views])),
-        tokens=merge([t for t in tokens if t.is_known] or tokens[:1]),
+        tokens=tokens[0]
+        if len(tokens) == 1
+        else merge([t for t in tokens if t.is_known] or tokens[:1]),
         usage_source=usage_source,
         status="error" if told.status == "error" else "ok",
         error_type=told.error_type if told.status == "error" else "",

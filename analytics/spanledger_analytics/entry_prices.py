@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Context, Decimal
+from functools import lru_cache
 from operator import itemgetter
 
 from spanledger_analytics._bill import PARTS, REASONS
@@ -32,11 +33,13 @@ _tokens_of = itemgetter(*(Entry._fields.index(column) for column in TOKEN_COLUMN
 _inputs_of = itemgetter(
     *(
         Entry._fields.index(name)
-        for name in (*PriceKey._fields, "time_ns", *TOKEN_COLUMNS.values(), "usage_source")
+        for name in (*PriceKey._fields, "time_ns", *TOKEN_COLUMNS.values())
+        if name != "request_model"
     )
 )
 
 
+@lru_cache(maxsize=1024)  # most entries have parts that cost nothing
 def usd(picodollars: int) -> Decimal:
     """Return dollars, exactly."""
     return _EXACT.scaleb(Decimal(picodollars), -12)
@@ -71,9 +74,17 @@ def price_entries(
     return priced
 
 
-def has_same_inputs(one: Entry, other: Entry) -> bool:
-    """Return whether everything a price depends on is equal."""
-    return bool(_inputs_of(one) == _inputs_of(other))
+def has_same_inputs(entry: Entry, known: Entry) -> bool:
+    """Return whether everything the price of a stored entry depends on is equal.
+
+    Another view of the call may name it ``merged``, or say which model was asked for where that
+    did not matter: neither is another usage.
+    """
+    return bool(
+        _inputs_of(entry) == _inputs_of(known)
+        and known.request_model in ("", entry.request_model)
+        and (entry.usage_source in SUM_SOURCES) == (known.usage_source in SUM_SOURCES)
+    )
 
 
 def _with_price_of(entry: Entry, known: Entry) -> Entry:
@@ -108,26 +119,26 @@ def _charged(entry: Entry, known: Entry | None, charges: Charges, row: int) -> E
 
 
 def _priced(entry: Entry, charges: Charges, row: int) -> Entry:
-    counts = entry._asdict()
-    uncached, cache_read, cache_write, output, fees = (
-        usd(int(charges.parts[part][row]))
-        if all(counts[column] is not None for column in PART_COLUMNS[part])
-        else None
-        for part in PARTS
-    )
     price_id, total = charges.price_ids[charges.price[row]], usd(int(charges.total[row]))
-    return entry._replace(
-        price_id=price_id,
-        contract_id=charges.contract_ids[charges.contract[row]],
-        uncached_cost_usd=uncached,
-        cache_read_cost_usd=cache_read,
-        cache_write_cost_usd=cache_write,
-        output_cost_usd=output,
-        fees_cost_usd=fees,
-        total_cost_usd=total,
-        list_cost_usd=usd(int(charges.list_total[row])),
-        billed_price_id=price_id,
-        billed_cost_usd=total,
+    parts = [
+        None
+        if any(entry[place] is None for place in places)
+        else usd(int(charges.parts[part][row]))
+        for part, places in _PART_PLACES.items()
+    ]
+    return Entry._make(
+        (
+            *entry[:_FIRST_PRICE],
+            entry.price_status,
+            price_id,
+            charges.contract_ids[charges.contract[row]],
+            *parts,
+            total,
+            usd(int(charges.list_total[row])),
+            price_id,
+            total,
+            *entry[_END_PRICE:],
+        )
     )
 
 
@@ -139,3 +150,6 @@ PART_COLUMNS: dict[str, tuple[str, ...]] = {
     "fees": (),
 }
 """Columns of the ledger that must be known for a part of the cost to be."""
+_PART_PLACES = {
+    part: tuple(Entry._fields.index(column) for column in PART_COLUMNS[part]) for part in PARTS
+}

@@ -241,7 +241,7 @@ def _usage(
 def _calls(sums: _Sums) -> int | None:
     """Return of how many calls a histogram was told; no call is without a token."""
     calls = max(sums.calls.values())
-    return calls if 0 < calls <= min(sums.total, _MOST_CALLS) else None
+    return calls if 0 < calls <= _MOST_CALLS and calls <= sums.total else None
 
 
 def base_model(name: str) -> str:

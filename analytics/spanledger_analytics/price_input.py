@@ -24,6 +24,7 @@ _MOMENT = re.compile(
 _MAX_AMOUNT = Decimal(10) ** 12
 _MIN_EXPONENT = -18
 _MAX_COUNT = 10**15
+_MAX_MULTIPLIER = 10**6
 _MAX_NS = 2**63 - 1
 _LIMITS = {"provider": 128, "model": 256, "service_tier": 64, "region": 64, "note": 2000}
 
@@ -77,10 +78,12 @@ def parse_count(text: str, what: str, minimum: int) -> int:
 
 
 def parse_multiplier(text: str, what: str) -> Decimal:
-    """Return a multiplier greater than zero."""
+    """Return a multiplier greater than zero and below a million."""
     multiplier = parse_amount(text, what)
     if not multiplier:
         raise PriceError(f"{what} must be greater than 0; with 0 everything would be free.")
+    if multiplier >= _MAX_MULTIPLIER:
+        raise PriceError(f"{what} must be below {_MAX_MULTIPLIER:,}; it is {text}.")
     return multiplier
 
 
@@ -137,8 +140,10 @@ def checked_rate(row: RateRow) -> RateRow:
     if row.token_class not in TOKEN_CLASSES + FEES:
         known = ", ".join(TOKEN_CLASSES + FEES)
         raise PriceError(f"{row.token_class!r} is no token class; use one of {known}.")
-    if row.per < 1:
-        raise PriceError(f"The price must be for 1 or more, not per {row.per}.")
+    if not 1 <= row.per <= _MAX_COUNT:
+        raise PriceError(f"The price must be for 1 to 10^15 tokens or pieces, not per {row.per}.")
+    if not 0 <= row.above_tokens <= _MAX_COUNT:
+        raise PriceError(f"The size of a request is 0 to 10^15 tokens, not {row.above_tokens}.")
     Period(row.effective_from_ns, row.effective_to_ns)
     tier = _name(row.service_tier, "service_tier").lower()
     return RateRow(

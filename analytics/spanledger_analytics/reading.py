@@ -78,10 +78,10 @@ class TraceGroup:
             }
 
     def _tied_traces(self, spans: list[Span]) -> set[str]:
-        told = {span.key: span for span in spans if span.response_id}
-        shared = self._shared_ids({span.response_id for span in told.values()})
+        shared = self._shared_ids({span.response_id for span in spans if span.response_id})
+        told = {span.key: span for span in spans if span.response_id in shared}
         found: set[str] = set()
-        for part in batches([span for span in told.values() if span.response_id in shared]):
+        for part in batches(list(told.values())):
             params: dict[str, object] = {
                 "project": self.project,
                 "hours": _hours_around(part),
@@ -155,7 +155,7 @@ def _is_lonely(call: Call) -> bool:
     return bool(
         not call.has_many_scopes
         and span.role in ("llm", "embedding")
-        and span.service_instance
+        and span.process
         and span.input_tokens
         and span.output_tokens is not None
         and (not span.response_id or not span.parent_span_id)
@@ -174,7 +174,7 @@ def _hours_around(spans: Collection[Span]) -> list[int]:
 def _partner_params(spans: Collection[Span]) -> dict[str, object]:
     return {
         "hours": _hours_around(spans),
-        "instances": Literal([span.service_instance for span in spans]),
+        "instances": Literal([span.process for span in spans]),
         "scopes": Literal([span.scope_name for span in spans]),
         "inputs": Literal([span.input_tokens or 0 for span in spans]),
         "outputs": Literal([span.output_tokens or 0 for span in spans]),

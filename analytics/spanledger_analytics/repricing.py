@@ -97,7 +97,7 @@ def apply(
     """
     started_ns = now_ns()
     summary = Summary()
-    statement = "repricing_entries"
+    statement, newest = "repricing_entries", 0
     for chunk in _chunks(store, book, scope):
         repriced = _reprice(store.arrow(statement, chunk.params()), book)
         summary.add(repriced, chunk.project)
@@ -107,10 +107,10 @@ def apply(
         if statement != "repricing_rows":
             statement = "repricing_rows"
             repriced = _reprice(store.arrow(statement, chunk.params()), book)
-        version = now_ns() + _AHEAD_NS
+        version = newest = max(newest, _ahead_of(now_ns(), repriced.table))
         token = f"{REPRICING}{version}-{chunk.first_hour}-{chunk.part}"
         store.insert("ledger", _rows_of(repriced, version), token=token)
-    _follow(store, scope, now_ns)
+    _follow(store, scope, now_ns, newest)
     since_us = (started_ns - _AHEAD_NS) // 1_000
     again = {
         **scope.period(),
@@ -197,6 +197,12 @@ def _reprice(table: pa.Table, book: PriceBook) -> Repriced:
     return Repriced(table, new, is_changed, is_other)
 
 
+def _ahead_of(now_ns: int, rows: pa.Table) -> int:
+    """Return a version ahead of the clock, and of the rows where the clock was set back."""
+    version, newest = now_ns + _AHEAD_NS, max(_rows.integers(rows, "version"), default=0)
+    return version if newest < version else newest + _AHEAD_NS
+
+
 def _rows_of(repriced: Repriced, version: int) -> pa.Table:
     """Return new versions of the entries that differ; they must have all columns."""
     rows = repriced.table
@@ -204,7 +210,7 @@ def _rows_of(repriced: Repriced, version: int) -> pa.Table:
         if name != "reason":
             rows = rows.set_column(rows.schema.get_field_index(name), name, values)
     flags = _flags(rows.column("flags"), repriced.new["reason"], rows.column("reason"))
-    rows = rows.drop_columns(["reason"])
+    rows = rows.drop_columns(["reason", "version"])
     rows = rows.set_column(rows.schema.get_field_index("flags"), "flags", flags)
     rows = rows.filter(pa.array(repriced.is_other))
     count = rows.num_rows
@@ -225,8 +231,11 @@ def _flags(flags: Chunked, new: Column, old: Chunked) -> Chunked:
     return pa.chunked_array([pa.array(texts, _rows.STRINGS)])
 
 
-def _follow(store: Store, scope: Scope, now_ns: Callable[[], int]) -> None:
-    """Let trajectories follow, and announce hours for usage to follow."""
+def _follow(store: Store, scope: Scope, now_ns: Callable[[], int], newest: int) -> None:
+    """Let trajectories follow, and announce hours for usage to follow.
+
+    ``newest`` is the newest version written.
+    """
     table = store.arrow("repricing_trajectory_hours", scope.period())
     last_hours = dict(
         zip(
@@ -241,8 +250,8 @@ def _follow(store: Store, scope: Scope, now_ns: Callable[[], int]) -> None:
             "first_hour": hours[0][1],
             "last_hour": hours[-1][1],
             "last_entry_hour": max(last_hours[project, hour] for project, hour, _ in hours),
-            "version": now_ns() + _AHEAD_NS,
+            "version": max(newest, now_ns() + _AHEAD_NS),
         }
         store.command("repricing_trajectories", params)
-    flush_id = f"{REPRICING}{now_ns() + _AHEAD_NS}"
+    flush_id = f"{REPRICING}{max(newest, now_ns() + _AHEAD_NS)}"
     store.command("repricing_announce_hours", {**scope.period(), "flush_id": flush_id})

@@ -78,6 +78,11 @@ class Span(NamedTuple):
         return self.trace_id, self.span_id
 
     @property
+    def process(self) -> str:
+        """The service instance, by its service's name where nobody numbers instances."""
+        return self.service_instance or self.service_name
+
+    @property
     def parent_key(self) -> SpanKey:
         """The key of the parent; of no span when this is a root."""
         return self.trace_id, self.parent_span_id

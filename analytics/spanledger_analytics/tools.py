@@ -14,6 +14,7 @@ from spanledger_analytics.tokens import UNKNOWN
 
 # What frameworks put before a tool's own name: mcp__server__tool, Plugin-tool, namespace.tool.
 _PREFIX = re.compile(r"^.*(?:__|[-.:/])(?=.)")
+_SEVERAL = 2
 # Work below one of these was not done by the tool call above it, but by a model or an agent.
 _BOUNDARIES = frozenset({"agent", "workflow", "llm", "embedding"})
 
@@ -123,6 +124,8 @@ def _is_one_execution(earlier: Span, later: Span) -> bool:
 
 
 def _link_by_name(groups: Groups) -> None:
+    if len(groups.scopes_of(range(len(groups.spans)))) < _SEVERAL:
+        return
     same: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     for index, span in enumerate(groups.spans):
         if span.tool_name:

@@ -98,7 +98,8 @@ def _groups(body: Body) -> Iterable[ResourceSpans]:
     if body.signal == Signal.TRACES:
         return ExportTraceServiceRequest.FromString(body.payload).resource_spans
     if body.signal == Signal.LOGS:
-        return spans_of_logs(ExportLogsServiceRequest.FromString(body.payload))
+        request = ExportLogsServiceRequest.FromString(body.payload)
+        return spans_of_logs(request, body.received_ns)
     return ()
 
 
@@ -151,7 +152,7 @@ class _Batch:
         attributes = read_attributes(span.attributes)
         if attributes.get("logfire.span_type") == "pending_span":
             return  # Logfire's announcement of a span that comes when it has ended
-        dialect = scope.dialect or dialects.of_keys(attributes.keys())
+        dialect = dialects.of_span(scope.dialect, attributes.keys())
         row = scope.template.copy()
         _identify(row, span, dialect)
         flags = _promote(row, attributes, dialect.columns)

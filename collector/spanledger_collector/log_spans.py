@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -79,8 +79,11 @@ def origin_of(resource: Resource, scope: InstrumentationScope) -> bytes:
     return dump_json([dict(read_attributes(resource.attributes)), scope.name])
 
 
-def spans_of_logs(request: ExportLogsServiceRequest) -> Iterator[ResourceSpans]:
-    """Yield the spans that the records of a request amount to, under their resource and scope."""
+def spans_of_logs(request: ExportLogsServiceRequest, received_ns: int) -> Iterator[ResourceSpans]:
+    """Yield the spans that the records of a request amount to, under their resource and scope.
+
+    A record without any time tells of something that ended when the request came.
+    """
     for group in request.resource_logs:
         found = ResourceSpans(resource=group.resource)
         for scoped in group.scope_logs:
@@ -91,7 +94,8 @@ def spans_of_logs(request: ExportLogsServiceRequest) -> Iterator[ResourceSpans]:
                 maker = makers.get(_event_key(log))
                 if maker is not None:
                     origin = origin or origin_of(group.resource, scoped.scope)
-                    span = maker(read_record(log, origin))
+                    record = read_record(log, origin)
+                    span = maker(replace(record, time_ns=record.time_ns or received_ns))
                     if span is not None:
                         spans.append(span)
             if spans:

@@ -66,11 +66,13 @@ def set_prices(state: PriceState, terms: Terms, prices: Mapping[str, str], by: s
     """Store one rate per class; print what changed and how to apply it to the past.
 
     Raises:
-        UsageError: no price is given.
+        UsageError: no price or no provider is given.
         PriceError: one cannot be.
     """
     if not prices:
         raise UsageError("Give at least one price, such as --input 2.50 --output 10.")
+    if not terms.provider.strip():
+        raise UsageError("Name the provider, or * for any.")
     start_ns = moment(terms.start, "--from")
     rows = [
         (f"--{n.replace('_', '-')}", _rate_row(terms, n, t, start_ns)) for n, t in prices.items()

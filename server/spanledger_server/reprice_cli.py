@@ -89,26 +89,32 @@ def _apply(scope: Scope, who: str, data: Path, store_url: str, state_url: str) -
 
     state = open_writer(data, state_url)
     position_us = Watermarks(open_reader(data, state_url)).get(LEDGER)
+    book = _book(data, state_url)
     store = Store.connect(writer_of(data.expanduser(), store_url))
+    noted: dict[str, object] = {"outcome": "interrupted, some entries may be written"}
     try:
-        report = apply(
-            store, _book(data, state_url), scope, now_ns=time.time_ns, position_us=position_us
-        )
+        report = apply(store, book, scope, now_ns=time.time_ns, position_us=position_us)
+        noted = _noted(report) if report.written else {}
     finally:
         store.close()
-    if report.written:
-        with state.change(who, now_ns()) as change:
-            change.note_repricing(_noted(scope, report))
+        if noted:
+            with state.change(who, now_ns()) as change:
+                change.note_repricing({**_scope_noted(scope), **noted})
     return report
 
 
-def _noted(scope: Scope, report: Report) -> dict[str, object]:
-    """Return what the log of changes says of a repricing."""
+def _scope_noted(scope: Scope) -> dict[str, object]:
     return {
         "effective_from_ns": scope.from_ns,
         "effective_to_ns": scope.to_ns,
         "provider": scope.provider,
         "model": scope.model,
+    }
+
+
+def _noted(report: Report) -> dict[str, object]:
+    """Return what the log of changes says of a repricing."""
+    return {
         "entries": report.written,
         "usd_before": sum((change.before_usd for change in report.changes), Decimal(0)),
         "usd_after": sum((change.after_usd for change in report.changes), Decimal(0)),

@@ -1,57 +1,14 @@
-"""Every rule from spans to calls on traces made by hand, and on random trees with known calls."""
+"""The rules from spans to calls, on traces made by hand: what counts, and what nests."""
 
 from __future__ import annotations
 
 import random
-import time
-from dataclasses import dataclass, field
-from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spanledger_analytics.calls import Call, derive_calls
-from spanledger_analytics.spans import Span
-
-MS = 1_000_000
-T0 = 1_790_000_000 * 10**9
-TRACE = "a" * 32
-
-
-def span(span_id: str, parent: str = "", **fields: Any) -> Span:
-    """A span of 100 ms; ``at`` and ``lasts`` in milliseconds, ``usage`` = (input, output)."""
-    start = T0 + int(fields.pop("at", 0) * MS)
-    end = start + int(fields.pop("lasts", 100) * MS)
-    usage = fields.pop("usage", (None, None))
-    trace_id = fields.pop("trace", TRACE)
-    return Span(
-        trace_id,
-        span_id,
-        parent_span_id=parent,
-        start_ns=start,
-        end_ns=end,
-        input_tokens=usage[0],
-        output_tokens=usage[1],
-        **{"scope_name": "scope", "dialect": "otel", **fields},
-    )
-
-
-def llm(span_id: str, parent: str = "", **fields: Any) -> Span:
-    return span(span_id, parent, role="llm", **{"request_model": "gpt-4o", **fields})
-
-
-def usages(calls: list[Call]) -> list[tuple[int | None, int | None]]:
-    return [(call.tokens.input, call.tokens.output) for call in calls]
-
-
-def sources(calls: list[Call]) -> list[list[str]]:
-    return [[span_id for _, span_id in call.sources] for call in calls]
-
-
-def only(calls: list[Call]) -> Call:
-    assert len(calls) == 1, sources(calls)
-    return calls[0]
+from spanledger_analytics.calls import derive_calls
+from tests.analytics.made import llm, only, sources, span, usages
 
 
 def test_resent_span_is_one_call_and_newest_version_wins() -> None:
@@ -86,6 +43,7 @@ def test_trace_with_usage_only_on_agents_counts_the_topmost() -> None:
     )
     assert usages(calls) == [(30, 3), (7, 7), (None, None)]
     assert [c.usage_source for c in calls] == ["aggregate", "aggregate", "none"]
+    assert [c.flags for c in calls] == [("aggregate",), ("aggregate",), ()]
     assert calls[0].context.agent_name == "planner"
 
 
@@ -268,103 +226,6 @@ def test_wrapper_around_an_agent_is_the_one_call_inside_it() -> None:
     assert sources([call]) == [["1", "3"]]
 
 
-def test_siblings_with_one_response_id_are_one_call() -> None:
-    call = only(
-        derive_calls(
-            [
-                span("0", role="agent", agent_name="a"),
-                llm("1", "0", usage=(10, 1), response_id="r", scope_name="traceloop"),
-                llm("2", "0", usage=(10, 1), response_id="r", at=1, lasts=98, scope_name="native"),
-            ]
-        )
-    )
-    assert call.primary.span_id == "1"
-
-
-def test_response_id_joins_across_traces_and_the_agents_trace_owns_the_call() -> None:
-    call = only(
-        derive_calls(
-            [
-                span("0", role="agent", agent_name="a", session_id="s"),
-                llm("1", "0", usage=(10, 1), response_id="r", scope_name="callback"),
-                llm(
-                    "2",
-                    trace="b" * 32,
-                    usage=(10, 1),
-                    cache_write_5m_tokens=4,
-                    response_id="r",
-                    at=1,
-                    lasts=98,
-                    scope_name="native",
-                ),
-            ]
-        )
-    )
-    assert call.primary.key == (TRACE, "1")
-    assert call.context.agent_name == "a"
-    assert (call.tokens.cache_write, call.tokens.cache_write_5m) == (4, 4)
-
-
-@pytest.mark.parametrize("scope", ["scope", "other"])
-def test_id_that_a_test_double_repeats_does_not_join_different_calls(scope: str) -> None:
-    calls = derive_calls(
-        [
-            llm("1", response_id="chatcmpl-123", usage=(10, 1)),
-            llm("2", response_id="chatcmpl-123", usage=(10, 1), at=300, scope_name=scope),
-        ]
-    )
-    assert len(calls) == 2
-
-
-def test_parallel_calls_of_one_scope_with_a_repeated_id_stay_apart() -> None:
-    spans = [llm(f"{i}", response_id="x", usage=(10, 1), at=i) for i in range(3)]
-    native = [
-        llm(f"n{i}", response_id="x", usage=(10, 1), at=i + 0.5, lasts=99, scope_name="native")
-        for i in range(3)
-    ]
-    calls = derive_calls(spans + native)
-    assert sorted(len(call.sources) for call in calls) == [2, 2, 2]
-
-
-def native_twin(span_id: str, trace: str = "b" * 32, **fields: Any) -> Span:
-    settings: dict[str, Any] = {"usage": (10, 1), "at": 1, "lasts": 98, "response_id": "r9"}
-    settings |= {"scope_name": "native", "service_instance": "i1", "trace": trace, **fields}
-    return llm(span_id, **settings)
-
-
-def test_views_without_an_id_join_by_process_tokens_and_time() -> None:
-    outer = llm("1", "0", usage=(10, 1), service_instance="i1", scope_name="callback")
-    assert len(derive_calls([outer, native_twin("2")])) == 1
-    assert len(derive_calls([outer, native_twin("2", service_instance="i2")])) == 2
-    assert len(derive_calls([outer, native_twin("2", usage=(10, 2))])) == 2
-    assert len(derive_calls([outer, native_twin("2", at=60)])) == 2
-    assert len(derive_calls([outer, native_twin("2", scope_name="callback")])) == 2
-    assert len(derive_calls([outer, native_twin("2", request_model="claude")])) == 2
-
-
-def test_parallel_equal_calls_pair_one_to_one() -> None:
-    outer = [
-        llm(f"o{i}", "0", usage=(10, 1), service_instance="i1", at=i, scope_name="callback")
-        for i in range(10)
-    ]
-    inner = [native_twin(f"n{i}", f"{i:032x}", at=i + 0.5, response_id=f"r{i}") for i in range(10)]
-    calls = derive_calls(outer + inner)
-    assert sorted(len(call.sources) for call in calls) == [2] * 10
-
-
-def test_failed_siblings_of_two_scopes_are_one_failed_call() -> None:
-    call = only(
-        derive_calls(
-            [
-                span("0", role="agent"),
-                llm("1", "0", status="error", scope_name="traceloop"),
-                llm("2", "0", status="error", at=1, lasts=98, scope_name="native"),
-            ]
-        )
-    )
-    assert call.status == "error"
-
-
 def test_exclusive_input_becomes_inclusive() -> None:
     call = only(derive_calls([llm("1", usage=(5, 1), cache_read_tokens=80, cache_write_tokens=9)]))
     assert (call.tokens.input, call.tokens.uncached) == (94, 5)
@@ -420,89 +281,47 @@ def test_parent_cycles_end() -> None:
         ]
     )
     assert sum(call.tokens.input or 0 for call in calls) == 18
+    assert all("parent_cycle" in call.flags for call in calls)
 
 
-@pytest.mark.parametrize("role", ["other", "llm", "agent"])
-def test_chain_of_ten_thousand_spans_is_one_call(role: str) -> None:
-    chain = [
-        span(f"{i}", f"{i - 1}", role=role, lasts=20_000 - i, at=i, request_model="m")
-        for i in range(1, 10_000)
-    ]
-    chain.append(llm("last", "9999", usage=(10, 1), at=10_000, request_model="m"))
-    started = time.process_time()
-    assert usages(derive_calls(chain)) == [(10, 1)]
-    assert time.process_time() - started < 5
+def test_calls_below_a_circle_are_flagged_and_others_are_not() -> None:
+    ring = [span("1", "2", role="agent"), span("2", "1", role="agent")]
+    calls = derive_calls([*ring, llm("3", "2", usage=(1, 1)), llm("4", usage=(1, 1), at=300)])
+    assert [call.flags for call in calls] == [("parent_cycle",), ()]
 
 
-def test_comb_of_nested_routers_is_linear() -> None:
-    spans: list[Span] = []
-    for i in range(5_000):
-        spans.append(llm(f"r{i}", f"r{i - 1}" if i else "", at=i, lasts=20_000 - 2 * i))
-        spans.append(llm(f"c{i}", f"r{i}", at=i, usage=(i + 1, 1), lasts=1, scope_name=f"s{i % 3}"))
-    started = time.process_time()
-    calls = derive_calls(spans)
-    assert time.process_time() - started < 5
-    assert sum(call.tokens.input or 0 for call in calls) == sum(range(1, 5_001))
-
-
-@dataclass
-class Planted:
-    """One real call and how instrumentations show it."""
-
-    usage: tuple[int, int]
-    views: int
-    style: str
-    children: list[Planted] = field(default_factory=list)
-
-
-def planted_calls() -> st.SearchStrategy[list[Planted]]:
-    call = st.builds(
-        Planted,
-        usage=st.tuples(st.integers(1, 5_000), st.integers(0, 500)),
-        views=st.integers(1, 3),
-        style=st.sampled_from(["nested", "siblings", "own_trace"]),
+def test_attempts_of_a_workflows_activity_are_the_calls_they_made() -> None:
+    """Temporal: one RunActivity span per attempt, all below one StartActivity."""
+    calls = derive_calls(
+        [
+            span("0", role="other", lasts=0, name="StartActivity:ask"),
+            span("1", "0", role="other", at=20, lasts=200, status="error", name="RunActivity:ask"),
+            llm("2", "1", at=30, lasts=50, status="error", error_type="429"),
+            span("3", "0", role="other", at=500, lasts=200, name="RunActivity:ask"),
+            llm("4", "3", at=510, usage=(10, 1)),
+        ]
     )
-    return st.lists(call, min_size=1, max_size=8)
+    assert [(c.status, c.usage_source) for c in calls] == [("error", "none"), ("ok", "span")]
+    assert usages(calls) == [(None, None), (10, 1)]
 
 
-def render(calls: list[Planted], repeat_ids: bool) -> list[Span]:
-    """Show each call as its style says, one after the other, below one agent with a sum."""
-    total = tuple(sum(call.usage[i] for call in calls) for i in (0, 1))
-    spans = [span("root", role="agent", usage=total, lasts=10_000, agent_name="a")]
-    for number, call in enumerate(calls):
-        response_id = "fixed" if repeat_ids else f"resp-{number}"
-        spans.append(span(f"step{number}", "root", role="other", at=number * 200))
-        for view in range(call.views):
-            nested = call.style == "nested" and view
-            own_trace = call.style == "own_trace" and view
-            spans.append(
-                llm(
-                    f"{number}-{view}",
-                    f"{number}-{view - 1}" if nested else "" if own_trace else f"step{number}",
-                    trace=f"{number}{view}".rjust(32, "0") if own_trace else TRACE,
-                    usage=call.usage,
-                    at=number * 200 + view,
-                    lasts=100 - 2 * view,
-                    scope_name=f"scope{view}",
-                    response_id=response_id,
-                )
-            )
-    return spans
+def test_broken_stream_keeps_its_output_unknown() -> None:
+    call = only(derive_calls([llm("1", usage=(100, None), status="error", cache_read_tokens=9)]))
+    assert (call.tokens.input, call.tokens.cache_read, call.tokens.output) == (100, 9, None)
+    assert call.usage_source == "span"
 
 
-@settings(max_examples=150, deadline=None)
-@given(planted=planted_calls(), repeat_ids=st.booleans(), seed=st.integers(0, 2**32))
-def test_random_trees_give_exactly_the_planted_calls(
-    planted: list[Planted], repeat_ids: bool, seed: int
-) -> None:
-    spans = render(planted, repeat_ids)
-    rng = random.Random(seed)
-    shown = spans + rng.sample(spans, rng.randrange(len(spans)))
-    rng.shuffle(shown)
-    calls = derive_calls(shown)
-    assert usages(calls) == [call.usage for call in planted]
-    assert [len(call.sources) for call in calls] == [call.views for call in planted]
-    assert {call.context.agent_name for call in calls} == {"a"}
+def test_stream_that_failed_at_first_and_told_no_usage_later_did_not_fail() -> None:
+    call = only(
+        derive_calls(
+            [
+                llm("1", lasts=500, scope_name="framework"),
+                llm("2", "1", at=1, lasts=50, status="error", error_type="429"),
+                llm("3", "1", at=100, lasts=300),
+            ]
+        )
+    )
+    assert (call.status, call.attempts, call.usage_source) == ("ok", 2, "none")
 
 
 @settings(max_examples=100, deadline=None)

@@ -400,7 +400,7 @@ class MemoryWatermarks:
 
 
 def new_job(store: Store, watermarks: MemoryWatermarks, book: PriceBook) -> LedgerJob:
-    return LedgerJob(store, lambda: next(_clock), watermarks, book, max_traces=50)
+    return LedgerJob(store, lambda: next(_clock), watermarks, lambda: book, max_traces=50)
 
 
 def test_job_drains_flushes_and_a_new_job_changes_nothing(store: Store, book: PriceBook) -> None:
@@ -458,7 +458,7 @@ def test_clock_set_back_does_not_lose_changes(store: Store, book: PriceBook) -> 
     watermarks = MemoryWatermarks()
     new_job(store, watermarks, book).run_once()
     put(store, "p", agent(A, "1"))
-    LedgerJob(store, lambda: 1, watermarks, book).run_once()
+    LedgerJob(store, lambda: 1, watermarks, lambda: book).run_once()
     assert [entry["agent_name"] for entry in ledger(store)] == ["planner"]
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from spanledger_analytics import ledger
 from spanledger_analytics.job import LedgerJob
-from spanledger_collector.decode import Body, decode_traces
+from spanledger_collector.decode import Body
+from spanledger_collector.decode_batch import decode_batch
 from spanledger_collector.store_process import store_rows
 from spanledger_storage.errors import StoreError
 from spanledger_storage.store import Store
@@ -36,7 +37,7 @@ def put(store: Store, *starts_ns: int, flush: str = "f") -> None:
         made.start_time_unix_nano = made.end_time_unix_nano = start_ns
         made.attributes.extend(attributes({"gen_ai.response.id": f"resp-{flush}-{n}"}))
     body = Body("default", request(*spans).SerializeToString(), time.time_ns())
-    store_rows(store, decode_traces([body], flush, time.time_ns()), flush)
+    store_rows(store, decode_batch([body], flush, time.time_ns()), flush)
 
 
 def count(store: Store, query: str) -> int:
@@ -94,6 +95,6 @@ def test_a_response_id_of_a_megabyte_is_no_response_id(store: Store, tmp_path: P
     made = llm_span("gpt-4o-mini", 1_000, 0)
     made.attributes.extend(attributes({"gen_ai.response.id": "x" * 1_200_000}))
     body = Body("default", request(made).SerializeToString(), time.time_ns())
-    store_rows(store, decode_traces([body], "f", time.time_ns()), "f")
+    store_rows(store, decode_batch([body], "f", time.time_ns()), "f")
     LedgerJob(store, time.time_ns, Marks()).run_once()
     assert count(store, "SELECT sum(input_tokens) FROM ledger_current") == 1_000

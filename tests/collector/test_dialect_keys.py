@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.decoded import NOW_NS, row, tokens
 
@@ -254,3 +255,38 @@ def test_langfuse_calls_tell_cost_first_token_and_failure() -> None:
 )
 def test_langfuse_roles(kind: str, role: str) -> None:
     assert langfuse(kind)["role"] == role
+
+
+def test_an_unreadable_cache_count_leaves_the_input_unknown() -> None:
+    said = {"span.type": "llm_request", **CLAUDE_COUNTS, "cache_read_tokens": -5}
+    made = row(said, scope=f"{CLAUDE_CODE}tracing")
+    assert tokens(made) == (None, None, 3000, 31, None)
+    assert made["flags"] == ["bad_token_count"]
+
+
+# Operations.
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind", "role"),
+    [
+        ("responses", Span.SPAN_KIND_CLIENT, "llm"),
+        ("image_generation", Span.SPAN_KIND_CLIENT, "llm"),
+        ("", Span.SPAN_KIND_CLIENT, "llm"),
+        (7, Span.SPAN_KIND_CLIENT, "llm"),
+        ("invoke_agent", Span.SPAN_KIND_CLIENT, "agent"),
+        ("agent_step", Span.SPAN_KIND_INTERNAL, "other"),
+    ],
+)
+def test_tokens_under_an_unknown_operation_are_not_lost(
+    operation: object, kind: Any, role: str
+) -> None:
+    said = {
+        "gen_ai.operation.name": operation,
+        "gen_ai.request.model": "m",
+        "gen_ai.usage.input_tokens": 5,
+    }
+    assert row(said, kind=kind)["role"] == role
+    del said["gen_ai.usage.input_tokens"]
+    unknown = "llm" if operation == "" else role if role == "agent" else "other"
+    assert row(said, kind=kind)["role"] == unknown

@@ -314,3 +314,14 @@ def test_whatever_a_record_says_it_is_kept(
         assert len(row["span_id"]) == 16
         assert any(bytes.fromhex(row["span_id"]))
         assert len(row["trace_id"]) == 32
+
+
+def test_a_call_without_any_time_ended_when_it_was_received() -> None:
+    made = claude("api_request", 0, **CALL)
+    found = decode(logs(made, scope=CLAUDE_EVENTS), received_ns=T0)
+    [row] = found["spans"]
+    assert row["end_time"].value == T0
+    assert (row["end_time"] - row["start_time"]).value == 202 * MS
+    assert row["flags"] == ["input_excluded_cache"]
+    again = decode(logs(made, scope=CLAUDE_EVENTS), received_ns=T0 + MS)
+    assert row["span_id"] == again["spans"][0]["span_id"] == found["logs"][0]["log_id"]

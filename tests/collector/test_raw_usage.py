@@ -147,6 +147,10 @@ CACHED = {"cache_read_tokens": 6000, "cache_write_tokens": 3000}
             {"prompt_token_count": 10, "candidates_token_count": 2, "thoughts_token_count": 3},
             {"input_tokens": 10, "output_tokens": 5, "reasoning_tokens": 3},
         ),
+        (  # the limit was reached before the first word
+            {"prompt_token_count": 10, "candidates_token_count": None, "thoughts_token_count": 3},
+            {"input_tokens": 10, "output_tokens": 3, "reasoning_tokens": 3},
+        ),
         (
             LANGCHAIN,
             {
@@ -176,6 +180,14 @@ def test_what_is_no_count_is_told_and_not_counted(bad: object) -> None:
     assert is_bad
     assert "input_tokens" not in counts
     assert counts["cache_read_tokens"] == 6000
+
+
+def test_a_sum_with_a_part_that_is_no_count_is_unknown() -> None:
+    counts, is_bad = read_usage({**ANTHROPIC, "cache_read_input_tokens": -1})
+    assert is_bad
+    assert "input_tokens" not in counts
+    gemini = {"promptTokenCount": 10, "candidatesTokenCount": "two", "thoughtsTokenCount": 3}
+    assert read_usage(gemini) == ({"input_tokens": 10, "reasoning_tokens": 3}, True)
 
 
 def test_digits_in_a_text_are_a_count() -> None:

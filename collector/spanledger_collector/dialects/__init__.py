@@ -29,6 +29,7 @@ from spanledger_collector.dialects.temporal import TEMPORAL
 from spanledger_collector.dialects.vercel import VERCEL
 
 REGISTRY: tuple[Dialect, ...] = (
+    VERCEL,
     OPENINFERENCE,
     LANGFUSE,
     LANGSMITH,
@@ -36,16 +37,15 @@ REGISTRY: tuple[Dialect, ...] = (
     LOGFIRE,
     OPENLIT,
     CLAUDE_CODE,
-    VERCEL,
     HAYSTACK,
     GOOGLE_ADK,
     INFERENCE_SERVER,
-    TEMPORAL,
     MCP,
     PYDANTIC_AI,
     OPENLLMETRY,
     STRANDS,
     OTEL_GENAI,
+    TEMPORAL,
     GENERIC,
 )
 """In the order their markers are looked for; the last one reads every span left."""
@@ -74,3 +74,22 @@ def of_keys(keys: KeysView[str]) -> Dialect:
     """Return the dialect that the attribute keys of a span speak."""
     marked = _MARKERS.keys() & keys
     return REGISTRY[min(map(_MARKERS.__getitem__, marked), default=-1)]
+
+
+_TRANSLATED = "openinference.span.kind"
+_UNTRANSLATED = frozenset(
+    {"gen_ai.operation.name", "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"}
+)
+
+
+def of_span(known: Dialect | None, keys: KeysView[str]) -> Dialect:
+    """Return the dialect of a span, given that of its scope if one is known.
+
+    Span processors and callbacks for Phoenix (of Strands, of LiteLLM) write OpenInference's keys
+    in the place of the library's own.
+    """
+    if known is None:
+        return of_keys(keys)
+    if _TRANSLATED in keys and keys.isdisjoint(_UNTRANSLATED):
+        return OPENINFERENCE
+    return known

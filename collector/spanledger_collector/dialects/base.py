@@ -22,6 +22,11 @@ def sources(column: str, read: Reader, *keys: str) -> dict[str, Source]:
     return {key: (column, rank, read) for rank, key in enumerate(keys)}
 
 
+def fallback(table: Sources) -> dict[str, Source]:
+    """Return entries that count only where a column has no key of another entry."""
+    return {key: (column, rank + 100, read) for key, (column, rank, read) in table.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """Keys that hold what was said; understood, they leave the attributes.

@@ -8,8 +8,8 @@ from __future__ import annotations
 import orjson
 
 from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
-from spanledger_collector.dialects.generic import COMMON
 from spanledger_collector.dialects.nested import at, without_answer
+from spanledger_collector.dialects.otel_genai import COLUMNS, ROLES
 from spanledger_collector.dialects.raw_usage import fill_usage
 from spanledger_collector.dialects.vocabulary import finish_reason, provider_of_model
 from spanledger_collector.messages import Message, canonical
@@ -36,7 +36,7 @@ def _interpret(draft: Draft) -> None:
     row, attributes = draft.row, draft.attributes
     name = draft.span.name
     kind = text(attributes.get(f"{_COMPONENT}.type")) or ""
-    by_type = next((role for end, role in _TYPES if kind.endswith(end)), "other")
+    by_type = next((role for end, role in _TYPES if kind.endswith(end)), row["role"])
     row["role"] = _NAMES.get(name, by_type)
     if row["role"] in ("llm", "embedding"):
         _read_call(draft, _LLM_STEP if name == _LLM_STEP else _COMPONENT)
@@ -102,9 +102,10 @@ HAYSTACK = Dialect(
     scopes=("haystack",),
     markers=frozenset({"haystack.component.type", "haystack.tool.name"}),
     columns={
-        **COMMON,
+        **COLUMNS,
         **sources("tool_name", text, "haystack.tool.name"),
     },
+    roles=ROLES,
     content=Content(tool_arguments=(f"{_TOOL_STEP}.input",), tool_result=(f"{_TOOL_STEP}.output",)),
     interpret=_interpret,
 )

@@ -11,7 +11,7 @@ from typing import cast
 
 from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
 from spanledger_collector.dialects.nested import at, messages_in
-from spanledger_collector.dialects.otel_genai import COLUMNS
+from spanledger_collector.dialects.otel_genai import COLUMNS, ROLES
 from spanledger_collector.dialects.raw_usage import fill_counts, fill_usage, parse_usage
 from spanledger_collector.dialects.vocabulary import finish_reason, provider_of_model
 from spanledger_collector.messages import canonical
@@ -177,13 +177,13 @@ def _read_messages(draft: Draft) -> None:
 
 LANGFUSE = Dialect(
     name="langfuse",
-    scopes=("langfuse",),
-    markers=frozenset({f"{_OBSERVATION}type", f"{_OBSERVATION}usage_details"}),
+    scopes=(),  # others borrow its tracer, and its own spans always say their type
+    markers=frozenset({f"{_OBSERVATION}{key}" for key in ("type", "usage_details", "model.name")}),
     columns={
         **COLUMNS,
         **sources("response_model", text, f"{_OBSERVATION}model.name", "gen_ai.response.model"),
     },
-    roles=((f"{_OBSERVATION}type", _KINDS),),
+    roles=((f"{_OBSERVATION}type", _KINDS), *ROLES),
     content=Content(
         tool_arguments=(f"{_OBSERVATION}input",), tool_result=(f"{_OBSERVATION}output",)
     ),

@@ -5,10 +5,11 @@ https://github.com/Arize-ai/openinference/blob/main/spec/semantic_conventions.md
 
 from __future__ import annotations
 
-from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
+from spanledger_collector.dialects.base import Content, Dialect, Draft, fallback, sources
 from spanledger_collector.dialects.flattened import fields, gather, take
 from spanledger_collector.dialects.generic import COMMON
 from spanledger_collector.dialects.openinference_raw import read_raw
+from spanledger_collector.dialects.otel_genai import COLUMNS, ROLES
 from spanledger_collector.dialects.vocabulary import finish_reason, provider
 from spanledger_collector.messages import Message, canonical, part, tool_response
 from spanledger_collector.values import Attributes, Value, count, parse_json, text, usd
@@ -126,6 +127,7 @@ OPENINFERENCE = Dialect(
     scopes=("openinference.",),
     markers=frozenset({"openinference.span.kind"}),
     columns={
+        **fallback(COLUMNS),  # what a processor left beside the keys it translated
         **COMMON,
         **sources("provider", provider, "llm.provider", "llm.system"),
         **sources("response_model", text, "llm.model_name", "embedding.model_name"),
@@ -142,7 +144,7 @@ OPENINFERENCE = Dialect(
         **sources("tool_name", text, "tool.name"),
         **sources("tool_call_id", text, "tool.id", "tool_call.id"),
     },
-    roles=(("openinference.span.kind", _KINDS),),
+    roles=(("openinference.span.kind", _KINDS), *ROLES),
     content=Content(tool_arguments=("input.value",), tool_result=("output.value",)),
     first_token_events=frozenset({"First Token Stream Event"}),
     interpret=_interpret,

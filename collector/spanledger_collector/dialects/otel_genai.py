@@ -56,8 +56,18 @@ USAGE = {
         "gen_ai.usage.details.reasoning_tokens",
         "gen_ai.usage.details.thinking_tokens",
     ),
-    **sources("audio_input_tokens", count, "gen_ai.usage.audio.input_tokens"),
-    **sources("audio_output_tokens", count, "gen_ai.usage.audio.output_tokens"),
+    **sources(
+        "audio_input_tokens",
+        count,
+        "gen_ai.usage.audio.input_tokens",
+        "gen_ai.usage.details.input_audio_tokens",
+    ),
+    **sources(
+        "audio_output_tokens",
+        count,
+        "gen_ai.usage.audio.output_tokens",
+        "gen_ai.usage.details.output_audio_tokens",
+    ),
     **sources("image_tokens", count, "gen_ai.usage.image.input_tokens"),
     **sources("image_output_tokens", count, "gen_ai.usage.image.output_tokens"),
     **sources("cache_read_audio_tokens", count, "gen_ai.usage.audio.cache_read.input_tokens"),
@@ -164,9 +174,17 @@ COLUMNS = {**COMMON, **USAGE, **REQUEST, **CALL, **ACTORS}
 
 
 def guess_role(draft: Draft) -> None:
-    """Read the role of a span without an operation name, as older instrumentations write them."""
+    """Read the role of a span without an operation name, as older instrumentations write them.
+
+    With a name that nobody knows, a span must state tokens to be a call.
+    """
     attributes, row = draft.attributes, draft.row
-    if row["role"] != "other" or "gen_ai.operation.name" in attributes:
+    if row["role"] != "other":
+        return
+    if attributes.get("gen_ai.operation.name"):
+        has_tokens = row["input_tokens"] is not None or row["output_tokens"] is not None
+        if has_tokens and row["request_model"] and draft.span.kind == Span.SPAN_KIND_CLIENT:
+            row["role"] = "llm"
         return
     if "gen_ai.tool.call.id" in attributes:
         row["role"] = "tool"

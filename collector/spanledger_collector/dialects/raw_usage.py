@@ -95,7 +95,8 @@ _MODALITIES = (
     ("candidatesTokensDetails", "candidates_tokens_details", "AUDIO", "audio_output_tokens"),
     ("candidatesTokensDetails", "candidates_tokens_details", "IMAGE", "image_output_tokens"),
 )
-_GEMINI = frozenset({"candidatesTokenCount", "candidates_token_count", "promptTokenCount"})
+_GEMINI = frozenset({"promptTokenCount", "prompt_token_count"})
+_CANDIDATES = ("candidatesTokenCount", "candidates_token_count")  # absent where all was thought
 _TOOL_PROMPTS = ("toolUsePromptTokenCount", "tool_use_prompt_token_count")
 # Anthropic and Bedrock count input without what these say beside it.
 _CACHE_APART = frozenset(
@@ -148,15 +149,22 @@ def read_usage(usage: Mapping[str, object]) -> tuple[dict[str, int], bool]:
     is_apart = not usage.keys().isdisjoint(_CACHE_APART) and usage.keys().isdisjoint(_CACHE_INSIDE)
     if is_apart and "input_tokens" in counts:
         counts["input_tokens"] += _sum(counts, "cache_read_tokens", "cache_write_tokens")
+        if is_bad and any(_is_bad_part(usage.get(key)) for key in _CACHE_APART):
+            del counts["input_tokens"]  # a sum without one of its parts is no sum
     if not usage.keys().isdisjoint(_GEMINI):
         _settle_gemini(usage, counts)
     return counts, is_bad
 
 
+def _is_bad_part(value: object) -> bool:
+    return value is not None and not isinstance(value, dict) and count(cast("Value", value)) is None
+
+
 def _settle_gemini(usage: Mapping[str, object], counts: dict[str, int]) -> None:
     """Add thoughts to the output and the results of tools to the input, and read modalities."""
-    if "output_tokens" in counts:
-        counts["output_tokens"] += counts.get("reasoning_tokens", 0)
+    answered = "output_tokens" in counts or all(usage.get(key) is None for key in _CANDIDATES)
+    if answered and ("output_tokens" in counts or "reasoning_tokens" in counts):
+        counts["output_tokens"] = _sum(counts, "output_tokens", "reasoning_tokens")
     if "input_tokens" in counts:
         for key in _TOOL_PROMPTS:
             counts["input_tokens"] += count(cast("Value", usage.get(key))) or 0
@@ -201,13 +209,20 @@ def fill_counts(draft: Draft, counts: Mapping[str, int]) -> None:
 
 
 def add_cache_to_input(draft: Draft) -> None:
-    """Correct the input of an instrumentation known to report it without the cache."""
+    """Correct the input of an instrumentation known to report it without the cache.
+
+    Where a count could not be read it may be that of the cache: then nobody knows the input.
+    """
     row = draft.row
     total, read, write = (
         row[column] for column in ("input_tokens", "cache_read_tokens", "cache_write_tokens")
     )
     if write is None:
-        write = _int(row["cache_write_5m_tokens"]) + _int(row["cache_write_1h_tokens"])
+        lifetimes = [row["cache_write_5m_tokens"], row["cache_write_1h_tokens"]]
+        write = sum(map(_int, lifetimes)) if any(n is not None for n in lifetimes) else None
+    if "bad_token_count" in draft.flags and (read is None or write is None):
+        row["input_tokens"] = None
+        return
     cached = _int(read) + _int(write)
     if isinstance(total, int) and cached:
         row["input_tokens"] = total + cached

@@ -6,7 +6,7 @@ https://github.com/temporalio/sdk-python (temporalio/contrib/opentelemetry)
 from __future__ import annotations
 
 from spanledger_collector.dialects.base import Dialect, Draft, sources
-from spanledger_collector.dialects.generic import COMMON
+from spanledger_collector.dialects.otel_genai import COLUMNS, ROLES
 from spanledger_collector.values import text
 
 _WORKFLOW_SPANS = ("StartWorkflow", "RunWorkflow", "StartChildWorkflow", "CompleteWorkflow")
@@ -25,8 +25,9 @@ TEMPORAL = Dialect(
     scopes=("temporalio.",),
     markers=frozenset({"temporalWorkflowID"}),
     columns={
-        **COMMON,
+        **COLUMNS,
         **sources("session_id", text, "gen_ai.conversation.id", "session.id", "temporalWorkflowID"),
     },
+    roles=ROLES,
     interpret=_interpret,
 )

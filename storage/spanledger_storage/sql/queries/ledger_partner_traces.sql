@@ -15,7 +15,8 @@ FROM
         input_tokens,
         output_tokens,
         response_id,
-        resource_attributes['service.instance.id'] AS instance,
+        if(resource_attributes['service.instance.id'] = '', service_name,
+            resource_attributes['service.instance.id']) AS instance,
         toUnixTimestamp64Nano(start_time) AS start_ns,
         toUnixTimestamp64Nano(end_time) AS end_ns
     FROM spans

@@ -27,7 +27,7 @@ FROM entries
 WHERE price_status = 'priced'
     AND total_cost_usd IS NOT NULL
     AND status = 'ok'
-    AND NOT has(flags, 'estimated_usage')
+    AND NOT hasAny(flags, ['estimated_usage', 'aggregate'])  -- not the cost of one call
     AND asked_model IN (SELECT asked_model FROM entries WHERE usage_source = 'none' AND status = 'ok')
 GROUP BY GROUPING SETS ((asked_model, agent_name), (asked_model))
 ORDER BY is_all_agents DESC, calls DESC, asked_model, agent_name

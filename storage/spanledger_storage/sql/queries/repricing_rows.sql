@@ -4,11 +4,11 @@
 --   models, request_models (three lists of one length); parts, part: of an hour with very many
 --   entries, the part-th of so many equal parts; reasons: names of the flags that say why an entry
 --   is unpriced.
--- Result: one row per entry that holds, with all its columns but is_deleted and version; reason: why
---   it is unpriced.
+-- Result: one row per entry that holds, with all its columns but is_deleted; reason: why it is
+--   unpriced.
 -- Relies on the sort key of ledger (project, start hour, trace_id, entry_id).
 SELECT
-    * EXCEPT (is_deleted, version),
+    * EXCEPT (is_deleted),
     arrayFirst(flag -> has({reasons:Array(String)}, flag), flags) AS reason
 FROM ledger FINAL
 WHERE project = {project:String}

@@ -8,7 +8,9 @@
 INSERT INTO trajectories
 SELECT
     t.* REPLACE (
-        l.cost AS total_cost_usd, l.unpriced AS unpriced_calls, {version:UInt64} AS version
+        l.cost AS total_cost_usd,
+        l.unpriced AS unpriced_calls,
+        greatest({version:UInt64}, t.version + 1) AS version
     )
 FROM
 (
