@@ -20,7 +20,7 @@ _KEYED = TypeVar("_KEYED")
 _T = TypeVar("_T")
 
 # As the driver escapes: https://clickhouse.com/docs/sql-reference/syntax#string
-_ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'"})
+_ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\t": "\\t", "\n": "\\n"})
 
 
 STRING = pa.string()

@@ -178,9 +178,12 @@ def link_by_usage(groups: Groups, call_parent: list[int]) -> None:
                 by_process[_kind(span), span.process, tokens_in, tokens_out or 0].append(index)
     found = [*silent.values(), *by_trace.values(), *by_process.values()]
     several = [members for members in found if len(members) > 1]
-    for is_one_call in (_is_one_call_by_usage(groups), _is_one_call_by_log(groups)):
-        for members in several:
-            pair_up(groups, members, is_one_call)
+    for members in several:
+        pair_up(groups, members, _is_one_call_by_usage(groups))
+    logged = [m for m in several if any(groups.is_lone_log(index) for index in m)]
+    for are_close in (_are_nested, are_of_one_time):  # first those whose clocks agree
+        for members in logged:
+            pair_up(groups, members, _is_one_call_by_log(groups, are_close))
     _link_silent(groups, live_below)
 
 
@@ -239,25 +242,28 @@ def _is_one_call_by_id(groups: Groups) -> Link:
 
 def _is_one_call_by_usage(groups: Groups) -> Link:
     def is_one_call(one: int, other: int) -> bool:
-        a, b = groups.spans[one], groups.spans[other]
-        if not (is_inside(a, b) or is_inside(b, a)) or groups.have_two_ids(one, other):
+        if groups.is_lone_log(one) or groups.is_lone_log(other):
             return False
-        is_log = groups.is_lone_log(one) or groups.is_lone_log(other)
-        return is_same_model(a, b) and not (is_log and _end_differently(a, b))
+        a, b = groups.spans[one], groups.spans[other]
+        return _are_nested(a, b) and not groups.have_two_ids(one, other) and is_same_model(a, b)
 
     return is_one_call
 
 
-def _is_one_call_by_log(groups: Groups) -> Link:
+def _is_one_call_by_log(groups: Groups, are_close: Callable[[Span, Span], bool]) -> Link:
     def is_one_call(one: int, other: int) -> bool:
         if not (groups.is_lone_log(one) or groups.is_lone_log(other)):
             return False
         a, b = groups.spans[one], groups.spans[other]
-        if not are_of_one_time(a, b) or _end_differently(a, b):
+        if not are_close(a, b) or _end_differently(a, b):
             return False
         return not groups.have_two_ids(one, other) and is_same_model(a, b)
 
     return is_one_call
+
+
+def _are_nested(a: Span, b: Span) -> bool:
+    return is_inside(a, b) or is_inside(b, a)
 
 
 def _end_differently(a: Span, b: Span) -> bool:

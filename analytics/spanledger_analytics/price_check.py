@@ -23,6 +23,7 @@ Kind = Literal[
     "overlap", "gap", "no exchange rate", "unknown provider", "unpriced model", "disagreement"
 ]
 _DAY_NS = 86_400 * NS_PER_S
+_RATES_MEND = frozenset({"unknown_model", "missing_rate"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,11 @@ def unknown_provider(provider: str) -> str:
         f"The price data know no provider {provider!r}{hint}: this is for calls that name theirs "
         "so, and for no others."
     )
+
+
+def needs_rate(seen: SeenModel) -> bool:
+    """Return whether a rate would give the unpriced calls of a model a price."""
+    return bool(seen.model) and (not seen.reasons or bool(_RATES_MEND & {*seen.reasons}))
 
 
 def set_command(seen: SeenModel) -> str:
@@ -208,10 +214,19 @@ def _unpriced(seen: SeenModel, book: PriceBook) -> Finding:
         seen.provider,
         seen.model,
         f"{reasons}; the nearest known name is {near}" if near else reasons,
-        set_command(seen),
+        set_command(seen) if needs_rate(seen) else _other_fix(seen),
         calls=seen.unpriced_calls,
         tokens=seen.unpriced_tokens,
     )
+
+
+def _other_fix(seen: SeenModel) -> str:
+    if not seen.model:
+        return "Make the instrumentation report the model (gen_ai.request.model)."
+    if "no_exchange_rate" in seen.reasons:
+        since = time_text(seen.first_ns - seen.first_ns % _DAY_NS)
+        return f"spanledger prices exchange-rates add CURRENCY DOLLARS --from {since}"
+    return "Update the instrumentation, or add the provider SDK's: the usage itself is unclear."
 
 
 def _period(rate: Rate) -> Period:

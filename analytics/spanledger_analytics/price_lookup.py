@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from genai_prices.data_snapshot import get_snapshot
 
-from spanledger_analytics.price_base import BaseData, tier_names
+from spanledger_analytics.price_base import BaseData, BaseModel, tier_names
 from spanledger_analytics.price_own import CallNames, OwnPrices, changes_ns
 from spanledger_analytics.price_table import flat_key, unit_price
 from spanledger_analytics.prices import PriceBook, PriceKey
@@ -49,12 +49,27 @@ def find_model(book: PriceBook, provider: str, name: str, at_ns: int) -> KnownMo
 
     ``provider`` is a name on the wire or in the data; "" goes by the model's name alone.
     """
-    listed = BaseData(get_snapshot()).find(provider, name, "")
+    data = BaseData(get_snapshot())
+    listed = data.find(provider, name, "") or _of_id(data, provider, name)
     if listed is not None:
         return KnownModel(listed.owner, listed.info.id, name, is_listed=True)
     if book.resolve(PriceKey(provider, name), at_ns).bands:
         return KnownModel(provider.strip().lower(), name, name, is_listed=False)
     return None
+
+
+def _of_id(data: BaseData, provider: str, name: str) -> BaseModel | None:
+    """Return a model by its id: some ids are no name that a call can have."""
+    return next(
+        (
+            data.of(seller, info, "")
+            for seller in data.providers
+            if seller.id == provider.strip().lower()
+            for info in seller.models
+            if info.id == name
+        ),
+        None,
+    )
 
 
 def sellers(model: str, at_ns: int) -> list[str]:

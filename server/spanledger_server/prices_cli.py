@@ -243,7 +243,9 @@ def check(
     litellm: Annotated[
         Path | None, typer.Option(help="litellm's JSON; default: of the installed package.")
     ] = None,
-    days: Annotated[int, typer.Option(min=1, help="Days of the ledger to look at.")] = 30,
+    days: Annotated[
+        int, typer.Option(min=1, max=36_500, help="Days of the ledger to look at.")
+    ] = 30,
     every_model: Annotated[
         bool, typer.Option("--all", help="Cross-check every model, not only those called.")
     ] = False,
@@ -269,7 +271,7 @@ def check(
 
 @app.command()
 def log(
-    limit: Annotated[int, typer.Option(min=1, help="How many changes.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many changes.")] = 100,
     output: Output = Format.table,
     data: Data = DEFAULT_DATA,
     state_url: StateUrl = "",

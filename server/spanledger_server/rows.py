@@ -31,7 +31,7 @@ def table_text(columns: Sequence[str], rows: Sequence[Row]) -> str:
     used = [c for c in columns if any(row.get(c) not in (None, "") for row in rows)]
     is_number = {c: all(_is_number(row.get(c)) for row in rows) for c in used}
     lines = [[c.replace("_", " ") for c in used]]
-    lines += [[_cell(row.get(c)) for c in used] for row in rows]
+    lines += [[_cell(c, row.get(c)) for c in used] for row in rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(used))]
     return "\n".join(
         "  ".join(
@@ -47,11 +47,11 @@ def _is_number(value: object) -> bool:
     return value is None or is_text_number or isinstance(value, int | Decimal)
 
 
-def _cell(value: object) -> str:
+def _cell(column: str, value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, int):
-        return f"{value:,}"
+        return str(value) if column == "id" else f"{value:,}"  # an id is copied into a command
     if isinstance(value, Decimal):
         return f"{value:,f}"
     # A name from outside may hold what moves the cursor of a terminal.

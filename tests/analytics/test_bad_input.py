@@ -64,11 +64,11 @@ class Ledger:
         self._job = LedgerJob(store, time.time_ns, Marks(), lambda: book)
         self._flushes = 0
 
-    def put(self, *spans: Any) -> None:
+    def put(self, *spans: Any, scope: str = "test") -> None:
         """Store OTLP spans as the collector does, and derive."""
         self._flushes += 1
         flush = f"f{self._flushes}"
-        body = Body("default", request(*spans).SerializeToString(), time.time_ns())
+        body = Body("default", request(*spans, scope=scope).SerializeToString(), time.time_ns())
         store_rows(self.store, decode_batch([body], flush, time.time_ns()), flush)
         self._job.run_once()
 
@@ -203,6 +203,15 @@ def siblings(n: int) -> list[Span]:
     ]
 
 
+def half_silent(n: int) -> list[Span]:
+    """Calls at one time, of which every other one is known, each to another scope."""
+    known = [(10, 1), (None, None)]
+    return [
+        span("0", role="agent", lasts=n),
+        *(llm(f"{i}", "0", usage=known[i % 2], at=i / n, scope_name=f"s{i % 3}") for i in range(n)),
+    ]
+
+
 def one_id(n: int, at: Callable[[int], float], scope: Callable[[int], str]) -> list[Span]:
     return [
         llm(f"{i}", response_id="x", usage=(10, i % 7), at=at(i), scope_name=scope(i))
@@ -232,6 +241,7 @@ SHAPES: dict[str, tuple[int, Callable[[int], list[Span]]]] = {
     "chain of agents": (DEEP, lambda n: chain(n, "agent")),
     "chain of tools": (DEEP, lambda n: chain(n, "tool")),
     "siblings": (WIDE, siblings),
+    "siblings, half silent": (ONE_ID, half_silent),
     "one id in a row": (ONE_ID, lambda n: one_id(n, lambda i: i * 200, lambda i: "s")),
     "one id at one time": (ONE_ID, lambda n: one_id(n, lambda i: 0, lambda i: f"s{i % 2}")),
     "one id, a scope each": (ONE_ID, lambda n: one_id(n, lambda i: i / n, lambda i: f"s{i}")),
@@ -273,3 +283,17 @@ def test_comb_of_nested_routers_counts_each_tooth() -> None:
 
 def test_fifty_thousand_siblings_are_that_many_calls() -> None:
     assert len(derive_calls(siblings(WIDE))) == WIDE - 1
+
+
+@pytest.mark.parametrize(
+    "odd", ["it's", "a\\b", "a\\'b", "tab\tnl\n", "`x`", "[1,'2']", "Ä€😀", "\\N"]
+)
+def test_ids_of_any_characters_tie_traces(ledger: Ledger, odd: str) -> None:
+    start = time.time_ns() - 10**10
+    said = {"gen_ai.response.id": odd, "service.instance.id": odd}
+    first, second = made(call(**said), start_ns=start), made(call(**said), start_ns=start + 1)
+    second.attributes.extend(attributes({"gen_ai.usage.cache_read.input_tokens": 7}))
+    ledger.put(first, scope="one")
+    ledger.put(second, scope="two")
+    [entry] = ledger.entries()
+    assert (entry["response_id"], entry["cache_read_tokens"]) == (odd, 7)

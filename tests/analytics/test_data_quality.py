@@ -159,6 +159,7 @@ def test_an_unpriced_model_comes_with_reason_likeness_and_command() -> None:
     [group] = finding(found, "unpriced_models").groups
     assert "does not know this model" in group.detail
     assert "spanledger prices set openai gpt-4o-mini-2027" in group.fix
+    assert "--from DATE" in group.fix
     assert "The nearest known name is gpt-4o-mini" in group.fix
     assert group.usd == Decimal("0.7")
     assert (group.input_tokens, group.output_tokens) == (10_000, 1_000)
@@ -175,6 +176,17 @@ def test_a_model_name_cannot_add_a_command() -> None:
 def test_contradicting_usage_is_not_answered_with_a_price() -> None:
     kind = calls(price_status="unpriced", flags=frozenset({"inconsistent_usage"}))
     [group] = finding(look(kind), "unpriced_models").groups
+    assert "prices set" not in group.fix
+
+
+@pytest.mark.parametrize(
+    ("flag", "fix"),
+    [("tier_undecided", "instrumentation"), ("no_exchange_rate", "prices exchange-rates add")],
+)
+def test_what_a_rate_would_not_mend_is_not_answered_with_one(flag: str, fix: str) -> None:
+    kind = calls(price_status="unpriced", flags=frozenset({flag}))
+    [group] = finding(look(kind), "unpriced_models").groups
+    assert fix in group.fix
     assert "prices set" not in group.fix
 
 
@@ -370,6 +382,7 @@ def test_a_report_joins_calls_with_the_scopes_that_reported_them(
     assert (missing.count, missing.usd) == (1, Decimal("0.25"))
     assert missing.groups[0].scopes == ("openlit@",)
     assert missing.groups[0].examples == (Example(trace, f"{3:016x}"),)
+    assert report(store, "default", Period(0, 2**32 - 1)).findings == found.findings
 
 
 def test_the_median_is_of_priced_calls_that_succeeded(store: Store, seed: Seeder) -> None:

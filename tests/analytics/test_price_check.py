@@ -14,6 +14,7 @@ from spanledger_analytics.price_check import (
     check_overrides,
     check_usage,
     load_seen_models,
+    needs_rate,
     set_command,
 )
 from spanledger_analytics.price_cross_check import cross_check, listed_names
@@ -316,3 +317,31 @@ def test_prices_and_changes_are_told_in_words() -> None:
     assert change_text(closed) == "to: none -> 2026-02-01"
     added = replace(closed, before=None, after='{"model": "m", "price": "2.50", "region": ""}')
     assert change_text(added) == "m, 2.50"
+
+
+def test_what_a_list_shows_can_be_looked_up_by_its_id() -> None:
+    # No call is named so: it is what the data call Bedrock's regional endpoints.
+    book, name = PriceBook.bundled(), "regional.anthropic.claude-sonnet-4-5-20250929-v1:0"
+    known = find_model(book, "aws", name, NOON)
+    assert known is not None
+    assert known.is_listed
+    assert rates_of(book, known, NOON) == tuple(book.rows(NOON, "aws", name))
+
+
+@pytest.mark.parametrize(
+    ("model", "reason", "advice"),
+    [
+        ("", "unknown_model", "report the model"),
+        ("gemini-2.5-pro", "tier_undecided", "usage itself is unclear"),
+        ("gpt-4o", "inconsistent_usage", "usage itself is unclear"),
+        ("in-house", "no_exchange_rate", "prices exchange-rates add CURRENCY DOLLARS --from 20"),
+        ("in-house", "missing_rate", "prices set openai in-house"),
+    ],
+)
+def test_a_rate_is_advised_only_where_it_gives_a_price(
+    model: str, reason: str, advice: str
+) -> None:
+    seen = SeenModel("openai", model, 1, 1, 1, (reason,), JAN)
+    [finding] = check_usage([seen], PriceBook.bundled())
+    assert advice in finding.advice
+    assert needs_rate(seen) == ("prices set" in finding.advice)

@@ -140,7 +140,9 @@ def test_names_are_compared_without_case(state: PriceState) -> None:
         ({"token_class": "inputs"}, "'inputs' is no token class; use one of input"),
         ({"price": Decimal("-1")}, "must not be negative"),
         ({"price": Decimal("1e13")}, "below 10"),
-        ({"per": 0}, "for 1 or more"),
+        ({"per": 0}, "for 1 to 10"),
+        ({"per": 10**21}, "for 1 to 10"),
+        ({"above_tokens": 10**21}, "size of a request"),
         ({"currency": "EURO"}, "three letters"),
         ({"model": ""}, "model is missing"),
         ({"model": "gpt*o"}, "only at the end"),
@@ -191,6 +193,7 @@ def test_contracts_for_the_same_calls_do_not_overlap_and_ids_are_used_once(
         (contract("no spaces"), "letters, digits"),
         (replace(contract("c"), commitment_usd=Decimal(5), effective_to_ns=None), "--to"),
         (replace(contract("c"), multiplier=Decimal(0)), "greater than 0"),
+        (replace(contract("c"), multiplier=Decimal("1234567.1")), "below 1,000,000"),
         (replace(contract("c"), provider="*"), "one provider"),
     ):
         with pytest.raises(PriceError, match=message), state.change("ann", APR) as change:

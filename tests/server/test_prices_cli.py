@@ -102,6 +102,17 @@ def test_without_a_date_a_price_holds_from_now_and_history_stays(
     assert state.log()[0].who
 
 
+@pytest.mark.parametrize("words", [("log", "--limit"), ("check", "--days")])
+def test_a_number_no_database_takes_is_one_sentence(run: Run, words: tuple[str, str]) -> None:
+    done = run(*words, "99999999999999999999")
+    assert (done.code, "less than or equal" in done.err) == (2, True), done.err
+
+
+def test_no_provider_is_not_any_provider(run: Run) -> None:
+    done = run("set", "", "gpt-4o", "--input", "1")
+    assert (done.code, "or * for any" in done.err) == (2, True), done.err
+
+
 def test_a_second_price_tells_what_it_follows_and_the_same_one_changes_nothing(run: Run) -> None:
     good(run("set", "openai", "gpt-4o", "--input", "2.40", "--from", "2026-01-01"))
     said = good(run("set", "openai", "gpt-4o", "--input", "2.20", "--from", "2026-02-01"))
@@ -121,6 +132,8 @@ def test_a_second_price_tells_what_it_follows_and_the_same_one_changes_nothing(r
         ("--input 1 --from 2026-02-01 --to 2026-02-01", "no time at all"),
         ("--input 1 --currency euro", "three letters"),
         ("--input 1 --per 0", "--per"),
+        ("--input 1 --per 1000000000000000000000", "1 to 10"),
+        ("--input 1 --above-tokens 1000000000000000000000", "size of a request"),
     ],
 )
 def test_what_cannot_be_a_price_is_one_sentence(

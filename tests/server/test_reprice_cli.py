@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 import pytest
 
+from spanledger_analytics import repricing
 from spanledger_server import cli
+from spanledger_storage.errors import StoreError
 from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
 from tests.dashboard.process import store_url
@@ -104,6 +106,16 @@ def test_what_was_applied_is_on_record(run: Run) -> None:
     assert (after["usd_before"], after["usd_after"]) == ("8.000000000000", "10.000000000000")
     assert after["entries"] == 4
     assert "entries 4, usd before 8.0" in run("log").out
+
+
+def test_one_that_broke_off_is_on_record(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise StoreError("the store went away", permanent=False)
+
+    monkeypatch.setattr(repricing, "apply", broken)
+    done = run("reprice", "--from", "2026-10-01", "--to", "2026-12-01", "--apply", "--by", "ada")
+    assert (done.code, done.err) == (1, "spanledger: the store went away\n")
+    assert "interrupted, some entries may be written" in run("log").out
 
 
 def test_own_prices_and_names_narrow_it(run: Run, store: Store) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _REASONS = {
     "unknown_model": "the price data does not know this model",
     "missing_rate": "the price data lacks a rate for one of its token classes",
-    "tier_undecided": "the price depends on a tier the spans do not tell",
+    "tier_undecided": "the price depends on the size of each request, which is not known",
     "no_exchange_rate": "the price is in a currency without an exchange rate",
     "inconsistent_usage": "the reported token classes contradict each other",
 }
@@ -36,7 +36,10 @@ def check(evidence: Evidence) -> Finding | None:
             "What the instrumentations themselves claim these calls cost; unknown where they "
             "claim nothing."
         ),
-        fix="Give the model a price with `spanledger prices set`; stored calls are priced again.",
+        fix=(
+            "Give the model a price from its first call on with `spanledger prices set`, and apply "
+            "it to stored calls with the command that this prints."
+        ),
     )
 
 
@@ -44,6 +47,13 @@ def _group(kind: CallKind) -> Group:
     reason = next((text for flag, text in _REASONS.items() if flag in kind.flags), "no price found")
     if "inconsistent_usage" in kind.flags:
         fix = "Update the instrumentation: no price can be right for token classes that contradict."
+    elif "tier_undecided" in kind.flags:
+        fix = "Add the instrumentation of the provider's SDK, so that each call has a span."
+    elif "no_exchange_rate" in kind.flags:
+        fix = (
+            "Run `spanledger prices exchange-rates add CURRENCY USD --from DATE`; "
+            "`spanledger prices check` names the currency and the date."
+        )
     elif not kind.model:
         fix = "Make the instrumentation report the model (gen_ai.request.model)."
     else:
@@ -56,7 +66,10 @@ def _price_it(provider: str, model: str) -> str:
     command = f"spanledger prices set {shlex.quote(provider or '*')} {shlex.quote(model)}"
     near = _book().nearest(provider, model)
     like = f" The nearest known name is {near}." if near not in ("", model) else ""
-    return f"Run `{command} --input USD --output USD` (dollars per million tokens).{like}"
+    return (
+        f"Run `{command} --input USD --output USD --from DATE` (dollars per million tokens; the "
+        f"day of the first call).{like}"
+    )
 
 
 @cache

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from spanledger_analytics.commitments import ContractUse, Drawdown, drawdown, load_use
-from spanledger_analytics.price_check import SeenModel, load_seen_models, set_command
+from spanledger_analytics.price_check import SeenModel, load_seen_models, needs_rate, set_command
 from spanledger_analytics.price_store import load_overrides
 from spanledger_analytics.prices import PriceBook
 from spanledger_analytics.rates import FlatRate
@@ -136,11 +136,13 @@ def _show_unpriced(seen: Sequence[SeenModel], book: PriceBook) -> None:
         {"Calls": tables.count, "Tokens": tables.short_count},
         "Models without a price",
     )
-    st.caption(
-        "Say what they cost, where the product runs. Each command prints the next one, which "
-        "prices the calls that are already here."
-    )
-    st.code("\n".join(set_command(s) for s in seen[:_MAX_COMMANDS]), language="bash")
+    commands = [set_command(s) for s in seen if needs_rate(s)]
+    if commands:
+        st.caption(
+            "Say what they cost, where the product runs. Each command prints the next one, which "
+            "prices the calls that are already here."
+        )
+        st.code("\n".join(commands[:_MAX_COMMANDS]), language="bash")
 
 
 @st.fragment

@@ -36,10 +36,10 @@ WITH
                 concat(scope_name, '@', if(startsWith(scope_name, 'com.anthropic.claude_code'), service_version, scope_version)) AS scope,
                 input_tokens IS NOT NULL OR output_tokens IS NOT NULL AS has_usage
             FROM spans
-            -- The views of a call begin while it runs.
+            -- The views of a call begin while it runs. Times of 32 bits turn over at either end.
             WHERE project = {project:String}
-                AND start_time >= toDateTime({from_s:Int64}, 'UTC') - INTERVAL 2 HOUR
-                AND start_time < toDateTime({to_s:Int64}, 'UTC') + INTERVAL 2 HOUR
+                AND start_time >= toDateTime(greatest({from_s:Int64} - 7200, 0), 'UTC')
+                AND start_time < toDateTime(least({to_s:Int64} + 7200, 4294967295), 'UTC')
                 AND role IN ('llm', 'embedding', 'server', 'agent', 'workflow')
         ) AS views
         INNER JOIN

@@ -15,8 +15,9 @@ WITH
         SELECT trace_id
         FROM spans
         WHERE project = {project:String}
-            AND start_time >= toDateTime({from_s:Int64}, 'UTC') - INTERVAL 2 HOUR
-            AND start_time < toDateTime({to_s:Int64}, 'UTC') + INTERVAL 2 HOUR
+            -- Times of 32 bits turn over at either end.
+            AND start_time >= toDateTime(greatest({from_s:Int64} - 7200, 0), 'UTC')
+            AND start_time < toDateTime(least({to_s:Int64} + 7200, 4294967295), 'UTC')
             AND (role IN ('llm', 'embedding', 'server') OR input_tokens IS NOT NULL)
     ) AS is_blind
 SELECT
