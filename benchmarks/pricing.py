@@ -25,7 +25,7 @@ from genai_prices import calc_price
 
 from spanledger_analytics import _price_columns
 from spanledger_analytics.entry_prices import TOKEN_COLUMNS
-from spanledger_analytics.prices import PriceBook
+from spanledger_analytics.price_book.book import PriceBook
 from spanledger_analytics.pricing import PRICED, Charges, charge
 
 _FIRST = datetime(2026, 10, 1, tzinfo=UTC)

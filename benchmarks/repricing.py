@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from spanledger_analytics.prices import PriceBook
+from spanledger_analytics.price_book.book import PriceBook
 from spanledger_analytics.repricing import Scope, apply, plan
 from spanledger_analytics.repricing_report import Report
 from spanledger_storage.engine import Engine, EngineSettings

@@ -18,8 +18,8 @@ from genai_prices.types import (
 )
 
 from spanledger_analytics._bill import PARTS, REASONS
-from spanledger_analytics.overrides import Overrides, Rate
-from spanledger_analytics.prices import PriceBook, PriceKey
+from spanledger_analytics.price_book.book import PriceBook, PriceKey
+from spanledger_analytics.price_book.overrides import Overrides, Rate
 from spanledger_analytics.pricing import STATUSES, Usage, charge
 from spanledger_analytics.tokens import Tokens
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
-from spanledger_analytics.rates import Discount, Price
+from spanledger_analytics.price_book.rates import Discount, Price
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

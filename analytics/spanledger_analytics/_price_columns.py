@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from spanledger_analytics import _rows
 from spanledger_analytics._bill import PARTS, REASONS, wide
 from spanledger_analytics.entry_prices import PART_COLUMNS, SUM_SOURCES, TOKEN_COLUMNS, usd
-from spanledger_analytics.prices import PriceKey
+from spanledger_analytics.price_book.book import PriceKey
 from spanledger_analytics.pricing import PRICED, STATUSES, Charges, Usage
 
 if TYPE_CHECKING:

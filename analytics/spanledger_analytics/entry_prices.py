@@ -9,7 +9,7 @@ from operator import itemgetter
 
 from spanledger_analytics._bill import PARTS, REASONS
 from spanledger_analytics.entries import Entry
-from spanledger_analytics.prices import PriceBook, PriceKey
+from spanledger_analytics.price_book.book import PriceBook, PriceKey
 from spanledger_analytics.pricing import PRICED, STATUSES, Charges, Usage, charge
 from spanledger_analytics.tokens import Tokens
 

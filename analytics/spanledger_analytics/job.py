@@ -12,7 +12,7 @@ from typing import Protocol
 from spanledger_analytics._rows import batches
 from spanledger_analytics.ledger import LedgerResult, run_ledger
 from spanledger_analytics.metric_usage import recompute_metric_usage
-from spanledger_analytics.prices import BookSource, PriceBook
+from spanledger_analytics.price_book.book import BookSource, PriceBook
 from spanledger_analytics.touches import TouchBatch, TouchReader
 from spanledger_analytics.usage import ProjectHour, recompute_usage, stale_hours
 from spanledger_storage.errors import StoreError

@@ -12,7 +12,7 @@ from spanledger_analytics._rows import Stored
 from spanledger_analytics.calls import Call, derive_calls
 from spanledger_analytics.entries import Entry, ledger_entry
 from spanledger_analytics.entry_prices import price_entries
-from spanledger_analytics.prices import PriceBook
+from spanledger_analytics.price_book.book import PriceBook
 from spanledger_analytics.reading import TraceGroup
 from spanledger_storage.store import Store
 

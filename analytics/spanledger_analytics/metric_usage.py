@@ -30,7 +30,7 @@ from spanledger_analytics.metric_tokens import (
     is_same_model,
     usage_of,
 )
-from spanledger_analytics.prices import PriceBook
+from spanledger_analytics.price_book.book import PriceBook
 from spanledger_analytics.spans import Span
 from spanledger_storage.store import Store
 

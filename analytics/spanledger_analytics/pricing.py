@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from spanledger_analytics._bill import PARTS, REASON, Counts, bill_of, factor_of, wide
-from spanledger_analytics.prices import PriceBook, PriceKey
-from spanledger_analytics.rates import ContextPrices, Discount, Price
+from spanledger_analytics.price_book.book import PriceBook, PriceKey
+from spanledger_analytics.price_book.rates import ContextPrices, Discount, Price
 from spanledger_analytics.tokens import Tokens
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from spanledger_analytics import _price_columns, _rows
 from spanledger_analytics._bill import REASONS
-from spanledger_analytics.prices import PriceBook, PriceKey
+from spanledger_analytics.price_book.book import PriceBook, PriceKey
 from spanledger_analytics.pricing import charge
 from spanledger_analytics.repricing_report import Report, Repriced, Summary
 from spanledger_analytics.touches import REPRICING

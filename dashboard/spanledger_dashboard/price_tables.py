@@ -10,12 +10,12 @@ from fractions import Fraction
 
 import pandas as pd
 
-from spanledger_analytics.commitments import Drawdown
-from spanledger_analytics.overrides import FEES
-from spanledger_analytics.price_check import SeenModel
-from spanledger_analytics.price_log import change_text
-from spanledger_analytics.prices import PriceBook
-from spanledger_analytics.rates import FlatRate
+from spanledger_analytics.price_book.book import PriceBook
+from spanledger_analytics.price_book.check import SeenModel
+from spanledger_analytics.price_book.commitments import Drawdown
+from spanledger_analytics.price_book.log import change_text
+from spanledger_analytics.price_book.overrides import FEES
+from spanledger_analytics.price_book.rates import FlatRate
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard import tables
 from spanledger_storage.price_state import ContractRow, ExchangeRateRow, LogRow, RateRow

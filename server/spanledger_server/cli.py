@@ -15,10 +15,11 @@ import typer
 from spanledger import __version__
 from spanledger_analytics.errors import AnalyticsError
 from spanledger_collector.errors import CollectorError
-from spanledger_server import prices_cli, quality_cli, roles
+from spanledger_server import quality_cli, roles
 from spanledger_server.errors import StartError, UsageError
 from spanledger_server.options import DEFAULT_DATA, Data, StateUrl, StoreUrl
 from spanledger_server.output import Format
+from spanledger_server.prices import cli as prices_cli
 from spanledger_server.run_file import running_instance
 from spanledger_storage.errors import ConfigError, StorageError
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from spanledger_analytics.price_files import csv_text, json_text
+from spanledger_analytics.price_book.files import csv_text, json_text
 from spanledger_server.output import Format
 
 _NUMBER = re.compile(r"|\$?[\d,.]+\*?")

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from spanledger_analytics.job import LedgerJob
-from spanledger_analytics.price_store import load_overrides, overrides_revision
-from spanledger_analytics.prices import BookSource
+from spanledger_analytics.price_book.book import BookSource
+from spanledger_analytics.price_book.store import load_overrides, overrides_revision
 from spanledger_storage.errors import StateError, StoreError
 from spanledger_storage.state import Heartbeats, Watermarks
 from spanledger_storage.store import Store, StoreSettings

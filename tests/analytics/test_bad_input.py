@@ -11,7 +11,7 @@ import pytest
 
 from spanledger_analytics.calls import derive_calls
 from spanledger_analytics.job import LedgerJob
-from spanledger_analytics.prices import PriceBook
+from spanledger_analytics.price_book.book import PriceBook
 from spanledger_analytics.spans import Span
 from spanledger_analytics.trajectories import derive_trajectories
 from spanledger_collector.decode import Body

@@ -14,7 +14,7 @@ from spanledger_analytics import touches
 from spanledger_analytics.entries import entry_id
 from spanledger_analytics.job import LedgerJob
 from spanledger_analytics.ledger import LedgerResult, run_ledger
-from spanledger_analytics.prices import PriceBook
+from spanledger_analytics.price_book.book import PriceBook
 from spanledger_analytics.spans import Span
 from spanledger_analytics.touches import OVERLAP_US, TouchReader
 from spanledger_analytics.usage import recompute_usage, stale_hours

@@ -7,9 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from spanledger_analytics.commitments import ContractUse, drawdown, load_use
-from spanledger_analytics.overrides import Contract, ExchangeRate, Overrides, Rate
-from spanledger_analytics.price_check import (
+from spanledger_analytics.price_book.book import PriceBook
+from spanledger_analytics.price_book.check import (
     SeenModel,
     check_overrides,
     check_usage,
@@ -17,14 +16,15 @@ from spanledger_analytics.price_check import (
     needs_rate,
     set_command,
 )
-from spanledger_analytics.price_cross_check import cross_check, listed_names
-from spanledger_analytics.price_example import example_call
-from spanledger_analytics.price_input import parse_time
-from spanledger_analytics.price_log import change_text
-from spanledger_analytics.price_lookup import find_model, hours_of_day, periods, rates_of
-from spanledger_analytics.price_table import compare, price_text
-from spanledger_analytics.prices import PriceBook
-from spanledger_analytics.rates import FlatRate
+from spanledger_analytics.price_book.commitments import ContractUse, drawdown, load_use
+from spanledger_analytics.price_book.cross_check import cross_check, listed_names
+from spanledger_analytics.price_book.example import example_call
+from spanledger_analytics.price_book.input import parse_time
+from spanledger_analytics.price_book.log import change_text
+from spanledger_analytics.price_book.lookup import find_model, hours_of_day, periods, rates_of
+from spanledger_analytics.price_book.overrides import Contract, ExchangeRate, Overrides, Rate
+from spanledger_analytics.price_book.rates import FlatRate
+from spanledger_analytics.price_book.table import compare, price_text
 from spanledger_storage.price_state import ContractRow, LogRow
 from spanledger_storage.store import Store
 from tests.dashboard.seed import NS_PER_S, Seeder

@@ -11,9 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spanledger_analytics.errors import PriceError
-from spanledger_analytics.litellm_prices import read_litellm
-from spanledger_analytics.overrides import FEES, TOKEN_CLASSES
-from spanledger_analytics.price_files import (
+from spanledger_analytics.price_book.files import (
     RATE_COLUMNS,
     csv_text,
     json_text,
@@ -21,13 +19,15 @@ from spanledger_analytics.price_files import (
     read_exchange_rates,
     read_rates,
 )
-from spanledger_analytics.price_input import (
+from spanledger_analytics.price_book.input import (
     parse_amount,
     parse_count,
     parse_percent,
     parse_time,
     time_text,
 )
+from spanledger_analytics.price_book.litellm_table import read_litellm
+from spanledger_analytics.price_book.overrides import FEES, TOKEN_CLASSES
 from spanledger_storage.price_state import RateRow
 
 JAN, FEB, MAR = (parse_time(f"2026-0{month}-01", "") for month in (1, 2, 3))

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from spanledger_analytics.errors import PriceError
-from spanledger_analytics.price_input import parse_time
-from spanledger_analytics.price_store import (
+from spanledger_analytics.price_book.book import PriceBook, PriceKey
+from spanledger_analytics.price_book.input import parse_time
+from spanledger_analytics.price_book.store import (
     Changed,
     add_contract,
     end_contract,
@@ -22,7 +23,6 @@ from spanledger_analytics.price_store import (
     set_exchange_rates,
     set_rates,
 )
-from spanledger_analytics.prices import PriceBook, PriceKey
 from spanledger_storage.price_state import (
     ContractRow,
     ExchangeRateRow,

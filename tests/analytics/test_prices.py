@@ -11,8 +11,8 @@ from genai_prices import Usage
 from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import ModelInfo, ModelPrice, Provider, Tier, TieredPrices
 
-from spanledger_analytics.prices import PriceBook, PriceKey
-from spanledger_analytics.rates import Price
+from spanledger_analytics.price_book.book import PriceBook, PriceKey
+from spanledger_analytics.price_book.rates import Price
 from spanledger_analytics.tokens import Tokens
 from tests.pricing import NOON, PICO, Call, book_of, cost_of, dated, model, ns, price
 

@@ -9,8 +9,8 @@ from genai_prices.types import ModelPrice
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spanledger_analytics.overrides import FEES, TOKEN_CLASSES, Contract, Overrides
-from spanledger_analytics.prices import PriceBook
+from spanledger_analytics.price_book.book import PriceBook
+from spanledger_analytics.price_book.overrides import FEES, TOKEN_CLASSES, Contract, Overrides
 from spanledger_analytics.pricing import PRICED, Usage, charge
 from spanledger_analytics.tokens import Tokens
 from tests.pricing import Call, book_of, cost_of, model, price, rate

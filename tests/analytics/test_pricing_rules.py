@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 from genai_prices.types import ModelPrice, Tier, TieredPrices
 
-from spanledger_analytics.overrides import Contract, ExchangeRate, Overrides, Rate
-from spanledger_analytics.prices import PriceBook
+from spanledger_analytics.price_book.book import PriceBook
+from spanledger_analytics.price_book.overrides import Contract, ExchangeRate, Overrides, Rate
 from spanledger_analytics.tokens import Tokens
 from tests.pricing import Cost, book_of, cost_of, dated, model, ns, rate, real_book
 

@@ -14,8 +14,8 @@ import pytest
 
 from spanledger_analytics import repricing
 from spanledger_analytics.job import LedgerJob
-from spanledger_analytics.overrides import Contract, Overrides
-from spanledger_analytics.prices import BookSource, PriceBook
+from spanledger_analytics.price_book.book import BookSource, PriceBook
+from spanledger_analytics.price_book.overrides import Contract, Overrides
 from spanledger_analytics.repricing import Scope, apply, plan
 from spanledger_analytics.repricing_report import Report
 from spanledger_analytics.spans import Span

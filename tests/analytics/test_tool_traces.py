@@ -10,7 +10,7 @@ import pytest
 
 from spanledger_analytics.job import LedgerJob
 from spanledger_analytics.ledger import run_ledger
-from spanledger_analytics.prices import PriceBook
+from spanledger_analytics.price_book.book import PriceBook
 from spanledger_analytics.spans import Span
 from spanledger_collector.decode import Body
 from spanledger_collector.decode_batch import decode_batch

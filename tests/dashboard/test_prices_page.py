@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
-from spanledger_analytics.price_store import (
+from spanledger_analytics.price_book.store import (
     add_contract,
     set_exchange_rates,
     set_rates,
@@ -171,7 +171,7 @@ def test_filters_narrow_the_rates(app: AppTest, prices: PriceState) -> None:
 
 
 def test_rates_of_different_units_stand_in_one_unit() -> None:
-    from spanledger_analytics.rates import FlatRate
+    from spanledger_analytics.price_book.rates import FlatRate
 
     def flat(token_class: str, amount: str, per: int) -> FlatRate:
         return FlatRate(

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent.parent
         ("sdk", "spanledger_storage", True),
         ("storage", "spanledger_collector", True),
         ("storage", "clickhouse_connect", False),
-        ("collector", "spanledger_analytics.prices", True),
+        ("collector", "spanledger_analytics.price_book.book", True),
         ("collector", "clickhouse_connect", True),
         ("collector", "spanledger_storage.store", False),
         ("analytics", "opentelemetry.proto", True),

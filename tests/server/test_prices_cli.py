@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from spanledger_analytics.litellm_prices import FILE_NAME
-from spanledger_server import cli, price_diff
+from spanledger_analytics.price_book.litellm_table import FILE_NAME
+from spanledger_server import cli
+from spanledger_server.prices import diff as price_diff
 from spanledger_storage.price_state import PriceState
 from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store, StoreSettings

@@ -11,7 +11,7 @@ from spanledger_analytics.data_quality.evidence import CallKind, Evidence
 from spanledger_analytics.data_quality.model import Finding, Group, Severity
 
 if TYPE_CHECKING:
-    from spanledger_analytics.prices import PriceBook
+    from spanledger_analytics.price_book.book import PriceBook
 
 # Why an entry has no price: flags of the ledger, the first that an entry has.
 _REASONS = {
@@ -74,6 +74,6 @@ def _price_it(provider: str, model: str) -> str:
 
 @cache
 def _book() -> PriceBook:
-    from spanledger_analytics.prices import PriceBook  # slow to import, and seldom needed
+    from spanledger_analytics.price_book.book import PriceBook  # slow to import, and seldom needed
 
     return PriceBook.bundled()

@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 import streamlit as st
 
-from spanledger_analytics.commitments import ContractUse, Drawdown, drawdown, load_use
-from spanledger_analytics.price_check import SeenModel, load_seen_models, needs_rate, set_command
-from spanledger_analytics.price_store import load_overrides
-from spanledger_analytics.prices import PriceBook
-from spanledger_analytics.rates import FlatRate
+from spanledger_analytics.price_book.book import PriceBook
+from spanledger_analytics.price_book.check import (
+    SeenModel,
+    load_seen_models,
+    needs_rate,
+    set_command,
+)
+from spanledger_analytics.price_book.commitments import ContractUse, Drawdown, drawdown, load_use
+from spanledger_analytics.price_book.rates import FlatRate
+from spanledger_analytics.price_book.store import load_overrides
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard import price_tables, tables
 from spanledger_dashboard.connection import state, store

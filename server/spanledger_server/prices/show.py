@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from spanledger_analytics.overrides import FEES, TOKEN_CLASSES
-from spanledger_analytics.price_example import Example, example_call
-from spanledger_analytics.price_input import time_text
-from spanledger_analytics.price_lookup import (
+from spanledger_analytics.price_book.book import PriceBook
+from spanledger_analytics.price_book.example import Example, example_call
+from spanledger_analytics.price_book.input import time_text
+from spanledger_analytics.price_book.lookup import (
     KnownModel,
     Period,
     find_model,
@@ -17,12 +17,12 @@ from spanledger_analytics.price_lookup import (
     rates_of,
     sellers,
 )
-from spanledger_analytics.price_own import CallNames, OwnPrices
-from spanledger_analytics.price_store import load_overrides
-from spanledger_analytics.price_table import compare, price_text
-from spanledger_analytics.prices import PriceBook
+from spanledger_analytics.price_book.overrides import FEES, TOKEN_CLASSES
+from spanledger_analytics.price_book.own import CallNames, OwnPrices
+from spanledger_analytics.price_book.rates import FlatRate
+from spanledger_analytics.price_book.store import load_overrides
+from spanledger_analytics.price_book.table import compare, price_text
 from spanledger_analytics.providers import wire_names
-from spanledger_analytics.rates import FlatRate
 from spanledger_server.errors import UsageError
 from spanledger_server.output import Format
 from spanledger_server.rows import print_rows, table_text

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from spanledger_analytics.errors import PriceError
-from spanledger_analytics.overrides import FEES, TOKEN_CLASSES
+from spanledger_analytics.price_book.overrides import FEES, TOKEN_CLASSES
 from spanledger_storage.price_state import ContractRow, ExchangeRateRow, RateRow
 
 PER_TOKENS = 1_000_000

@@ -6,16 +6,16 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from spanledger_analytics.price_files import RATE_COLUMNS, csv_text, json_text, rate_fields
-from spanledger_analytics.price_input import time_text
-from spanledger_analytics.price_log import change_text
-from spanledger_analytics.price_store import load_overrides
-from spanledger_analytics.prices import PriceBook
+from spanledger_analytics.price_book.book import PriceBook
+from spanledger_analytics.price_book.files import RATE_COLUMNS, csv_text, json_text, rate_fields
+from spanledger_analytics.price_book.input import time_text
+from spanledger_analytics.price_book.log import change_text
+from spanledger_analytics.price_book.rates import FlatRate
+from spanledger_analytics.price_book.store import load_overrides
 from spanledger_analytics.providers import price_book_id
-from spanledger_analytics.rates import FlatRate
 from spanledger_server.errors import UsageError
 from spanledger_server.output import Format
-from spanledger_server.price_session import now_ns
+from spanledger_server.prices.session import now_ns
 from spanledger_server.rows import print_rows
 from spanledger_storage.price_state import LogRow, PriceState, RateRow, StateEngine
 

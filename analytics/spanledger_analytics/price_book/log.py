@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from spanledger_analytics.price_input import time_text
+from spanledger_analytics.price_book.input import time_text
 from spanledger_storage.price_state import LogRow
 
 _SILENT = frozenset({"id", "created_at_ns", "withdrawn_at_ns"})

@@ -26,8 +26,8 @@ from genai_prices.types import (
     TimeOfDateConstraint,
 )
 
+from spanledger_analytics.price_book.rates import PICODOLLARS
 from spanledger_analytics.providers import plain_model, price_book_id
-from spanledger_analytics.rates import PICODOLLARS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NS_PER_S = 10**9

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from spanledger_analytics.overrides import FEES, TOKEN_CLASSES
-from spanledger_server import price_contracts_cli, reprice_cli
+from spanledger_analytics.price_book.overrides import FEES, TOKEN_CLASSES
 from spanledger_server.options import (
     DEFAULT_DATA,
     All,
@@ -25,6 +24,8 @@ from spanledger_server.options import (
     To,
 )
 from spanledger_server.output import Format
+from spanledger_server.prices import contracts_cli as price_contracts_cli
+from spanledger_server.prices import reprice_cli
 
 app = typer.Typer(
     name="prices",
@@ -68,8 +69,8 @@ def list_rates(
     state_url: StateUrl = "",
 ) -> None:
     """List the rates in force, one a line."""
-    from spanledger_server import price_views
-    from spanledger_server.price_session import moment, open_reader
+    from spanledger_server.prices import views as price_views
+    from spanledger_server.prices.session import moment, open_reader
     from spanledger_storage.price_state import PriceState
 
     state = open_reader(data, state_url)
@@ -93,9 +94,10 @@ def show(
     state_url: StateUrl = "",
 ) -> None:
     """Show everything about a model: tiers, sizes, dates, own rates, contracts, an example."""
-    from spanledger_server import price_show, price_views
     from spanledger_server.errors import UsageError
-    from spanledger_server.price_session import moment, open_reader
+    from spanledger_server.prices import show as price_show
+    from spanledger_server.prices import views as price_views
+    from spanledger_server.prices.session import moment, open_reader
     from spanledger_storage.price_state import PriceState
 
     state = open_reader(data, state_url)
@@ -141,8 +143,8 @@ def set_rates(
     state_url: StateUrl = "",
 ) -> None:
     """Set own rates for a model; they take the place of the price data's."""
-    from spanledger_server.price_changes import Terms, set_prices
-    from spanledger_server.price_session import open_writer
+    from spanledger_server.prices.changes import Terms, set_prices
+    from spanledger_server.prices.session import open_writer
 
     given = context.params  # one option for each class, named as the class is
     prices = {name: str(given[name]) for name in (*TOKEN_CLASSES, *FEES) if given[name]}
@@ -162,8 +164,8 @@ def remove(
     state_url: StateUrl = "",
 ) -> None:
     """Let an own rate end, now or on a date. It stays to be shown; earlier calls keep it."""
-    from spanledger_server.price_changes import remove_price
-    from spanledger_server.price_session import open_writer
+    from spanledger_server.prices.changes import remove_price
+    from spanledger_server.prices.session import open_writer
 
     remove_price(open_writer(data, state_url), rate_id, start, entirely, by)
 
@@ -176,8 +178,8 @@ def import_rates(
     state_url: StateUrl = "",
 ) -> None:
     """Set the own rates of a file, all or none. Twice changes nothing the second time."""
-    from spanledger_server.price_changes import import_prices
-    from spanledger_server.price_session import open_writer
+    from spanledger_server.prices.changes import import_prices
+    from spanledger_server.prices.session import open_writer
 
     import_prices(open_writer(data, state_url), file, by)
 
@@ -193,8 +195,8 @@ def export(
     state_url: StateUrl = "",
 ) -> None:
     """Print rates as a file that `prices import` reads."""
-    from spanledger_server import price_views
-    from spanledger_server.price_session import moment, open_reader
+    from spanledger_server.prices import views as price_views
+    from spanledger_server.prices.session import moment, open_reader
     from spanledger_storage.price_state import PriceState
 
     state, is_json = open_reader(data, state_url), output is FileFormat.json
@@ -223,9 +225,9 @@ def diff(
     state_url: StateUrl = "",
 ) -> None:
     """Compare the rates in force with another table: only here, only there, different."""
-    from spanledger_server import price_diff
-    from spanledger_server.price_session import moment, open_reader
-    from spanledger_server.price_views import RateFilter
+    from spanledger_server.prices import diff as price_diff
+    from spanledger_server.prices.session import moment, open_reader
+    from spanledger_server.prices.views import RateFilter
 
     other = price_diff.other_table(file, against is Table.litellm, litellm, moment(at, "--at"))
     price_diff.print_difference(
@@ -258,9 +260,9 @@ def check(
 
     Exits with 1 when something was found.
     """
-    from spanledger_server.price_diff import litellm_table
-    from spanledger_server.price_findings import print_findings
-    from spanledger_server.price_session import open_reader
+    from spanledger_server.prices.diff import litellm_table
+    from spanledger_server.prices.findings import print_findings
+    from spanledger_server.prices.session import open_reader
 
     state = open_reader(data, state_url)
     other = litellm_table(litellm)
@@ -277,8 +279,8 @@ def log(
     state_url: StateUrl = "",
 ) -> None:
     """Show who changed what, newest first."""
-    from spanledger_server.price_session import open_reader
-    from spanledger_server.price_views import print_log
+    from spanledger_server.prices.session import open_reader
+    from spanledger_server.prices.views import print_log
     from spanledger_storage.price_state import PriceState
 
     print_log(PriceState(open_reader(data, state_url)), limit, output)

@@ -11,8 +11,7 @@ from decimal import Decimal
 from typing import NoReturn, TypeVar, cast
 
 from spanledger_analytics.errors import PriceError
-from spanledger_analytics.overrides import FEES
-from spanledger_analytics.price_input import (
+from spanledger_analytics.price_book.input import (
     PER_TOKENS,
     Period,
     checked_exchange_rate,
@@ -23,7 +22,8 @@ from spanledger_analytics.price_input import (
     parse_time,
     time_text,
 )
-from spanledger_analytics.price_store import RateKey, rate_key
+from spanledger_analytics.price_book.overrides import FEES
+from spanledger_analytics.price_book.store import RateKey, rate_key
 from spanledger_storage.price_state import ExchangeRateRow, RateRow
 
 RATE_COLUMNS = (

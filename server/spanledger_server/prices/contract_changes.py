@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from spanledger_analytics.commitments import ContractUse, Drawdown, drawdown, load_use
-from spanledger_analytics.price_files import read_exchange_rates
-from spanledger_analytics.price_input import (
+from spanledger_analytics.price_book.commitments import ContractUse, Drawdown, drawdown, load_use
+from spanledger_analytics.price_book.files import read_exchange_rates
+from spanledger_analytics.price_book.input import (
     parse_amount,
     parse_multiplier,
     parse_percent,
     parse_time,
     time_text,
 )
-from spanledger_analytics.price_store import (
+from spanledger_analytics.price_book.store import (
     add_contract,
     end_contract,
     remove_exchange_rate,
@@ -23,14 +23,14 @@ from spanledger_analytics.price_store import (
 )
 from spanledger_server.errors import UsageError
 from spanledger_server.output import Format
-from spanledger_server.price_changes import (
+from spanledger_server.prices.changes import (
     advise_reprice,
     parsed_file,
     say_ended,
     say_taken,
     say_unknown_providers,
 )
-from spanledger_server.price_session import moment, now_ns, user
+from spanledger_server.prices.session import moment, now_ns, user
 from spanledger_server.rows import print_rows
 from spanledger_storage.price_state import ContractRow, ExchangeRateRow, PriceState
 from spanledger_storage.store import Store

@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import TypeVar
 
 from spanledger_analytics.errors import PriceError
-from spanledger_analytics.overrides import FEES
-from spanledger_analytics.price_check import unknown_provider
-from spanledger_analytics.price_files import read_rates
-from spanledger_analytics.price_input import (
+from spanledger_analytics.price_book.book import PriceBook
+from spanledger_analytics.price_book.check import unknown_provider
+from spanledger_analytics.price_book.files import read_rates
+from spanledger_analytics.price_book.input import (
     checked_rate,
     parse_amount,
     parse_currency,
     parse_time,
     time_text,
 )
-from spanledger_analytics.price_store import Changed, end_rate, set_rates
-from spanledger_analytics.price_table import price_text
-from spanledger_analytics.prices import PriceBook
-from spanledger_analytics.rates import FlatRate
+from spanledger_analytics.price_book.overrides import FEES
+from spanledger_analytics.price_book.rates import FlatRate
+from spanledger_analytics.price_book.store import Changed, end_rate, set_rates
+from spanledger_analytics.price_book.table import price_text
 from spanledger_server.errors import UsageError
-from spanledger_server.price_session import moment, now_ns, user
+from spanledger_server.prices.session import moment, now_ns, user
 from spanledger_storage.price_state import ContractRow, ExchangeRateRow, PriceState, RateRow
 
 _MAX_FILE_BYTES = 64 << 20

@@ -7,16 +7,16 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from spanledger_analytics.litellm_prices import installed_file, read_litellm
-from spanledger_analytics.price_files import read_rates
-from spanledger_analytics.price_store import load_overrides
-from spanledger_analytics.price_table import Difference, compare, price_text
-from spanledger_analytics.prices import PriceBook
-from spanledger_analytics.rates import FlatRate
+from spanledger_analytics.price_book.book import PriceBook
+from spanledger_analytics.price_book.files import read_rates
+from spanledger_analytics.price_book.litellm_table import installed_file, read_litellm
+from spanledger_analytics.price_book.rates import FlatRate
+from spanledger_analytics.price_book.store import load_overrides
+from spanledger_analytics.price_book.table import Difference, compare, price_text
 from spanledger_server.errors import UsageError
 from spanledger_server.output import Format
-from spanledger_server.price_changes import parsed_file
-from spanledger_server.price_views import RateFilter, rates_in_force
+from spanledger_server.prices.changes import parsed_file
+from spanledger_server.prices.views import RateFilter, rates_in_force
 from spanledger_server.rows import print_rows
 from spanledger_storage.price_state import RateRow, StateEngine
 

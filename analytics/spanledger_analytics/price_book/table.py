@@ -8,7 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
-from spanledger_analytics.rates import FlatRate
+from spanledger_analytics.price_book.rates import FlatRate
 
 FlatKey = tuple[str, str, str, str, int, str]
 Status = Literal["only here", "only there", "different", "same"]

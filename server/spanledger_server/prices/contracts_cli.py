@@ -45,8 +45,8 @@ def list_contracts(
     state_url: StateUrl = "",
 ) -> None:
     """List contracts, and how far their commitments are used up at the pace of the last 30 days."""
-    from spanledger_server.contract_changes import print_contracts
-    from spanledger_server.price_session import open_reader, store_if_any
+    from spanledger_server.prices.contract_changes import print_contracts
+    from spanledger_server.prices.session import open_reader, store_if_any
     from spanledger_storage.price_state import PriceState
 
     state = PriceState(open_reader(data, state_url))
@@ -73,8 +73,8 @@ def add_contract(
     state_url: StateUrl = "",
 ) -> None:
     """Add a contract."""
-    from spanledger_server.contract_changes import ContractTerms, add
-    from spanledger_server.price_session import open_writer
+    from spanledger_server.prices.contract_changes import ContractTerms, add
+    from spanledger_server.prices.session import open_writer
 
     terms = ContractTerms(discount, markup, multiplier, model, commitment, start, end, note)
     add(open_writer(data, state_url), contract_id, provider, terms, by)
@@ -90,8 +90,8 @@ def remove_contract(
     state_url: StateUrl = "",
 ) -> None:
     """Let a contract end, now or on a date. It stays to be shown; earlier calls keep it."""
-    from spanledger_server.contract_changes import remove
-    from spanledger_server.price_session import open_writer
+    from spanledger_server.prices.contract_changes import remove
+    from spanledger_server.prices.session import open_writer
 
     remove(open_writer(data, state_url), contract_id, start, entirely, by)
 
@@ -104,8 +104,8 @@ def list_exchange_rates(
     state_url: StateUrl = "",
 ) -> None:
     """List exchange rates by currency and date."""
-    from spanledger_server.contract_changes import print_exchange_rates
-    from spanledger_server.price_session import open_reader
+    from spanledger_server.prices.contract_changes import print_exchange_rates
+    from spanledger_server.prices.session import open_reader
     from spanledger_storage.price_state import PriceState
 
     print_exchange_rates(PriceState(open_reader(data, state_url)), output, withdrawn=withdrawn)
@@ -122,8 +122,8 @@ def add_exchange_rate(
     state_url: StateUrl = "",
 ) -> None:
     """Add an exchange rate; it holds until a later one."""
-    from spanledger_server.contract_changes import add_exchange_rate
-    from spanledger_server.price_session import open_writer
+    from spanledger_server.prices.contract_changes import add_exchange_rate
+    from spanledger_server.prices.session import open_writer
 
     add_exchange_rate(open_writer(data, state_url), currency, usd, start, note, by)
 
@@ -136,8 +136,8 @@ def remove_exchange_rate(
     state_url: StateUrl = "",
 ) -> None:
     """Withdraw an exchange rate, as if it had never been."""
-    from spanledger_server.contract_changes import drop_exchange_rate
-    from spanledger_server.price_session import open_writer
+    from spanledger_server.prices.contract_changes import drop_exchange_rate
+    from spanledger_server.prices.session import open_writer
 
     drop_exchange_rate(open_writer(data, state_url), rate_id, by)
 
@@ -152,7 +152,7 @@ def import_exchange_rates(
     state_url: StateUrl = "",
 ) -> None:
     """Add the exchange rates of a file, all or none."""
-    from spanledger_server.contract_changes import import_exchange_rates
-    from spanledger_server.price_session import open_writer
+    from spanledger_server.prices.contract_changes import import_exchange_rates
+    from spanledger_server.prices.session import open_writer
 
     import_exchange_rates(open_writer(data, state_url), file, by)

@@ -14,13 +14,13 @@ from typing import NamedTuple
 
 from genai_prices.data_snapshot import DataSnapshot, get_snapshot
 
-from spanledger_analytics._price_rows import flat_rates, own_row
-from spanledger_analytics.overrides import Overrides
-from spanledger_analytics.price_base import BaseData, BaseModel, tier_names
-from spanledger_analytics.price_own import CallNames, OwnPrices, holds, plain_tier
-from spanledger_analytics.price_schedule import Schedule
+from spanledger_analytics.price_book._rows import flat_rates, own_row
+from spanledger_analytics.price_book.base import BaseData, BaseModel, tier_names
+from spanledger_analytics.price_book.overrides import Overrides
+from spanledger_analytics.price_book.own import CallNames, OwnPrices, holds, plain_tier
+from spanledger_analytics.price_book.rates import ContextPrices, FlatRate
+from spanledger_analytics.price_book.schedule import Schedule
 from spanledger_analytics.providers import is_self_hosted, plain_model, price_book_id, wire_names
-from spanledger_analytics.rates import ContextPrices, FlatRate
 
 _CACHE_LIMIT = 50_000  # model names come from outside; a flood of them must not fill the memory
 

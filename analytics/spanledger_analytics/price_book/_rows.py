@@ -7,9 +7,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Protocol
 
-from spanledger_analytics.overrides import FEES, TOKEN_CLASSES, Rate
-from spanledger_analytics.price_schedule import Choice, Schedule
-from spanledger_analytics.rates import PICODOLLARS, FlatRate
+from spanledger_analytics.price_book.overrides import FEES, TOKEN_CLASSES, Rate
+from spanledger_analytics.price_book.rates import PICODOLLARS, FlatRate
+from spanledger_analytics.price_book.schedule import Choice, Schedule
 
 _PER_TOKENS, _PER_PIECES = 1_000_000, 1_000
 

@@ -11,11 +11,11 @@ from typing import Literal, cast
 
 from genai_prices.data_snapshot import get_snapshot
 
-from spanledger_analytics.overrides import Contract, Overrides, Rate
-from spanledger_analytics.price_input import NS_PER_S, Period, time_text
-from spanledger_analytics.price_own import plain_tier
-from spanledger_analytics.price_store import RateKey, rate_key
-from spanledger_analytics.prices import PriceBook
+from spanledger_analytics.price_book.book import PriceBook
+from spanledger_analytics.price_book.input import NS_PER_S, Period, time_text
+from spanledger_analytics.price_book.overrides import Contract, Overrides, Rate
+from spanledger_analytics.price_book.own import plain_tier
+from spanledger_analytics.price_book.store import RateKey, rate_key
 from spanledger_analytics.providers import is_self_hosted, price_book_id, wire_names
 from spanledger_storage.store import Store
 

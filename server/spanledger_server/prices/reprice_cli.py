@@ -12,7 +12,7 @@ from spanledger_server.options import DEFAULT_DATA, By, Data, Output, StateUrl, 
 from spanledger_server.output import Format
 
 if TYPE_CHECKING:
-    from spanledger_analytics.prices import PriceBook
+    from spanledger_analytics.price_book.book import PriceBook
     from spanledger_analytics.repricing import Scope
     from spanledger_analytics.repricing_report import Report
 
@@ -56,7 +56,7 @@ def reprice(
     """
     from spanledger_analytics.repricing import Scope, plan
     from spanledger_server.errors import UsageError
-    from spanledger_server.price_session import moment, open_store, user
+    from spanledger_server.prices.session import moment, open_store, user
 
     scope = Scope(moment(start, "--from"), moment(end, "--to"), provider, model)
     if scope.from_ns >= scope.to_ns:
@@ -70,9 +70,9 @@ def reprice(
 
 
 def _book(data: Path, state_url: str) -> PriceBook:
-    from spanledger_analytics.price_store import load_overrides
-    from spanledger_analytics.prices import PriceBook
-    from spanledger_server.price_session import open_reader
+    from spanledger_analytics.price_book.book import PriceBook
+    from spanledger_analytics.price_book.store import load_overrides
+    from spanledger_server.prices.session import open_reader
 
     return PriceBook.bundled(load_overrides(open_reader(data, state_url)))
 
@@ -82,7 +82,7 @@ def _apply(scope: Scope, who: str, data: Path, store_url: str, state_url: str) -
 
     from spanledger_analytics.job import LEDGER
     from spanledger_analytics.repricing import apply
-    from spanledger_server.price_session import now_ns, open_reader, open_writer
+    from spanledger_server.prices.session import now_ns, open_reader, open_writer
     from spanledger_server.stores import writer_of
     from spanledger_storage.state import Watermarks
     from spanledger_storage.store import Store

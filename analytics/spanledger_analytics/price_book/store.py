@@ -12,14 +12,14 @@ from fractions import Fraction
 from typing import Literal
 
 from spanledger_analytics.errors import PriceError
-from spanledger_analytics.overrides import Contract, ExchangeRate, Overrides, Rate
-from spanledger_analytics.price_input import (
+from spanledger_analytics.price_book.input import (
     Period,
     checked_contract,
     checked_exchange_rate,
     checked_rate,
     time_text,
 )
+from spanledger_analytics.price_book.overrides import Contract, ExchangeRate, Overrides, Rate
 from spanledger_storage.price_state import (
     ContractRow,
     ExchangeRateRow,

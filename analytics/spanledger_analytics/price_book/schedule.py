@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spanledger_analytics.overrides import Contract, Rate
-from spanledger_analytics.price_base import BaseModel, BaseRates, Steps
-from spanledger_analytics.price_own import (
+from spanledger_analytics.price_book.base import BaseModel, BaseRates, Steps
+from spanledger_analytics.price_book.overrides import Contract, Rate
+from spanledger_analytics.price_book.own import (
     FittingRate,
     OwnPrices,
     changes_ns,
     discount_of,
     holds,
 )
-from spanledger_analytics.rates import CLASSES, PICODOLLARS, ContextPrices, Price
+from spanledger_analytics.price_book.rates import CLASSES, PICODOLLARS, ContextPrices, Price
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from spanledger_analytics.prices import PriceBook, PriceKey
+from spanledger_analytics.price_book.book import PriceBook, PriceKey
+from spanledger_analytics.price_book.rates import PICODOLLARS
 from spanledger_analytics.pricing import PRICED, Charges, Usage, charge
-from spanledger_analytics.rates import PICODOLLARS
 from spanledger_analytics.tokens import Tokens
 
 _INPUT, _CACHED, _OUTPUT = 10_000, 6_000, 1_000

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import cast
 
 from spanledger_analytics.errors import PriceError
-from spanledger_analytics.rates import FlatRate
+from spanledger_analytics.price_book.rates import FlatRate
 
 FILE_NAME = "model_prices_and_context_window_backup.json"
 _PER = 1_000_000

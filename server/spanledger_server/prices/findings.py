@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from spanledger_analytics.overrides import Overrides
-from spanledger_analytics.price_check import (
+from spanledger_analytics.price_book.book import PriceBook
+from spanledger_analytics.price_book.check import (
     Finding,
     SeenModel,
     check_overrides,
     check_usage,
     load_seen_models,
 )
-from spanledger_analytics.price_cross_check import Disagreement, cross_check, listed_names
-from spanledger_analytics.price_store import load_overrides
-from spanledger_analytics.prices import PriceBook
-from spanledger_analytics.rates import FlatRate
+from spanledger_analytics.price_book.cross_check import Disagreement, cross_check, listed_names
+from spanledger_analytics.price_book.overrides import Overrides
+from spanledger_analytics.price_book.rates import FlatRate
+from spanledger_analytics.price_book.store import load_overrides
 from spanledger_server.output import Format
-from spanledger_server.price_session import now_ns, store_if_any
+from spanledger_server.prices.session import now_ns, store_if_any
 from spanledger_server.rows import print_rows
 from spanledger_storage.price_state import StateEngine
 

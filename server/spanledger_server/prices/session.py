@@ -10,7 +10,7 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from spanledger_analytics.price_input import NS_PER_S, parse_time
+from spanledger_analytics.price_book.input import NS_PER_S, parse_time
 from spanledger_server.errors import UsageError
 from spanledger_server.run_file import running_instance
 from spanledger_server.stores import reader_of

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Generic, NamedTuple, TypeVar
 
-from spanledger_analytics.overrides import Contract, ExchangeRate, Overrides, Rate
+from spanledger_analytics.price_book.overrides import Contract, ExchangeRate, Overrides, Rate
+from spanledger_analytics.price_book.rates import Discount
 from spanledger_analytics.providers import wire_names
-from spanledger_analytics.rates import Discount
 
 _STANDARD_TIERS = frozenset({"", "auto", "default", "on_demand", "standard"})
 _ItemT = TypeVar("_ItemT", Rate, Contract)

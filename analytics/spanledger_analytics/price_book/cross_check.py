@@ -15,11 +15,11 @@ from fractions import Fraction
 
 from genai_prices.data_snapshot import get_snapshot
 
-from spanledger_analytics.price_base import BaseData, BaseModel
-from spanledger_analytics.price_lookup import KnownModel, hours_of_day, periods, rates_of
-from spanledger_analytics.price_table import unit_price
-from spanledger_analytics.prices import PriceBook
-from spanledger_analytics.rates import FlatRate
+from spanledger_analytics.price_book.base import BaseData, BaseModel
+from spanledger_analytics.price_book.book import PriceBook
+from spanledger_analytics.price_book.lookup import KnownModel, hours_of_day, periods, rates_of
+from spanledger_analytics.price_book.rates import FlatRate
+from spanledger_analytics.price_book.table import unit_price
 
 Step = tuple[str, str, int]
 """Service tier, token class, and the input tokens above which the price holds."""

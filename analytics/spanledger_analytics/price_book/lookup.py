@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from genai_prices.data_snapshot import get_snapshot
 
-from spanledger_analytics.price_base import BaseData, BaseModel, tier_names
-from spanledger_analytics.price_own import CallNames, OwnPrices, changes_ns
-from spanledger_analytics.price_table import flat_key, unit_price
-from spanledger_analytics.prices import PriceBook, PriceKey
+from spanledger_analytics.price_book.base import BaseData, BaseModel, tier_names
+from spanledger_analytics.price_book.book import PriceBook, PriceKey
+from spanledger_analytics.price_book.own import CallNames, OwnPrices, changes_ns
+from spanledger_analytics.price_book.rates import FlatRate
+from spanledger_analytics.price_book.table import flat_key, unit_price
 from spanledger_analytics.providers import wire_names
-from spanledger_analytics.rates import FlatRate
 
 _HALF_HOUR_NS = 1_800 * 10**9
 _DAY_NS = 86_400 * 10**9
