@@ -28,7 +28,7 @@ $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml sdk/pyproject.toml req
 	@touch $@ $(VENV)/.installed
 
 test: install chromium
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: install
 	$(BIN)/ruff check
