@@ -194,7 +194,9 @@ def _link_silent(groups: Groups, live_below: Counter[int]) -> None:
     """
     siblings: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
     for index, span in enumerate(groups.spans):
-        if span.parent_span_id and live_below[index] < _SEVERAL:
+        # A silent view with a call below it is that call's.
+        is_leaf = groups.has_usage(groups.find(index)) or not live_below[index]
+        if span.parent_span_id and is_leaf:
             siblings[_kind(span), span.trace_id, span.parent_span_id].append(index)
     is_one_call = _is_one_call_by_usage(groups)
 
