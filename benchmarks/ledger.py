@@ -32,6 +32,7 @@ from spanledger_storage.store import Store
 from tests.conftest import free_port
 
 _REPEATS = 5
+_SETTLE_S = 120
 _STEP_TRACES = 1_000  # as many as the job hands to one step
 _FILL_SPANS = 250_000  # one insert
 
@@ -193,6 +194,7 @@ WHERE made_role = 'llm'
 
 def step(store: Store, engine: Engine, book: PriceBook, traces: list[str]) -> Step:
     """Derive, price and write the ledger of some traces; return what it took."""
+    _settle(store)
     process = psutil.Process(engine.pid)
     engine_before = _cpu(process)
     cpu_before, started = time.process_time(), time.perf_counter()
@@ -202,6 +204,16 @@ def step(store: Store, engine: Engine, book: PriceBook, traces: list[str]) -> St
             raise SystemExit("the step wrote nothing: it was not measured")
     taken = time.perf_counter() - started, time.process_time() - cpu_before
     return Step(*taken, _cpu(process) - engine_before)
+
+
+def _settle(store: Store) -> None:
+    """Wait until the engine has no merges left to do: they belong to the filling."""
+    deadline = time.monotonic() + _SETTLE_S
+    while time.monotonic() < deadline:
+        [merging] = store.sql_rows("SELECT count() AS n FROM system.merges")
+        if not merging["n"]:
+            return
+        time.sleep(0.5)
 
 
 def _cpu(process: psutil.Process) -> float:
