@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from spanledger_collector.access import OpenAccess
 from spanledger_collector.service import CollectorSettings, serve
+from spanledger_storage.project_settings import Project
 from spanledger_storage.store import Store
 from tests.conftest import free_port
 from tests.instance import wait_until
@@ -48,7 +50,7 @@ def running_collector(
         grpc_port=free_port(),
         spool=directory / "spool" / "spool.db",
         store=store.settings,
-        project=project,
+        access=OpenAccess(Project(project)),
         max_request_bytes=max_request_bytes,
     )
     started: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []

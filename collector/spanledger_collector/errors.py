@@ -6,6 +6,9 @@ CollectorError
     ├── UnsupportedMedia   the content type or encoding is not one of OTLP's
     ├── RequestTooLarge    over the size limit, compressed or decompressed
     ├── NotServed          a signal this collector does not take
+    ├── Unauthenticated    no key, or none that is known
+    ├── PermissionDenied   a key that may not do this
+    ├── RateLimited        the project sends more than it may; later, it may again
     └── Unavailable        not now; the client keeps the data and sends it again
 
 Mapping: https://opentelemetry.io/docs/specs/otlp/#failures and #failures-1
@@ -23,11 +26,13 @@ class IntakeError(CollectorError):
         code: gRPC status code, also the code of the ``google.rpc.Status`` body over HTTP.
         http_status: status line over HTTP.
         retry_after_s: seconds after which the client may try again; None: it must not.
+        reason: one word for the figures about refused requests.
     """
 
     code = 2
     http_status = 500
     retry_after_s: int | None = None
+    reason = "internal"
 
 
 class InvalidRequest(IntakeError):
@@ -35,6 +40,7 @@ class InvalidRequest(IntakeError):
 
     code = 3
     http_status = 400
+    reason = "invalid"
 
 
 class UnsupportedMedia(IntakeError):
@@ -42,6 +48,7 @@ class UnsupportedMedia(IntakeError):
 
     code = 3
     http_status = 415
+    reason = "unsupported_media"
 
 
 class RequestTooLarge(IntakeError):
@@ -49,6 +56,7 @@ class RequestTooLarge(IntakeError):
 
     code = 8
     http_status = 413
+    reason = "too_large"
 
 
 class NotServed(IntakeError):
@@ -56,6 +64,32 @@ class NotServed(IntakeError):
 
     code = 12
     http_status = 404
+    reason = "not_served"
+
+
+class Unauthenticated(IntakeError):
+    """No key, or one that nobody knows, or that was revoked."""
+
+    code = 16
+    http_status = 401
+    reason = "unauthenticated"
+
+
+class PermissionDenied(IntakeError):
+    """A key that is known but may not do this."""
+
+    code = 7
+    http_status = 403
+    reason = "permission_denied"
+
+
+class RateLimited(IntakeError):
+    """The project is over its own limit; RetryInfo says that this will pass."""
+
+    code = 8
+    http_status = 429
+    reason = "rate_limited"
+    retry_after_s = 1
 
 
 class Unavailable(IntakeError):
@@ -67,4 +101,5 @@ class Unavailable(IntakeError):
 
     code = 14
     http_status = 503
+    reason = "unavailable"
     retry_after_s = 1

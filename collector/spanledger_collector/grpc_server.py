@@ -8,6 +8,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from spanledger_collector.access import Access
 from spanledger_collector.errors import IntakeError
 from spanledger_collector.intake import Intake
 from spanledger_collector.signals import GRPC_SERVICES, Signal
@@ -15,7 +16,7 @@ from spanledger_collector.signals import GRPC_SERVICES, Signal
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
-def create_server(intake: Intake, max_bytes: int) -> grpc.aio.Server:
+def create_server(intake: Intake, access: Access, max_bytes: int) -> grpc.aio.Server:
     """Return the gRPC server, not yet bound to a port."""
     server = grpc.aio.server(
         options=[
@@ -30,15 +31,16 @@ def create_server(intake: Intake, max_bytes: int) -> grpc.aio.Server:
     )
 
     server.add_generic_rpc_handlers(
-        [_service(intake, signal, name) for signal, name in GRPC_SERVICES.items()]
+        [_service(intake, access, signal, name) for signal, name in GRPC_SERVICES.items()]
     )
     return server
 
 
-def _service(intake: Intake, signal: Signal, name: str) -> grpc.GenericRpcHandler:
+def _service(intake: Intake, access: Access, signal: Signal, name: str) -> grpc.GenericRpcHandler:
     async def export(body: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         try:
-            answer = await intake.export_protobuf(signal, body)
+            project = access.ingest(_headers(context))
+            answer = await intake.export_protobuf(signal, body, project)
         except IntakeError as error:
             context.set_trailing_metadata(_retry_info(error))
             await context.abort(_CODES[error.code], str(error))
@@ -47,6 +49,11 @@ def _service(intake: Intake, signal: Signal, name: str) -> grpc.GenericRpcHandle
     return grpc.method_handlers_generic_handler(
         name, {"Export": grpc.unary_unary_rpc_method_handler(export)}
     )
+
+
+def _headers(context: grpc.aio.ServicerContext[bytes, bytes]) -> dict[str, str]:
+    metadata = context.invocation_metadata() or ()
+    return {key: value for key, value in metadata if isinstance(value, str)}
 
 
 async def add_health(server: grpc.aio.Server) -> None:

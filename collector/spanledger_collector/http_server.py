@@ -13,6 +13,7 @@ from google.rpc.status_pb2 import Status
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
+from spanledger_collector.access import Access
 from spanledger_collector.errors import (
     IntakeError,
     InvalidRequest,
@@ -37,11 +38,14 @@ _WBITS = {"gzip": 31, "deflate": 15}
 _PREFIXES = ("", "/api/public/otel")  # the second is where the Langfuse SDK posts
 
 
-def create_app(intake: Intake, readiness: Callable[[], list[str]], max_bytes: int) -> FastAPI:
+def create_app(
+    intake: Intake, access: Access, readiness: Callable[[], list[str]], max_bytes: int
+) -> FastAPI:
     """Return the ASGI application of the OTLP port.
 
     Args:
         intake: takes the requests.
+        access: says for which project.
         readiness: what is not ready yet, one phrase each; empty: ready.
         max_bytes: limit of a request, compressed and decompressed.
     """
@@ -55,7 +59,7 @@ def create_app(intake: Intake, readiness: Callable[[], list[str]], max_bytes: in
         return PlainTextResponse("\n".join(missing or ["ready"]) + "\n", 503 if missing else 200)
 
     for signal in Signal:
-        export = _exporter(intake, signal, max_bytes)
+        export = _exporter(intake, access, signal, max_bytes)
         for prefix in _PREFIXES:
             app.add_route(f"{prefix}/v1/{signal}", export, methods=["POST"])
     app.add_route("/v1development/profiles", _refuse_profiles, methods=["POST"])
@@ -65,7 +69,7 @@ def create_app(intake: Intake, readiness: Callable[[], list[str]], max_bytes: in
 
 
 def _exporter(
-    intake: Intake, signal: Signal, max_bytes: int
+    intake: Intake, access: Access, signal: Signal, max_bytes: int
 ) -> Callable[[Request], Awaitable[Response]]:
     """Return the endpoint of one signal."""
 
@@ -73,11 +77,12 @@ def _exporter(
         media_type: MediaType = MediaType.PROTOBUF
         try:
             media_type = _media_type(request)
+            project = access.ingest(request.headers)
             body = await _read_body(request, max_bytes)
             if media_type == MediaType.JSON:
-                answer = await intake.export(signal, _parse_json(signal, body))
+                answer = await intake.export(signal, _parse_json(signal, body), project)
             else:
-                answer = await intake.export_protobuf(signal, body)
+                answer = await intake.export_protobuf(signal, body, project)
         except IntakeError as error:
             return _error(error, media_type)
         except ClientDisconnect:

@@ -18,8 +18,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from spanledger_collector.errors import InvalidRequest, RequestTooLarge, Unavailable
 from spanledger_collector.signals import REQUESTS, RESPONSES, Request, Response, Signal
 from spanledger_collector.spool import Spool
+from spanledger_collector.telemetry import Telemetry
+from spanledger_storage.project_settings import Project
 
-PROJECT = "default"
 # Rows take far more memory than the smallest spans do on the wire.
 _MOST_ITEMS = 250_000
 _ZERO_TRACE_ID = bytes(16)
@@ -27,27 +28,25 @@ _ZERO_SPAN_ID = bytes(8)
 
 
 class Intake:
-    """Accepts requests of all signals into the spool, for one project."""
+    """Accepts requests of all signals into the spool."""
 
     def __init__(
         self,
         spool: Spool,
-        project: str = PROJECT,
+        telemetry: Telemetry,
         *,
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._spool = spool
-        self._project = project
+        self._telemetry = telemetry
         self._now_ns = now_ns
         self._is_open = True
-        self.accepted_items = 0
-        self.rejected_items = 0
 
     def close(self) -> None:
         """Refuse what comes from now on, retryably."""
         self._is_open = False
 
-    async def export_protobuf(self, signal: Signal, body: bytes) -> Response:
+    async def export_protobuf(self, signal: Signal, body: bytes, project: Project) -> Response:
         """Accept a serialised request.
 
         Raises:
@@ -62,9 +61,11 @@ class Intake:
             raise InvalidRequest(
                 f"The body is not an {kind.DESCRIPTOR.name} in protobuf: {error}"
             ) from None
-        return await self.export(signal, request, body)
+        return await self.export(signal, request, project, body)
 
-    async def export(self, signal: Signal, request: Request, body: bytes | None = None) -> Response:
+    async def export(
+        self, signal: Signal, request: Request, project: Project, body: bytes | None = None
+    ) -> Response:
         """Accept a request; ``body`` is its serialisation when the caller has it.
 
         Returns after the good items are on disk. Bad spans are left out and counted in
@@ -82,10 +83,11 @@ class Intake:
         if items:
             if reasons or body is None:
                 body = request.SerializeToString()
-            done = self._spool.append(self._project, body, items, self._now_ns(), signal)
+            done = self._spool.append(project.name, body, items, self._now_ns(), signal)
             await asyncio.wrap_future(done)
-        self.accepted_items += items
-        self.rejected_items += len(reasons)
+        self._telemetry.accepted_items.labels(signal, project.name).inc(items)
+        if reasons:
+            self._telemetry.rejected_items.labels(signal, "bad_id").inc(len(reasons))
         return _traces_response(items, reasons) if reasons else RESPONSES[signal]()
 
 

@@ -7,18 +7,21 @@ import contextlib
 import logging
 import socket
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvicorn
 
+from spanledger_collector.access import Access, OpenAccess
 from spanledger_collector.errors import CollectorError
 from spanledger_collector.flush import Flusher
 from spanledger_collector.grpc_server import add_health, create_server
 from spanledger_collector.http_server import create_app
-from spanledger_collector.intake import PROJECT, Intake
+from spanledger_collector.intake import Intake
 from spanledger_collector.spool import Spool
+from spanledger_collector.telemetry import Telemetry
 from spanledger_storage.errors import StoreError
+from spanledger_storage.project_settings import DEFAULT_PROJECT, Project
 from spanledger_storage.store import Store, StoreSettings
 
 log = logging.getLogger(__name__)
@@ -36,7 +39,7 @@ class CollectorSettings:
         grpc_port: OTLP/gRPC.
         spool: the spool file; its directory is created.
         store: where rows go.
-        project: the project of everything this collector receives.
+        access: says for which project a request is taken.
         store_processes: processes that decode and insert, side by side.
         max_request_bytes: limit of one request, compressed and decompressed.
         max_spool_bytes: beyond this, requests are refused retryably.
@@ -48,7 +51,7 @@ class CollectorSettings:
     grpc_port: int
     spool: Path
     store: StoreSettings
-    project: str = PROJECT
+    access: Access = field(default_factory=lambda: OpenAccess(Project(DEFAULT_PROJECT)))
     store_processes: int = 2
     max_request_bytes: int = 64 << 20
     max_spool_bytes: int = 10 << 30
@@ -76,16 +79,16 @@ async def serve(settings: CollectorSettings, stop: asyncio.Event) -> None:
     """
     listener = _listen(settings.host, settings.http_port)
     spool = Spool(settings.spool, max_bytes=settings.max_spool_bytes)
-    intake = Intake(spool, settings.project)
+    intake = Intake(spool, Telemetry())
     # The end of the pipeline starts first and stops last.
     flushers = [Flusher(spool, settings.store, n) for n in range(settings.store_processes)]
     for flusher in flushers:
         flusher.start()
-    grpc_server = create_server(intake, settings.max_request_bytes)
+    grpc_server = create_server(intake, settings.access, settings.max_request_bytes)
     await add_health(grpc_server)
     _bind_grpc(grpc_server, settings)
     await grpc_server.start()
-    app = create_app(intake, _Readiness(settings), settings.max_request_bytes)
+    app = create_app(intake, settings.access, _Readiness(settings), settings.max_request_bytes)
     http_server = _HttpServer(
         uvicorn.Config(
             app,

@@ -58,7 +58,9 @@ def collect(
     """Run the collector until SIGTERM or SIGINT."""
     import uvloop
 
+    from spanledger_collector.access import OpenAccess
     from spanledger_collector.service import CollectorSettings, serve
+    from spanledger_storage.project_settings import Project
     from spanledger_storage.store import StoreSettings
 
     settings = CollectorSettings(
@@ -68,7 +70,7 @@ def collect(
         spool=data / "spool" / "spool.db",
         store=StoreSettings.from_url(store_url),
         store_processes=store_processes,
-        project=project,
+        access=OpenAccess(Project(project)),
         not_ready=_not_ready(data) if supervised else list,
     )
 

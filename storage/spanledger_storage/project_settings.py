@@ -1,0 +1,117 @@
+"""What a project decides for itself: limits, privacy, how long its data is kept."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+"""Names of projects."""
+DEFAULT_PROJECT = "default"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Content(StrEnum):
+    """Whether prompts, answers, tool arguments and results are kept."""
+
+    FULL = "full"
+    OFF = "off"
+
+
+class Preset(StrEnum):
+    """Patterns of personal data and secrets that come with the product."""
+
+    EMAIL = "email"
+    CARD = "card"
+    API_KEY = "api_key"
+    PHONE = "phone"
+
+
+class Pattern(_Model):
+    """An own regular expression; what it matches is replaced by ``[name]``."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
+    regex: str = Field(min_length=1, max_length=1_000)
+
+    @field_validator("regex")
+    @classmethod
+    def _compiles(cls, regex: str) -> str:
+        try:
+            compiled = re.compile(regex)
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from None
+        if compiled.match(""):
+            raise ValueError("it matches the empty text, so it would match everywhere")
+        return regex
+
+
+class Privacy(_Model):
+    """What is taken out of telemetry before anything touches a disk.
+
+    Attributes:
+        content: OFF keeps nothing that was said; counts, hashes and signatures stay.
+        content_sample_rate: share of traces that keep their content, chosen by trace id.
+        drop_keys: attribute keys to remove; ``*`` stands for any characters.
+        hash_keys: attribute keys whose value is replaced by a keyed hash of it.
+        presets: patterns of the product to replace in every text.
+        patterns: patterns of one's own to replace in every text.
+    """
+
+    content: Content = Content.FULL
+    content_sample_rate: float = Field(default=1.0, ge=0, le=1)
+    drop_keys: tuple[str, ...] = ()
+    hash_keys: tuple[str, ...] = ()
+    presets: tuple[Preset, ...] = ()
+    patterns: tuple[Pattern, ...] = ()
+
+
+class Limits(_Model):
+    """How much a project may send; None: as much as it likes. Over it: 429, to be sent again."""
+
+    items_per_s: int | None = Field(default=None, gt=0)
+    bytes_per_s: int | None = Field(default=None, gt=0)
+
+
+class Retention(_Model):
+    """Days for which data is kept; None: for ever.
+
+    Attributes:
+        content_days: messages, tool arguments and results, logs' texts.
+        spans_days: spans, logs, trajectories.
+        metrics_days: metric points.
+        ledger_days: ledger entries and usage: what bills are compared with.
+    """
+
+    content_days: int | None = Field(default=None, gt=0)
+    spans_days: int | None = Field(default=None, gt=0)
+    metrics_days: int | None = Field(default=None, gt=0)
+    ledger_days: int | None = Field(default=None, gt=0)
+
+
+class ProjectSettings(_Model):
+    """All settings of a project; the defaults keep everything, unlimited and unchanged."""
+
+    limits: Limits = Limits()
+    privacy: Privacy = Privacy()
+    retention: Retention = Retention()
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A tenant: its data and keys are its own.
+
+    Attributes:
+        name: as stored in the column ``project`` of every table.
+        settings: what it decides for itself.
+        salt: secret of the project that keyed hashes are made with.
+    """
+
+    name: str
+    settings: ProjectSettings = ProjectSettings()
+    salt: bytes = field(default=b"", repr=False)
