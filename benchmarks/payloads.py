@@ -31,13 +31,13 @@ class Payload:
 def payloads(spans: int, spans_per_request: int, seed: int = 1) -> Iterator[Payload]:
     """Yield requests until ``spans`` spans are in them."""
     rng = random.Random(seed)
-    words = ["".join(rng.choices(_SYLLABLES, k=rng.randint(1, 4))) for _ in range(4_000)]
+    words = vocabulary(rng)
     now_ns = time.time_ns()
     waiting: list[Span] = []
     made = 0
     while made < spans:
         while len(waiting) < min(spans_per_request, spans - made):
-            waiting += _trace(rng, words, now_ns - rng.randrange(600 * 10**9))
+            waiting += trace(rng, words, now_ns - rng.randrange(600 * 10**9))
         chunk, waiting = waiting[:spans_per_request], waiting[spans_per_request:]
         made += len(chunk)
         yield _payload(
@@ -56,7 +56,15 @@ def _payload(made: ExportTraceServiceRequest) -> Payload:
     return Payload(made.SerializeToString(), len(spans), len(tokens), sum(tokens))
 
 
-def _trace(rng: random.Random, words: list[str], start_ns: int) -> list[Span]:
+def vocabulary(rng: random.Random) -> list[str]:
+    """Return the words that texts are made of."""
+    return ["".join(rng.choices(_SYLLABLES, k=rng.randint(1, 4))) for _ in range(4_000)]
+
+
+def trace(
+    rng: random.Random, words: list[str], start_ns: int, size: int = SPANS_PER_TRACE
+) -> list[Span]:
+    """Return the spans of an agent's trace: its root, then calls and tools, a second apart."""
     trace_id, root_id = rng.randbytes(16), rng.randbytes(8)
     root = _span(trace_id, root_id, b"", "invoke_agent bench", start_ns, 20 * 10**9)
     root.attributes.extend(
@@ -70,7 +78,7 @@ def _trace(rng: random.Random, words: list[str], start_ns: int) -> list[Span]:
         )
     )
     spans = [root]
-    for n in range(SPANS_PER_TRACE - 1):
+    for n in range(size - 1):
         at = start_ns + (n + 1) * 10**9
         make = _llm if n % 5 in (0, 2) else _tool
         spans.append(make(rng, words, trace_id, root_id, at))
@@ -96,8 +104,8 @@ def _llm(rng: random.Random, words: list[str], trace_id: bytes, parent: bytes, a
                 "gen_ai.usage.cache_read.input_tokens": rng.randrange(tokens),
                 "server.address": "api.openai.com",
                 "server.port": 443,
-                "gen_ai.input.messages": _messages("user", _text(rng, words, 1_600)),
-                "gen_ai.output.messages": _messages("assistant", _text(rng, words, 700)),
+                "gen_ai.input.messages": _messages("user", text(rng, words, 1_600)),
+                "gen_ai.output.messages": _messages("assistant", text(rng, words, 700)),
             }
         )
     )
@@ -114,9 +122,9 @@ def _tool(rng: random.Random, words: list[str], trace_id: bytes, parent: bytes, 
                 "gen_ai.tool.name": tool,
                 "gen_ai.tool.call.id": f"call_{rng.randbytes(8).hex()}",
                 "gen_ai.tool.call.arguments": orjson.dumps(
-                    {"query": _text(rng, words, 200)}
+                    {"query": text(rng, words, 200)}
                 ).decode(),
-                "gen_ai.tool.call.result": _text(rng, words, 1_200),
+                "gen_ai.tool.call.result": text(rng, words, 1_200),
             }
         )
     )
@@ -141,7 +149,8 @@ def _messages(role: str, text: str) -> str:
     return orjson.dumps([message]).decode()
 
 
-def _text(rng: random.Random, words: list[str], length: int) -> str:
+def text(rng: random.Random, words: list[str], length: int) -> str:
+    """Return words of at least ``length`` characters together."""
     parts: list[str] = []
     size = 0
     while size < length:

@@ -57,8 +57,8 @@ SELECT
     tool_call_id,
     flags
 FROM spans
-WHERE project = {project:String}
-    AND (toStartOfHour(start_time), trace_id) IN (
+PREWHERE project = {project:String} AND trace_id IN {trace_ids:Array(String)}
+WHERE (toStartOfHour(start_time), trace_id) IN (
         SELECT toDateTime(pair.1, 'UTC'), pair.2
         FROM (SELECT arrayJoin(arrayZip({hours:Array(UInt32)}, {trace_ids:Array(String)})) AS pair)
     )
