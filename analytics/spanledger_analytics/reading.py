@@ -78,7 +78,7 @@ class TraceGroup:
             }
 
     def _tied_traces(self, spans: list[Span]) -> set[str]:
-        shared = self._shared_ids({span.response_id for span in spans if span.response_id})
+        shared = self._shared_ids([span for span in spans if span.response_id])
         told = {span.key: span for span in spans if span.response_id in shared}
         found: set[str] = set()
         for part in batches(list(told.values())):
@@ -95,13 +95,13 @@ class TraceGroup:
             found.update(strings(table, "trace_id"))
         return found
 
-    def _shared_ids(self, response_ids: set[str]) -> set[str]:
+    def _shared_ids(self, spans: list[Span]) -> set[str]:
         found: set[str] = set()
-        for part in batches(sorted(response_ids)):
+        for part in batches(spans):
             params: dict[str, object] = {
                 "project": self.project,
-                "response_ids": Literal(part),
-                "max_traces": _MAX_TRACES_OF_ID,
+                "hours": _hours_around(part),
+                "response_ids": Literal(sorted({span.response_id for span in part})),
             }
             found.update(strings(self.store.arrow("ledger_shared_ids", params), "response_id"))
         return found

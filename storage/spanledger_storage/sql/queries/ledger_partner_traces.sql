@@ -21,11 +21,7 @@ FROM
         toUnixTimestamp64Nano(end_time) AS end_ns
     FROM spans
     PREWHERE role IN ('llm', 'embedding')
-    WHERE project = {project:String}
-        AND toStartOfHour(start_time) IN (
-            SELECT toDateTime(arrayJoin({hours:Array(UInt32)}), 'UTC')
-        )
-        AND (input_tokens, output_tokens) IN (
+        AND (assumeNotNull(input_tokens), assumeNotNull(output_tokens)) IN (
             SELECT pair.1, pair.2
             FROM
             (
@@ -33,6 +29,10 @@ FROM
                     arrayZip({inputs:Array(UInt64)}, {outputs:Array(UInt64)})
                 ) AS pair
             )
+        )
+    WHERE project = {project:String}
+        AND toStartOfHour(start_time) IN (
+            SELECT toDateTime(arrayJoin({hours:Array(UInt32)}), 'UTC')
         )
 ) AS s
 INNER JOIN

@@ -4,7 +4,7 @@
 --   describe the spans: response_ids, trace_ids, starts, ends (UTC ns); max_traces: an id in more
 --   traces than this ties nothing together.
 -- Result: one row per trace.
--- Relies on the sort keys of response_traces (project, response_id, trace_id) and of spans
+-- Relies on the sort keys of response_traces (project, hour, id_hash, trace_id) and of spans
 -- (project, start hour, trace_id, ...).
 SELECT DISTINCT s.trace_id AS trace_id
 FROM
@@ -26,8 +26,10 @@ FROM
             (
                 SELECT groupUniqArray(trace_id) AS traces
                 FROM response_traces
-                WHERE project = {project:String} AND response_id IN {response_ids:Array(String)}
-                GROUP BY response_id
+                WHERE project = {project:String}
+                    AND hour IN (SELECT toDateTime(arrayJoin({hours:Array(UInt32)}), 'UTC'))
+                    AND id_hash IN (SELECT cityHash64(arrayJoin({response_ids:Array(String)})))
+                GROUP BY id_hash
                 HAVING length(traces) BETWEEN 2 AND {max_traces:UInt32}
             )
         )

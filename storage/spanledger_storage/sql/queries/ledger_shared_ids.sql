@@ -1,10 +1,15 @@
--- Which of these response ids do several traces mention?
--- Parameters: project, response_ids; max_traces: an id in more traces than this is a test double's
---   and ties nothing together.
+-- Which of these response ids do several traces mention in these hours?
+-- Parameters: project; hours (UTC start hours, UNIX seconds) to look in; response_ids.
 -- Result: one row per response id.
--- Relies on the sort key of response_traces (project, response_id, trace_id).
+-- Relies on the sort key of response_traces (project, hour, id_hash, trace_id).
 SELECT response_id
-FROM response_traces
-WHERE project = {project:String} AND response_id IN {response_ids:Array(String)}
-GROUP BY response_id
-HAVING uniqExact(trace_id) BETWEEN 2 AND {max_traces:UInt32}
+FROM (SELECT arrayJoin({response_ids:Array(String)}) AS response_id)
+WHERE cityHash64(response_id) IN (
+    SELECT id_hash
+    FROM response_traces
+    WHERE project = {project:String}
+        AND hour IN (SELECT toDateTime(arrayJoin({hours:Array(UInt32)}), 'UTC'))
+        AND id_hash IN (SELECT cityHash64(arrayJoin({response_ids:Array(String)})))
+    GROUP BY id_hash
+    HAVING min(trace_id) != max(trace_id)
+)
