@@ -5,12 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from spanledger_storage.linear_regex import LinearRegex
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 """Names of projects."""
 DEFAULT_PROJECT = "default"
+_MOST_RULES = 100
+_MOST_DAYS = 36_500  # a century: later dates are beyond what the store can hold
+KeyGlob = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 class _Model(BaseModel):
@@ -42,13 +48,19 @@ class Pattern(_Model):
     @field_validator("regex")
     @classmethod
     def _compiles(cls, regex: str) -> str:
-        try:
-            compiled = re.compile(regex)
-        except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from None
-        if compiled.match(""):
+        if LinearRegex(regex).is_all_of(b""):
             raise ValueError("it matches the empty text, so it would match everywhere")
         return regex
+
+    @model_validator(mode="after")
+    def _ends(self) -> Pattern:
+        placeholders = (f"[{name}]".encode() for name in (self.name, *Preset, "removed"))
+        if any(map(LinearRegex(self.regex).is_in, placeholders)):
+            raise ValueError(
+                "it matches what replaces a text, for example [email]; be more exact, so that "
+                "telemetry sent twice stays the same"
+            )
+        return self
 
 
 class Privacy(_Model):
@@ -65,10 +77,19 @@ class Privacy(_Model):
 
     content: Content = Content.FULL
     content_sample_rate: float = Field(default=1.0, ge=0, le=1)
-    drop_keys: tuple[str, ...] = ()
-    hash_keys: tuple[str, ...] = ()
+    drop_keys: tuple[KeyGlob, ...] = Field(default=(), max_length=_MOST_RULES)
+    hash_keys: tuple[KeyGlob, ...] = Field(default=(), max_length=_MOST_RULES)
     presets: tuple[Preset, ...] = ()
-    patterns: tuple[Pattern, ...] = ()
+    patterns: tuple[Pattern, ...] = Field(default=(), max_length=_MOST_RULES)
+
+    @property
+    def is_inactive(self) -> bool:
+        """Whether everything is kept as it comes."""
+        return (
+            self.content is Content.FULL
+            and self.content_sample_rate >= 1
+            and not (self.drop_keys or self.hash_keys or self.presets or self.patterns)
+        )
 
 
 class Limits(_Model):
@@ -88,10 +109,10 @@ class Retention(_Model):
         ledger_days: ledger entries and usage: what bills are compared with.
     """
 
-    content_days: int | None = Field(default=None, gt=0)
-    spans_days: int | None = Field(default=None, gt=0)
-    metrics_days: int | None = Field(default=None, gt=0)
-    ledger_days: int | None = Field(default=None, gt=0)
+    content_days: int | None = Field(default=None, gt=0, le=_MOST_DAYS)
+    spans_days: int | None = Field(default=None, gt=0, le=_MOST_DAYS)
+    metrics_days: int | None = Field(default=None, gt=0, le=_MOST_DAYS)
+    ledger_days: int | None = Field(default=None, gt=0, le=_MOST_DAYS)
 
 
 class ProjectSettings(_Model):

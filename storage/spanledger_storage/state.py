@@ -128,7 +128,7 @@ class Watermarks:
     def set(self, job: str, position: int) -> None:
         """Store the position."""
         with self._engine.begin() as connection:
-            _upsert(connection, watermarks, {"job": job}, {"position": position})
+            upsert(connection, watermarks, {"job": job}, {"position": position})
 
 
 class Heartbeats:
@@ -141,7 +141,7 @@ class Heartbeats:
         """Record that a process lives, and forget those silent for a day."""
         with self._engine.begin() as connection:
             key = {"role": role, "instance": instance}
-            _upsert(connection, heartbeats, key, {"beat_at_ns": now_ns})
+            upsert(connection, heartbeats, key, {"beat_at_ns": now_ns})
             stale = now_ns - 86_400 * 10**9
             connection.execute(sa.delete(heartbeats).where(heartbeats.c.beat_at_ns < stale))
 
@@ -154,12 +154,13 @@ class Heartbeats:
             return beat_at_ns
 
 
-def _upsert(
+def upsert(
     connection: sa.Connection,
     table: sa.Table,
     key: Mapping[str, object],
     values: Mapping[str, object],
 ) -> None:
+    """Set ``values`` in the row of a key, making the row where there is none."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     connection.execute(
         dialect.insert(table)

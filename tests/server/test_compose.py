@@ -26,13 +26,14 @@ COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text()
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 LONG_RUNNING = sorted(set(SERVICES) - {"migrate"})
-OURS = ("migrate", "collector", "worker", "dashboard")
+OURS = ("migrate", "collector", "worker", "dashboard", "api")
 PASSWORDS = {
     "CLICKHOUSE_PASSWORD",
     "CLICKHOUSE_READER_PASSWORD",
     "POSTGRES_PASSWORD",
     "POSTGRES_READER_PASSWORD",
 }
+SECRETS = PASSWORDS | {"INGEST_KEY"}
 VARIABLE = re.compile(r"\$\{(\w+)(:[-?])([^}]*)\}")
 
 
@@ -62,19 +63,34 @@ def test_every_variable_is_in_the_example_with_the_same_default() -> None:
     assert plain.count("$") == len(VARIABLE.findall(COMPOSE_TEXT))
     assert {name for name, _, _ in used} == set(example())
     for name, kind, rest in used:
-        assert kind == (":?" if name in PASSWORDS else ":-")
-        assert name in PASSWORDS or rest == example()[name]
+        assert kind == (":?" if name in SECRETS else ":-")
+        assert name in SECRETS or rest == example()[name]
 
 
 def test_no_password_is_given_anywhere() -> None:
-    assert all(example()[name] == "" for name in PASSWORDS)
+    assert all(example()[name] == "" for name in SECRETS)
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
-            if "PASSWORD" in name:
+            if "PASSWORD" in name or name.endswith("_KEY"):
                 assert VARIABLE.fullmatch(value)
             if "://" in value and "@" in value:
                 assert re.search(r"://\w+:\$\{\w+:\?[^}]+\}@", value)
     assert not re.search(r"<password>|password_sha|:latest", COMPOSE_TEXT + DOCKERFILE)
+
+
+@pytest.mark.parametrize("service", ["collector", "api"])
+def test_what_is_published_asks_for_keys(service: str) -> None:
+    command, options = command_of(service)
+    assert options["--auth"] == "keys"
+    assert "--auth" in defaults(command)
+    environment = SERVICES[service]["environment"]
+    assert "SPANLEDGER_STATE_URL" in environment
+    assert ("SPANLEDGER_INGEST_KEY" in environment) == (service == "collector")
+
+
+def test_the_dashboard_asks_nobody_and_is_published_on_this_machine_alone() -> None:
+    [port] = SERVICES["dashboard"]["ports"]
+    assert port.startswith("127.0.0.1:")
 
 
 def test_images_are_pinned() -> None:

@@ -11,6 +11,15 @@ import uvicorn
 from fastapi import FastAPI
 
 from spanledger import __version__
+from spanledger_collector.keys import KeyRing
+from spanledger_collector.tls import TlsFiles, UvicornTls
+from spanledger_server.api.access import (
+    DESCRIBED_KEYS,
+    DOCS_PATH,
+    HEALTH_PATH,
+    OPENAPI_PATH,
+    KeyGuard,
+)
 from spanledger_server.api.models import Health
 from spanledger_server.api.problems import explain_errors
 from spanledger_server.api.quality import quality_router
@@ -40,8 +49,13 @@ class _LazyStore:
                 self._store = None
 
 
-def create_app(settings: StoreSettings) -> FastAPI:
-    """Return the application; it reads the store of ``settings``, best as a read-only user."""
+def create_app(settings: StoreSettings, ring: KeyRing | None = None) -> FastAPI:
+    """Return the application.
+
+    Args:
+        settings: the store to read, best as a read-only user.
+        ring: the keys that are asked for; None: nobody is asked.
+    """
     store = _LazyStore(settings)
 
     @asynccontextmanager
@@ -53,14 +67,15 @@ def create_app(settings: StoreSettings) -> FastAPI:
         title="Spanledger",
         version=__version__,
         summary="What LLM agents did and what it cost. Dollars are decimal strings.",
-        docs_url="/api/docs",
+        docs_url=DOCS_PATH,
         redoc_url=None,
-        openapi_url="/api/openapi.json",
+        openapi_url=OPENAPI_PATH,
         lifespan=lifespan,
     )
     explain_errors(app)
-    app.include_router(quality_router(store))
-    app.get("/healthz", tags=["process"])(_healthz)
+    app.include_router(quality_router(store), dependencies=DESCRIBED_KEYS)
+    app.add_middleware(KeyGuard, ring=ring)
+    app.get(HEALTH_PATH, tags=["process"])(_healthz)
     return app
 
 
@@ -69,10 +84,21 @@ def _healthz() -> Health:
     return Health()
 
 
-def serve(settings: StoreSettings, host: str, port: int) -> None:
+def serve(
+    settings: StoreSettings,
+    host: str,
+    port: int,
+    ring: KeyRing | None = None,
+    tls: TlsFiles | None = None,
+) -> None:
     """Answer until SIGTERM or SIGINT."""
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
-        create_app(settings), host=host, port=port, log_config=None, access_log=False
+        create_app(settings, ring),
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        **(tls.uvicorn_options() if tls else UvicornTls()),
     )
     uvicorn.Server(config).run()

@@ -10,25 +10,31 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from spanledger_collector.errors import IntakeError
 from spanledger_server.api.models import Problem
 from spanledger_server.errors import UsageError
 from spanledger_storage.errors import ConfigError, StoreError
 
 MEDIA_TYPE = "application/problem+json"
 _log = logging.getLogger(__name__)
+_HEADERS: dict[int, dict[str, str]] = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},  # RFC 9110, section 11.6.1
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "2"},
+}
 
 
 def problem(status: int, detail: str) -> JSONResponse:
     """Return an answer that tells what is wrong."""
     title = HTTPStatus(status).phrase
     body = Problem(title=title, status=status, detail=detail)
-    headers = {"Retry-After": "2"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    headers = _HEADERS.get(status)
     return JSONResponse(body.model_dump(), status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def explain_errors(app: FastAPI) -> None:
     """Make an application answer its errors as problems."""
     app.add_exception_handler(UsageError, _usage)
+    app.add_exception_handler(IntakeError, _refused)
     app.add_exception_handler(StoreError, _store)
     app.add_exception_handler(ConfigError, _store)
     app.add_exception_handler(RequestValidationError, _validation)
@@ -38,6 +44,11 @@ def explain_errors(app: FastAPI) -> None:
 
 def _usage(_request: Request, error: Exception) -> JSONResponse:
     return problem(422, str(error))
+
+
+def _refused(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, IntakeError)
+    return problem(error.http_status, str(error))
 
 
 def _store(_request: Request, error: Exception) -> JSONResponse:

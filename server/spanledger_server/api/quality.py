@@ -9,13 +9,13 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query
 
 from spanledger_analytics.data_quality import CHECKS, report
+from spanledger_server.api.access import ProjectName
 from spanledger_server.api.models import CheckReport, Problem, Report
 from spanledger_server.periods import parse_period
 from spanledger_storage.store import Store
 
 _GROUPS = 20
 
-Project = Annotated[str, Query(max_length=256, description="The project.")]
 From = Annotated[
     str,
     Query(
@@ -39,18 +39,18 @@ def quality_router(store: Callable[[], Store]) -> APIRouter:
     router = APIRouter(
         prefix="/api/v1",
         tags=["data quality"],
-        responses={code: {"model": Problem} for code in (404, 422, 500, 503)},
+        responses={code: {"model": Problem} for code in (401, 403, 404, 422, 500, 503)},
     )
 
     @router.get("/data-quality")
-    def data_quality(project: Project = "default", start: From = "", end: To = "") -> Report:
+    def data_quality(project: ProjectName, start: From = "", end: To = "") -> Report:
         """What keeps the numbers of a period from being complete, the worst first."""
         period = parse_period(start, end, int(time.time()))
         return Report.of(report(store(), project, period), _GROUPS)
 
     @router.get("/data-quality/{check}")
     def data_quality_check(
-        check: str, project: Project = "default", start: From = "", end: To = ""
+        check: str, project: ProjectName, start: From = "", end: To = ""
     ) -> CheckReport:
         """What one check found, with every group."""
         if check not in CHECKS:

@@ -1,0 +1,80 @@
+"""Who may read what: everything but the health and the description is closed where keys are used.
+
+A key with the scope read sees its own project, one with the scope admin all of them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Query, Request, Security
+from fastapi.security import APIKeyHeader, HTTPBearer
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from spanledger_collector.errors import IntakeError, PermissionDenied
+from spanledger_collector.keys import Grant, KeyRing
+from spanledger_server.api.problems import problem
+from spanledger_storage.api_keys import Scope as KeyScope
+from spanledger_storage.project_settings import DEFAULT_PROJECT
+
+DOCS_PATH = "/api/docs"
+OPENAPI_PATH = "/api/openapi.json"
+HEALTH_PATH = "/healthz"
+OPEN_PATHS = frozenset({DOCS_PATH, OPENAPI_PATH, HEALTH_PATH})
+
+
+class KeyGuard:
+    """Middleware: asks for a key on every path that is not open, also on those added later.
+
+    Leaves the key's grant in ``request.state.grant``; None where no keys are used.
+    """
+
+    def __init__(self, app: ASGIApp, ring: KeyRing | None) -> None:
+        self._app = app
+        self._ring = ring
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        grant: Grant | None = None
+        if self._ring and scope["path"] not in OPEN_PATHS:
+            try:
+                grant = self._ring.authenticate(Headers(scope=scope))
+                grant.require(KeyScope.READ, KeyScope.ADMIN)
+            except IntakeError as error:
+                await problem(error.http_status, str(error))(scope, receive, send)
+                return
+        scope.setdefault("state", {})["grant"] = grant
+        await self._app(scope, receive, send)
+
+
+def _allowed_project(
+    request: Request,
+    project: Annotated[
+        str | None,
+        Query(max_length=256, description="The project; default: the key's own, else `default`."),
+    ] = None,
+) -> str:
+    """Return the project a request asks for; raises PermissionDenied when it is another's."""
+    grant: Grant | None = request.state.grant
+    if grant is None:
+        return project or DEFAULT_PROJECT
+    own = grant.project.name
+    if project and project != own and KeyScope.ADMIN not in grant.scopes:
+        raise PermissionDenied(
+            f"Key {grant.key_id} reads project {own} alone: ask for it, or make a key with "
+            "`spanledger keys create --scope admin`."
+        )
+    return project or own
+
+
+DESCRIBED_KEYS = [
+    Security(HTTPBearer(auto_error=False)),
+    Security(APIKeyHeader(name="x-api-key", auto_error=False)),
+]
+"""Dependencies that tell the description how a key is sent; they refuse nothing themselves."""
+ProjectName = Annotated[str, Depends(_allowed_project)]
+"""Parameter of every endpoint that answers about a project."""

@@ -1,0 +1,91 @@
+"""How much a project may send, on a clock of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from spanledger_collector.errors import RateLimited
+from spanledger_collector.rate_limit import RateLimits
+from spanledger_storage.project_settings import Limits, Project, ProjectSettings
+
+
+class Clock:
+    now_ns = 5
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+    def tick(self, seconds: float) -> None:
+        self.now_ns += int(seconds * 10**9)
+
+
+def limited(items: int | None = None, size: int | None = None, name: str = "shop") -> Project:
+    return Project(name, ProjectSettings(limits=Limits(items_per_s=items, bytes_per_s=size)))
+
+
+def takes(limits: RateLimits, project: Project, items: int, size: int = 0) -> bool:
+    try:
+        limits.take(project, items, size)
+    except RateLimited:
+        return False
+    return True
+
+
+def test_a_limit_is_exact_after_a_burst_of_two_seconds() -> None:
+    clock = Clock()
+    limits, project = RateLimits(clock), limited(items=3)
+    assert [takes(limits, project, 1) for _ in range(7)] == [True] * 6 + [False]
+    clock.tick(1 / 3)
+    assert not takes(limits, project, 1)  # a third of a second in nanoseconds is a bit short
+    clock.now_ns += 1
+    assert [takes(limits, project, 1) for _ in range(2)] == [True, False]
+    for _ in range(1_000):  # and stays so for ever: no rounding adds up
+        clock.tick(1)
+        assert [takes(limits, project, 1) for _ in range(4)] == [True] * 3 + [False]
+    clock.tick(3_600)
+    assert [takes(limits, project, 1) for _ in range(7)] == [True] * 6 + [False]
+
+
+def test_a_request_beyond_the_burst_passes_once_the_bucket_is_full() -> None:
+    clock = Clock()
+    limits, project = RateLimits(clock), limited(items=10)
+    assert takes(limits, project, 100)  # 80 more than there were
+    clock.tick(7.9)
+    assert not takes(limits, project, 1)
+    clock.tick(0.2)
+    assert takes(limits, project, 1)
+    clock.tick(1.9)
+    assert not takes(limits, project, 1_000)
+    clock.tick(0.1)
+    assert takes(limits, project, 1_000)
+
+
+def test_a_refused_request_counts_against_neither_limit() -> None:
+    clock = Clock()
+    limits, project = RateLimits(clock), limited(items=10, size=100)
+    assert takes(limits, project, 1, 200)
+    assert not takes(limits, project, 19, 1)  # for its bytes
+    clock.tick(0.01)
+    assert takes(limits, project, 19, 1)  # so the items are still there
+    assert not takes(limits, project, 1, 1)
+
+
+def test_projects_have_limits_of_their_own_and_none_is_none() -> None:
+    limits = RateLimits(Clock())
+    assert takes(limits, limited(items=1), 2)
+    assert not takes(limits, limited(items=1), 1)
+    assert takes(limits, limited(items=1, name="other"), 2)
+    assert all(takes(limits, limited(), 10**9, 10**12) for _ in range(3))
+    with pytest.raises(RateLimited, match="shop may send 1 items per second") as refused:
+        limits.take(limited(items=1), 1, 1)
+    assert refused.value.retry_after_s == 1
+
+
+def test_a_limit_that_changes_holds_at_once() -> None:
+    clock = Clock()
+    limits = RateLimits(clock)
+    assert takes(limits, limited(items=1_000), 1)
+    assert takes(limits, limited(items=1), 3)  # the bucket is full: it holds two
+    assert not takes(limits, limited(items=1), 1)
+    clock.tick(1)
+    assert [takes(limits, limited(items=1_000), n) for n in (999, 1)] == [True, False]
