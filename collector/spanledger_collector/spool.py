@@ -3,128 +3,89 @@
 A SQLite file in WAL mode with ``synchronous=FULL``. One thread writes; everything that waits is
 committed together (group commit), and only then are the clients answered. Batches are frozen
 before they are inserted: a retry after a crash sends the same rows under the same token, and the
-store drops what it already has.
+store drops what it already has. A file that turns out damaged, at the start or later, is set aside
+and its requests are salvaged into a fresh one with an identity of its own.
 """
 
 from __future__ import annotations
 
-import queue
+import logging
 import sqlite3
 import threading
-import uuid
+import time
 import zlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
 
-from spanledger_collector.errors import CollectorError, Unavailable
+from spanledger_collector import salvage, spool_file
+from spanledger_collector.batches import Batch, SpoolDepth, SpooledRequest
+from spanledger_collector.dead_letters import DeadLetter
+from spanledger_collector.errors import Unavailable
 from spanledger_collector.signals import Signal
+from spanledger_collector.spool_budget import DiskBudget
+from spanledger_collector.spool_file import (
+    DAMAGED_BODY,
+    INSERT_REQUEST,
+    ROW_COLUMNS,
+    SIZES,
+    SpoolError,
+    SpoolRow,
+    is_damage,
+    oldest_ns,
+)
+from spanledger_collector.spool_writer import SpoolWriter
+from spanledger_collector.telemetry import Telemetry
 
-T = TypeVar("T")
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (spool_id TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS requests (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    project TEXT NOT NULL,
-    received_ns INTEGER NOT NULL,
-    spans INTEGER NOT NULL,
-    crc32 INTEGER NOT NULL,
-    body BLOB NOT NULL,
-    signal TEXT NOT NULL DEFAULT 'traces'
-);
-CREATE TABLE IF NOT EXISTS batches (
-    batch_id INTEGER PRIMARY KEY AUTOINCREMENT,
-    first_seq INTEGER NOT NULL,
-    last_seq INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS dead_letters (
-    seq INTEGER PRIMARY KEY,
-    project TEXT NOT NULL,
-    received_ns INTEGER NOT NULL,
-    spans INTEGER NOT NULL,
-    crc32 INTEGER NOT NULL,
-    body BLOB NOT NULL,
-    reason TEXT NOT NULL,
-    signal TEXT NOT NULL DEFAULT 'traces'
-);
-"""
-_COLUMNS = "seq, project, received_ns, spans, crc32, body, signal"
-_DAMAGED = "the stored bytes do not match their checksum: the disk or the file is damaged"
-_GROUP_REQUESTS = 256
-_GROUP_BYTES = 8 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class SpooledRequest:
-    """One accepted request: ``body`` is the export request of its signal in protobuf.
-
-    ``items`` counts its spans, log records or data points.
-    """
-
-    seq: int
-    project: str
-    received_ns: int
-    items: int
-    body: bytes
-    signal: Signal
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """A frozen run of requests; ``flush_id`` names it for ever and everywhere."""
-
-    batch_id: int
-    flush_id: str
-    requests: tuple[SpooledRequest, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SpoolDepth:
-    """What waits in the spool now."""
-
-    requests: int
-    items: int
-    bytes: int
-    dead_letters: int
-
-
-class SpoolError(CollectorError):
-    """The spool cannot be opened."""
-
-
-@dataclass(slots=True)
-class _Work:
-    run: Callable[[sqlite3.Connection], object]
-    size: int
-    done: Future[object]
+log = logging.getLogger(__name__)
 
 
 class Spool:
-    """Durable queue of requests. Thread-safe."""
+    """Durable queue of requests. Thread-safe.
 
-    def __init__(self, path: Path, *, max_bytes: int, max_waiting_bytes: int = 256 << 20) -> None:
+    Figures and batches change in the writing thread alone, with each commit. ``generation`` counts
+    the times that the file was exchanged for a mended one: what was read before is not valid after.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        max_bytes: int,
+        max_waiting_bytes: int = 256 << 20,
+        telemetry: Telemetry | None = None,
+    ) -> None:
         self._path = path
-        self._max_bytes = max_bytes
         self._max_waiting_bytes = max_waiting_bytes
+        self._telemetry = telemetry or Telemetry()
+        self._admitting = threading.Lock()  # guards the bytes that wait to be written
         self._waiting_bytes = 0
-        self._stored_bytes = 0
-        self._lock = threading.Lock()
-        self._work: queue.Queue[_Work | None] = queue.Queue()
+        self._reading = threading.Lock()  # guards the reading connection and its generation
+        self._generation = 0
+        self._taking = threading.Lock()  # one batch is taken at a time
         self._arrived = threading.Event()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._read = self._open()
-        self.spool_id = self._identity()
-        self._stored_bytes = self.depth().bytes
-        self._taking = threading.Lock()
-        self._unfinished = deque(
-            self._query("SELECT batch_id, first_seq, last_seq FROM batches ORDER BY batch_id")
-        )
-        self._thread = threading.Thread(target=self._write_loop, name="spool", daemon=True)
-        self._thread.start()
+        self._depth = SpoolDepth()
+        self._oldest_ns: int | None = None
+        self._frozen_to = 0
+        self._unfinished: deque[tuple[int, int, int]] = deque()
+        self._is_set_aside = False
+        self._lock_file = spool_file.lock(path)
+        self.budget = DiskBudget(path.parent, max_bytes)
+        try:
+            connection = self._open()
+        except BaseException as error:
+            self._lock_file.close()
+            if not isinstance(error, sqlite3.Error | OSError):
+                raise
+            raise SpoolError(
+                f"The spool {path} cannot be opened: {error}. Check that its directory is writable "
+                "and its disk has room; nothing was deleted."
+            ) from error
+        self._writer = SpoolWriter(connection, self._mend)
+
+    # Requests come in
 
     def append(
         self,
@@ -133,243 +94,305 @@ class Spool:
         items: int,
         received_ns: int,
         signal: Signal = Signal.TRACES,
-    ) -> Future[object]:
+    ) -> Future[None]:
         """Queue a request; the future completes once it is on disk.
 
         Raises:
-            Unavailable: memory or disk budget is used up; the client shall send again.
+            Unavailable: memory, disk budget or disk is used up; the client shall send again.
+            RequestTooLarge: more than the whole disk budget.
         """
-        with self._lock:
-            if self._waiting_bytes + len(body) > self._max_waiting_bytes:
+        size = len(body)
+        if not self._writer.is_whole:
+            raise Unavailable("The spool is being mended; send again.")
+        with self._admitting:
+            waiting = self._waiting_bytes
+            if waiting + size > self._max_waiting_bytes:
                 raise Unavailable("Too many bytes wait to be written; send again.")
-            if self._stored_bytes + self._waiting_bytes + len(body) > self._max_bytes:
-                raise Unavailable("The spool is full: the store does not keep up; send again.")
-            self._waiting_bytes += len(body)
+            self.budget.admit(size, self._depth.disk_bytes + waiting, waiting)
+            self._waiting_bytes += size
         row = (project, received_ns, items, zlib.crc32(body), body, signal)
 
         def insert(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "INSERT INTO requests (project, received_ns, spans, crc32, body, signal)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                row,
-            )
+            connection.execute(INSERT_REQUEST, row)
 
-        done = self._submit(insert, len(body))
-        done.add_done_callback(lambda f: self._account(len(body), stored=f.exception() is None))
+        def count(_result: None) -> None:
+            if not self._depth.requests:
+                self._oldest_ns = received_ns
+            self._depth = self._depth.plus(SpoolDepth(1, items, size, 0, 0, 1, items, size))
+            self._arrived.set()
+
+        done = self._writer.submit(insert, count, size=size)
+        done.add_done_callback(lambda _: self._written(size))
         return done
 
+    def _written(self, size: int) -> None:
+        with self._admitting:
+            self._waiting_bytes -= size
+
+    # Batches go out
+
     def wait(self, timeout_s: float) -> bool:
-        """Wait until a request arrived since the last call; return whether one did."""
-        arrived = self._arrived.wait(timeout_s)
+        """Wait until a request is there that is in no batch; return whether one is."""
         self._arrived.clear()
-        return arrived
+        if not self._depth.unfrozen_requests:
+            self._arrived.wait(timeout_s)
+        return self._depth.unfrozen_requests > 0
+
+    def holds(self, items: int, size: int) -> bool:
+        """Return whether a batch of so many items or bytes waits."""
+        depth = self._depth
+        is_full = depth.unfrozen_items >= items or depth.unfrozen_bytes >= size
+        return is_full or bool(self._unfinished)
 
     def take(self, max_items: int, max_bytes: int) -> Batch | None:
         """Return the next batch to store, None when nothing waits.
 
         Batches that a previous run froze and did not finish come first, as they were.
+
+        Raises:
+            Unavailable: the spool cannot be written now, or was mended meanwhile.
+            sqlite3.Error: the spool cannot be read now.
         """
         with self._taking:
-            if self._unfinished:
-                return self._batch(*self._unfinished.popleft())
-            return self._freeze(max_items, max_bytes)
+            generation, frozen = self._generation, self._unfinished
+            if not frozen:
+                self._freeze(max_items, max_bytes, generation)
+            if not frozen:
+                return None
+            batch = self._batch(*frozen[0], generation)
+            frozen.popleft()  # not before: it must come again if it could not be read
+            return batch
 
-    def _freeze(self, max_items: int, max_bytes: int) -> Batch | None:
-        [(after,)] = self._query("SELECT coalesce(max(last_seq), 0) FROM batches")
-        rows = self._query(
-            "SELECT seq, spans, length(body) FROM requests WHERE seq > ? ORDER BY seq LIMIT 10000",
-            (after,),
-        )
-        last, items, size = 0, 0, 0
-        for seq, row_items, row_bytes in rows:
-            if last and (items + row_items > max_items or size + row_bytes > max_bytes):
-                break
-            last, items, size = seq, items + row_items, size + row_bytes
+    def _freeze(self, max_items: int, max_bytes: int, generation: int) -> None:
+        """Put what waits, up to a full batch, into a batch."""
+        first, last, count, items, size = 0, 0, 0, 0, 0
+        with self._reader(generation) as read:
+            rows = read.execute(
+                f"SELECT seq, {SIZES} FROM requests WHERE seq > ? ORDER BY seq",
+                (self._frozen_to,),
+            )
+            for seq, row_items, row_bytes in rows:  # ends where the batch is full
+                if last and (items + row_items > max_items or size + row_bytes > max_bytes):
+                    break
+                first, last, count = first or seq, seq, count + 1
+                items, size = items + row_items, size + row_bytes
+            rows.close()
         if not last:
-            return None
-        [batch_id] = self._insert_batches([(rows[0][0], last)])
-        return self._batch(batch_id, rows[0][0], last)
+            return
+        frozen = self._unfinished
+
+        def insert(connection: sqlite3.Connection) -> int:
+            self._require(generation)
+            return spool_file.insert_batch(connection, first, last)
+
+        def note(batch_id: int) -> None:
+            frozen.append((batch_id, first, last))
+            self._frozen_to = last
+            self._depth = self._depth.plus(SpoolDepth(0, 0, 0, 0, 0, -count, -items, -size))
+
+        self._writer.submit(insert, note).result()
+
+    def _batch(self, batch_id: int, first: int, last: int, generation: int) -> Batch:
+        """Return a frozen batch; rows that are damaged become dead letters."""
+        with self._reader(generation) as read:
+            found = read.execute(
+                f"SELECT {ROW_COLUMNS} FROM requests WHERE seq BETWEEN ? AND ? ORDER BY seq",
+                (first, last),
+            ).fetchall()
+            flush_id, damage = self._flush_id(batch_id), self._flush_id(0)
+        requests: list[SpooledRequest] = []
+        for row in map(SpoolRow.of, found):
+            project, received_ns, items, _, body, signal = row.values()
+            request = SpooledRequest(row.seq, project, received_ns, items, body, signal)
+            if row.is_whole():
+                requests.append(request)
+            else:
+                self._telemetry.damaged_requests.inc()
+                self.bury(Batch(0, damage, (request,)), DAMAGED_BODY)
+        return Batch(batch_id, flush_id, tuple(requests))
+
+    # What becomes of batches
 
     def split(self, batch: Batch) -> list[Batch]:
         """Replace a batch by its two halves, each with an identity of its own."""
         middle = len(batch.requests) // 2
         halves = [batch.requests[:middle], batch.requests[middle:]]
-        ids = self._insert_batches([(h[0].seq, h[-1].seq) for h in halves], batch.batch_id)
-        return [
-            Batch(batch_id, self._flush_id(batch_id), half)
-            for batch_id, half in zip(ids, halves, strict=True)
-        ]
+
+        def insert(connection: sqlite3.Connection) -> list[Batch]:
+            if not self._is_ours(batch):
+                return []
+            spool_file.delete_batch(connection, batch.batch_id)
+            ids = [spool_file.insert_batch(connection, h[0].seq, h[-1].seq) for h in halves]
+            pairs = zip(ids, halves, strict=True)
+            return [Batch(batch_id, self._flush_id(batch_id), half) for batch_id, half in pairs]
+
+        return self._writer.submit(insert).result()
 
     def finish(self, batch: Batch) -> None:
         """Forget a batch: it is stored."""
 
-        def delete(connection: sqlite3.Connection) -> None:
-            span = (batch.requests[0].seq, batch.requests[-1].seq) if batch.requests else (0, 0)
-            connection.execute("DELETE FROM requests WHERE seq BETWEEN ? AND ?", span)
+        def delete(connection: sqlite3.Connection) -> int | None:
+            if batch.requests:
+                ends = (batch.requests[0].seq, batch.requests[-1].seq)
+                connection.execute("DELETE FROM requests WHERE seq BETWEEN ? AND ?", ends)
+            spool_file.delete_batch(connection, batch.batch_id)
+            return oldest_ns(connection)
 
         self._end(batch, delete)
 
     def bury(self, batch: Batch, reason: str) -> None:
         """Set a batch aside that can never be stored; its bytes stay, with the reason."""
-        self._end(batch, _burial([r.seq for r in batch.requests], reason))
+
+        def move(connection: sqlite3.Connection) -> int | None:
+            for request in batch.requests:
+                spool_file.bury(connection, request.seq, reason)
+            spool_file.delete_batch(connection, batch.batch_id)
+            return oldest_ns(connection)
+
+        self._end(batch, move, letters=len(batch.requests))
+        for request in batch.requests:
+            self._telemetry.dead_letters.labels(request.signal).inc()
+
+    def _end(
+        self, batch: Batch, run: Callable[[sqlite3.Connection], int | None], letters: int = 0
+    ) -> None:
+        """Run what ends a batch, unless the file was exchanged: then its requests come again."""
+        count, items, size = len(batch.requests), batch.items, batch.size_bytes
+
+        def guarded(connection: sqlite3.Connection) -> tuple[bool, int | None]:
+            return (True, run(connection)) if self._is_ours(batch) else (False, None)
+
+        def note(result: tuple[bool, int | None]) -> None:
+            if result[0]:
+                self._oldest_ns = result[1]
+                kept = SpoolDepth(dead_letters=letters, dead_bytes=size if letters else 0)
+                self._depth = self._depth.minus(count, items, size).plus(kept)
+
+        self._writer.submit(guarded, note).result()
+
+    # Dead letters, until the store has them
+
+    def letters(self, most: int, max_bytes: int) -> list[DeadLetter]:
+        """Return the oldest dead letters, at least one if there are any, without removing them."""
+        found: list[DeadLetter] = []
+        with self._reader(self._generation) as read:
+            rows = read.execute(
+                f"SELECT {ROW_COLUMNS}, reason FROM dead_letters ORDER BY seq LIMIT ?", (most,)
+            )
+            for values in rows:
+                row = SpoolRow.of(values)
+                project, received_ns, items, _, body, signal = row.values()
+                if found and len(body) > max_bytes:
+                    break
+                max_bytes -= len(body)
+                found.append(
+                    DeadLetter.of(
+                        project, signal, received_ns, items, body, row.reason,
+                        spool_id=self.spool_id, seq=row.seq,
+                    )
+                )  # fmt: skip
+            rows.close()
+        return found
+
+    def forget(self, letters: Sequence[DeadLetter]) -> None:
+        """Remove dead letters: the store has them."""
+
+        def delete(connection: sqlite3.Connection) -> list[DeadLetter]:
+            ours = [letter for letter in letters if letter.spool_id == self.spool_id]
+            seqs = [(letter.seq,) for letter in ours]
+            connection.executemany("DELETE FROM dead_letters WHERE seq = ?", seqs)
+            return ours
+
+        def count(gone: list[DeadLetter]) -> None:
+            size = sum(letter.size_bytes for letter in gone)
+            self._depth = self._depth.plus(SpoolDepth(0, 0, 0, -len(gone), -size))
+
+        self._writer.submit(delete, count).result()
 
     def depth(self) -> SpoolDepth:
-        """Return what waits now."""
-        [(requests, items, size)] = self._query(
-            "SELECT count(*), coalesce(sum(spans), 0), coalesce(sum(length(body)), 0) FROM requests"
-        )
-        [(dead,)] = self._query("SELECT count(*) FROM dead_letters")
-        return SpoolDepth(requests, items, size, dead)
+        """Return what waits now, without asking the file."""
+        return self._depth
+
+    def oldest_age_s(self, now_ns: int) -> float:
+        """Return how long the oldest request has waited, in seconds; 0 when none waits."""
+        oldest = self._oldest_ns
+        return 0.0 if oldest is None else max(0.0, (now_ns - oldest) / 1e9)
 
     def close(self) -> None:
         """Write what was queued and close the file."""
-        self._work.put(None)
-        self._thread.join()
-        self._read.close()
+        self._writer.close()
+        with self._reading:
+            self._read.close()
+        self._lock_file.close()
 
     def _open(self) -> sqlite3.Connection:
-        try:
-            connection = sqlite3.connect(
-                self._path, timeout=30, isolation_level=None, check_same_thread=False
+        """Open the file, or a fresh one with what can be salvaged from it; return a connection."""
+        if not salvage.finish_setting_aside(self._path) and (wrong := spool_file.check(self._path)):
+            log.error("the spool file %s is damaged: %s", self._path, wrong)
+            salvage.set_aside(self._path, time.time_ns())
+        for done in salvage.salvage_pending(self._path):
+            self._telemetry.salvaged_requests.inc(done.salvaged)
+            self._telemetry.damaged_requests.inc(done.damaged)
+        writing = spool_file.connect(self._path)
+        self._adopt(spool_file.connect(self._path))
+        return writing
+
+    def _adopt(self, read: sqlite3.Connection) -> None:
+        """Read from this file from now on."""
+        with self._reading:
+            self._generation += 1
+            self._read = read
+            self.spool_id = str(read.execute("SELECT spool_id FROM meta").fetchone()[0])
+            self._unfinished = deque(
+                read.execute("SELECT batch_id, first_seq, last_seq FROM batches ORDER BY batch_id")
             )
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("PRAGMA wal_autocheckpoint=4000")
-            connection.executescript(_SCHEMA)
-            _add_signals(connection)
-        except sqlite3.Error as error:
-            raise SpoolError(
-                f"The spool {self._path} cannot be opened: {error}. Check that the directory is "
-                "writable; if the file is damaged move it away, nothing deletes it."
-            ) from error
+            self._frozen_to = max((last for _, _, last in self._unfinished), default=0)
+            self._depth = spool_file.count_waiting(read, self._frozen_to)
+            self._oldest_ns = oldest_ns(read)
+        self._arrived.set()
+
+    def _mend(self) -> sqlite3.Connection:
+        """Set a file aside that turned out damaged, and go on with a fresh one."""
+        with self._reading:
+            self._generation += 1
+            self._read.close()
+        if not self._is_set_aside:
+            log.error("the spool file %s is damaged: it is set aside", self._path)
+            if not salvage.finish_setting_aside(self._path):
+                salvage.set_aside(self._path, time.time_ns())
+            self._is_set_aside = True
+        connection = self._open()
+        self._is_set_aside = False
         return connection
 
-    def _identity(self) -> str:
-        self._read.execute(
-            "INSERT INTO meta SELECT ? WHERE NOT EXISTS (SELECT 1 FROM meta)", (uuid.uuid4().hex,)
-        )
-        return str(self._read.execute("SELECT spool_id FROM meta").fetchone()[0])
+    @contextmanager
+    def _reader(self, generation: int) -> Generator[sqlite3.Connection, None, None]:
+        """Give the reading connection to one thread; the writer learns of damage it finds."""
+        with self._reading:
+            self._require(generation)
+            try:
+                yield self._read
+            except sqlite3.Error as error:
+                if is_damage(error):
+                    self._writer.submit(self._tell(error, generation))
+                raise
+
+    def _tell(self, error: sqlite3.Error, generation: int) -> Callable[[sqlite3.Connection], None]:
+        """Return work that fails with an error met in reading, unless it was mended since."""
+
+        def run(_connection: sqlite3.Connection) -> None:
+            if generation == self._generation:
+                raise error
+
+        return run
+
+    def _require(self, generation: int) -> None:
+        if generation != self._generation:
+            raise Unavailable("The spool was mended meanwhile; try again.")
+
+    def _is_ours(self, batch: Batch) -> bool:
+        """Return whether a batch is of the present file: only then its numbers mean its rows."""
+        return batch.flush_id == self._flush_id(batch.batch_id)
 
     def _flush_id(self, batch_id: int) -> str:
         return f"{self.spool_id}-{batch_id}"
-
-    def _batch(self, batch_id: int, first_seq: int, last_seq: int) -> Batch:
-        rows = self._query(
-            "SELECT seq, project, received_ns, spans, body, signal, crc32 FROM requests"
-            " WHERE seq BETWEEN ? AND ? ORDER BY seq",
-            (first_seq, last_seq),
-        )
-        requests = [
-            SpooledRequest(seq, project, received_ns, items, body, Signal(signal))
-            for seq, project, received_ns, items, body, signal, crc32 in rows
-            if zlib.crc32(body) == crc32
-        ]
-        if len(requests) < len(rows):
-            kept = {r.seq for r in requests}
-            self._commit(_burial([row[0] for row in rows if row[0] not in kept], _DAMAGED))
-        return Batch(batch_id, self._flush_id(batch_id), tuple(requests))
-
-    def _insert_batches(self, ranges: list[tuple[int, int]], replaces: int = 0) -> list[int]:
-        def insert(connection: sqlite3.Connection) -> list[int]:
-            connection.execute("DELETE FROM batches WHERE batch_id = ?", (replaces,))
-            sql = "INSERT INTO batches (first_seq, last_seq) VALUES (?, ?)"
-            return [int(connection.execute(sql, r).lastrowid or 0) for r in ranges]
-
-        return self._commit(insert)
-
-    def _end(self, batch: Batch, dispose: Callable[[sqlite3.Connection], object]) -> None:
-        def run(connection: sqlite3.Connection) -> None:
-            dispose(connection)
-            connection.execute("DELETE FROM batches WHERE batch_id = ?", (batch.batch_id,))
-
-        self._commit(run)
-        with self._lock:
-            self._stored_bytes -= sum(len(r.body) for r in batch.requests)
-
-    def _account(self, size: int, *, stored: bool) -> None:
-        with self._lock:
-            self._waiting_bytes -= size
-            if stored:
-                self._stored_bytes += size
-        self._arrived.set()
-
-    def _query(self, sql: str, params: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
-        with self._lock:
-            return self._read.execute(sql, params).fetchall()
-
-    def _submit(self, run: Callable[[sqlite3.Connection], object], size: int) -> Future[object]:
-        done: Future[object] = Future()
-        # A client that hangs up cancels what waits for this, but the write goes on.
-        done.set_running_or_notify_cancel()
-        self._work.put(_Work(run, size, done))
-        return done
-
-    def _commit(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        return self._submit(run, 0).result()  # type: ignore[return-value]  # the future of run
-
-    def _write_loop(self) -> None:
-        connection = self._open()
-        while (first := self._work.get()) is not None:
-            group, is_last = self._gather(first)
-            _commit_group(connection, group)
-            if is_last:
-                break
-        connection.close()
-
-    def _gather(self, first: _Work) -> tuple[list[_Work], bool]:
-        """Return the work that waits now, in order, and whether the end of all work came."""
-        group, size = [first], first.size
-        while len(group) < _GROUP_REQUESTS and size < _GROUP_BYTES:
-            try:
-                work = self._work.get_nowait()
-            except queue.Empty:
-                break
-            if work is None:
-                return group, True
-            group.append(work)
-            size += work.size
-        return group, False
-
-
-def _add_signals(connection: sqlite3.Connection) -> None:
-    """Bring a file of a version that knew traces only to the present form."""
-    for table in ("requests", "dead_letters"):
-        columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-        if "signal" not in columns:
-            connection.execute(
-                f"ALTER TABLE {table} ADD COLUMN signal TEXT NOT NULL DEFAULT '{Signal.TRACES}'"
-            )
-
-
-def _burial(seqs: list[int], reason: str) -> Callable[[sqlite3.Connection], object]:
-    """Return the work that moves requests to the dead letters."""
-
-    def move(connection: sqlite3.Connection) -> None:
-        for seq in seqs:
-            connection.execute(
-                f"INSERT INTO dead_letters ({_COLUMNS}, reason)"
-                f" SELECT {_COLUMNS}, ? FROM requests WHERE seq = ?",
-                (reason, seq),
-            )
-            connection.execute("DELETE FROM requests WHERE seq = ?", (seq,))
-
-    return move
-
-
-def _commit_group(connection: sqlite3.Connection, group: list[_Work]) -> None:
-    """Run and commit a group; on failure every waiter learns that nothing was kept."""
-    results: list[object] = []
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        results = [work.run(connection) for work in group]
-        connection.execute("COMMIT")
-    except Exception as error:  # whatever it is, the one writer must live on
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        for work in group:
-            work.done.set_exception(
-                Unavailable(f"The spool could not be written ({error}); send again.")
-            )
-        return
-    for work, result in zip(group, results, strict=True):
-        work.done.set_result(result)

@@ -6,15 +6,21 @@ on is sent again under the same token after the restart.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
+import os
 import signal
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spanledger_collector.columns import without_defaults
+from spanledger_collector.dead_letters import TABLE, DeadLetter, rows_of, token_of
 from spanledger_collector.decode import Body
 from spanledger_collector.decode_batch import decode_batch
 from spanledger_collector.errors import CollectorError
@@ -28,6 +34,9 @@ _TIMES = {"spans": "start_time", "logs": "time", "metric_points": "time"}
 """Tables partitioned by day, and the column of the day."""
 
 
+Tables = Sequence[tuple[str, pa.Table]]
+
+
 @dataclass(frozen=True, slots=True)
 class StoreJob:
     """One frozen batch to store."""
@@ -35,6 +44,26 @@ class StoreJob:
     flush_id: str
     ingested_at_ns: int
     bodies: Sequence[Body]
+
+    def tables(self) -> Tables:
+        """Return the rows of the batch in the order to insert them; raises what decoding does."""
+        return decode_batch(self.bodies, self.flush_id, self.ingested_at_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class LetterJob:
+    """Dead letters to put into the store's table of them."""
+
+    letters: Sequence[DeadLetter]
+
+    @property
+    def flush_id(self) -> str:
+        """Equal for equal letters."""
+        return token_of(self.letters)
+
+    def tables(self) -> Tables:
+        """Return the rows of the letters."""
+        return [(TABLE, rows_of(self.letters))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +79,25 @@ class StoreProcessDied(CollectorError):
 
 
 class StoreProcess:
-    """Handle of one child; use from one thread."""
+    """Handle of one child; use from one thread.
 
-    def __init__(self, settings: StoreSettings) -> None:
+    Args:
+        settings: where rows go.
+        scratch: directory for temporary files, on a disk that is looked after.
+    """
+
+    def __init__(self, settings: StoreSettings, scratch: Path | None = None) -> None:
         # Spawn, not fork: the parent has threads and an event loop.
         context = multiprocessing.get_context("spawn")
         self._pipe, far_end = context.Pipe()
         self._process = context.Process(
-            target=_serve, args=(far_end, settings), name="spanledger-store", daemon=True
+            target=_serve, args=(far_end, settings, scratch), name="spanledger-store", daemon=True
         )
         self._process.start()
         far_end.close()  # or the child's end of the pipe would never see ours close
 
-    def run(self, job: StoreJob) -> StoreOutcome:
-        """Store a batch and return what became of it.
+    def run(self, job: StoreJob | LetterJob) -> StoreOutcome:
+        """Store a batch, or letters, and return what became of it.
 
         Raises:
             StoreProcessDied: the child ended; make a new one.
@@ -85,9 +119,14 @@ class StoreProcess:
             self._process.join()
 
 
-def _serve(pipe: Connection, settings: StoreSettings) -> None:
+def _serve(pipe: Connection, settings: StoreSettings, scratch: Path | None) -> None:
     # Ctrl-C reaches the whole group; the parent decides when we end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Rows in the making are many objects and no cycles: looking for some took a fifth of the time.
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)
+    if scratch is not None:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(scratch)
     store: Store | None = None
     while True:
         try:
@@ -95,7 +134,7 @@ def _serve(pipe: Connection, settings: StoreSettings) -> None:
         except (EOFError, OSError):
             return
         try:
-            tables = decode_batch(job.bodies, job.flush_id, job.ingested_at_ns)
+            tables = job.tables()
         except Exception as error:  # whatever it is, these bytes are at fault: the rest goes on
             pipe.send(StoreOutcome(f"{type(error).__name__}: {error}", permanent=True))
             continue
@@ -110,7 +149,7 @@ def _serve(pipe: Connection, settings: StoreSettings) -> None:
         pipe.send(outcome)
 
 
-def store_rows(store: Store, tables: Sequence[tuple[str, pa.Table]], flush_id: str) -> None:
+def store_rows(store: Store, tables: Tables, flush_id: str) -> None:
     """Insert the rows of a batch, table by table in this order.
 
     Raises:
@@ -122,6 +161,7 @@ def store_rows(store: Store, tables: Sequence[tuple[str, pa.Table]], flush_id: s
             store.insert(table, rows, token=f"{flush_id}/{table}")
             continue
         for number, part in enumerate(parts_of(rows, time)):
+            part = without_defaults(part) if table == "spans" else part
             store.insert(table, part, token=f"{flush_id}/{table}/{number}")
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+import ssl
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from spanledger_server.guard import INGEST_KEY, sender_headers
 from spanledger_server.run_file import RunInfo, running_instance
 from spanledger_server.stores import reader_of
 from spanledger_storage.errors import StorageError
@@ -21,8 +24,14 @@ from spanledger_storage.store import Store
 
 Say = Callable[[str], None]
 _WORKER_SILENT_S = 15
-# The instance is on this machine: never through a proxy of the environment.
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+_TRUSTING = ssl.create_default_context()
+_TRUSTING.check_hostname = False
+_TRUSTING.verify_mode = ssl.CERT_NONE
+# The instance is on this machine: never through a proxy of the environment, and its certificate
+# is made out to another name than loopback's.
+_DIRECT = urllib.request.build_opener(
+    urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=_TRUSTING)
+)
 
 
 def examine(data: Path, timeout_s: float, say: Say) -> bool:
@@ -36,6 +45,8 @@ def examine(data: Path, timeout_s: float, say: Say) -> bool:
     info = running_instance(data)
     say(f"ok    running: process {info.pid}, OTLP {info.otlp_url}, dashboard {info.dashboard_url}")
     is_ready = _check_ready(info, say)
+    _report_damage(data, say)
+    _report_letters(info, data, say)
     trace_id = secrets.token_hex(16)
     sent_at = time.monotonic()
     if not _send(info, trace_id, say):
@@ -56,11 +67,53 @@ def _check_ready(info: RunInfo, say: Say) -> bool:
     return False
 
 
+def _report_damage(data: Path, say: Say) -> None:
+    """Say which spool files were damaged, and what became of their requests."""
+    for name, salvaged, damaged in _ask_spool(data, "SELECT file, salvaged, damaged FROM salvages"):
+        say(
+            f"note  the spool was damaged: {salvaged:,} requests salvaged, about {damaged:,} could "
+            f"not be read; the file is kept as {data / 'spool' / str(name)}"
+        )
+
+
+def _report_letters(info: RunInfo, data: Path, say: Say) -> None:
+    """Say how many requests could not be stored, in the store and on their way there."""
+    waiting = sum(n for (n,) in _ask_spool(data, "SELECT count(*) FROM dead_letters"))
+    if waiting:
+        say(f"note  {waiting:,} dead letters wait in the spool until the store takes them")
+    try:
+        store = Store.connect(reader_of(info, data))
+        try:
+            [found] = store.rows("dead_letters_count")
+        finally:
+            store.close()
+    except StorageError:
+        return  # the probe says what is wrong with the store
+    if found["letters"]:
+        say(
+            f"note  {found['letters']:,} dead letters are open ({found['items']:,} items, the "
+            f"oldest received {str(found['oldest'])[:19]}): spanledger dead-letter list"
+        )
+
+
+def _ask_spool(data: Path, sql: str) -> list[tuple[int, ...]]:
+    """Return rows of the spool file, none when it cannot be read."""
+    try:
+        with closing(sqlite3.connect(f"{_spool(data).as_uri()}?mode=ro", uri=True)) as connection:
+            return connection.execute(sql).fetchall()
+    except sqlite3.Error:
+        return []
+
+
+def _spool(data: Path) -> Path:
+    return data.absolute() / "spool" / "spool.db"
+
+
 def _send(info: RunInfo, trace_id: str, say: Say) -> bool:
     request = urllib.request.Request(
         f"{info.otlp_url}/v1/traces",
         data=_probe(trace_id).SerializeToString(),
-        headers={"Content-Type": "application/x-protobuf"},
+        headers={"Content-Type": "application/x-protobuf", **sender_headers()},
     )
     started = time.monotonic()
     try:
@@ -68,8 +121,14 @@ def _send(info: RunInfo, trace_id: str, say: Say) -> bool:
             say(f"ok    probe acknowledged after {(time.monotonic() - started) * 1000:.0f} ms")
             return True
     except OSError as error:
-        say(f"FAIL  the probe was not accepted: {error}")
+        say(f"FAIL  the probe was not accepted: {error}{_hint(error)}")
         return False
+
+
+def _hint(error: OSError) -> str:
+    if isinstance(error, urllib.error.HTTPError) and error.code in (401, 403):
+        return f"; set {INGEST_KEY} to a key with the scope ingest"
+    return ""
 
 
 def _probe(trace_id: str) -> ExportTraceServiceRequest:
@@ -127,7 +186,7 @@ def _explain(data: Path, say: Say) -> None:
             "SELECT (SELECT count(*) FROM requests), (SELECT count(*) FROM dead_letters)"
         ).fetchone()
         connection.close()
-        say(f"      spool: {waiting} requests wait to be stored, {dead} set aside as undecodable")
+        say(f"      spool: {waiting} requests wait to be stored, {dead} dead letters")
     except sqlite3.Error as error:
         say(f"      spool: cannot be read ({error})")
     state = data / "state.db"

@@ -1,20 +1,27 @@
 """From the spool into the store when things go wrong."""
 
+import contextlib
+import sqlite3
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from spanledger_collector.batches import Batch
+from spanledger_collector.dead_letters import DeadLetter
 from spanledger_collector.errors import Unavailable
 from spanledger_collector.flush import Flusher
 from spanledger_collector.signals import Signal
-from spanledger_collector.spool import Batch, Spool
+from spanledger_collector.spool import Spool
+from spanledger_collector.spool_figures import show_spool
 from spanledger_collector.store_process import (
     StoreJob,
     StoreOutcome,
     StoreProcess,
     StoreProcessDied,
 )
+from spanledger_collector.telemetry import Telemetry
 from spanledger_storage.store import Store, StoreSettings
 from tests.instance import wait_until
 from tests.otlp import request, span
@@ -35,8 +42,17 @@ def stored(store: Store) -> list[object]:
 def drain(spool: Spool, settings: StoreSettings) -> None:
     flusher = Flusher(spool, settings)
     flusher.start()
-    wait_until(lambda: spool.depth().requests == 0)
-    flusher.stop()
+    try:
+        wait_until(lambda: spool.depth().disk_bytes == 0)
+    finally:
+        flusher.stop()
+
+
+def letters(store: Store) -> list[dict[str, object]]:
+    return store.sql_rows(
+        "SELECT state, project, signal, items, bytes, hex(body) AS body, reason"
+        " FROM dead_letters FINAL ORDER BY received_at"
+    )
 
 
 def good(name: str) -> bytes:
@@ -49,8 +65,14 @@ def test_one_request_that_cannot_be_decoded_does_not_take_others_with_it(
     spool = spooled(tmp_path, good("a"), b"\xff\xff\xff", good("b"), good("c"))
     drain(spool, store.settings)
     assert stored(store) == ["a", "b", "c"]
-    assert spool.depth().dead_letters == 1
     spool.close()
+    [letter] = letters(store)
+    reason = str(letter.pop("reason"))
+    assert letter == {
+        "state": "open", "project": "default", "signal": "traces", "items": 1, "bytes": 3,
+        "body": "FFFFFF",
+    }  # fmt: skip
+    assert "not a trace request" in reason
 
 
 def test_signals_that_come_together_are_stored_in_their_tables_under_their_project(
@@ -68,7 +90,7 @@ def test_signals_that_come_together_are_stored_in_their_tables_under_their_proje
     drain(spool, store.settings)
     for table in ("spans", "logs", "metric_points"):
         assert store.sql_rows(f"SELECT project FROM {table}") == [{"project": "mine"}]
-    assert spool.depth().dead_letters == 1
+    assert [(x["project"], x["signal"]) for x in letters(store)] == [("mine", "metrics")]
     spool.close()
 
 
@@ -122,7 +144,7 @@ def test_a_request_that_kills_its_process_is_set_aside(
     real_run = StoreProcess.run
 
     def run(self: StoreProcess, job: StoreJob) -> StoreOutcome:
-        if any(b"deadly" in body.payload for body in job.bodies):
+        if isinstance(job, StoreJob) and any(b"deadly" in body.payload for body in job.bodies):
             self.close(0)
             raise StoreProcessDied("it ended")
         return real_run(self, job)
@@ -132,5 +154,162 @@ def test_a_request_that_kills_its_process_is_set_aside(
     spool = spooled(tmp_path, good("a"), good("deadly"))
     drain(spool, store.settings)
     assert stored(store) == ["a"]
-    assert spool.depth().dead_letters == 1
+    assert [x["reason"] for x in letters(store)] == ["it ended"]
     spool.close()
+
+
+def test_dead_letters_wait_in_the_spool_while_the_store_does_not_take_them(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spanledger_collector.flush._BACKOFF_S", (0.01,))
+    store.execute("RENAME TABLE dead_letters TO elsewhere")
+    spool = spooled(tmp_path, b"\xff\xff\xff", good("a"))
+    telemetry = Telemetry()
+    flusher = Flusher(spool, store.settings, telemetry=telemetry)
+    flusher.start()
+    try:
+        wait_until(lambda: spool.depth().requests == 0)
+        failures = telemetry.store_failures.labels("unavailable")
+        wait_until(lambda: failures._value.get() > 1)
+        assert spool.depth().dead_letters == 1
+        assert stored(store) == ["a"], "what is good does not wait for what is bad"
+        store.execute("RENAME TABLE elsewhere TO dead_letters")
+        wait_until(lambda: spool.depth().dead_letters == 0)
+    finally:
+        flusher.stop()
+        spool.close()
+    assert len(letters(store)) == 1
+
+
+def test_a_letter_whose_delivery_could_not_be_noted_is_there_once(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_forget, refusals = Spool.forget, [1]
+
+    def forget(self: Spool, found: Sequence[DeadLetter]) -> None:
+        if refusals:
+            refusals.pop()
+            raise Unavailable("disk full")
+        real_forget(self, found)
+
+    monkeypatch.setattr(Spool, "forget", forget)
+    monkeypatch.setattr("spanledger_collector.flush._BACKOFF_S", (0.01,))
+    spool = spooled(tmp_path, b"\xff\xff\xff")
+    drain(spool, store.settings)
+    spool.close()
+    assert store.sql_rows("SELECT count() AS n FROM dead_letters") == [{"n": 1}]
+    assert not refusals
+
+
+def test_a_backlog_goes_in_full_batches_in_order_without_waiting(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs: list[list[int]] = []
+    waits: list[float] = []
+
+    def run(self: StoreProcess, job: StoreJob) -> StoreOutcome:
+        jobs.append([body.received_ns for body in job.bodies])
+        return StoreOutcome()
+
+    def wait(self: Spool, timeout_s: float) -> bool:
+        waits.append(len(jobs))
+        return real_wait(self, min(timeout_s, 0.01))
+
+    real_wait = Spool.wait
+    monkeypatch.setattr(StoreProcess, "run", run)
+    monkeypatch.setattr(Spool, "wait", wait)
+    monkeypatch.setattr("spanledger_collector.flush._MAX_ITEMS", 100)
+    spool = Spool(tmp_path / "spool.db", max_bytes=1 << 30)
+    for future in [spool.append("p", b"x", 10, n) for n in range(105)]:
+        future.result(5)
+    drain(spool, store.settings)
+    spool.close()
+    assert [len(job) for job in jobs] == [10] * 10 + [5]
+    assert [n for job in jobs for n in job] == list(range(105))
+    assert min(waits) == 10, "it waits for more only when no full batch is there"
+
+
+def test_two_flushers_on_one_spool_store_every_request_once(tmp_path: Path, store: Store) -> None:
+    spool = spooled(tmp_path, *(good(f"s{n:03}") for n in range(200)))
+    flushers = [Flusher(spool, store.settings, rank) for rank in range(2)]
+    for flusher in flushers:
+        flusher.start()
+    try:
+        wait_until(lambda: spool.depth().requests == 0)
+    finally:
+        for flusher in flushers:
+            flusher.stop()
+    spool.close()
+    assert store.sql_rows("SELECT count() AS n, uniqExact(span_id) AS u FROM spans") == [
+        {"n": 200, "u": 200}
+    ]
+
+
+def test_a_batch_that_names_requests_no_longer_there_is_passed_over(
+    tmp_path: Path, store: Store
+) -> None:
+    spooled(tmp_path, good("a"), good("b")).close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "spool.db")) as file:
+        file.execute("DELETE FROM requests WHERE seq = 1")
+        file.execute("INSERT INTO batches VALUES (7, 1, 1)")
+        file.commit()
+    spool = spooled(tmp_path)
+    drain(spool, store.settings)
+    spool.close()
+    assert stored(store) == ["b"]
+
+
+def test_a_fault_of_ours_does_not_end_the_thread(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real_take, faults = Spool.take, [1, 2]
+
+    def take(self: Spool, max_items: int, max_bytes: int) -> Batch | None:
+        if faults:
+            raise KeyError(faults.pop())
+        return real_take(self, max_items, max_bytes)
+
+    monkeypatch.setattr(Spool, "take", take)
+    monkeypatch.setattr("spanledger_collector.flush._BACKOFF_S", (0.01,))
+    spool = spooled(tmp_path, good("a"))
+    drain(spool, store.settings)
+    spool.close()
+    assert stored(store) == ["a"]
+    assert any("KeyError" in record.message for record in caplog.records)
+
+
+def test_the_figures_tell_what_was_stored_and_what_failed(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spanledger_collector.flush._BACKOFF_S", (0.01,))
+    answers = [StoreOutcome("down", permanent=False)]
+    real_run = StoreProcess.run
+
+    def run(self: StoreProcess, job: StoreJob) -> StoreOutcome:
+        return answers.pop() if answers else real_run(self, job)
+
+    monkeypatch.setattr(StoreProcess, "run", run)
+    telemetry = Telemetry()
+    spool = Spool(tmp_path / "spool.db", max_bytes=1 << 30, telemetry=telemetry)
+    for body in (good("a"), good("b"), b"\xff"):
+        spool.append("default", body, 1, time.time_ns()).result(5)
+    show_spool(telemetry, spool)
+    value = telemetry.registry.get_sample_value
+    name = "spanledger_collector_"
+    assert value(f"{name}spool_requests") == value(f"{name}spool_items") == 3
+    assert value(f"{name}spool_limit_bytes") == 1 << 30
+    assert (value(f"{name}spool_oldest_seconds") or 0) > 0
+    flusher = Flusher(spool, store.settings, telemetry=telemetry)
+    flusher.start()
+    try:
+        wait_until(lambda: spool.depth().disk_bytes == 0)
+        wait_until(lambda: value(f"{name}stored_items_total") == 2)
+    finally:
+        flusher.stop()
+        spool.close()
+    assert value(f"{name}store_failures_total", {"kind": "unavailable"}) == 1
+    assert (value(f"{name}store_failures_total", {"kind": "refused"}) or 0) >= 1
+    assert value(f"{name}dead_letters_total", {"signal": "traces"}) == 1
+    assert value(f"{name}queryable_lag_seconds_count") == 2
+    assert (value(f"{name}store_seconds_count") or 0) >= 1
+    assert value(f"{name}spool_requests") == value(f"{name}spool_oldest_seconds") == 0

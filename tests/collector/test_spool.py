@@ -1,12 +1,21 @@
+import contextlib
+import logging
+import os
+import shutil
 import sqlite3
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
 import pytest
 
-from spanledger_collector.errors import Unavailable
+from spanledger_collector.batches import SpoolDepth
+from spanledger_collector.errors import RequestTooLarge, Unavailable
 from spanledger_collector.signals import Signal
-from spanledger_collector.spool import Spool, SpoolError
+from spanledger_collector.spool import Spool
+from spanledger_collector.spool_budget import DiskBudget, default_budget
+from spanledger_collector.spool_file import SpoolError
 
 
 def open_spool(directory: Path, max_bytes: int = 1 << 20, waiting: int = 1 << 20) -> Spool:
@@ -183,15 +192,22 @@ def test_damaged_bytes_are_set_aside_and_the_rest_goes_on(tmp_path: Path) -> Non
 
 
 def test_a_full_spool_refuses_retryably_and_takes_again_when_drained(tmp_path: Path) -> None:
-    spool = open_spool(tmp_path, max_bytes=20)
-    spool.append("default", b"x" * 20, 1, 0).result(5)
+    spool = open_spool(tmp_path, max_bytes=10_000)
+    spool.append("default", b"x" * 9_000, 1, 0).result(5)
     with pytest.raises(Unavailable) as refused:
-        spool.append("default", b"x", 1, 0)
+        spool.append("default", b"x" * 500, 1, 0)  # 95 % are for requests, the rest is not
     assert refused.value.retry_after_s == 1
     batch = spool.take(100, 1 << 20)
     assert batch is not None
     spool.finish(batch)
-    spool.append("default", b"x", 1, 0).result(5)
+    spool.append("default", b"x" * 500, 1, 0).result(5)
+    spool.close()
+
+
+def test_a_request_larger_than_the_whole_budget_is_refused_for_good(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path, max_bytes=1_000)
+    with pytest.raises(RequestTooLarge, match="more|larger"):
+        spool.append("default", b"x" * 2_000, 1, 0)
     spool.close()
 
 
@@ -202,7 +218,184 @@ def test_too_much_waiting_memory_refuses_retryably(tmp_path: Path) -> None:
     spool.close()
 
 
-def test_a_spool_that_is_no_spool_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "spool.db").write_bytes(b"this is not a database, and long enough to tell" * 100)
-    with pytest.raises(SpoolError, match="move it away"):
+def test_a_second_collector_on_the_same_spool_is_refused_and_told_who_has_it(
+    tmp_path: Path,
+) -> None:
+    spool = open_spool(tmp_path)
+    with pytest.raises(SpoolError, match=f"process {os.getpid()}.*--data"):
         open_spool(tmp_path)
+    fill(spool, 1)
+    spool.close()
+    open_spool(tmp_path).close()  # the first one let it go
+
+
+def test_of_two_processes_that_open_a_spool_at_once_one_gets_it(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from spanledger_collector.spool import Spool\n"
+        "print('ready', flush=True); sys.stdin.readline()\n"
+        "spool = Spool(Path(sys.argv[1]), max_bytes=1 << 20)\n"
+        "print('open', flush=True); sys.stdin.readline()"
+    )
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path / "spool.db")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    try:
+        for racer in racers:
+            assert racer.stdout
+            assert racer.stdout.readline() == "ready\n"
+        for racer in racers:
+            assert racer.stdin
+            racer.stdin.write("go\n")
+            racer.stdin.flush()
+        opened = [racer.stdout.readline() if racer.stdout else "" for racer in racers]
+        assert sorted(opened) == ["", "open\n"]
+    finally:
+        ends = [racer.communicate("end\n", timeout=20) for racer in racers]
+    loser = opened.index("")
+    assert "Another collector" in ends[loser][1]
+
+
+def test_the_figures_follow_every_change(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path)
+    spool.append("p", b"12345", 3, 1_000).result(5)
+    spool.append("p", b"123", 2, 2_000).result(5)
+    spool.append("p", b"1", 1, 3_000).result(5)
+    assert spool.depth() == SpoolDepth(3, 6, 9, 0, 0, 3, 6, 9)
+    first = spool.take(3, 1 << 20)
+    assert first is not None
+    assert spool.depth() == SpoolDepth(3, 6, 9, 0, 0, 2, 3, 4)
+    assert spool.oldest_age_s(10**9 + 1_000) == 1.0
+    spool.finish(first)
+    assert spool.depth() == SpoolDepth(2, 3, 4, 0, 0, 2, 3, 4)
+    assert spool.oldest_age_s(10**9 + 2_000) == 1.0
+    second = spool.take(2, 1 << 20)
+    assert second is not None
+    spool.bury(second, "cannot be stored")
+    expected = SpoolDepth(1, 1, 1, 1, 3, 1, 1, 1)
+    assert spool.depth() == expected
+    spool.close()
+    again = open_spool(tmp_path)
+    assert again.depth() == expected, "what is read from the file is what was counted"
+    again.forget(again.letters(10, 1 << 20))
+    assert again.depth() == SpoolDepth(1, 1, 1, 0, 0, 1, 1, 1)
+    again.close()
+
+
+def test_near_the_budget_it_is_said_once_and_again_only_after_it_eased(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    budget = DiskBudget(tmp_path, 1_000)
+
+    def admit(used: int) -> int:
+        caplog.clear()
+        with contextlib.suppress(Unavailable):
+            budget.admit(0, used, 0)
+        return len(caplog.records)
+
+    with caplog.at_level(logging.WARNING):
+        said = [admit(used) for used in (790, 800, 940, 960, 750, 850, 690, 850)]
+    assert said == [0, 1, 0, 0, 0, 0, 0, 1]
+
+
+def test_a_nearly_full_disk_refuses_before_sqlite_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    now_s = [0.0]
+    budget = DiskBudget(tmp_path, 1 << 40, clock_s=lambda: now_s[0])
+
+    def with_free(free: int) -> None:
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=free))
+        now_s[0] += 1
+
+    with_free(257 << 20)
+    budget.admit(1000, 0, 0)
+    with pytest.raises(Unavailable, match="disk"):
+        budget.admit(1000, 0, 1 << 20)  # what was admitted and is not written yet needs room too
+    with_free(10 << 20)
+    with pytest.raises(Unavailable, match="disk"):
+        budget.admit(1000, 0, 0)
+    with_free(300 << 20)
+    budget.admit(1000, 0, 0)
+    assert len(caplog.records) == 1
+
+
+def test_the_default_budget_is_a_fifth_of_a_small_volume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    for total, expected in ((10 << 30, 2 << 30), (1 << 40, 10 << 30)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, t=total: usage._replace(total=t))
+        assert default_budget(tmp_path) == expected
+
+
+def test_freezing_costs_the_same_however_much_waits(tmp_path: Path) -> None:
+    """Counted in steps of SQLite's machine, which no busy neighbour changes."""
+    steps: list[int] = []
+    for waiting in (200, 20_000):
+        spool = open_spool(tmp_path / str(waiting), max_bytes=1 << 30, waiting=1 << 30)
+        futures = [spool.append("p", b"x" * 300, 1, n) for n in range(waiting)]
+        for future in futures:
+            future.result(20)
+        counted = [0]
+
+        def count(counted: list[int] = counted) -> None:
+            counted[0] += 1
+
+        spool._read.set_progress_handler(count, 1)
+        assert spool.take(100, 1 << 20) is not None
+        steps.append(counted[0])
+        spool.close()
+    assert steps[1] < steps[0] * 1.5
+
+
+def test_the_disk_is_given_back_when_a_backlog_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spanledger_collector.spool_writer._AIR_BYTES", 1 << 20)
+    monkeypatch.setattr("spanledger_collector.spool_writer._COMPACT_EVERY_S", 0.0)
+    spool = open_spool(tmp_path, max_bytes=1 << 30, waiting=1 << 30)
+    for future in [spool.append("p", b"x" * 100_000, 1, n) for n in range(100)]:
+        future.result(10)
+    sizes = [sum(file.stat().st_size for file in tmp_path.iterdir())]
+    while batch := spool.take(20, 1 << 20):
+        spool.finish(batch)
+    fill(spool, 2)
+    spool.close()
+    sizes.append((tmp_path / "spool.db").stat().st_size)
+    assert sizes[0] > 5_000_000
+    assert sizes[1] < 200_000
+    again = open_spool(tmp_path)
+    batch = again.take(10, 1 << 20)
+    assert batch is not None
+    assert [r.body for r in batch.requests] == [b"body 0", b"body 1"]
+    assert batch.requests[0].seq == 101, "numbers are never used again"
+    again.close()
+
+
+def test_a_closed_spool_refuses_and_nobody_waits_for_ever(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path)
+    fill(spool, 1)
+    batch = spool.take(1, 1)
+    assert batch is not None
+    spool.close()
+    with pytest.raises(Unavailable):
+        spool.append("p", b"x", 1, 0).result(5)
+    with pytest.raises(Unavailable):
+        spool.finish(batch)
+
+
+def test_a_reason_that_is_no_proper_text_can_be_kept(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path)
+    fill(spool, 1)
+    batch = spool.take(1, 1)
+    assert batch is not None
+    spool.bury(batch, "bad \udcff byte" + "x" * 100_000)
+    [letter] = spool.letters(10, 1 << 20)
+    assert letter.reason.startswith("bad ? byte")
+    assert len(letter.reason) < 10_000
+    spool.close()

@@ -1,53 +1,30 @@
-"""kill -9 while spans arrive: what was acknowledged is stored, once, with its exact cost."""
+"""kill -9 while spans arrive: what was acknowledged is stored, once, with its exact cost.
 
+KILL_ROUNDS=30 runs as many rounds, each with a victim drawn at random.
+"""
+
+import os
 import random
-import threading
+import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
+import psutil
 import pytest
 
+from tests.collecting import SPANS, Sender, acknowledged_by, sending
 from tests.instance import Instance, wait_until
-from tests.otlp import llm_span, request, span
 
-ROUNDS = ["everything", "collect", "engine", "work", "everything"]
-SPANS = 20
-# gpt-4o-mini: $0.15 and $0.60 per million tokens.
-INPUT_USD, OUTPUT_USD = Decimal("0.15e-6"), Decimal("0.6e-6")
+VICTIMS = ("everything", "collect", "store child", "engine", "work")
+ROUNDS = int(os.environ.get("KILL_ROUNDS", "0"))
 
 
-@dataclass
-class Sender:
-    """Sends whole traces and remembers those that were acknowledged."""
-
-    instance: Instance
-    seed: int
-    acknowledged: dict[str, tuple[int, Decimal]] = field(
-        default_factory=dict[str, tuple[int, Decimal]]
-    )
-    stop: threading.Event = field(default_factory=threading.Event)
-
-    def run(self) -> None:
-        rng = random.Random(self.seed)
-        while not self.stop.is_set():
-            trace_id = rng.randbytes(16)
-            inputs, outputs = rng.randrange(1, 10_000), rng.randrange(1, 1_000)
-            call = llm_span("gpt-4o-mini", inputs, outputs, trace_id=trace_id)
-            others = [span(trace_id=trace_id, parent=call.span_id) for _ in range(SPANS - 1)]
-            body = request(call, *others).SerializeToString()
-            try:
-                status = self.instance.post(body)
-                if status == 200 and rng.random() < 0.2:
-                    self.instance.post(body)  # a client that missed the answer sends again
-            except (OSError, ValueError, KeyError):
-                time.sleep(0.05)
-                continue
-            if status == 200:
-                cost = inputs * INPUT_USD + outputs * OUTPUT_USD
-                self.acknowledged[trace_id.hex()] = (inputs, cost)
+def victims() -> list[str]:
+    """Each once, or as many as asked for, drawn from a fixed seed."""
+    return random.Random(4).choices(VICTIMS, k=ROUNDS) if ROUNDS else list(VICTIMS)
 
 
 @pytest.fixture
@@ -58,28 +35,42 @@ def instance(tmp_path: Path) -> Iterator[Instance]:
     instance.stop()
 
 
+@pytest.mark.timeout(max(180, ROUNDS * 30))
 def test_acknowledged_spans_survive_and_are_counted_once(instance: Instance) -> None:
-    senders = [Sender(instance, seed) for seed in range(3)]
-    threads = [threading.Thread(target=sender.run) for sender in senders]
-    for thread in threads:
-        thread.start()
-    for victim in ROUNDS:
-        time.sleep(1.5)
-        if victim == "everything":
-            instance.kill()
-            instance.start()
-        else:
-            instance.kill_role(victim)
-    time.sleep(1)
-    for sender, thread in zip(senders, threads, strict=True):
-        sender.stop.set()
-        thread.join()
-    acknowledged = {t: v for sender in senders for t, v in sender.acknowledged.items()}
+    senders = [Sender(instance.run_file()["http_port"], seed) for seed in range(3)]
+    rng = random.Random(30)
+    with sending(*senders):
+        for victim in victims():
+            time.sleep(rng.uniform(0.3, 1.5))
+            kill(instance, victim)
+        time.sleep(1)
+    acknowledged = acknowledged_by(senders)
     assert len(acknowledged) > 50
-    _check(instance, acknowledged)
+    check(instance, acknowledged)
 
 
-def _check(instance: Instance, acknowledged: dict[str, tuple[int, Decimal]]) -> None:
+def kill(instance: Instance, victim: str) -> None:
+    if victim == "everything":
+        instance.kill()
+        instance.start()
+    elif victim == "store child":
+        for child in store_children(instance):
+            with suppress(psutil.NoSuchProcess):
+                child.send_signal(signal.SIGKILL)
+    else:
+        instance.kill_role(victim)
+
+
+def store_children(instance: Instance) -> list[psutil.Process]:
+    """The processes that decode and insert."""
+    collector = instance.pid_of("collect")
+    assert collector is not None
+    children = psutil.Process(collector).children()
+    assert children
+    return children
+
+
+def check(instance: Instance, acknowledged: dict[str, tuple[int, Decimal]]) -> None:
     def stored() -> dict[str, int]:
         rows = instance.sql(
             "SELECT trace_id, uniqExact(span_id) AS spans, count() AS rows FROM spans FINAL"
@@ -102,3 +93,4 @@ def _check(instance: Instance, acknowledged: dict[str, tuple[int, Decimal]]) -> 
     wait_until(lambda: acknowledged.keys() <= priced().keys())
     found = priced()
     assert {t: found[t] for t in acknowledged} == acknowledged
+    assert instance.sql("SELECT count() AS n FROM dead_letters FINAL") == [{"n": 0}]
