@@ -32,6 +32,11 @@ _FAULTS = {
         "Set the clock of the host, and let the SDK take both times.",
         is_of_span=True,
     ),
+    "redaction_failed": _Fault(
+        "texts that could not be redacted; all of them were left out",
+        "Nest attributes and JSON in them less deep; counts and times were kept.",
+        is_of_span=True,
+    ),
     "parent_cycle": _Fault(
         "a span that is its own ancestor",
         "Let the SDK make span ids; ids made by hand were used twice.",

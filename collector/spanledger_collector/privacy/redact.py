@@ -1,0 +1,242 @@
+"""A request without what its project wants taken out: keys, then content, then patterns.
+
+What cannot be redacted, for whatever reason, keeps its ids, times and counts and loses every text:
+nothing is stored in clear because something went wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from spanledger_collector.carried import CARRIED, RECORD_HASH, add_flag
+from spanledger_collector.messages import MessageStore
+from spanledger_collector.privacy.attributes import Pairs, attributes_of
+from spanledger_collector.privacy.by_key import ByKey
+from spanledger_collector.privacy.content import (
+    Place,
+    silence_attributes,
+    silence_log,
+    silence_metric,
+    silence_span,
+    trace_of,
+)
+from spanledger_collector.privacy.last_resort import (
+    strip_attributes,
+    strip_log,
+    strip_metric,
+    strip_span,
+)
+from spanledger_collector.privacy.policy import Policy
+from spanledger_collector.privacy.scrub import Scrub
+from spanledger_collector.signals import Request
+
+FAILED = "redaction_failed"
+"""Flag of a span that lost its texts because they could not be redacted; also counted so."""
+_OURS = frozenset({CARRIED, RECORD_HASH})
+_INLINE_BYTES = 16 << 10
+
+
+async def redacted_body(
+    policy: Policy, request: Request, body: bytes | None, received_ns: int
+) -> tuple[bytes, Counter[str]]:
+    """Return a request's serialisation without what goes, and how much of each kind went.
+
+    Large requests are worked on in a thread, so that the event loop keeps answering.
+
+    Args:
+        policy: of the project.
+        request: is changed.
+        body: its serialisation, when the caller has it.
+        received_ns: when it came, in nanoseconds since 1970.
+    """
+    size = request.ByteSize() if body is None else len(body)
+    if size <= _INLINE_BYTES:
+        return redact_body(policy, request, body, received_ns)
+    return await asyncio.to_thread(redact_body, policy, request, body, received_ns)
+
+
+def redact_body(
+    policy: Policy, request: Request, body: bytes | None, received_ns: int
+) -> tuple[bytes, Counter[str]]:
+    """Do what ``redacted_body`` does, here and now."""
+    request.DiscardUnknownFields()  # nobody reads them, and they may hold anything
+    found = redact(policy, request, received_ns)
+    # A serialisation of the same length holds nothing beside the fields: no form of it is shorter.
+    if body is not None and not found and len(body) == request.ByteSize():
+        return body, found
+    return request.SerializeToString(), found
+
+
+def redact(policy: Policy, request: Request, received_ns: int) -> Counter[str]:
+    """Take out of a request what goes; return how much of each kind."""
+    redaction = _Redaction(policy, received_ns)
+    if redaction.has_nothing_to_do(request):
+        return redaction.found
+    if isinstance(request, ExportTraceServiceRequest):
+        redaction.traces(request)
+    elif isinstance(request, ExportLogsServiceRequest):
+        redaction.logs(request)
+    else:
+        redaction.metrics(request)
+    return redaction.found
+
+
+class _Redaction:
+    """The redaction of one request."""
+
+    def __init__(self, policy: Policy, received_ns: int) -> None:
+        self.found: Counter[str] = Counter()
+        self._policy = policy
+        self._received_ns = received_ns
+        self._by_key = ByKey(policy, self.found)
+        self._scrub = Scrub(policy.texts, self.found)
+        self._messages = MessageStore()
+
+    def has_nothing_to_do(self, request: Request) -> bool:
+        """Return whether the request stays as it is."""
+        only_patterns = self._policy.keeps_all_content and not self._by_key.is_active
+        return only_patterns and not self._scrub.may_be_in(request.SerializeToString())
+
+    def traces(self, request: ExportTraceServiceRequest) -> None:
+        """Redact the spans of a request, each by itself."""
+        for group in request.resource_spans:
+            is_clean = self._origin(group, group.resource)
+            for scoped in group.scope_spans:
+                is_scope_clean = self._origin(scoped, scoped.scope) and is_clean
+                place = self._place(group.resource, scoped.scope)
+                for span in scoped.spans:
+                    self._span(span, place, is_scope_clean)
+
+    def logs(self, request: ExportLogsServiceRequest) -> None:
+        """Redact the log records of a request, each by itself."""
+        for group in request.resource_logs:
+            is_clean = self._origin(group, group.resource)
+            for scoped in group.scope_logs:
+                is_scope_clean = self._origin(scoped, scoped.scope) and is_clean
+                place = self._place(group.resource, scoped.scope)
+                for record in scoped.log_records:
+                    if not self._try(self._log, record, place):
+                        strip_log(record)
+                    elif is_scope_clean:
+                        continue
+                    add_flag(record.attributes, FAILED)  # for the span it may amount to
+
+    def metrics(self, request: ExportMetricsServiceRequest) -> None:
+        """Redact the metrics of a request, each by itself."""
+        for group in request.resource_metrics:
+            self._origin(group, group.resource)
+            for scoped in group.scope_metrics:
+                self._origin(scoped, scoped.scope)
+                for metric in scoped.metrics:
+                    if not self._try(self._metric, metric):
+                        strip_metric(metric)
+
+    def _try(self, work: Callable[..., None], *arguments: object) -> bool:
+        try:
+            work(*arguments)
+        except Exception:  # whatever it is, nothing may stay in clear
+            self.found[FAILED] += 1
+            return False
+        return True
+
+    def _place(self, resource: Resource, scope: InstrumentationScope) -> Place:
+        key = self._policy.content_key
+        return Place(resource, scope, self._received_ns, self._messages, key)
+
+    def _origin(self, group: Any, source: Resource | InstrumentationScope) -> bool:
+        """Redact a resource or scope and the URL of its schema; return whether that worked."""
+        if self._try(self._redact_origin, group, source):
+            return True
+        strip_attributes(source.attributes)
+        group.schema_url = ""
+        if isinstance(source, Resource):
+            del source.entity_refs[:]
+        return False
+
+    def _redact_origin(self, group: Any, source: Resource | InstrumentationScope) -> None:
+        self._remove_ours(source.attributes)
+        if self._by_key.is_active:
+            self._by_key.pairs(source.attributes)
+        if not self._policy.keeps_all_content:
+            silence_attributes(source.attributes)
+        if self._scrub.is_active:
+            self._scrub.use_all()
+            self._scrub.message(source)
+            group.schema_url = self._scrub.text(group.schema_url)
+
+    def _span(self, span: Span, place: Place, is_origin_clean: bool) -> None:
+        if not self._try(self._redact_span, span, place):
+            strip_span(span)
+        elif is_origin_clean:
+            return
+        add_flag(span.attributes, FAILED)
+
+    def _redact_span(self, span: Span, place: Place) -> None:
+        self._remove_ours(span.attributes)
+        if self._by_key.is_active:
+            self._by_key.pairs(span.attributes)
+            for event in span.events:
+                self._by_key.pairs(event.attributes)
+            for link in span.links:
+                self._by_key.pairs(link.attributes)
+        keeps_content = self._policy.keeps_content(span.trace_id)
+        if not keeps_content:
+            silence_span(span, place)
+            self.found["content"] += 1
+        if self._scrub.is_active:
+            self._scrub_span(span, place if keeps_content else None)
+
+    def _scrub_span(self, span: Span, place: Place | None) -> None:
+        """Replace in a span; with a place, its signatures stay those of what was replaced."""
+        original = span.SerializeToString()
+        if not self._scrub.may_be_in(original):
+            return
+        before = self.found.total()
+        self._scrub.message(span)
+        if place is not None and self.found.total() != before:
+            signatures = place.signatures(Span.FromString(original))
+            if signatures is not None:
+                span.attributes.append(signatures)
+
+    def _log(self, record: LogRecord, place: Place) -> None:
+        self._remove_ours(record.attributes)
+        if self._by_key.is_active:
+            self._by_key.pairs(record.attributes)
+            self._by_key.value(record.body, "body")
+        if not self._policy.keeps_all_content and not self._policy.keeps_content(
+            trace_of(record, place)
+        ):
+            silence_log(record, place)
+            self.found["content"] += 1
+        if self._scrub.is_active and self._scrub.may_be_in(record.SerializeToString()):
+            self._scrub.message(record)
+
+    def _metric(self, metric: Metric) -> None:
+        for pairs in attributes_of(metric):
+            self._remove_ours(pairs)
+            if self._by_key.is_active:
+                self._by_key.pairs(pairs)
+        if not self._policy.keeps_all_content:
+            silence_metric(metric)
+        if self._scrub.is_active and self._scrub.may_be_in(metric.SerializeToString()):
+            self._scrub.message(metric)
+
+    def _remove_ours(self, pairs: Pairs) -> None:
+        """Remove what only this package may say of a span."""
+        for index in reversed([i for i, pair in enumerate(pairs) if pair.key in _OURS]):
+            del pairs[index]
+            self.found["dropped"] += 1

@@ -1,0 +1,110 @@
+"""Texts without what patterns match; JSON in a text stays JSON, and all else stays as it was."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import orjson
+
+from spanledger_collector.privacy.hashing import is_hashed
+from spanledger_collector.privacy.patterns import PRESETS, Escapes, TextPattern, is_card
+from spanledger_storage.project_settings import Pattern, Preset
+
+_JSON_STARTS = frozenset({b"{", b"[", b'"'})
+_WHITESPACE = b" \t\r\n"
+_LITERAL = re.compile(rb'"(?:[^"\\]|\\.)*"|(?<![\w."\-])\d{13,16}(?![\w."])')
+_DEEPEST = 16  # texts in texts; each level doubles its backslashes
+
+
+class TextRedactor:
+    """Replaces what the patterns of a project match; it has no state of its own."""
+
+    def __init__(self, presets: Sequence[Preset], own: Sequence[Pattern]) -> None:
+        """Compile the patterns; ValueError if an own one is none."""
+        chosen = [pattern for preset, pattern in PRESETS.items() if preset in presets]
+        chosen += [TextPattern.own(own.name, own.regex) for own in own]
+        self._use(tuple(chosen))
+
+    def _use(self, patterns: tuple[TextPattern, ...]) -> None:
+        self._patterns = patterns
+        self._finds_cards = any(pattern is PRESETS[Preset.CARD] for pattern in patterns)
+
+    def __bool__(self) -> bool:
+        return bool(self._patterns)
+
+    def within(self, serialised: bytes) -> TextRedactor:
+        """Return a redactor of the patterns that may match in any text of a serialised message."""
+        escapes = Escapes.of(serialised)
+        chosen = tuple(p for p in self._patterns if p.may_be_in(serialised, escapes))
+        if len(chosen) == len(self._patterns):
+            return self
+        made = TextRedactor((), ())
+        made._use(chosen)
+        return made
+
+    def text(self, text: str, found: Counter[str]) -> str:
+        """Return a text without what the patterns match; counts it by kind in ``found``."""
+        raw = text.encode()
+        clean = self.data(raw, found)
+        return text if clean is raw else clean.decode()
+
+    def data(self, raw: bytes, found: Counter[str], depth: int = 0) -> bytes:
+        """Return the bytes of a text as ``text`` does; the same object if nothing was found."""
+        begins = raw.lstrip(_WHITESPACE)[:1] if raw[:1] in _WHITESPACE else raw[:1]
+        if begins not in _JSON_STARTS or depth >= _DEEPEST:
+            return self._plain(raw, found)
+        escapes = Escapes.of(raw)
+        if not any(pattern.may_be_in(raw, escapes) for pattern in self._patterns):
+            return raw
+        return self._json(raw, found, depth) if _is_json(raw) else self._plain(raw, found)
+
+    def _plain(self, raw: bytes, found: Counter[str]) -> bytes:
+        if len(raw) < 64 and is_hashed(raw.decode("utf-8", "replace")):
+            return raw
+        for pattern in self._patterns:
+            clean, times = pattern.replace(raw)
+            if times:
+                raw = clean
+                found[pattern.kind] += times
+        return raw
+
+    def _json(self, raw: bytes, found: Counter[str], depth: int) -> bytes:
+        """Replace inside the texts of JSON, one by one; whatever is not replaced stays as it is."""
+
+        def clean(match: re.Match[bytes]) -> bytes:
+            literal = match[0]
+            if literal[:1] != b'"':
+                return self._number(literal, found)
+            said = literal[1:-1]
+            if b"\\" in said:
+                said = str(orjson.loads(literal)).encode()
+            rest = self.data(said, found, depth + 1)
+            return literal if rest is said or rest == said else _written(rest, literal)
+
+        replaced = _LITERAL.sub(clean, raw)
+        return raw if replaced == raw else replaced
+
+    def _number(self, literal: bytes, found: Counter[str]) -> bytes:
+        """Return a number of JSON, or what stands for it as a text: digits that are a card's."""
+        if not self._finds_cards or not is_card(literal):
+            return literal
+        found["card"] += 1
+        return b'"[card]"'
+
+
+def _written(text: bytes, like: bytes) -> bytes:
+    """Return a text as JSON, with escapes for letters beyond ASCII where another had none."""
+    if like.isascii() and not text.isascii():
+        return json.dumps(text.decode()).encode()
+    return orjson.dumps(text.decode())
+
+
+def _is_json(raw: bytes) -> bool:
+    try:
+        orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return False
+    return True

@@ -1,0 +1,620 @@
+"""Keys, content and sampling of a project; what fails, fails closed; nobody else pays."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sqlite3
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from spanledger_collector.carried import CARRIED
+from spanledger_collector.decode import Body, decode_traces
+from spanledger_collector.decode_logs import decode_logs
+from spanledger_collector.intake import Intake
+from spanledger_collector.privacy.by_key import ByKey
+from spanledger_collector.privacy.hashing import hashed
+from spanledger_collector.privacy.policy import policy_of
+from spanledger_collector.privacy.redact import FAILED, redact_body
+from spanledger_collector.privacy.scrub import Scrub
+from spanledger_collector.privacy.texts import TextRedactor
+from spanledger_collector.signals import Request, Signal
+from spanledger_collector.spool import Spool
+from spanledger_collector.telemetry import Telemetry
+from spanledger_collector.values import read_attributes
+from spanledger_storage.project_settings import (
+    Content,
+    Pattern,
+    Preset,
+    Privacy,
+    Project,
+    ProjectSettings,
+)
+from tests.decoded import NOW_NS, any_value, span
+from tests.otlp import request
+from tests.signals import claude, logs, record
+
+SALT = b"salt of the project"
+PROMPT = "please book a table for Alice at seven"
+MESSAGES = orjson.dumps([{"role": "user", "parts": [{"type": "text", "content": PROMPT}]}]).decode()
+CALL: dict[str, object] = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": "gpt-4o-mini",
+    "gen_ai.usage.input_tokens": 100,
+    "gen_ai.usage.output_tokens": 10,
+    "gen_ai.response.finish_reasons": ["stop"],
+    "gen_ai.input.messages": MESSAGES,
+    "gen_ai.output.messages": MESSAGES.replace("user", "assistant"),
+}
+TOOL: dict[str, object] = {
+    "gen_ai.operation.name": "execute_tool",
+    "gen_ai.tool.name": "book",
+    "gen_ai.tool.call.id": "call_1",
+    "gen_ai.tool.call.arguments": '{"guest": "Alice", "at": 7}',
+    "gen_ai.tool.call.result": '{"table": "by the window"}',
+}
+
+
+def project(salt: bytes = SALT, **privacy: Any) -> Project:
+    return Project("p", ProjectSettings(privacy=Privacy(**privacy)), salt)
+
+
+def redacted(made: Request, whose: Project) -> tuple[bytes, Counter[str]]:
+    policy = policy_of(whose)
+    assert policy is not None
+    return redact_body(policy, made, made.SerializeToString(), NOW_NS)
+
+
+def row_of(made: Span, whose: Project, scope: str = "test") -> dict[str, Any]:
+    """Return the row that a span becomes after redaction, with what was found and the body."""
+    body, found = redacted(request(made, scope=scope), whose)
+    decoded = decode_traces([Body("p", body, NOW_NS)], "flush", NOW_NS)
+    [row] = decoded.spans.to_pylist()
+    return {
+        **row,
+        "attributes": dict(row["attributes"]),
+        "found": found,
+        "body": body,
+        "messages": decoded.messages.num_rows,
+    }
+
+
+def attributes_of(attributes: dict[str, object], **privacy: Any) -> dict[str, Any]:
+    made = request(span(attributes))
+    redacted(made, project(**privacy))
+    return dict(read_attributes(made.resource_spans[0].scope_spans[0].spans[0].attributes))
+
+
+# Keys
+
+
+def test_dropped_keys_go_at_any_depth_of_maps_lists_and_json() -> None:
+    left = attributes_of(
+        {
+            "db.password": "hunter2",
+            "tool": {"password": "hunter2", "deep": [{"password": 1, "user": "bob"}], "n": 1},
+            "json": '{"a": {"password": "hunter2"}, "big": 123456789012345678901234567890}',
+            "in_json": '{"inner": "{\\"password\\": \\"hunter2\\", \\"x\\": 1}"}',
+            "password_hint": "kept",
+            "broken": '{"password": ',
+        },
+        drop_keys=("*.password",),
+    )
+    assert left == {
+        "tool": {"deep": [{"user": "bob"}], "n": 1},
+        "json": '{"a":{},"big":123456789012345678901234567890}',
+        "in_json": '{"inner":"{\\"x\\":1}"}',
+        "password_hint": "kept",
+        "broken": '{"password": ',
+    }
+
+
+def test_a_glob_is_the_whole_path_and_case_counts() -> None:
+    keys = {"user.email": 1, "user.email.hash": 2, "User.email": 3, "a.user.email": 4, "u+": 5}
+    assert attributes_of(dict(keys), drop_keys=("user.email", "u+")).keys() == {
+        "user.email.hash",
+        "User.email",
+        "a.user.email",
+    }
+    assert attributes_of(dict(keys), drop_keys=("user.*",)).keys() == {
+        "User.email",
+        "a.user.email",
+        "u+",
+    }
+
+
+def test_keys_are_dropped_wherever_attributes_are() -> None:
+    made = request(span({"secret": 1}, name="n"))
+    group = made.resource_spans[0]
+    group.resource.attributes.append(KeyValue(key="secret", value=any_value("x")))
+    scoped = group.scope_spans[0]
+    scoped.scope.attributes.append(KeyValue(key="secret", value=any_value("x")))
+    scoped.spans[0].events.add(attributes=[KeyValue(key="secret", value=any_value("x"))])
+    scoped.spans[0].links.add(attributes=[KeyValue(key="secret", value=any_value("x"))])
+    body, found = redacted(made, project(drop_keys=("secret",)))
+    assert b"secret" not in body
+    assert found == {"dropped": 5}
+
+
+def test_keys_are_dropped_in_bodies_of_logs() -> None:
+    for body in ({"user": "bob", "n": 1}, '{"user": "bob", "n": 1}'):
+        made = logs(record("e", any_value(body), said={"user": "bob"}))
+        out, found = redacted(made, project(drop_keys=("body.user", "user")))
+        assert b"bob" not in out
+        assert found == {"dropped": 2}
+
+
+def test_hashed_values_stay_equal_in_a_project_and_differ_between_projects() -> None:
+    def hash_of(value: object, salt: bytes = SALT) -> Any:
+        made = request(span({"user.id": value}))
+        redacted(made, project(salt, hash_keys=("user.id",)))
+        return read_attributes(made.resource_spans[0].scope_spans[0].spans[0].attributes)["user.id"]
+
+    bob = hash_of("bob")
+    assert bob == hash_of("bob")
+    assert bob.startswith("hmac-sha256:")
+    assert len(bob) == len("hmac-sha256:") + 32
+    assert hash_of("bob", b"other salt") != bob
+    assert len({hash_of(value) for value in ("1", 1, 1.0, True, b"1", ["1"], {"a": 1})}) == 7
+    assert hash_of({"a": 1, "b": 2}) == hash_of({"b": 2, "a": 1})
+    assert hash_of(bob) == bob
+
+
+def test_a_value_hashes_alike_as_attribute_and_inside_json() -> None:
+    left = attributes_of(
+        {"args": '{"user": "bob", "n": 7}', "m": {"n": 7}}, hash_keys=("*.user", "*.n")
+    )
+    expected = {"user": hashed(any_value("bob"), SALT), "n": hashed(any_value(7), SALT)}
+    assert orjson.loads(left["args"]) == expected
+    assert left["m"]["n"] == expected["n"]
+
+
+def test_hashed_ids_reach_their_columns() -> None:
+    row = row_of(
+        span({**CALL, "session.id": "s1", "user.id": "bob"}), project(hash_keys=("user.id",))
+    )
+    assert row["user_id"] == hashed(any_value("bob"), SALT)
+    assert row["session_id"] == "s1"
+    assert row["input_tokens"] == 100
+
+
+def test_without_a_salt_hashes_cannot_be_guessed() -> None:
+    row = row_of(span({"user.id": "bob"}), project(b"", hash_keys=("user.id",)))
+    assert row["user_id"].startswith("hmac-sha256:")
+    assert row["user_id"] != hashed(any_value("bob"), b"")
+
+
+# Content
+
+
+def test_without_content_counts_and_hashes_stay_and_words_go() -> None:
+    row = row_of(span(CALL, name="chat gpt-4o-mini"), project(content=Content.OFF))
+    assert PROMPT.encode() not in row["body"]
+    assert b"Alice" not in row["body"]
+    assert row["messages"] == 0
+    assert (row["role"], row["dialect"]) == ("llm", "otel_genai")
+    assert (row["input_tokens"], row["output_tokens"]) == (100, 10)
+    assert (row["request_model"], row["provider"], row["finish_reason"]) == (
+        "gpt-4o-mini",
+        "openai",
+        "stop",
+    )
+    assert len(row["input_messages"]) == len(row["output_messages"]) == 1
+    assert row["flags"] == []
+    assert row["found"] == {"content": 1}
+    assert CARRIED not in row["attributes"]
+
+
+def test_hashes_of_messages_are_keyed() -> None:
+    plain = decode_traces(
+        [Body("p", request(span(CALL)).SerializeToString(), NOW_NS)], "flush", NOW_NS
+    ).spans.to_pylist()[0]["input_messages"]
+    once, again, other = (
+        row_of(span(CALL), project(salt, content=Content.OFF))["input_messages"]
+        for salt in (SALT, SALT, b"other")
+    )
+    assert once == again
+    assert len({*once, *other, *plain}) == 3
+
+
+def test_tool_calls_keep_their_signatures_alone() -> None:
+    whose = project(content=Content.OFF)
+    first = row_of(span(TOOL), whose)
+    reordered = {**TOOL, "gen_ai.tool.call.arguments": '{"at":7,"guest":"Alice"}'}
+    other = {**TOOL, "gen_ai.tool.call.arguments": '{"at":8,"guest":"Alice"}'}
+    assert (first["tool_name"], first["tool_call_id"]) == ("book", "call_1")
+    assert (first["tool_arguments"], first["tool_result"]) == ("", "")
+    assert first["tool_outcome"] == "ok"
+    assert first["call_sig"] == row_of(span(reordered), whose)["call_sig"] != 0
+    assert first["call_sig"] != row_of(span(other), whose)["call_sig"]
+    assert first["result_sig"] == row_of(span(other), whose)["result_sig"] != 0
+    for word in (b"Alice", b"window", b"guest"):
+        assert word not in first["body"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("note", PROMPT),
+        ("note", "Alice"),
+        ("city", "Paris"),
+        ("gen_ai.input.messages", f"not JSON: {PROMPT}"),
+        ("gen_ai.prompt.0.content", PROMPT),
+        ("gen_ai.tool.call.arguments.guest_id", "Alice"),
+        ("llm.input_messages.0.message.content", PROMPT),
+        ("llm.prompts", [PROMPT]),
+        ("logfire.msg", PROMPT),
+        ("ai.prompt", PROMPT),
+        ("process.command_args", ["claude", "-p", PROMPT]),
+        ("db.statement", f"SELECT '{PROMPT}'"),
+        ("langfuse.observation.metadata.said", f'{{"said": "{PROMPT}"}}'),
+        ("gen_ai.agent.name", PROMPT * 10),
+        ("session.id", f"{PROMPT}\n{PROMPT}"),
+        ("payload", PROMPT.encode()),
+        ("kv", {"said": PROMPT, "usage": {"said": PROMPT, "Alice at seven": 1}}),
+        ("error.type", PROMPT),
+        (PROMPT, 5),
+        ("Alice" * 60, True),
+    ],
+)
+def test_no_key_known_or_not_carries_a_sentence(key: str, value: object) -> None:
+    for said in ({key: value}, {**CALL, key: value}, {**TOOL, key: value}):
+        row = row_of(span(said), project(content=Content.OFF))
+        for word in (b"Alice", b"please", b"Paris"):
+            assert word not in row["body"]
+
+
+def test_a_repeated_key_does_not_hide_a_sentence() -> None:
+    made = span({"n": 5})
+    made.attributes.insert(0, KeyValue(key="n", value=any_value(PROMPT)))
+    row = row_of(made, project(content=Content.OFF))
+    assert PROMPT.encode() not in row["body"]
+    assert row["attributes"] == {"n": "5"}
+
+
+def test_usage_inside_a_raw_response_stays_while_its_text_goes() -> None:
+    response = {
+        "id": "chatcmpl-1",
+        "model": "gpt-4o",
+        "choices": [{"message": {"content": PROMPT}, "finish_reason": "stop"}],
+        "usage": {
+            "prompt_tokens": 7,
+            "prompt_tokens_details": {"cached_tokens": 3},
+            "note": PROMPT,
+        },
+    }
+    said: dict[str, object] = {
+        "openinference.span.kind": "LLM",
+        "output.value": orjson.dumps(response).decode(),
+        "output.mime_type": "application/json",
+    }
+    row = row_of(span(said), project(content=Content.OFF), scope="openinference.x")
+    assert row["cache_read_tokens"] == 3
+    assert row["response_id"] == "chatcmpl-1"
+    assert orjson.loads(row["attributes"]["output.value"]) == {
+        "model": "gpt-4o",
+        "choices": [{"finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 7, "prompt_tokens_details": {"cached_tokens": 3}},
+    }
+
+
+def test_status_events_links_and_names_say_nothing() -> None:
+    made = span(TOOL, name=f"tool\n{PROMPT}", trace_state=PROMPT)
+    made.status.code = Status.STATUS_CODE_ERROR
+    made.status.message = PROMPT
+    made.events.add(
+        name="exception",
+        attributes=[
+            KeyValue(key="exception.type", value=any_value("ValueError")),
+            KeyValue(key="exception.message", value=any_value(PROMPT)),
+        ],
+    )
+    made.events.add(name=PROMPT)
+    made.events.add(
+        name="gen_ai.choice", attributes=[KeyValue(key="message", value=any_value(PROMPT))]
+    )
+    why = KeyValue(key="why", value=any_value(PROMPT))
+    made.links.add(attributes=[why], trace_state=PROMPT)
+    row = row_of(made, project(content=Content.OFF))
+    assert b"Alice" not in row["body"]
+    assert (row["status"], row["error_type"], row["tool_outcome"]) == (
+        "error",
+        "ValueError",
+        "error",
+    )
+    assert row["events.name"] == ["exception", "[removed]"]
+    assert dict(row["events.attributes"][0]) == {"exception.type": "ValueError"}
+
+
+def test_log_records_without_content_still_count_as_calls() -> None:
+    said = claude(
+        "api_request", NOW_NS, model="claude-sonnet-4-5", input_tokens="10", output_tokens="5",
+        duration_ms="1500", prompt__id="3fa85f64-5717-4562-b3fc-2c963f66afa6", note=PROMPT,
+    )  # fmt: skip
+    made = logs(said, scope="com.anthropic.claude_code.events")
+    before = decode_traces(
+        [Body("p", made.SerializeToString(), NOW_NS, Signal.LOGS)], "flush", NOW_NS
+    ).spans.to_pylist()[0]
+    body, _ = redacted(made, project(content=Content.OFF))
+    assert b"Alice" not in body
+    after = decode_traces([Body("p", body, NOW_NS, Signal.LOGS)], "f", NOW_NS).spans.to_pylist()[0]
+    for column in ("trace_id", "parent_span_id", "start_time", "end_time", "role", "name"):
+        assert after[column] == before[column]
+    assert (after["input_tokens"], after["output_tokens"]) == (10, 5)
+    [row] = decode_logs([Body("p", body, NOW_NS, Signal.LOGS)], NOW_NS).to_pylist()
+    assert row["body"] == "claude_code.api_request"
+    assert not any(key.startswith("spanledger.") for key, _ in row["attributes"])
+
+
+def test_log_records_that_differ_only_in_what_was_said_stay_two() -> None:
+    made = logs(record("", "first secret"), record("", "second secret"), record("", "first secret"))
+    body, _ = redacted(made, project(content=Content.OFF))
+    rows = decode_logs([Body("p", body, NOW_NS, Signal.LOGS)], NOW_NS).to_pylist()
+    assert [row["body"] for row in rows] == ["", "", ""]
+    assert len({row["log_id"] for row in rows}) == 2
+
+
+def test_what_a_sender_says_was_read_is_not_believed() -> None:
+    forged = {CARRIED: {"columns": {"agent_name": PROMPT, "input_tokens": 9}, "inputs": b""}}
+    for privacy in ({"content": Content.OFF}, {"drop_keys": ("x",)}):
+        row = row_of(span({**CALL, **forged}), project(**privacy))
+        assert (row["agent_name"], row["input_tokens"]) == ("", 100)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "text",
+        {"columns": 1, "inputs": b""},
+        {"columns": {"input_tokens": "x", "version": 1, "attempts": 2**40}, "inputs": b"123"},
+        {"columns": {"call_sig": -5, "seed": 1.5, "name": "n", "stream": "?"}, "inputs": b""},
+        {"flags": [1, "", "x" * 99, None], "columns": {"agent_name": "x" * 999}, "inputs": b""},
+        {"inputs": "text", "outputs": 5},
+    ],
+)
+def test_a_forged_reading_never_breaks_the_decoder(forged: object) -> None:
+    body = Body("p", request(span({**CALL, CARRIED: forged})).SerializeToString(), NOW_NS)
+    decoded = decode_traces([body], "flush", NOW_NS)
+    assert decoded.spans.num_rows == 1
+    assert dict(decoded.spans.to_pylist()[0]["attributes"]).keys().isdisjoint({CARRIED})
+
+
+# Sampling
+
+
+def test_a_trace_keeps_its_content_whole_or_not_at_all_wherever_it_arrives() -> None:
+    one = policy_of(project(content_sample_rate=0.25))
+    other = policy_of(project(b"another salt", content_sample_rate=0.25))
+    more = policy_of(project(content_sample_rate=0.5))
+    assert one is not None
+    assert other is not None
+    assert more is not None
+    traces = [secrets.token_bytes(16) for _ in range(4_000)]
+    kept = {trace for trace in traces if one.keeps_content(trace)}
+    assert 800 < len(kept) < 1_200
+    assert kept == {trace for trace in traces if other.keeps_content(trace)}
+    assert kept < {trace for trace in traces if more.keeps_content(trace)}
+
+
+def test_logs_are_sampled_with_the_spans_of_their_trace() -> None:
+    whose = project(content_sample_rate=0.5)
+    policy = policy_of(whose)
+    assert policy is not None
+    for number in range(1, 20):
+        trace = bytes([number]) * 16
+        made = logs(record("app.said", PROMPT, trace_id=trace, span_id=b"s" * 8))
+        spans, _ = redacted(request(span(CALL, trace_id=trace)), whose)
+        records, _ = redacted(made, whose)
+        assert (PROMPT.encode() in spans) == policy.keeps_content(trace)
+        assert (PROMPT.encode() in records) == policy.keeps_content(trace)
+
+
+def test_tokens_are_never_sampled_away() -> None:
+    whose = project(content_sample_rate=0.3)
+    rows = [row_of(span(CALL, trace_id=bytes([n]) * 16), whose) for n in range(1, 30)]
+    assert {row["input_tokens"] for row in rows} == {100}
+    assert {row["messages"] for row in rows} == {0, 2}
+
+
+# Order, failures, cost
+
+
+def test_keys_go_before_content_and_content_before_patterns() -> None:
+    row = row_of(
+        span({**CALL, "user.id": "bob@example.com", "session.id": "carol@example.com"}),
+        project(hash_keys=("user.id",), content=Content.OFF, presets=(Preset.EMAIL,)),
+    )
+    assert row["user_id"] == hashed(any_value("bob@example.com"), SALT)
+    assert row["session_id"] == "[email]"
+    assert row["found"] == {"hashed": 1, "content": 1, "email": 2}  # attribute and column
+
+
+def test_signatures_tell_calls_apart_that_patterns_make_alike() -> None:
+    whose = project(presets=(Preset.EMAIL,))
+    rows = [
+        row_of(
+            span({**TOOL, "gen_ai.tool.call.arguments": f'{{"to": "{name}@example.com"}}'}), whose
+        )
+        for name in ("bob", "carol", "bob")
+    ]
+    assert [row["tool_arguments"] for row in rows] == ['{"to": "[email]"}'] * 3
+    assert rows[0]["call_sig"] == rows[2]["call_sig"] != rows[1]["call_sig"]
+
+
+def test_counts_roles_and_ids_are_never_touched() -> None:
+    ids = {"trace_id": b"bob@example.io!!", "span_id": b"a@bcd.io"}
+    own = (Pattern(name="n", regex=r"\d{3}"), Pattern(name="word", regex="chat"))
+    said = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 4111111111111111}
+    row = row_of(
+        span({**said, "gen_ai.usage.output_tokens": "1234", "x": "chat"}, **ids),
+        project(presets=tuple(Preset), patterns=own),
+    )
+    assert (row["input_tokens"], row["output_tokens"], row["role"]) == (
+        4111111111111111,
+        1234,
+        "llm",
+    )
+    assert (row["trace_id"], row["span_id"]) == (ids["trace_id"].hex(), ids["span_id"].hex())
+
+
+class Broken(Exception):
+    """Raised where a text is read."""
+
+
+def test_what_cannot_be_redacted_keeps_figures_and_loses_every_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = TextRedactor.text
+
+    def fail(self: TextRedactor, said: str, found: Counter[str]) -> str:
+        if "weird" in said:
+            raise Broken
+        return text(self, said, found)
+
+    monkeypatch.setattr(TextRedactor, "text", fail)
+    for content in Content:
+        whose = project(presets=(Preset.EMAIL,), content=content)
+        weird = row_of(span({**CALL, "user.id": "weird bob@example.com"}, name="a@b.io"), whose)
+        assert weird["flags"] == [FAILED]
+        assert weird["found"][FAILED] == 1
+        assert (weird["role"], weird["input_tokens"], weird["name"]) == ("llm", 100, "[removed]")
+        for word in (b"bob", b"Alice", b"a@b"):
+            assert word not in weird["body"]
+        fine = row_of(span({**CALL, "user.id": "bob@example.com"}), whose)
+        assert (fine["user_id"], fine["flags"]) == ("[email]", [])
+
+
+def test_a_broken_resource_loses_its_texts_and_flags_its_spans(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(self: ByKey, pairs: object, above: str = "") -> None:
+        if len(pairs) == 1:  # type: ignore[arg-type] # the attributes of the resource
+            raise Broken
+
+    monkeypatch.setattr(ByKey, "pairs", fail)
+    for content in Content:
+        row = row_of(span(CALL), project(drop_keys=("x",), content=content))
+        assert (row["service_name"], row["flags"]) == ("", [FAILED])
+        assert (row["role"], row["input_tokens"]) == ("llm", 100)
+        assert len(row["input_messages"]) == 1
+
+
+def test_json_deeper_than_python_reads_fails_closed() -> None:
+    deep = "[" * 1000 + '"bob@example.com"' + "]" * 1000
+    row = row_of(span({**CALL, "deep": deep}), project(drop_keys=("x.y",)))
+    assert (row["flags"], row["input_tokens"]) == ([FAILED], 100)
+    assert b"bob" not in row["body"]
+
+
+def test_logs_and_metrics_fail_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise Broken
+
+    monkeypatch.setattr(Scrub, "may_be_in", lambda *_: True)
+    monkeypatch.setattr(Scrub, "message", fail)
+    made = logs(
+        LogRecord(body=any_value("bob"), event_name="bob", severity_text="bob"), service="bob"
+    )
+    body, found = redacted(made, project(presets=(Preset.EMAIL,)))
+    assert b"bob" not in body
+    assert found[FAILED] == 3  # resource, scope, record
+
+
+def test_the_call_of_a_log_record_that_failed_is_flagged(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise Broken
+
+    monkeypatch.setattr(Scrub, "may_be_in", lambda *_: True)
+    monkeypatch.setattr(Scrub, "message", fail)
+    said = claude("api_request", NOW_NS, model="m", input_tokens=10, note="bob")
+    body, _ = redacted(
+        logs(said, scope="com.anthropic.claude_code.events"), project(presets=(Preset.EMAIL,))
+    )
+    assert b"bob" not in body
+    made = decode_traces([Body("p", body, NOW_NS, Signal.LOGS)], "f", NOW_NS).spans.to_pylist()
+    assert [(row["flags"], row["input_tokens"]) for row in made] == [([FAILED], 10)]
+
+
+def test_unknown_fields_are_not_kept() -> None:
+    made = request(span({"n": 1}))
+    hidden = made.SerializeToString() + b"\xfa\x3e\x0fbob@example.com"  # field 1007, a text
+    policy = policy_of(project(presets=(Preset.EMAIL,)))
+    assert policy is not None
+    again = type(made).FromString(hidden)
+    body, _ = redact_body(policy, again, hidden, NOW_NS)
+    assert b"bob" not in body
+
+
+def test_a_body_without_anything_to_take_out_is_not_written_again() -> None:
+    made = request(span({"n": "nothing"}))
+    body = made.SerializeToString()
+    policy = policy_of(project(presets=tuple(Preset), drop_keys=("x",)))
+    assert policy is not None
+    assert redact_body(policy, made, body, NOW_NS)[0] is body
+    assert policy_of(Project("p")) is None
+
+
+# In the collector
+
+
+def _spooled(path: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in path.parent.iterdir() if file.is_file())
+
+
+@pytest.mark.parametrize("spans", [1, 400])  # here, and in a thread
+def test_nothing_of_it_reaches_the_disk(tmp_path: Path, spans: int) -> None:
+    telemetry = Telemetry()
+    path = tmp_path / "spool.db"
+    whose = project(content=Content.OFF, presets=tuple(Preset), drop_keys=("secret",))
+    said = {**CALL, "secret": "hunter2", "user.id": "bob@example.com", "note": "4111111111111111"}
+    made = request(*(span(said) for _ in range(spans)))
+
+    async def export() -> None:
+        spool = Spool(path, max_bytes=1 << 30)
+        try:
+            intake = Intake(spool, telemetry)
+            await intake.export_protobuf(Signal.TRACES, made.SerializeToString(), whose)
+            await intake.export(Signal.LOGS, logs(record("e", PROMPT)), whose)
+        finally:
+            spool.close()
+
+    asyncio.run(export())
+    written = _spooled(path)
+    assert b"gpt-4o-mini" in written
+    for word in (b"Alice", b"hunter2", b"bob@", b"4111111111111111"):
+        assert word not in written
+    counted = {
+        sample.labels["kind"]: sample.value
+        for metric in telemetry.registry.collect()
+        for sample in metric.samples
+        if sample.name == "spanledger_collector_redacted_values_total"
+    }
+    assert counted == {"content": spans + 1, "dropped": spans, "email": 2 * spans}
+    with sqlite3.connect(path) as file:
+        assert file.execute("SELECT count(*) FROM requests").fetchone() == (2,)
+    file.close()
+
+
+def test_many_spans_read_at_once_give_the_same_as_each_by_itself() -> None:
+    whose = project(content=Content.OFF)
+    silent = request(*(span(CALL if n % 2 else TOOL, span_id=n.to_bytes(8)) for n in range(1, 31)))
+    body, _ = redacted(silent, whose)
+    plain = request(*(span(TOOL, span_id=n.to_bytes(8)) for n in range(100, 900)))
+    bodies = [Body("p", body, NOW_NS), Body("p", plain.SerializeToString(), NOW_NS)]
+    rows = decode_traces(bodies, "flush", NOW_NS).spans.to_pylist()
+    alone = [row for one in bodies for row in decode_traces([one], "f", NOW_NS).spans.to_pylist()]
+    [expected] = decode_traces(
+        [Body("p", request(span(TOOL)).SerializeToString(), NOW_NS)], "f", NOW_NS
+    ).spans.to_pylist()
+    assert {row["span_id"]: row for row in rows} == {row["span_id"]: row for row in alone}
+    signed = {(row["call_sig"], row["result_sig"]) for row in rows if row["tool_arguments"]}
+    assert signed == {(expected["call_sig"], expected["result_sig"])}
+    assert not any(CARRIED in dict(row["attributes"]) for row in rows)

@@ -1,0 +1,340 @@
+"""What the product's patterns find, and what only looks like it; JSON stays JSON."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+import orjson
+import pytest
+from pydantic import ValidationError
+
+from spanledger_collector.privacy.patterns import is_card
+from spanledger_collector.privacy.texts import TextRedactor
+from spanledger_storage.linear_regex import LinearRegex
+from spanledger_storage.project_settings import Pattern, Preset
+
+KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\n-----END RSA PRIVATE KEY-----"
+
+
+def redacted(text: str, *presets: Preset, own: tuple[Pattern, ...] = ()) -> str:
+    return TextRedactor(presets or tuple(Preset), own).text(text, Counter())
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "bob@example.com",
+        "bob.o'neil+tag@sub.example.co.uk",
+        "x_1%y-z@a-b.io",
+        "müller@bücher.de",
+        "用户@例子.公司",
+    ],
+)
+def test_addresses_of_e_mail_are_replaced(address: str) -> None:
+    assert redacted(f"write to {address}, now") == "write to [email], now"
+    assert redacted(f"<{address}>") == "<[email]>"
+    assert redacted(address, Preset.PHONE) == address
+
+
+@pytest.mark.parametrize("text", ["icon@2x.png", "vue@3.min.js", "x@y", "@scope/pkg", "a @ b.com"])
+def test_what_only_looks_like_an_address_stays(text: str) -> None:
+    assert redacted(text, Preset.EMAIL) == text
+
+
+# Test numbers that issuers publish, for example https://docs.stripe.com/testing#cards
+@pytest.mark.parametrize(
+    "number",
+    [
+        "4111111111111111",
+        "4111 1111 1111 1111",
+        "4111-1111-1111-1111",
+        "4222222222222",
+        "5555555555554444",
+        "5105 1051 0510 5100",
+        "2223003122003222",
+        "378282246310005",
+        "3782 822463 10005",
+        "6011111111111117",
+        "6011-0009-9013-9424",
+        "3056 930902 5904",
+        "36227206271667",
+        "3566002020360505",
+        "6200000000000005",
+        "41111111-11111111",
+    ],
+)
+def test_cards_are_replaced_however_they_are_grouped(number: str) -> None:
+    assert redacted(f"card {number}.", Preset.CARD) == "card [card]."
+    assert redacted(f"from 12 {number} to", Preset.CARD) == "from 12 [card] to"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4111111111111112",  # the check digit is wrong
+        "9111111111111116",  # no issuer
+        "411111111111111",  # too short for a Visa
+        "0.4111111111111111",
+        "a4111111111111111",
+        "4111111111111111f",
+        "span 4111111111111111_2",
+        "1732180000000000000",
+        "1800000000123456789",
+        "1212 3434 5656 7878",
+    ],
+)
+def test_numbers_that_are_no_cards_stay(text: str) -> None:
+    assert redacted(text, Preset.CARD) == text
+
+
+def test_luhn_rejects_each_changed_digit() -> None:
+    assert is_card(b"4111111111111111")
+    for place in range(1, 16):
+        digits = bytearray(b"4111111111111111")
+        digits[place] = ord("2")
+        assert not is_card(bytes(digits))
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "sk-" + "aB3" * 16,
+        "sk-proj-" + "aB3_" * 16,
+        "sk-svcacct-" + "aB3-" * 16,
+        "sk-ant-api03-" + "aB3_" * 24 + "AA",
+        "sk-or-v1-" + "0123456789abcdef" * 4,
+        "AKIAIOSFODNN7EXAMPLE",
+        "ASIAIOSFODNN7EXAMPLE",
+        "ghp_" + "a1B2" * 9,
+        "github_pat_" + "11ABCDEFG0_" * 8,
+        "glpat-" + "a1B2_" * 4,
+        "xoxb-123456789012-1234567890123-AbCdEfGhIjKl",
+        "xapp-1-A012345-6789-abcdef0123456789",
+        "AIza" + "SyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY",
+        "hf_" + "aBcDeFgH" * 5,
+        "gsk_" + "aB3d" * 13,
+        "sk_live_" + "aB3d" * 6,
+        "npm_" + "aB3d" * 9,
+        "sl_" + "aB3d" * 10,
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P",
+        "Bearer abcdefghijklmnopqrstuvwxyz0123",
+        KEY,
+        KEY.partition("\n-----END")[0],
+    ],
+)
+def test_keys_are_replaced_whole(secret: str) -> None:
+    assert redacted(f"use {secret}", Preset.API_KEY) == "use [api_key]"
+    assert redacted(secret, Preset.API_KEY) == "[api_key]"
+
+
+def test_passwords_in_addresses_of_services_are_replaced() -> None:
+    said = redacted("postgresql://app:hunter2@db.internal/x", Preset.API_KEY)
+    assert said == "postgresql[api_key]db.internal/x"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "risk-assessment-of-the-project-2024",
+        "the bearer of news",
+        "task_live_stream",
+        "sk-short",
+        "d41d8cd98f00b204e9800998ecf8427e",
+        "https://example.com:8080/path@2",
+        "chatcmpl-9Abc123XYZ",
+        "eyes. eyebrows. eyelids",
+    ],
+)
+def test_words_and_hashes_are_no_keys(text: str) -> None:
+    assert redacted(text, Preset.API_KEY) == text
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "+49 30 1234567",
+        "+491701234567",
+        "+1-555-123-4567",
+        "+1 (555) 123-4567",
+        "+44 (0)20 7946 0958",
+        "+33 6 12 34 56 78",
+        "+86 138 0013 8000",
+        "0049 170 1234567",
+        "(555) 123-4567",
+        "(030) 1234567",
+        "555-123-4567",
+        "555.123.4567",
+        "415 555 2671",
+        "1-800-555-0199",
+        "030 1234567",
+        "030/1234567",
+        "0171-1234567",
+        "020 7946 0958",
+        "07700 900123",
+        "06 12 34 56 78",
+        "06.12.34.56.78",
+        "0612345678",
+    ],
+)
+def test_phones_are_replaced(number: str) -> None:
+    assert redacted(f"call {number}, please", Preset.PHONE) == "call [phone], please"
+    assert redacted(f"phone:{number}", Preset.PHONE) == "phone:[phone]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-21T10:25:25+00:00",
+        "2026-11-21 10:25:25.123456789",
+        "21.11.2026 10:25",
+        "01-02-2026 10",
+        "1732180000",
+        "1732180000000000000",
+        "0.123456789",
+        "tokens 1234567890",
+        "192.168.100.200",
+        "10.0.0.1:8080",
+        "v1.23.456.7890",
+        "3fa85f64-5717-4562-b3fc-2c963f66afa6",
+        "4bf92f3577b34da6a3ce929d0e0e4736",
+        "[0] 01 02 03 04 05 06",
+        "f(2024) 10 20 30",
+        "$200.300.4000",
+        "+0200",
+        "12+3",
+    ],
+)
+def test_times_ids_and_counts_are_no_phones(text: str) -> None:
+    assert redacted(text, Preset.PHONE) == text
+
+
+def test_json_in_a_text_keeps_its_form_and_loses_what_is_secret() -> None:
+    text = (
+        '{ "a":"line\\nbob@example.com", "big": 123456789012345678901234567890, "f": 1e5,\n'
+        ' "card": 4111111111111111, "bob@example.com": [true, "\\u002B49 30 1234567"],'
+        ' "deep": "{\\"e\\": \\"x\\\\ty@example.com\\"}" , "a": null}'
+    )
+    assert redacted(text) == (
+        '{ "a":"line\\n[email]", "big": 123456789012345678901234567890, "f": 1e5,\n'
+        ' "card": "[card]", "[email]": [true, "[phone]"],'
+        ' "deep": "{\\"e\\": \\"x\\\\t[email]\\"}" , "a": null}'
+    )
+    orjson.loads(redacted(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('"said\\nbob@example.com"', '"said\\n[email]"'),
+        ('{"a": "x\\nbob@example.com"', '{"a": "x\\n[email]"'),  # cut off by a limit
+        ('{"a": "\\nbob@x.io"}\n{"a": "\\nbob@x.io"}', '{"a": "\\n[email]"}\n{"a": "\\n[email]"}'),
+        ('data: {"a": "\\u00e9bob@x.io"}', 'data: {"a": "\\u00e9[email]"}'),
+        ("['bob@x.io']", "['[email]']"),
+        ("[" * 2000 + '"bob@x.io"', "[" * 2000 + '"[email]"'),
+    ],
+)
+def test_escapes_stay_whole(text: str, expected: str) -> None:
+    assert redacted(text, Preset.EMAIL) == expected
+
+
+@pytest.mark.parametrize("escape", ["\\n", "\\t", "\\u00e9", "\\r\\n"])
+@pytest.mark.parametrize(
+    "secret", ["4111 1111 1111 1111", "0171 1234567", "+49 30 1234567", "555-123-4567", "+a@b.io"]
+)
+def test_a_secret_right_after_an_escape_is_found(escape: str, secret: str) -> None:
+    whole = f'{{"a": "line{escape}{secret}"}}'
+    for text in (whole, whole[:-2], f"data: {whole}"):
+        assert secret not in redacted(text)
+    assert secret not in orjson.loads(redacted(whole))["a"]
+
+
+def test_own_patterns_are_replaced_by_their_name_also_behind_escapes() -> None:
+    own = (Pattern(name="ticket", regex=r"TCK-\d+"), Pattern(name="quote", regex=r'say "\w+"'))
+    assert redacted("see TCK-17", own=own) == "see [ticket]"
+    assert redacted('{"a": "say \\"hi\\""}', own=own) == '{"a": "[quote]"}'
+
+
+def test_an_anchored_pattern_means_the_text_not_what_surrounds_it() -> None:
+    redactor = TextRedactor((), (Pattern(name="code", regex=r"^\d{4}$"),))
+    assert redactor.text("1234", Counter()) == "[code]"
+    assert redactor.text("a 1234", Counter()) == "a 1234"
+    assert redactor.within(b"\x0a\x041234\x12") is redactor
+
+
+def test_only_patterns_that_may_match_are_looked_for_in_a_message() -> None:
+    redactor = TextRedactor(tuple(Preset), ())
+    assert not redactor.within(b"\x0a\x04nothing of it")
+    assert (
+        redactor.within(b"\x0a0bob@example.com 030 1234567").text(
+            "bob@example.com 030 1234567 AKIAIOSFODNN7EXAMPLE", Counter()
+        )
+        == "[email] [phone] AKIAIOSFODNN7EXAMPLE"
+    )
+    assert redactor.within(b'{"\\u0040"}') is redactor
+
+
+@pytest.mark.parametrize(
+    ("regex", "told"),
+    [
+        ("(a", "not a regular expression"),
+        ("(?=a)b", "not a regular expression"),
+        (r"(a)\1", "not a regular expression"),
+        ("a*", "matches the empty text"),
+        ("[a-z]+", "matches what replaces a text"),
+    ],
+)
+def test_a_pattern_that_cannot_work_is_refused_with_the_reason(regex: str, told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        Pattern(name="mine", regex=regex)
+
+
+@pytest.mark.parametrize("regex", ["(a+)+$", "(a|aa)+b", "(.*a){12}b", r"(\w+\s?)*!"])
+def test_no_pattern_takes_longer_than_the_text_is(regex: str) -> None:
+    pattern = LinearRegex(regex)
+    text = b"a" * 200_000
+    began = time.process_time()
+    pattern.is_in(text)
+    assert time.process_time() - began < 2  # a backtracking engine would need years
+
+
+@pytest.mark.parametrize("preset", list(Preset))
+def test_hostile_texts_take_no_longer_than_others(preset: Preset) -> None:
+    redactor = TextRedactor((preset,), ())
+    began = time.process_time()
+    for text in ("a" * 300_000 + "@x.png", "sk-" * 100_000, "0 1" * 60_000, "(1" * 100_000):
+        redactor.text(text, Counter())
+    redactor.text("4 " * 100_000, Counter())
+    assert time.process_time() - began < 5
+
+
+def test_texts_are_counted_by_kind() -> None:
+    found = Counter[str]()
+    TextRedactor(tuple(Preset), ()).text("a@b.io c@d.io 4111111111111111", found)
+    assert found == {"email": 2, "card": 1}
+
+
+def test_what_replaces_a_text_is_no_secret_itself() -> None:
+    for name in (*Preset, "removed"):
+        assert redacted(f"[{name}]") == f"[{name}]"
+
+
+@pytest.mark.parametrize(
+    ("regex", "text"),
+    [
+        (r"TCK-\d+", '{"a": "T\\u0043K-17"}'),
+        (r"\bTCK-[0-9]{2}\b", '{"a": "x\\nTCK-17"}'),
+        (r"[A-Z]{3}-\d\d", '{"a": "\\tTCK-17"}'),
+        (r"\S+-17", '{"a": "\\"TCK-17"}'),
+        (r"[^ ]+-17", '{"a": "\\nTCK-17"}'),
+        (r"[!-~]+-17", '{"a": "\\\\TCK-17"}'),
+        (r"(?i)tck.\d+", '{"a": "TCK\\t17"}'),
+    ],
+)
+def test_own_patterns_match_what_json_means_not_how_it_is_written(regex: str, text: str) -> None:
+    redactor = TextRedactor((), (Pattern(name="x", regex=regex),))
+    found = Counter[str]()
+    narrowed = redactor.within(b"\x0a\x30" + text.encode() + b"\x12\x01a")
+    clean = narrowed.text(text, found)
+    assert orjson.loads(clean)["a"].endswith("[x]")
+    assert found == {"x": 1}
