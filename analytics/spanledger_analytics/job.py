@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol
@@ -66,6 +66,8 @@ class LedgerJob:
         books: Returns the prices that hold now, asked at every run; the installed genai-prices
             data by default.
         max_traces: Bound of one batch of touches.
+        metric_floors: Returns by project the UTC start hour (UNIX seconds) before which metric
+            points were removed, asked at every run; nowhere by default.
     """
 
     def __init__(
@@ -75,11 +77,14 @@ class LedgerJob:
         watermarks: Watermarks,
         books: Callable[[], PriceBook] | None = None,
         max_traces: int = 2_000,
+        metric_floors: Callable[[], Mapping[str, int]] = dict[str, int],
     ) -> None:
         self._store = store
         self._now_ns = now_ns
         self._watermarks = watermarks
         self._books = books or BookSource()
+        self._metric_floors = metric_floors
+        self._floors: Mapping[str, int] = {}
         self._reader = TouchReader(store, watermarks.get(LEDGER), max_traces)
         self._version = 0
         self._hours: set[ProjectHour] | None = None
@@ -92,6 +97,7 @@ class LedgerJob:
             StoreError: the store refused or did not answer; the next run starts at that batch.
         """
         book = self._books()
+        self._floors = self._metric_floors()
         results: list[LedgerResult] = []
         newest_us: int | None = None
         if self._reader.not_after(self._now_ns() // 1_000):
@@ -155,7 +161,12 @@ class LedgerJob:
             version = self._next_version()
             try:
                 changed = recompute_metric_usage(
-                    self._store, project, hours, version=version, book=book
+                    self._store,
+                    project,
+                    hours,
+                    version=version,
+                    book=book,
+                    not_before=self._floors.get(project, 0),
                 )
             except StoreError as error:
                 self._hours = None  # as in _step

@@ -12,6 +12,7 @@ from spanledger_analytics._rows import Stored
 from spanledger_analytics.calls import Call, derive_calls
 from spanledger_analytics.entries import Entry, ledger_entry
 from spanledger_analytics.entry_prices import price_entries
+from spanledger_analytics.eroded import Erosion
 from spanledger_analytics.price_book.book import PriceBook
 from spanledger_analytics.reading import TraceGroup
 from spanledger_storage.store import Store
@@ -70,8 +71,9 @@ def run_ledger(
        at their own start.
     3. Compare with what is stored; write new versions and tombstones in one insert each.
 
-    Running it again writes nothing. Traces without any span are left as they are: spans that
-    expired must not take their costs with them.
+    Running it again writes nothing. Spans that expired do not take their costs with them: traces
+    without any span are left as they are, and of a trace that lost some, entries stay
+    (see eroded.py).
 
     Args:
         store: The telemetry store.
@@ -93,14 +95,13 @@ def _run(group: TraceGroup, traces: Iterable[str], version: int, book: PriceBook
     group.add_tool_partners()
     calls = _derive(group)
     stored = _read_stored(store, group)
-    entries = price_entries([ledger_entry(project, call) for call in calls], stored.rows, book)
+    before = trajectories.read_stored(store, group.pair_params())
+    erosion = Erosion(group, stored.rows, before.rows)
+    derived = erosion.new([ledger_entry(project, call) for call in calls])
+    entries = [*price_entries(derived, stored.rows, book), *erosion.kept]
     written, removed = write_entries(store, stored, entries, version)
-    changed_trajectories = trajectories.write(
-        store,
-        trajectories.read_stored(store, group.pair_params()),
-        trajectories.derive_trajectories(project, group.spans, entries),
-        version,
-    )
+    now = trajectories.derive_trajectories(project, group.spans, entries)
+    changed_trajectories = trajectories.write(store, before, erosion.carry(now), version)
     return LedgerResult(
         traces=len(group.trace_ids),
         spans=len(group.spans),

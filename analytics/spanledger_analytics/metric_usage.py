@@ -41,7 +41,13 @@ _LAST_HOUR_S = 2**32 - 1  # where DateTime ends, in 2106
 
 
 def recompute_metric_usage(
-    store: Store, project: str, hours: Collection[int], *, version: int, book: PriceBook
+    store: Store,
+    project: str,
+    hours: Collection[int],
+    *,
+    version: int,
+    book: PriceBook,
+    not_before: int = 0,
 ) -> frozenset[int]:
     """Derive the entries known from metrics again; return the hours in which they changed.
 
@@ -57,6 +63,8 @@ def recompute_metric_usage(
         hours: UTC start hours (UNIX seconds) in which metric points or ledger entries changed.
         version: UTC nanoseconds, greater than at any earlier call.
         book: Prices.
+        not_before: UTC start hour (UNIX seconds); points of earlier hours were removed, so what
+            the ledger says of those hours stays.
 
     Raises:
         StoreError: the store refused or did not answer; running again is safe.
@@ -69,7 +77,9 @@ def recompute_metric_usage(
     return frozenset(
         hour
         for hour in due
-        if hour % _HOUR_S == 0 and _recompute(store, project, hour, version=version, book=book)
+        if hour % _HOUR_S == 0
+        and hour >= not_before
+        and _recompute(store, project, hour, version=version, book=book)
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from spanledger_analytics._rows import HOUR_NS, Literal, batches, integers, strings, values_of
 from spanledger_analytics._siblings import FALLBACK_TOLERANCE_NS
 from spanledger_analytics.calls import Call
-from spanledger_analytics.spans import Span, read_spans
+from spanledger_analytics.spans import Span, SpanKey, read_spans
 from spanledger_analytics.tool_traces import Interval, intervals, traces_around, traces_inside
 from spanledger_storage.store import Store
 
@@ -37,6 +37,16 @@ class TraceGroup:
         """The traces whose spans were found."""
         return {span.trace_id for span in self.spans}
 
+    @property
+    def asked_traces(self) -> set[str]:
+        """The traces that were looked for, whether or not spans were found."""
+        return set(self._asked_traces)
+
+    def keys_of(self, trace_ids: Iterable[str]) -> set[SpanKey]:
+        """Return the spans that are stored of other traces, without adding them to the group."""
+        _, spans = self._spans_of(sorted(set(trace_ids)))
+        return {span.key for span in spans}
+
     def add(self, trace_ids: Iterable[str]) -> bool:
         """Read traces and, again and again, those that share a response id at the same time.
 
@@ -55,14 +65,20 @@ class TraceGroup:
         return len(self.spans) > before
 
     def _read(self, trace_ids: list[str]) -> None:
+        pairs, spans = self._spans_of(trace_ids)
+        self._pairs += pairs
+        self.spans += spans
+
+    def _spans_of(self, trace_ids: list[str]) -> tuple[list[tuple[int, str]], list[Span]]:
         pairs: list[tuple[int, str]] = []
+        spans: list[Span] = []
         for part in batches(trace_ids):
             asked: dict[str, object] = {"project": self.project, "trace_ids": Literal(part)}
             table = self.store.arrow("ledger_trace_hours", asked)
             pairs += zip(integers(table, "hour"), strings(table, "trace_id"), strict=True)
-        self._pairs += pairs
         for params in self._pair_params(pairs):
-            self.spans += read_spans(self.store.arrow("ledger_spans", params))
+            spans += read_spans(self.store.arrow("ledger_spans", params))
+        return pairs, spans
 
     def pair_params(self) -> Iterable[dict[str, object]]:
         """Return statement parameters that name every hour and trace of the group, in parts."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import sqlalchemy as sa
@@ -14,7 +14,10 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from spanledger_analytics.job import LedgerJob
 from spanledger_analytics.price_book.book import BookSource
 from spanledger_analytics.price_book.store import load_overrides, overrides_revision
+from spanledger_analytics.retention.expiry import RetentionJob, metric_floors
 from spanledger_storage.errors import StateError, StoreError
+from spanledger_storage.projects import Projects
+from spanledger_storage.retention_state import RetentionState
 from spanledger_storage.state import Heartbeats, Watermarks
 from spanledger_storage.store import Store, StoreSettings
 
@@ -23,6 +26,8 @@ log = logging.getLogger(__name__)
 _LEDGER_EVERY_S = 0.5
 _USAGE_EVERY_S = 3
 _HEARTBEAT_EVERY_S = 2
+_RETENTION_EVERY_S = 3_600
+_FIRST_RETENTION_AFTER_S = 60
 
 
 class Worker:
@@ -32,6 +37,8 @@ class Worker:
         self._settings = settings
         self._watermarks = Watermarks(state)
         self._books = BookSource(partial(load_overrides, state), partial(overrides_revision, state))
+        self._projects = Projects(state)
+        self._retention = RetentionState(state)
         self._heartbeats = Heartbeats(state)
         self._instance = instance
         self._job: LedgerJob | None = None
@@ -44,6 +51,14 @@ class Worker:
         """Begin; returns at once."""
         self._add("ledger", _LEDGER_EVERY_S, lambda job: job.run_once())
         self._add("usage", _USAGE_EVERY_S, lambda job: job.run_usage_once())
+        self._scheduler.add_job(
+            self._guard,
+            "interval",
+            ("retention", lambda _: self._remove_expired()),
+            seconds=_RETENTION_EVERY_S,
+            next_run_time=datetime.now(UTC) + timedelta(seconds=_FIRST_RETENTION_AFTER_S),
+            misfire_grace_time=None,
+        )
         self._scheduler.add_job(self._beat, "interval", seconds=_HEARTBEAT_EVERY_S)
         self._scheduler.start()
         self._beat()
@@ -62,7 +77,13 @@ class Worker:
         try:
             if self._job is None:
                 store = Store.connect(self._settings)
-                self._job = LedgerJob(store, time.time_ns, self._watermarks, self._books)
+                self._job = LedgerJob(
+                    store,
+                    time.time_ns,
+                    self._watermarks,
+                    self._books,
+                    metric_floors=partial(metric_floors, self._retention),
+                )
             run(self._job)
         except (StateError, StoreError) as error:
             if self._trouble.get(name) != str(error):
@@ -70,6 +91,21 @@ class Worker:
             self._trouble[name] = str(error)
         else:
             self._trouble.pop(name, None)
+
+    def _remove_expired(self) -> None:
+        """Remove what is past its days; a connection of its own, because it may wait for long."""
+        store = Store.connect(self._settings, timeout_s=_RETENTION_EVERY_S)
+        try:
+            job = RetentionJob(
+                store,
+                self._retention,
+                lambda: [row.project for row in self._projects.all()],
+                time.time_ns,
+            )
+            for removed in job.run_once():
+                log.info("retention: %s", removed.sentence)
+        finally:
+            store.close()
 
     def _beat(self) -> None:
         self._heartbeats.beat("worker", self._instance, time.time_ns())

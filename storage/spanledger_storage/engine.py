@@ -111,6 +111,7 @@ class Engine:
                 start_new_session=True,
             )
         self._await_answer()
+        self._drop_logs_of_its_own()
 
     def stop(self, timeout_s: float = 5) -> None:
         """Stop the engine; everything it acknowledged is on disk."""
@@ -155,6 +156,27 @@ class Engine:
                 return bool(answer.read() == b"1\n")
         except (urllib.error.URLError, OSError):
             return False
+
+    def _drop_logs_of_its_own(self) -> None:
+        """Remove what engines of earlier versions logged about themselves; nothing is added now."""
+        listed = self._ask(
+            "SELECT name FROM system.tables WHERE database = 'system' AND engine LIKE '%MergeTree'"
+        )
+        for name in listed.split():
+            self._ask(f"DROP TABLE IF EXISTS system.`{name}` SYNC")
+
+    def _ask(self, sql: str) -> str:
+        """Return what the engine answers; '' when it refuses or does not answer in time."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self._settings.http_port}/",
+            data=sql.encode(),
+            headers={"Authorization": f"Basic {_basic(_WRITER, self._credentials.writer)}"},
+        )
+        try:
+            with _DIRECT.open(request, timeout=30) as answer:
+                return str(answer.read().decode())
+        except (urllib.error.URLError, OSError):
+            return ""
 
     def _why(self) -> str:
         text = self._log.read_text(encoding="utf-8", errors="replace").strip()

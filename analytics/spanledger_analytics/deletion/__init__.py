@@ -1,0 +1,1 @@
+"""Removes one trace, one session or one user from every table, and proves it."""

@@ -1,0 +1,299 @@
+"""The deletion itself: table by table, until nothing is left, and the old files are gone."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from spanledger_analytics import _rows
+from spanledger_analytics.deletion import subject as subjects
+from spanledger_analytics.deletion.money import Money, read_money
+from spanledger_analytics.deletion.subject import Subject, Targets
+from spanledger_analytics.touches import REPRICING
+from spanledger_analytics.usage import recompute_usage
+from spanledger_storage.errors import StoreError
+from spanledger_storage.store import Store
+
+_UNKNOWN_TABLE = 60
+_ROUNDS = 5
+_JOB_STEP_S = 2  # a job may still write what it had read before
+_OLD_PARTS_S = 1_200  # eight minutes of old_parts_lifetime, and the engine's pauses between
+_IS = "WHERE project = {project:String} AND"
+_TARGETS = "(SELECT id FROM deletion_targets WHERE deletion = {deletion:String} AND what = "
+_MESSAGES = "(SELECT toFixedString(unhex(id), 16) FROM deletion_targets WHERE deletion = "
+# In this order: what tells the jobs first, so that they do not begin anew; messages after spans.
+CONDITIONS: dict[str, str] = {
+    "touches": f"trace_id IN {_TARGETS}'trace')",
+    "spans": f"trace_id IN {_TARGETS}'trace')",
+    "logs": f"(trace_id IN {_TARGETS}'trace') OR log_id IN {_TARGETS}'log'))",
+    "metric_points": f"series_id IN {_TARGETS}'series')",
+    "trajectories": f"trajectory_id IN {_TARGETS}'trace')",
+    "ledger": f"(trace_id IN {_TARGETS}'trace') OR entry_id IN {_TARGETS}'entry'))",
+    "dead_letters": f"letter_id IN {_TARGETS}'letter')",
+    "messages": (
+        f"hash IN {_MESSAGES}{{deletion:String}} AND what = 'message')"
+        " AND toUnixTimestamp(stored_at) <= {newest_s:Int64}"
+    ),
+    "response_traces": f"trace_id IN {_TARGETS}'trace')",
+    "trace_hours": f"trace_id IN {_TARGETS}'trace')",
+}
+"""Which rows of a table go; ids come from deletion_targets."""
+
+
+class Result(NamedTuple):
+    """Rows found and left, by table, and dollars that left the ledger or stay under pseudonyms."""
+
+    traces: int
+    found: dict[str, int]
+    left: dict[str, int]
+    gone_usd: Decimal
+    kept_usd: Decimal
+
+
+class Deletion:
+    """One deletion. Interrupted, it can be made and run again, and goes on.
+
+    Args:
+        store: The telemetry store.
+        subject: What to delete.
+        keep_cost: Keep ledger entries under pseudonyms, so that totals stay.
+        now_ns: The clock, UTC nanoseconds.
+        sleep: Waits for some seconds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        subject: Subject,
+        *,
+        keep_cost: bool,
+        now_ns: Callable[[], int],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._store = store
+        self._subject = subject
+        self._keep_cost = keep_cost
+        self._now_ns = now_ns
+        self._sleep = sleep
+
+    def plan(self) -> tuple[Targets, Result]:
+        """Return what would go; reads only.
+
+        Raises:
+            StoreError: the store refused or did not answer.
+        """
+        targets = self._targets()
+        money = read_money(self._store, self._project, targets, keep_cost=self._keep_cost)
+        found = self._count(targets)
+        return targets, _result(targets, found, found, money)
+
+    def run(self) -> tuple[Targets, Result]:
+        """Delete, and count what is left.
+
+        1. Find everything, and put the ids into the table of targets.
+        2. With ``keep_cost``, write entries anew under pseudonyms.
+        3. Remove rows from every table; again, while a job may still write what it had read.
+        4. Let the jobs count anew what other traces shared, and sum the hours again.
+
+        The old files are still there: see :meth:`await_files`.
+
+        Raises:
+            StoreError: the store refused or did not answer; running again goes on from there.
+        """
+        self._store.command("deletion_create_targets")
+        targets = self._targets()
+        key = self._key() if self._keep_cost else None
+        found = self._count(targets)
+        money = read_money(self._store, self._project, targets, keep_cost=self._keep_cost, key=key)
+        targets.hours.update(money.hours)
+        targets.partners.update(money.partners)
+        self._insert(targets.by_what())  # an interrupted run will not find it again
+        left = found
+        for _ in range(_ROUNDS):
+            self._remove_rows(targets)
+            self._sleep(_JOB_STEP_S)
+            left = self._count(targets)
+            if not any(left.values()):
+                break
+        self._let_others_follow(targets)
+        return targets, _result(targets, found, left, money)
+
+    def await_files(self, say: Callable[[str], None]) -> int:
+        """Wait until the files of replaced parts are gone from the disk; return how many are left.
+
+        The engine keeps replaced files for eight minutes, against a loss of power.
+        """
+        params = {"tables": list(CONDITIONS), "since": self._now_ns() // 10**9}
+        parts, before = 0, -1
+        for waited_s in range(0, _OLD_PARTS_S, 2):
+            [row] = self._store.rows("deletion_old_parts", params)
+            parts = int(str(row["parts"]))
+            if not parts:
+                return 0
+            if parts != before and waited_s % 30 == 0:
+                say(f"{parts} replaced parts are still on the disk ({row['bytes']} bytes) ...")
+                before = parts
+            self._sleep(2)
+        return parts
+
+    def forget(self) -> None:
+        """Drop the ids and the key of the pseudonyms: the deletion is complete."""
+        digest = self._subject.digest
+        sql = f"ALTER TABLE deletion_targets DELETE WHERE deletion = '{digest}'"
+        self._store.execute(sql, {"mutations_sync": 1})
+        [row] = self._store.sql_rows("SELECT count() AS n FROM deletion_targets")
+        if not row["n"]:
+            self._store.execute("DROP TABLE deletion_targets SYNC")
+
+    @property
+    def _project(self) -> str:
+        return self._subject.project.name
+
+    def _targets(self) -> Targets:
+        """Return what is found now, and what an interrupted run found before it removed it."""
+        targets = subjects.find(self._store, self._subject, self._known("trace"))
+        uses, newest_s = subjects.uses_of(self._store, self._project, targets.traces)
+        return replace(
+            targets,
+            messages=sorted({*uses, *self._known("candidate")}),
+            newest_s=max(newest_s, *map(int, self._known("newest")), 0),
+            hours=targets.hours | set(map(int, self._known("hour"))),
+            partners=targets.partners | set(self._known("partner")),
+        )
+
+    def _known(self, what: str) -> list[str]:
+        """Return ids that an earlier, interrupted run found."""
+        sql = "SELECT id FROM deletion_targets WHERE deletion = {d:String} AND what = {w:String}"
+        try:
+            rows = self._store.sql_rows(sql, {"d": self._subject.digest, "w": what})
+        except StoreError as error:
+            if error.code == _UNKNOWN_TABLE:
+                return []
+            raise
+        return [str(row["id"]) for row in rows]
+
+    def _key(self) -> bytes:
+        """Return the key of the pseudonyms: the one an interrupted run used, else a new one."""
+        known = self._known("key")
+        key = known[0] if known else secrets.token_hex(32)
+        if not known:
+            self._insert({"key": [key]})
+        return bytes.fromhex(key)
+
+    def _insert(self, ids: Mapping[str, list[str]]) -> None:
+        pairs = [(what, one) for what, found in ids.items() for one in found]
+        rows = pa.table(
+            {
+                "deletion": [self._subject.digest] * len(pairs),
+                "what": [what for what, _ in pairs],
+                "id": [one for _, one in pairs],
+            }
+        )
+        if pairs:
+            self._store.insert("deletion_targets", rows, token=secrets.token_hex(8))
+
+    def _remove_rows(self, targets: Targets) -> None:
+        params = {
+            "project": self._project,
+            "deletion": self._subject.digest,
+            "newest_s": targets.newest_s,
+        }
+        for table, condition in CONDITIONS.items():
+            if table == "messages":
+                self._choose_messages(targets)
+            if not self._count_of(table, targets):
+                continue  # rewriting is dear, also where it changes nothing
+            sql = f"ALTER TABLE {table} DELETE {_IS} {condition} SETTINGS mutations_sync = 2"
+            self._store.execute(sql, params=params)
+
+    def _choose_messages(self, targets: Targets) -> None:
+        """Put the messages among the targets that no span refers to any more."""
+        known = set(self._known("message"))
+        unused = subjects.unreferenced(self._store, self._project, targets)
+        self._insert({"message": [one for one in unused if one not in known]})
+
+    def _count(self, targets: Targets) -> dict[str, int]:
+        """Return how many rows of each table are about the targets."""
+        return {table: self._count_of(table, targets) for table in CONDITIONS}
+
+    def _count_of(self, table: str, targets: Targets) -> int:
+        if table == "messages":
+            unused = subjects.unreferenced(self._store, self._project, targets)
+            return self._count_in(table, "lower(hex(hash))", unused)
+        ids = targets.by_what()
+        columns = _COLUMNS[table]
+        return sum(self._count_in(table, column, ids[what]) for column, what in columns)
+
+    def _count_in(self, table: str, column: str, ids: list[str]) -> int:
+        total = 0
+        for part in _rows.batches(ids):
+            params = {"project": self._project, "ids": _rows.Literal(part)}
+            sql = f"SELECT count() AS n FROM {table} {_IS} {column} IN {{ids:Array(String)}}"
+            total += int(str(self._store.sql_rows(sql, params)[0]["n"]))
+        return total
+
+    def _let_others_follow(self, targets: Targets) -> None:
+        """Take the deleted spans out of others' entries, have those derived again, sum hours."""
+        self._forget_sources(targets)
+        now_ns = self._now_ns()
+        [row] = self._store.rows("deletion_usage_version", {"project": self._project})
+        version = max(now_ns, int(str(row["newest"])) + 1)
+        hours = sorted(hour for hour in targets.hours if 0 <= hour < 2**32)
+        recompute_usage(self._store, [(self._project, hour) for hour in hours], version)
+        shared: set[tuple[str, int]] = set()
+        for part in _rows.batches(sorted(targets.partners)):
+            params = {"project": self._project, "trace_ids": _rows.Literal(part)}
+            table = self._store.arrow("ledger_trace_hours", params)
+            names = _rows.strings(table, "trace_id")
+            shared.update(zip(names, _rows.integers(table, "hour"), strict=True))
+        self._touch(sorted(shared), f"deletion-{now_ns}")
+        if not self._keep_cost:  # which leaves the sums as they were
+            self._touch([("", hour) for hour in hours], f"{REPRICING}{version}")
+
+    def _forget_sources(self, targets: Targets) -> None:
+        if not targets.partners:
+            return
+        inside = f"s -> s.1 IN {_TARGETS}'trace')"
+        sql = (
+            f"ALTER TABLE ledger UPDATE source_spans = arrayFilter(s -> NOT ({inside[5:]}),"
+            f" source_spans) {_IS} arrayExists({inside}, source_spans) SETTINGS mutations_sync = 2"
+        )
+        self._store.execute(
+            sql, params={"project": self._project, "deletion": self._subject.digest}
+        )
+
+    def _touch(self, pairs: list[tuple[str, int]], flush_id: str) -> None:
+        rows = pa.table(
+            {
+                "project": [self._project] * len(pairs),
+                "trace_id": [trace for trace, _ in pairs],
+                "hour": pa.array([hour for _, hour in pairs], pa.uint32()),
+                "flush_id": [flush_id] * len(pairs),
+                "spans": pa.array([0] * len(pairs), pa.uint32()),
+            }
+        )
+        if pairs:
+            self._store.insert("touches", rows, token=flush_id)
+
+
+def _result(targets: Targets, found: dict[str, int], left: dict[str, int], money: Money) -> Result:
+    return Result(len(targets.traces), found, left, money.gone_usd, money.kept_usd)
+
+
+_COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
+    "spans": (("trace_id", "trace"),),
+    "logs": (("trace_id", "trace"), ("if(trace_id = '', log_id, '')", "log")),
+    "metric_points": (("series_id", "series"),),
+    "trajectories": (("trajectory_id", "trace"),),
+    "ledger": (("trace_id", "trace"), ("if(trace_id = '', entry_id, '')", "entry")),
+    "dead_letters": (("letter_id", "letter"),),
+    "response_traces": (("trace_id", "trace"),),
+    "trace_hours": (("trace_id", "trace"),),
+    "touches": (("trace_id", "trace"),),
+}
+"""Columns in which a table names what is to go."""

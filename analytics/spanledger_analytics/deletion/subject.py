@@ -1,0 +1,172 @@
+"""Who or what is to be deleted, and what is stored of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import blake2b
+
+from spanledger_analytics import _rows
+from spanledger_storage.project_settings import Project
+from spanledger_storage.store import Store
+
+_KEYS = {
+    "session": r"(?i)(^|[._-])(session|conversation|thread)([._-]?id)?$",
+    "user": (
+        r"(?i)(^|[._-])(end)?user(([._-]|$)|[._-]?id$)|(^|[._-])account[._-]?(uu)?id$"
+        r"|(^|[._-])e?mail$"
+    ),
+}
+"""Attribute keys (RE2) that name a session or a user; only under these does a value count."""
+
+
+class Kind(StrEnum):
+    """What a deletion is about."""
+
+    TRACE = "trace"
+    SESSION = "session"
+    USER = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One trace, session or user of one project."""
+
+    project: Project
+    kind: Kind
+    id: str
+
+    @property
+    def digest(self) -> str:
+        """A hash of the id, keyed with the project's secret: 32 hex digits. Logs hold only this."""
+        text = f"{self.kind}\0{self.id}".encode()
+        return blake2b(text, key=self.project.salt[:64], digest_size=16).hexdigest()
+
+    @property
+    def params(self) -> dict[str, object]:
+        """Parameters of the statements that look for it."""
+        return {
+            "project": self.project.name,
+            "kind": str(self.kind),
+            "id": self.id,
+            "keys": _KEYS.get(self.kind, ""),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Ids of what is to go, and UTC start hours (UNIX seconds) whose sums change with it.
+
+    ``messages`` are hex hashes that the spans refer to, of which the last was received at
+    ``newest_s`` (UNIX seconds); ``letters`` are dead letters. ``partners`` are other traces that
+    saw one of the calls.
+    """
+
+    traces: list[str] = field(default_factory=list[str])
+    logs: list[str] = field(default_factory=list[str])
+    series: list[str] = field(default_factory=list[str])
+    entries: list[str] = field(default_factory=list[str])
+    letters: list[str] = field(default_factory=list[str])
+    messages: list[str] = field(default_factory=list[str])
+    newest_s: int = 0
+    hours: set[int] = field(default_factory=set[int])
+    partners: set[str] = field(default_factory=set[str])
+
+    def by_what(self) -> dict[str, list[str]]:
+        """Return the ids as the table of targets names them."""
+        return {
+            "trace": self.traces,
+            "log": self.logs,
+            "series": self.series,
+            "entry": self.entries,
+            "letter": self.letters,
+            "candidate": self.messages,
+            "newest": [str(self.newest_s)],
+            "hour": [str(hour) for hour in sorted(self.hours)],
+            "partner": sorted(self.partners),
+        }
+
+
+def find(store: Store, subject: Subject, known_traces: Iterable[str] = ()) -> Targets:
+    """Return everything that is stored of a subject; reads only.
+
+    A trace belongs to a session or user when any of its spans, log records or ledger entries
+    carries the id. It goes as a whole, also when others took part in it.
+
+    Args:
+        store: The telemetry store.
+        subject: What to look for.
+        known_traces: Traces that an interrupted deletion found already.
+
+    Raises:
+        StoreError: the store refused or did not answer.
+    """
+    params = subject.params
+    targets = Targets(traces=sorted(set(known_traces)))
+    if subject.kind is Kind.TRACE:
+        targets.traces[:] = [subject.id]
+    else:
+        found = _rows.strings(store.arrow("deletion_find_traces", params), "trace_id")
+        targets.traces[:] = sorted({*found, *targets.traces})
+        targets.logs.extend(_rows.strings(store.arrow("deletion_find_logs", params), "log_id"))
+        targets.entries.extend(
+            _rows.strings(store.arrow("deletion_find_entries", params), "entry_id")
+        )
+        for row in store.rows("deletion_find_series", params):
+            targets.series.append(str(row["series_id"]))
+            targets.hours.update(row["hours"])  # type: ignore[arg-type]  # a list of numbers
+    _find_letters(store, subject, targets)
+    for part in _rows.batches(targets.traces):
+        asked = {"project": subject.project.name, "trace_ids": _rows.Literal(part)}
+        found = _rows.strings(store.arrow("deletion_shared_entries", asked), "trace_id")
+        targets.partners.update(found)
+    targets.partners.difference_update(targets.traces)
+    return targets
+
+
+def uses_of(store: Store, project: str, traces: list[str]) -> tuple[Counter[str], int]:
+    """Return how often these traces refer to which messages (hex), and when their last span came.
+
+    The time is in UNIX seconds; 0 when they have no spans.
+    """
+    uses: Counter[str] = Counter()
+    newest_s = 0
+    for part in _rows.batches(traces):
+        asked = {"project": project, "trace_ids": _rows.Literal(part)}
+        table = store.arrow("deletion_messages", asked)
+        counts = zip(_rows.strings(table, "hash"), _rows.integers(table, "uses"), strict=True)
+        uses.update(dict(counts))
+        newest_s = max(newest_s, *_rows.integers(table, "newest"), 0)
+    return uses, newest_s
+
+
+def unreferenced(store: Store, project: str, targets: Targets) -> list[str]:
+    """Return the messages that nothing but the targets refers to."""
+    own, _ = uses_of(store, project, targets.traces)
+    total: Counter[str] = Counter()
+    for part in _rows.batches(targets.messages, 20_000):
+        asked = {"project": project, "hashes": _rows.Literal(part)}
+        table = store.arrow("deletion_messages_in_use", asked)
+        counts = zip(_rows.strings(table, "hash"), _rows.integers(table, "uses"), strict=True)
+        total.update(dict(counts))
+    return [one for one in targets.messages if total[one] <= own[one]]
+
+
+def needles(subject: Subject, traces: Iterable[str]) -> list[bytes]:
+    """Return the byte sequences by which a raw request is known to be about a subject."""
+    found = [] if subject.kind is Kind.TRACE else [subject.id.encode()]
+    for trace_id in traces:
+        found.append(trace_id.encode())
+        if len(trace_id) == 32 and all(c in "0123456789abcdef" for c in trace_id):
+            found.append(bytes.fromhex(trace_id))
+    return found
+
+
+def _find_letters(store: Store, subject: Subject, targets: Targets) -> None:
+    found: set[str] = set()
+    for part in _rows.batches([one.hex() for one in needles(subject, targets.traces)], 1_000):
+        asked = {"project": subject.project.name, "needles": _rows.Literal(part)}
+        found.update(_rows.strings(store.arrow("deletion_find_letters", asked), "letter_id"))
+    targets.letters.extend(sorted(found))

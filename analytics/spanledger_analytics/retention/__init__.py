@@ -1,0 +1,1 @@
+"""Removes what is past the days for which its project keeps it."""

@@ -1,0 +1,213 @@
+"""What ``spanledger delete`` does around the deletion: spool, question, log, report."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import typer
+
+from spanledger_analytics.deletion.remove import Deletion, Result
+from spanledger_analytics.deletion.subject import Kind, Subject, needles
+from spanledger_analytics.price_book.input import time_text
+from spanledger_server.errors import UsageError
+from spanledger_server.output import Format
+from spanledger_server.prices.session import open_store, user
+from spanledger_server.rows import print_rows, table_text
+from spanledger_server.spool_cleaning import SpoolCleaning
+from spanledger_server.state_database import state_reader_of, state_writer_of
+from spanledger_server.stores import writer_of
+from spanledger_storage.errors import ConfigError
+from spanledger_storage.price_state import StateEngine
+from spanledger_storage.project_settings import DEFAULT_PROJECT, NAME, Project
+from spanledger_storage.projects import Projects
+from spanledger_storage.retention_state import Deletion as Entry
+from spanledger_storage.retention_state import RetentionState
+from spanledger_storage.store import Store
+
+_COLUMNS = ("table", "found", "left")
+_LOG = ("at", "who", "project", "kind", "subject", "action", "said")
+_WAIT_S = 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to delete, as typed."""
+
+    is_dry: bool
+    is_agreed: bool
+    keep_cost: bool
+    is_waiting: bool
+    by: str
+
+
+def delete(
+    kind: str,
+    id_: str,
+    project: str,
+    options: Options,
+    data: Path,
+    store_url: str,
+    state_url: str,
+) -> None:
+    """Delete a subject and print the proof; with ``is_dry`` only say what would go.
+
+    Raises:
+        UsageError: the id is empty, nobody said yes, or requests wait in the spool.
+        StorageError: the store or the state database refused; running it again goes on.
+    """
+    if not id_.strip():
+        raise UsageError("The id is empty: everything that names nobody would match.")
+    data = data.expanduser()
+    if options.is_dry:
+        subject = _subject(state_reader_of(data, state_url), project, kind, id_)
+        with open_store(data, store_url) as store:
+            _, planned = _deletion(store, subject, options).plan()
+        _print_plan(subject, planned, options)
+        return
+    state = state_writer_of(data, state_url)
+    subject = _subject(state, project, kind, id_)
+    spool = SpoolCleaning(data)
+    spool.await_empty()
+    store = Store.connect(writer_of(data, store_url), timeout_s=_WAIT_S)
+    try:
+        _run(store, RetentionState(state), spool, subject, options)
+    finally:
+        store.close()
+
+
+def _run(
+    store: Store, state: RetentionState, spool: SpoolCleaning, subject: Subject, options: Options
+) -> None:
+    deletion = _deletion(store, subject, options)
+    targets, planned = deletion.plan()
+    before = state.unfinished(subject.project.name, subject.kind, subject.digest)
+    letters = spool.count_letters(subject.project.name, needles(subject, targets.traces))
+    _print_plan(subject, planned, options)
+    if not any(planned.found.values()) and not letters and before is None:
+        return
+    if not options.is_agreed and not _is_agreed():
+        raise UsageError("Nothing was deleted: nobody said yes. With --yes nobody is asked.")
+    if before is None:
+        state.note_deletion(_entry(subject, options, "begin", _said(planned, options)))
+    targets, result = deletion.run()
+    spool.remove_letters(subject.project.name, needles(subject, targets.traces))
+    files = deletion.await_files(_say) if options.is_waiting else None
+    deletion.forget()
+    said = {**(before or _said(planned, options)), "left": result.left, "spool_letters": letters}
+    state.note_deletion(_entry(subject, options, "finish", said))
+    _print_result(planned, result, files, letters)
+    spool.clean()
+    if any(result.left.values()) or files:
+        raise typer.Exit(1)
+
+
+def _is_agreed() -> bool:
+    try:
+        return bool(typer.confirm("Delete all of it for good?"))
+    except typer.Abort:  # nobody is there to ask
+        return False
+
+
+def _deletion(store: Store, subject: Subject, options: Options) -> Deletion:
+    return Deletion(
+        store, subject, keep_cost=options.keep_cost, now_ns=time.time_ns, sleep=time.sleep
+    )
+
+
+def _subject(state: StateEngine, project: str, kind: str, id_: str) -> Subject:
+    if not NAME.fullmatch(project):
+        raise UsageError(f"--project is no name of a project: {project[:80]!r}.")
+    projects = Projects(state)
+    try:
+        found = projects.get(project).project
+    except ConfigError:  # data may have come under a name that no project was made for
+        found = Project(project, salt=projects.get(DEFAULT_PROJECT).project.salt)
+    clean = id_.strip().lower() if kind == Kind.TRACE else id_
+    return Subject(found, Kind(kind), clean)
+
+
+def _said(result: Result, options: Options) -> dict[str, object]:
+    return {
+        "rows": result.found,
+        "traces": result.traces,
+        "usd_gone": f"{result.gone_usd:f}",
+        "usd_kept": f"{result.kept_usd:f}",
+        "keep_cost": options.keep_cost,
+    }
+
+
+def _entry(subject: Subject, options: Options, action: str, said: dict[str, object]) -> Entry:
+    return Entry(
+        at_ns=time.time_ns(),
+        who=user(options.by),
+        project=subject.project.name,
+        kind=subject.kind,
+        subject=subject.digest,
+        action=action,
+        said=json.dumps(said),
+    )
+
+
+def _print_plan(subject: Subject, planned: Result, options: Options) -> None:
+    rows = [{"table": table, "found": n} for table, n in sorted(planned.found.items()) if n]
+    print(
+        f"{subject.kind.capitalize()} in project {subject.project.name}: {planned.traces} traces."
+    )
+    if not rows:
+        print("Nothing is stored of it.")
+        return
+    print(table_text(_COLUMNS[:2], rows))
+    print(_money(planned, "would leave", "would stay") if options.is_dry else "")
+
+
+def _money(result: Result, leave: str, stay: str) -> str:
+    kept = f", {result.kept_usd:,f} USD {stay} under pseudonyms" if result.kept_usd else ""
+    return f"{result.gone_usd:,f} USD {leave} the ledger{kept}."
+
+
+def _print_result(planned: Result, result: Result, files: int | None, letters: int) -> None:
+    found = {table: max(n, result.found[table]) for table, n in planned.found.items()}
+    rows = [{"table": t, "found": n, "left": result.left[t]} for t, n in sorted(found.items())]
+    if letters:
+        rows.append({"table": "dead letters of the spool", "found": letters, "left": 0})
+    print(table_text(_COLUMNS, rows))
+    largest = max(planned, result, key=lambda one: one.gone_usd + one.kept_usd)
+    print(f"\n{_money(largest, 'left', 'stay')}")
+    if any(result.left.values()):
+        print("Something is left: does a collector still store it? Run this again.")
+    if files is None:
+        print("The store removes the replaced files within 20 minutes; nothing waited for that.")
+    elif files:
+        print(
+            f"{files} replaced parts are still on the disk: see system.parts, then run this again."
+        )
+    else:
+        print("No file that held any of it is left on the disk.")
+    if largest.gone_usd == Decimal(0) and not largest.kept_usd:
+        print("No total changes.")
+
+
+def print_log(data: Path, state_url: str) -> None:
+    """Print the log of deletions, newest first."""
+    rows = [
+        {
+            "at": time_text(entry.at_ns),
+            "who": entry.who,
+            "project": entry.project,
+            "kind": entry.kind,
+            "subject": entry.subject,
+            "action": entry.action,
+            "said": entry.said,
+        }
+        for entry in RetentionState(state_reader_of(data, state_url)).deletions()
+    ]
+    print_rows(_LOG, rows, Format.table, "Nothing was deleted on request.")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,95 @@
+"""What a deletion does with the spool on this machine: wait until it is empty, take letters out."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from spanledger_server.errors import UsageError
+from spanledger_server.run_file import RunFile
+
+_DRAINED_IN_S = 120
+_ALONE_S = 5
+_LOCKED_S = 10
+
+
+class SpoolCleaning:
+    """The spool of a data directory, when there is one.
+
+    Nothing here stops a collector; it may write at any time.
+    """
+
+    def __init__(self, data: Path, *, drained_in_s: float = _DRAINED_IN_S) -> None:
+        self._path = data / "spool" / "spool.db"
+        self._drained_in_s = drained_in_s
+        info = RunFile(data).read()
+        self._is_running = info is not None and info.is_alive()
+
+    def await_empty(self) -> None:
+        """Wait until everything that was accepted before now is stored.
+
+        Raises:
+            UsageError: it does not get stored, because no collector runs or the store refuses.
+        """
+        if not self._path.exists():
+            return
+        newest, waiting = self._waiting()
+        # Without `spanledger up` nobody says whether a collector runs; one that does shows soon.
+        patience_s = self._drained_in_s if self._is_running else _ALONE_S
+        deadline = time.monotonic() + min(patience_s, self._drained_in_s)
+        while waiting and time.monotonic() < deadline:
+            time.sleep(0.2)
+            _, waiting = self._waiting(newest)
+        if waiting:
+            raise UsageError(
+                f"{waiting} requests wait in the spool {self._path} and may hold what is to be "
+                "deleted; start the collector, let it store them, and run this again."
+            )
+
+    def count_letters(self, project: str, needles: Sequence[bytes]) -> int:
+        """Return how many dead letters of the spool hold one of these byte sequences."""
+        return len(self._letters(project, needles)) if self._path.exists() else 0
+
+    def remove_letters(self, project: str, needles: Sequence[bytes]) -> None:
+        """Remove the dead letters of the spool that hold one of these byte sequences."""
+        if not self._path.exists():
+            return
+        found = self._letters(project, needles)
+        with closing(self._open()) as connection, connection:
+            connection.executemany("DELETE FROM dead_letters WHERE seq = ?", [(s,) for s in found])
+
+    def clean(self) -> None:
+        """Let no stored request linger in unused pages of the file."""
+        if not self._path.exists():
+            return
+        try:
+            with closing(self._open()) as connection:
+                connection.execute("VACUUM")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.OperationalError as error:
+            print(
+                f"The spool {self._path} could not be compacted ({error}): unused pages of it may "
+                "hold requests that were stored before. Run this again when less is received."
+            )
+
+    def _waiting(self, until: int | None = None) -> tuple[int, int]:
+        with closing(self._open()) as connection:
+            newest, waiting = connection.execute(
+                "SELECT coalesce(max(seq), 0), count(*) FROM requests WHERE seq <= ?",
+                (until if until is not None else 2**63 - 1,),
+            ).fetchone()
+        return int(newest), int(waiting)
+
+    def _letters(self, project: str, needles: Iterable[bytes]) -> list[int]:
+        wanted = list(needles)
+        with closing(self._open()) as connection:
+            rows = connection.execute(
+                "SELECT seq, body FROM dead_letters WHERE project = ?", (project,)
+            )
+            return [seq for seq, body in rows if any(n in bytes(body) for n in wanted)]
+
+    def _open(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._path, timeout=_LOCKED_S)

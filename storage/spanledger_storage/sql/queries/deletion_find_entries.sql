@@ -1,0 +1,13 @@
+-- Which ledger entries that metrics alone tell of carry the id of a session or user?
+-- Parameters: project; kind: session or user; id.
+-- Result: entry_id; one row per entry, those that no longer hold included.
+-- Relies on sort keys that begin with project.
+SELECT DISTINCT entry_id
+FROM ledger
+WHERE project = {project:String}
+    AND trace_id = ''
+    AND (
+        ({kind:String} = 'user' AND user_id = {id:String})
+        OR ({kind:String} = 'session' AND session_id = {id:String})
+    )
+ORDER BY entry_id

@@ -1,0 +1,27 @@
+-- How many rows of spans, logs, trajectories and dead letters are past a day, in which parts?
+-- Parameters: projects: names; day: the first UTC day that stays, as YYYYMMDD.
+-- Result: one row per table and part with such rows: table_name, part, expired (rows). A trajectory
+--   is past the day when its last span ended before it.
+-- Relies on the partitions of spans and logs (day) and trajectories (month), and on sort keys that
+--   begin with project.
+SELECT 'spans' AS table_name, _part AS part, count() AS expired
+FROM spans
+WHERE toYYYYMMDD(start_time) < {day:UInt32} AND project IN {projects:Array(String)}
+GROUP BY part
+UNION ALL
+SELECT 'logs' AS table_name, _part AS part, count() AS expired
+FROM logs
+WHERE toYYYYMMDD(time) < {day:UInt32} AND project IN {projects:Array(String)}
+GROUP BY part
+UNION ALL
+SELECT 'trajectories' AS table_name, _part AS part, count() AS expired
+FROM trajectories
+WHERE toYYYYMM(start_time) <= intDiv({day:UInt32}, 100)
+    AND toYYYYMMDD(greatest(start_time, end_time)) < {day:UInt32}
+    AND project IN {projects:Array(String)}
+GROUP BY part
+UNION ALL
+SELECT 'dead_letters' AS table_name, _part AS part, count() AS expired
+FROM dead_letters
+WHERE toYYYYMMDD(received_at) < {day:UInt32} AND project IN {projects:Array(String)}
+GROUP BY part

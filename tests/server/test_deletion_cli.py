@@ -1,0 +1,505 @@
+"""`spanledger delete` as a user types it, in this process; the store is a real engine."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import sqlalchemy as sa
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from sqlalchemy.exc import SQLAlchemyError
+
+from spanledger_analytics.deletion import remove
+from spanledger_analytics.deletion.remove import CONDITIONS
+from spanledger_analytics.job import LedgerJob
+from spanledger_collector.decode import Body
+from spanledger_collector.decode_batch import decode_batch
+from spanledger_collector.signals import Request, Signal
+from spanledger_collector.store_process import store_rows
+from spanledger_server import cli, spool_cleaning
+from spanledger_storage.engine import Engine
+from spanledger_storage.retention_state import RetentionState
+from spanledger_storage.state import migrate_state, open_state
+from spanledger_storage.store import Store
+from tests.dashboard.process import store_url
+from tests.instance import wait_until
+from tests.otlp import attributes, llm_span, request, span
+from tests.signals import histogram, logs, metrics, record
+
+HOUR = 3_600 * 10**9
+NOW = time.time_ns() // HOUR * HOUR - 5 * HOUR
+SENTINEL = "what-anna-said-to-the-model"
+CHAT = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": "gpt-4o",
+    "gen_ai.response.model": "gpt-4o-2024-08-06",
+}
+_flushes = itertools.count(1)
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+class Marks:
+    """Positions of the job, in memory."""
+
+    def __init__(self) -> None:
+        self._positions: dict[str, int] = {}
+
+    def get(self, job: str) -> int | None:
+        return self._positions.get(job)
+
+    def set(self, job: str, position: int) -> None:
+        self._positions[job] = position
+
+
+class World:
+    """A store with a job, fed as the collector feeds it, and the command line beside it."""
+
+    def __init__(self, store: Store, data: Path, state: sa.Engine) -> None:
+        self.store, self.data, self.state = store, data, state
+        self.job = LedgerJob(store, time.time_ns, Marks())
+        self.type: Callable[..., Done] = lambda *_: Done(1, "", "")
+
+    def put(self, *requests: Request, project: str = "default") -> None:
+        kinds = {"Trace": Signal.TRACES, "Logs": Signal.LOGS, "Metrics": Signal.METRICS}
+        bodies = [
+            Body(project, r.SerializeToString(), NOW,
+                 next(s for word, s in kinds.items() if word in type(r).__name__))
+            for r in requests
+        ]  # fmt: skip
+        flush = f"deletion-{next(_flushes)}"
+        store_rows(self.store, decode_batch(bodies, flush, NOW), flush)
+
+    def derive(self) -> None:
+        self.job.run_once()
+        self.job.run_usage_once()
+
+    def one(self, sql: str) -> Any:
+        [row] = self.store.sql_rows(sql)
+        return next(iter(row.values()))
+
+    def digest(self, condition: str) -> dict[str, tuple[object, ...]]:
+        """Everything stored that fulfils a condition."""
+        tables = ("spans", "logs", "messages", "metric_points", "ledger", "usage_hourly",
+                  "trajectories", "trace_hours", "response_traces")  # fmt: skip
+        sql = "SELECT count(), groupBitXor(cityHash64(t.*)) FROM {} AS t FINAL WHERE {}"
+        return {t: tuple(self.store.sql_rows(sql.format(t, condition))[0].values()) for t in tables}
+
+    def entries(self, condition: str = "1") -> list[dict[str, Any]]:
+        sql = f"SELECT * FROM ledger_current WHERE {condition} ORDER BY time, entry_id"
+        return self.store.sql_rows(sql)
+
+    def sums(self) -> tuple[Decimal, Decimal]:
+        """What ledger and hourly usage add up to."""
+        return (
+            Decimal(str(self.one("SELECT sum(total_cost_usd) FROM ledger_current"))),
+            Decimal(str(self.one(
+                "SELECT sum(total_cost_usd) FROM usage_hourly FINAL WHERE is_deleted = 0"
+            ))),
+        )  # fmt: skip
+
+    def usage_is_the_sum(self) -> bool:
+        """Compare hourly usage with a sum of the entries made here."""
+        usage = self.store.sql_rows(
+            "SELECT hour, model, sum(calls) AS calls, sum(input_tokens) AS tokens,"
+            " sum(total_cost_usd) AS usd FROM usage_hourly FINAL WHERE is_deleted = 0"
+            " GROUP BY hour, model ORDER BY hour, model"
+        )
+        sums: dict[tuple[object, ...], list[Any]] = {}
+        for entry in self.entries():
+            hour = entry["time"].replace(minute=0, second=0, microsecond=0)
+            found = sums.setdefault((hour, entry["model"]), [0, 0, Decimal(0)])
+            found[0] += 1
+            found[1] += entry["input_tokens"] or 0
+            found[2] += entry["total_cost_usd"] or 0
+        expected = [[*key, *values] for key, values in sorted(sums.items())]
+        return [list(row.values()) for row in usage] == expected
+
+
+@pytest.fixture
+def world(
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[World]:
+    state = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    migrate_state(state)
+    monkeypatch.setenv("SPANLEDGER_DATA", str(tmp_path))
+    monkeypatch.setenv("SPANLEDGER_STORE_URL", store_url(store.settings))
+    monkeypatch.setattr(remove, "_JOB_STEP_S", 0)
+    world = World(store, tmp_path, state)
+
+    def typed(*words: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["spanledger", "delete", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        shown = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return Done(ended.value.code, shown.out, shown.err)
+
+    world.type = typed
+    yield world
+    state.dispose()
+
+
+def call(user: str, session: str = "", trace: bytes | None = None, at: int = 0,
+         text: str = "hello", **more: str) -> Span:  # fmt: skip
+    made = llm_span(trace_id=trace, start_ns=NOW + at)
+    said = {"user.id": user, "session.id": session, **{k.replace("__", "."): v
+            for k, v in more.items()}}  # fmt: skip
+    parts = [{"role": "user", "parts": [{"type": "text", "content": text}]}]
+    made.attributes.extend(attributes({**said, "gen_ai.input.messages": json.dumps(parts)}))
+    return made
+
+
+def measured(user: str, total: int, at: int, session: str = "") -> Request:
+    who = {"user.id": user, "session.id": session} if session else {"user.id": user}
+    both = [
+        histogram("gen_ai.client.token.usage", total, NOW - 60 * 10**9, NOW + at,
+                  {**CHAT, "gen_ai.token.type": kind, **who})
+        for kind in ("input", "output")
+    ]  # fmt: skip
+    return metrics(*both, service=f"svc-{len(user)}")
+
+
+def plant(world: World, project: str = "default", user: str = "anna") -> None:
+    """Anna in two sessions, of which one trace is shared with Bob; and Bob by himself."""
+    shared = b"shared-trace-id!"
+    world.put(
+        request(
+            call(user, "s1", text=SENTINEL, gen_ai__response__id="r1"),
+            call(user, "s2", b"second-trace-id!", at=HOUR, text="hello"),
+            call(user, "s1", shared, at=2 * HOUR, text="together"),
+            call("bob", "s3", shared, at=2 * HOUR + 10**9, text="together"),
+            call("bob", "s3", b"trace-id-of-bob!", at=HOUR, text="hello"),
+            span("tool", start_ns=NOW),
+        ),
+        logs(
+            record("note", SENTINEL, time_ns=NOW, said={"user.id": user}),
+            record("note", "of bob", time_ns=NOW, said={"user.id": "bob", "count": "anna"}),
+        ),
+        measured(user, 500, 3 * HOUR),
+        measured("bob", 700, 3 * HOUR),
+        project=project,
+    )
+    world.derive()
+
+
+def test_a_user_goes_from_every_table_with_proof(world: World) -> None:
+    plant(world)
+    plant(world, project="other")
+    others = world.digest("project = 'other'")
+    before, bob = world.sums()[0], world.entries("project = 'default' AND user_id = 'bob'")
+    own = [e for e in world.entries("project = 'default'") if e not in bob]
+    lost = sum(e["total_cost_usd"] for e in own) + bob[-2]["total_cost_usd"]
+    done = world.type("user", "anna", "--yes", "--no-wait", "--by", "carla")
+    assert done.code == 0, done.err
+    lines = [line.split() for line in done.out.splitlines() if line.endswith(" 0")]
+    table = {line[0]: line[1:] for line in lines}
+    assert set(table) >= set(CONDITIONS)
+    assert (table["spans"], table["messages"]) == (["4", "0"], ["2", "0"])
+    columns = {"spans": "attributes", "logs": "attributes", "metric_points": "attributes",
+               "ledger": "user_id", "trajectories": "user_id"}  # fmt: skip
+    for name, column in columns.items():
+        where = f"project = 'default' AND toString({column}) LIKE '%anna%'"
+        left = 1 if name == "logs" else 0  # a count that happens to be the same text
+        assert world.one(f"SELECT count() FROM {name} WHERE {where}") == left, name
+    assert world.one(f"SELECT count() FROM messages WHERE project = 'default'"
+                     f" AND content LIKE '%{SENTINEL}%'") == 0  # fmt: skip
+    assert world.one("SELECT count() FROM messages FINAL WHERE project = 'default'"
+                     " AND content LIKE '%hello%'") == 1  # fmt: skip
+    assert world.digest("project = 'other'") == others
+    assert world.sums() == (before - lost, before - lost)
+    assert world.usage_is_the_sum()
+    world.derive()
+    assert world.sums() == (before - lost, before - lost)
+    assert world.usage_is_the_sum()
+    assert f"{lost:,f} USD left the ledger" in done.out
+    assert world.one("EXISTS deletion_targets") == 0
+
+
+def test_who_deleted_what_is_on_record_without_the_id(world: World) -> None:
+    plant(world)
+    assert world.type("user", "anna", "--yes", "--no-wait", "--by", "carla").code == 0
+    finish, begin = RetentionState(world.state).deletions()
+    assert (begin.action, finish.action, begin.who, begin.kind) == (
+        "begin", "finish", "carla", "user",
+    )  # fmt: skip
+    said = json.loads(finish.said)
+    assert said["rows"]["spans"] == 4
+    assert Decimal(said["usd_gone"]) > 0
+    assert "anna" not in repr([begin, finish])
+    log = world.type("log")
+    assert "carla" in log.out
+    assert "anna" not in log.out
+    with world.state.connect() as connection, pytest.raises(SQLAlchemyError):
+        connection.execute(sa.text("DELETE FROM deletions"))
+
+
+def test_a_dry_run_changes_nothing(world: World) -> None:
+    plant(world)
+    before = world.digest("1")
+    done = world.type("user", "anna", "--dry-run")
+    assert done.code == 0, done.err
+    assert "3 traces" in done.out
+    assert "would leave the ledger" in done.out
+    assert world.digest("1") == before
+    assert RetentionState(world.state).deletions() == []
+
+
+def test_without_a_yes_nothing_is_deleted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(world)
+    before = world.digest("1")
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    done = world.type("user", "anna")
+    assert done.code == 2
+    assert "nobody said yes" in done.err
+    assert world.digest("1") == before
+
+
+def test_a_session_takes_its_traces_and_no_others(world: World) -> None:
+    plant(world)
+    assert world.type("session", "s2", "--yes", "--no-wait").code == 0
+    users = world.store.sql_rows("SELECT user_id FROM spans WHERE user_id != '' ORDER BY user_id")
+    assert [row["user_id"] for row in users] == ["anna", "anna", "bob", "bob"]
+    assert world.usage_is_the_sum()
+
+
+def test_a_trace_goes_alone(world: World) -> None:
+    plant(world)
+    trace = b"second-trace-id!".hex()
+    others = world.one(f"SELECT count() FROM spans WHERE trace_id != '{trace}'")
+    done = world.type("trace", trace.upper(), "--yes", "--no-wait")
+    assert done.code == 0, done.err
+    assert world.one(f"SELECT count() FROM spans WHERE trace_id = '{trace}'") == 0
+    assert world.one("SELECT count() FROM spans") == others
+    assert world.one("SELECT count() FROM messages FINAL WHERE content LIKE '%hello%'") == 1
+    assert world.usage_is_the_sum()
+
+
+def test_kept_costs_name_nobody_and_no_job_undoes_them(world: World) -> None:
+    plant(world)
+    before = world.sums()
+    done = world.type("user", "anna", "--yes", "--no-wait", "--keep-cost")
+    assert done.code == 0, done.err
+    assert "stay under pseudonyms" in done.out
+    assert world.sums() == before
+    rows = json.dumps(world.entries(), default=str) + json.dumps(
+        world.store.sql_rows("SELECT * FROM ledger"), default=str
+    )
+    for gone in ("anna", "s1", "r1", b"shared-trace-id!".hex(), b"second-trace-id!".hex()):
+        assert f'"{gone}"' not in rows
+    hidden = world.entries("startsWith(user_id, 'deleted-')")
+    assert len(hidden) == 5
+    assert len({entry["user_id"] for entry in hidden} - {""}) == 2  # bob's share of the trace too
+    for _ in range(2):
+        world.derive()
+        assert world.sums() == before
+    assert world.usage_is_the_sum()
+
+
+def test_a_call_that_another_trace_saw_too_is_counted_there(world: World) -> None:
+    ours, theirs = b"trace-that-goes!", b"trace-that-stays"
+    outer = call("anna", trace=ours, gen_ai__response__id="same")
+    inner = call("", trace=theirs, at=1_000, gen_ai__response__id="same")
+    world.put(request(outer, scope="a"), request(inner, scope="b"))
+    world.derive()
+    before = world.sums()
+    assert len(world.entries()) == 1
+    for keep in ((), ("--keep-cost",)):
+        done = world.type("trace", ours.hex(), "--yes", "--no-wait", *keep)
+        assert done.code == 0, done.err
+        world.derive()
+        [entry] = world.entries()
+        assert entry["trace_id"] == theirs.hex()
+        assert world.sums() == before
+        assert ours.hex() not in json.dumps(
+            world.store.sql_rows("SELECT * FROM ledger"), default=str
+        )
+        if not keep:
+            world.put(request(outer, scope="a"))
+            world.derive()
+            assert world.sums() == before
+
+
+@pytest.mark.parametrize(
+    ("after", "keep"), [(0, ()), (3, ()), (6, ()), (2, ("--keep-cost",)), (6, ("--keep-cost",))]
+)
+def test_an_interrupted_deletion_is_run_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, after: int, keep: tuple[str, ...]
+) -> None:
+    plant(world)
+    before = world.sums()[0]
+    execute, acts = Store.execute, itertools.count()
+
+    def failing(self: Store, sql: str, *args: Any, **more: Any) -> None:
+        if "DELETE" in sql and next(acts) == after:
+            raise KeyboardInterrupt
+        execute(self, sql, *args, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "execute", failing)
+        assert world.type("user", "anna", "--yes", "--no-wait", *keep).code != 0
+    done = world.type("user", "anna", "--yes", "--no-wait", *keep)
+    assert done.code == 0, done.err
+    assert world.one("SELECT count() FROM spans WHERE user_id = 'anna'") == 0
+    assert world.one(f"SELECT count() FROM messages WHERE content LIKE '%{SENTINEL}%'") == 0
+    assert world.usage_is_the_sum()
+    entries = [json.loads(entry.said) for entry in RetentionState(world.state).deletions()]
+    assert [e["usd_gone"] for e in entries] == [entries[0]["usd_gone"]] * 2
+    assert world.sums()[0] == before - Decimal(entries[0]["usd_gone"])
+
+
+def test_an_id_that_nothing_carries_changes_nothing(world: World) -> None:
+    plant(world)
+    before = world.digest("1")
+    done = world.type("user", "nobody", "--yes")
+    assert (done.code, "Nothing is stored of it." in done.out) == (0, True)
+    assert world.digest("1") == before
+    assert world.type("user", " ", "--yes").code == 2
+    assert world.type("user", "x", "--project", "a b", "--yes").code == 2
+
+
+def test_values_under_other_keys_are_no_users(world: World) -> None:
+    world.put(request(call("bob", count__of="7"), call("7", http__status="bob")))
+    world.derive()
+    assert world.type("user", "7", "--yes", "--no-wait").code == 0
+    assert world.one("SELECT count() FROM spans WHERE user_id = 'bob'") == 1
+
+
+# The spool
+
+
+def spool_of(world: World) -> sqlite3.Connection:
+    path = world.data / "spool" / "spool.db"
+    path.parent.mkdir(exist_ok=True)
+    connection = sqlite3.connect(path)
+    connection.executescript(
+        "CREATE TABLE requests (seq INTEGER PRIMARY KEY, project TEXT, body BLOB);"
+        "CREATE TABLE dead_letters (seq INTEGER PRIMARY KEY, project TEXT, body BLOB);"
+    )
+    return connection
+
+
+def test_nothing_is_deleted_while_requests_wait_in_the_spool(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(world)
+    monkeypatch.setattr(spool_cleaning, "_ALONE_S", 0)
+    with closing(spool_of(world)) as spool:
+        spool.execute("INSERT INTO requests VALUES (1, 'default', x'00')")
+        spool.commit()
+        done = world.type("user", "anna", "--yes")
+    assert done.code == 2
+    assert "1 requests wait in the spool" in done.err
+    assert world.one("SELECT count() FROM spans WHERE user_id = 'anna'") == 3
+
+
+def test_a_spool_that_drains_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "spool" / "spool.db"
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as spool:
+        spool.execute("CREATE TABLE requests (seq INTEGER PRIMARY KEY)")
+        spool.execute("INSERT INTO requests VALUES (7)")
+        spool.commit()
+    thread = threading.Timer(0.5, drain, (path,))
+    thread.start()
+    try:
+        spool_cleaning.SpoolCleaning(tmp_path).await_empty()
+    finally:
+        thread.join()
+
+
+def drain(path: Path) -> None:
+    """Store what waits; a newer request arrives meanwhile, which nobody waits for."""
+    with closing(sqlite3.connect(path)) as spool:
+        spool.execute("DELETE FROM requests")
+        spool.execute("INSERT INTO requests VALUES (8)")
+        spool.commit()
+
+
+def test_dead_letters_and_unused_pages_of_the_spool_are_emptied(world: World) -> None:
+    plant(world)
+    with closing(spool_of(world)) as spool:
+        letters = [(1, "default", b"..anna.."), (2, "default", b"bob"), (3, "other", b"anna"),
+                   (4, "default", b"-" + b"second-trace-id!")]  # fmt: skip
+        spool.executemany("INSERT INTO dead_letters VALUES (?, ?, ?)", letters)
+        spool.execute("INSERT INTO requests VALUES (1, 'default', ?)", (SENTINEL.encode() * 99,))
+        spool.commit()
+        spool.execute("DELETE FROM requests")
+        spool.commit()
+        done = world.type("user", "anna", "--yes", "--no-wait")
+        assert done.code == 0, done.err
+        kept = spool.execute("SELECT seq FROM dead_letters ORDER BY seq").fetchall()
+    assert kept == [(2,), (3,)]
+    for path in (world.data / "spool").iterdir():
+        assert SENTINEL.encode() not in path.read_bytes()
+
+
+# The disk
+
+
+def test_no_file_holds_what_was_deleted(world: World, engine: Engine) -> None:
+    for table, column in (("messages", "content"), ("logs", "body"), ("ledger", "user_id"),
+                          ("spans", "user_id"), ("trajectories", "user_id")):  # fmt: skip
+        store = world.store
+        store.execute(f"ALTER TABLE {table} MODIFY COLUMN {column} String CODEC(NONE)")
+    for table in CONDITIONS:
+        clean_at_once(world.store, table)
+    user = "anna-whose-name-is-rare"
+    plant(world, user=user)
+    plant(world, project="other", user="dora")
+    needles = (user.encode(), SENTINEL.encode())
+    assert {"spans", "ledger", "trajectories"} <= holding(world.store, needles[0])
+    assert {"messages", "logs"} <= holding(world.store, needles[1])
+    done = world.type("user", user, "--yes")
+    assert done.code == 0, done.err
+    assert "No file that held any of it is left" in done.out
+    assert holding(world.store, needles[0]) == set()
+    with_sentinel = holding(world.store, needles[1])
+    assert with_sentinel <= {"messages", "logs"}  # dora said the same
+    assert world.type("user", "dora", "--project", "other", "--yes").code == 0
+    wait_until(lambda: holding(world.store, needles[1]) == set(), timeout_s=10)
+
+
+def clean_at_once(store: Store, table: str) -> None:
+    """Let the engine remove replaced parts of a table within a second, not within minutes."""
+    store.execute(
+        f"ALTER TABLE {table} MODIFY SETTING old_parts_lifetime = 1, cleanup_delay_period = 1,"
+        " cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 1"
+    )
+    store.execute(f"DETACH TABLE {table} SYNC")  # its cleaning begins anew
+    store.execute(f"ATTACH TABLE {table}")
+
+
+def holding(store: Store, needle: bytes) -> set[str]:
+    """The tables in whose files bytes occur, as they are on the disk."""
+    found: set[str] = set()
+    for row in store.sql_rows(
+        "SELECT name, data_paths FROM system.tables WHERE database = currentDatabase()"
+    ):
+        for place in row["data_paths"]:  # type: ignore[attr-defined]  # a list of paths
+            for path in Path(place).rglob("*"):
+                try:
+                    if path.is_file() and needle in path.read_bytes():
+                        found.add(str(row["name"]))
+                except FileNotFoundError:  # the engine removed it meanwhile
+                    continue
+    return found
