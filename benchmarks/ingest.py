@@ -1,10 +1,13 @@
 """Ingest: the running product against the floor, in one run.
 
-    python -m benchmarks.ingest [--spans 100000] [--clients 4] [--per-request 64]
+    python -m benchmarks.ingest [--spans 100000] [--clients 4] [--per-request 64] [--payload agent]
 
 The product: `spanledger up`, loaded by OTLP/HTTP clients that keep their connections open. The
-floor: parsing the same bodies with protobuf, and inserting the same decoded rows straight into an
-engine, both in one process. CPU is user and system time of the whole process tree.
+worker sleeps until every span is queryable and merges had two seconds, so that receiving and
+storing have a figure of their own; then it wakes up, and the rest goes until every call is priced.
+The floor: parsing the same bodies with protobuf, decoding them, and inserting the decoded rows
+straight into an engine. CPU is user and system time of the whole process tree; a reference loop, a
+fixed piece of Python timed before and after, says how fast the machine was meanwhile.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from pathlib import Path
 import psutil
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from benchmarks.chat_payloads import chat_payloads
 from benchmarks.payloads import Payload, payloads
 from spanledger_collector.decode import Body, decode_traces
 from spanledger_storage.engine import Engine, EngineSettings
@@ -32,6 +36,9 @@ from tests.conftest import free_port
 from tests.instance import Instance
 
 _TIMEOUT_S = 300
+_SETTLING_S = 2
+_BATCH_SPANS = 20_000
+_PAYLOADS = {"agent": payloads, "chat": chat_payloads}
 
 
 @dataclass
@@ -46,31 +53,48 @@ class Load:
 
 def main() -> None:
     """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--spans", type=int, default=100_000)
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--per-request", type=int, default=64)
+    parser.add_argument("--payload", choices=sorted(_PAYLOADS), default="agent")
     options = parser.parse_args()
-    made = list(payloads(options.spans, options.per_request))
+    made = list(_PAYLOADS[options.payload](options.spans, options.per_request))
     spans = sum(p.spans for p in made)
     size = sum(len(p.body) for p in made) / spans
     print(
         f"{platform.machine()}, {psutil.cpu_count()} CPUs, Python {platform.python_version()}; "
         f"{spans:,} spans of {size:,.0f} bytes, {options.clients} clients, "
-        f"{options.per_request} spans a request"
+        f"{options.per_request} spans a request, payload {options.payload}"
     )
+    loop = reference_loop()
     with tempfile.TemporaryDirectory() as directory:
         parse, decode, insert = measure_floor(made, Path(directory) / "floor")
-        product = measure_product(made, options.clients, Path(directory) / "product")
-    per_100k = 100_000 / spans
-    print(f"floor: protobuf parse          {parse * per_100k:8.2f} CPU-s per 100k spans")
-    print(f"floor: decode to columns       {decode * per_100k:8.2f} CPU-s per 100k spans")
-    print(f"floor: insert decoded rows     {insert * per_100k:8.2f} CPU-s per 100k spans")
-    floor = (parse + decode + insert) * per_100k
-    cost = product * per_100k
-    print(f"product, receive to priced     {cost:8.2f} CPU-s per 100k spans")
-    print(f"ratio product / floor          {cost / floor:8.2f}")
-    print(f"ratio product / protobuf parse {product / parse:8.1f}")
+        stored, priced = measure_product(made, options.clients, Path(directory) / "product")
+    loop = (loop + reference_loop()) / 2
+    print(f"reference loop                 {loop:8.3f} CPU-s")
+    for name, cpu in (
+        ("floor: protobuf parse", parse),
+        ("floor: decode to columns", decode),
+        ("floor: insert decoded rows", insert),
+        ("product, receive to queryable", stored),
+        ("product, receive to priced", priced),
+    ):
+        cost = cpu * 100_000 / spans
+        print(f"{name:<30} {cost:8.2f} CPU-s per 100k spans = {cost / loop:5.1f} loops")
+    print(f"ratio queryable / floor        {stored / (parse + decode + insert):8.2f}")
+    print(f"ratio queryable / parse        {stored / parse:8.1f}")
+
+
+def reference_loop() -> float:
+    """Return the CPU-seconds of a fixed piece of Python: arithmetic and dictionary writes."""
+    started = time.process_time()
+    seen: dict[int, int] = {}
+    state = 0
+    for turn in range(1_500_000):
+        state = (state * 1_103_515_245 + 12_345) & 0x7FFF_FFFF
+        seen[state & 1_023] = turn
+    return time.process_time() - started
 
 
 def measure_floor(made: list[Payload], directory: Path) -> tuple[float, float, float]:
@@ -107,57 +131,73 @@ def measure_floor(made: list[Payload], directory: Path) -> tuple[float, float, f
 
 
 def _batches(made: list[Payload]) -> list[list[Payload]]:
-    return [made[n : n + 200] for n in range(0, len(made), 200)]
+    """Return the payloads in batches about as large as the collector makes under load."""
+    size = max(1, _BATCH_SPANS // made[0].spans)
+    return [made[n : n + size] for n in range(0, len(made), size)]
 
 
-def measure_product(made: list[Payload], clients: int, data: Path) -> float:
-    """Print what the product did with the load; return its CPU-seconds until all was priced."""
+def measure_product(made: list[Payload], clients: int, data: Path) -> tuple[float, float]:
+    """Print what the product did; return its CPU-seconds until queryable, and until priced."""
     instance = Instance(data).start()
+    worker = psutil.Process(instance.pid_of("work"))
     try:
         root = psutil.Process(instance.process.pid if instance.process else 0)
-        time.sleep(2)  # let start-up work end
+        time.sleep(_SETTLING_S)  # let start-up work end
+        worker.suspend()
         before = cpu_by_process(root)
         load = send(made, clients, instance.run_file()["http_port"])
-        return _report(instance, made, load, root, before)
+        store = _store(instance)
+        spans = sum(p.spans for p in made)
+        _report_load(load, spans, _await(store, "SELECT count() AS n FROM spans", spans))
+        time.sleep(_SETTLING_S)
+        stored = _report_cpu("receive to queryable", root, before, spans)
+        worker.resume()
+        calls = sum(p.llm_calls for p in made)
+        woken = time.perf_counter()
+        priced_at = _await(store, _PRICED, calls)
+        print(f"all priced                     {priced_at - woken:8.1f} s after the worker woke")
+        priced = _report_cpu("receive to priced", root, before, spans)
+        _report_store(store, made, root)
+        store.close()
+        return stored, priced
     finally:
+        worker.resume()
         instance.stop()
 
 
-def _report(
-    instance: Instance,
-    made: list[Payload],
-    load: Load,
-    root: psutil.Process,
-    before: dict[str, float],
-) -> float:
-    spans = sum(p.spans for p in made)
-    calls = sum(p.llm_calls for p in made)
-    settings = Engine(EngineSettings(instance.data / "engine", instance.run_file()["engine_port"]))
-    store = Store.connect(settings.writer)
-    queryable = _await(store, "SELECT count() AS n FROM spans", spans) - load.first_sent
-    priced = _await(
-        store, "SELECT count() AS n FROM ledger_current WHERE price_status = 'priced'", calls
-    )
-    after = cpu_by_process(root)
-    cpu = sum(after.values()) - sum(before.values())
-    for name in sorted(after):
-        used = (after[name] - before.get(name, 0)) * 100_000 / spans
-        print(f"CPU {name:<26} {used:8.2f} CPU-s per 100k spans")
+def _store(instance: Instance) -> Store:
+    engine = Engine(EngineSettings(instance.data / "engine", instance.run_file()["engine_port"]))
+    return Store.connect(engine.writer)
+
+
+def _report_load(load: Load, spans: int, queryable_at: float) -> None:
     acknowledged = load.last_acknowledged - load.first_sent
+    queryable = queryable_at - load.first_sent
     ordered = sorted(load.latencies_s)
-    memory = sum(p.memory_info().rss for p in [root, *root.children(recursive=True)])
-    [tokens] = store.sql_rows("SELECT sum(input_tokens) AS n FROM ledger_current")
     print(f"failed requests                {load.failures:8d}")
     print(f"acknowledged                   {spans / acknowledged:8,.0f} spans/s")
     print(f"queryable                      {spans / queryable:8,.0f} spans/s")
     print(f"all queryable after            {queryable - acknowledged:8.1f} s behind the last ack")
-    print(f"all priced after               "
-          f"{priced - load.last_acknowledged:8.1f} s behind the last ack")  # fmt: skip
     print(f"acknowledgement p50            {statistics.median(ordered) * 1000:8.1f} ms")
     print(f"acknowledgement p99            {ordered[int(len(ordered) * 0.99)] * 1000:8.1f} ms")
+
+
+def _report_cpu(what: str, root: psutil.Process, before: dict[str, float], spans: int) -> float:
+    """Print the CPU time of each process since ``before``; return the sum in seconds."""
+    after = cpu_by_process(root)
+    for name in sorted(after):
+        used = (after[name] - before.get(name, 0)) * 100_000 / spans
+        print(f"{what}: {name:<20} {used:8.2f} CPU-s per 100k spans")
+    return sum(after.values()) - sum(before.values())
+
+
+def _report_store(store: Store, made: list[Payload], root: psutil.Process) -> None:
+    spans = sum(p.spans for p in made)
+    memory = sum(p.memory_info().rss for p in [root, *root.children(recursive=True)])
+    [tokens] = store.sql_rows("SELECT sum(input_tokens) AS n FROM ledger_current")
     print(f"lost spans                     {spans - _count(store, _DISTINCT):8d}")
-    print(f"token difference               "
-          f"{int(str(tokens['n'])) - sum(p.input_tokens for p in made):8d}")  # fmt: skip
+    difference = int(str(tokens["n"])) - sum(p.input_tokens for p in made)
+    print(f"token difference               {difference:8d}")
     print(f"memory of all processes        {memory / 2**20:8,.0f} MiB")
     for name in ("spans", "messages", "ledger"):
         store.execute(f"OPTIMIZE TABLE {name} FINAL")
@@ -172,10 +212,9 @@ def _report(
     print(
         f"on disk, merged                {sum(stored.values()) / spans:8,.0f} bytes/span ({parts})"
     )
-    store.close()
-    return cpu
 
 
+_PRICED = "SELECT count() AS n FROM ledger_current WHERE price_status = 'priced'"
 _DISTINCT = "SELECT uniqExact(trace_id, span_id) AS n FROM spans"
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import threading
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from spanledger_collector.access import OpenAccess
+from spanledger_collector.access import Access, OpenAccess
 from spanledger_collector.service import CollectorSettings, serve
+from spanledger_collector.tls import TlsFiles
 from spanledger_storage.project_settings import Project
 from spanledger_storage.store import Store
 from tests.conftest import free_port
@@ -27,7 +29,8 @@ class RunningCollector:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.http_port}"
+        scheme = "https" if self.settings.tls else "http"
+        return f"{scheme}://127.0.0.1:{self.http_port}"
 
     def span_count(self) -> int:
         return int(str(self.store.sql_rows("SELECT count() AS n FROM spans FINAL")[0]["n"]))
@@ -43,6 +46,9 @@ def running_collector(
     directory: Path,
     max_request_bytes: int = 64 << 20,
     project: str = "default",
+    access: Access | None = None,
+    tls: TlsFiles | None = None,
+    cors_origins: tuple[str, ...] = (),
 ) -> Iterator[RunningCollector]:
     settings = CollectorSettings(
         host="127.0.0.1",
@@ -50,7 +56,9 @@ def running_collector(
         grpc_port=free_port(),
         spool=directory / "spool" / "spool.db",
         store=store.settings,
-        access=OpenAccess(Project(project)),
+        access=access or OpenAccess(Project(project)),
+        tls=tls,
+        cors_origins=cors_origins,
         max_request_bytes=max_request_bytes,
     )
     started: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
@@ -63,7 +71,7 @@ def running_collector(
     thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()
     running = RunningCollector(settings.http_port, settings.grpc_port, store, settings)
-    wait_until(lambda: _is_up(running.url), every_s=0.02)
+    wait_until(lambda: _is_up(running), every_s=0.02)
     try:
         yield running
     finally:
@@ -73,9 +81,12 @@ def running_collector(
     assert not thread.is_alive()
 
 
-def _is_up(url: str) -> bool:
+def _is_up(running: RunningCollector) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/readyz", timeout=1) as answer:
+        if running.settings.tls:  # it may want a certificate of ours
+            with socket.create_connection(("127.0.0.1", running.http_port), timeout=1):
+                return True
+        with urllib.request.urlopen(f"{running.url}/readyz", timeout=1) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias, cast
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 Array: TypeAlias = "pa.Array[Any]"
 Row: TypeAlias = dict[str, object]
@@ -17,7 +19,7 @@ _TEXT = pa.string()
 _COUNT = pa.uint64()
 _NUMBER = pa.float64()
 
-_TYPES: dict[str, pa.DataType] = {
+TYPES: dict[str, pa.DataType] = {
     "project": _TEXT,
     "trace_id": _TEXT,
     "span_id": _TEXT,
@@ -86,15 +88,19 @@ _TYPES: dict[str, pa.DataType] = {
     "tool_outcome": _TEXT,
     "tool_arguments": _TEXT,
     "tool_result": _TEXT,
+    "call_sig": _COUNT,
+    "result_sig": _COUNT,
     "trace_state": _TEXT,
     "ingested_at": pa.timestamp("ms", "UTC"),
     "version": _COUNT,
 }
 
 TEMPLATE: Row = {
-    **{name: "" if kind is _TEXT else None for name, kind in _TYPES.items()},
+    **{name: "" if kind is _TEXT else None for name, kind in TYPES.items()},
     "role": "other",
     "usage_source": "none",
+    "call_sig": 0,
+    "result_sig": 0,
 }
 
 _MESSAGES: dict[str, pa.DataType] = {
@@ -204,23 +210,84 @@ class SpanColumns:
         """Return one row per span in the order they were added."""
         values = list(zip(*self.rows, strict=True)) if self.rows else [()] * len(TEMPLATE)
         arrays: dict[str, Array] = {
-            name: _array(column, _TYPES[name])
-            for name, column in zip(TEMPLATE, values, strict=True)
+            name: _array(column, TYPES[name]) for name, column in zip(TEMPLATE, values, strict=True)
         }
-        arrays["flags"] = self.flags.array(pa.string())
-        arrays["input_messages"] = self.input_messages.array(pa.binary(16))
-        arrays["output_messages"] = self.output_messages.array(pa.binary(16))
+        lists = self.lists()
+        for name in ("flags", "input_messages", "output_messages"):
+            arrays[name] = lists.pop(name)
         arrays["attributes"] = self.attributes.array()
         arrays["resource_attributes"] = self.resources.array().take(
             pa.array(self.resource_of_row, pa.int32())
         )
+        return pa.table({**arrays, **lists})
+
+    def lists(self) -> dict[str, Array]:
+        """Return the columns that hold lists."""
+        arrays: dict[str, Array] = {}
+        arrays["flags"] = self.flags.array(pa.string())
+        arrays["input_messages"] = self.input_messages.array(pa.binary(16))
+        arrays["output_messages"] = self.output_messages.array(pa.binary(16))
         arrays["events.time"] = self.event_times.array(_TIME)
         arrays["events.name"] = self.event_names.array(pa.string())
         arrays["events.attributes"] = self.event_names.wrap(self.event_attributes.array())
         arrays["links.trace_id"] = self.link_trace_ids.array(pa.string())
         arrays["links.span_id"] = self.link_span_ids.array(pa.string())
         arrays["links.attributes"] = self.link_trace_ids.wrap(self.link_attributes.array())
-        return pa.table(arrays)
+        return arrays
+
+
+def empty_lists(size: int) -> dict[str, Array]:
+    """Return the list columns of rows without flags, messages, events and links."""
+    columns = SpanColumns()
+    for lists in (
+        columns.flags,
+        columns.input_messages,
+        columns.output_messages,
+        columns.event_times,
+        columns.event_names,
+        columns.link_trace_ids,
+        columns.link_span_ids,
+    ):
+        lists.offsets = [0] * (size + 1)
+    return columns.lists()
+
+
+def without_defaults(spans: pa.Table) -> pa.Table:
+    """Return rows of ``spans`` without the columns in which no row says anything.
+
+    Half of the columns of an ordinary batch are such, and the store fills them for less.
+    """
+    silent = [name for name in spans.column_names if all(map(_is_silent, spans[name].chunks))]
+    return spans.drop_columns(silent)
+
+
+def _is_silent(chunk: Any) -> bool:
+    """Tell whether an array holds nothing but nulls, empty texts or empty lists."""
+    if chunk.null_count == len(chunk):
+        return True
+    if pa.types.is_string(chunk.type):
+        return bool(pc.max(pc.binary_length(chunk)).as_py() == 0)
+    if pa.types.is_list(chunk.type):
+        return len(chunk.flatten()) == 0
+    return False
+
+
+def hash_array(hashes: Sequence[bytes]) -> Array:
+    """Return hashes of messages, 16 bytes each, as an array."""
+    joined = pa.py_buffer(b"".join(hashes))
+    made: Any = pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(hashes), [None, joined])
+    return cast("Array", made)
+
+
+def text_array(texts: Sequence[bytes]) -> Array:
+    """Return texts given in UTF-8 as an array of strings; below 2 GB together."""
+    offsets = np.zeros(len(texts) + 1, np.int32)
+    np.cumsum(np.fromiter(map(len, texts), np.int32, len(texts)), out=offsets[1:])
+    ends: Any = offsets  # the stubs do not know that arrays are buffers
+    made: Any = pa.StringArray.from_buffers(
+        len(texts), pa.py_buffer(ends), pa.py_buffer(b"".join(texts))
+    )
+    return cast("Array", made)
 
 
 def _array(values: Sequence[object], kind: pa.DataType) -> Array:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import pyarrow as pa
 from google.protobuf.message import DecodeError
@@ -15,28 +17,28 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 
 from spanledger_collector import dialects
-from spanledger_collector.columns import MESSAGE_SCHEMA, TEMPLATE, TOUCH_SCHEMA, Row, SpanColumns
-from spanledger_collector.dialects.base import Dialect, Draft, Sources
-from spanledger_collector.dialects.content import absorb_event, read_content
+from spanledger_collector.bulk.arrow import Mask
+from spanledger_collector.bulk.decode import Bulk, read_at_once
+from spanledger_collector.carried import CARRIED, is_whole, restore
+from spanledger_collector.columns import TEMPLATE, TOUCH_SCHEMA, Row, SpanColumns
+from spanledger_collector.dialects.base import Dialect
 from spanledger_collector.log_spans import spans_of_logs
 from spanledger_collector.messages import MessageStore
-from spanledger_collector.settle import settle
+from spanledger_collector.reading import Reading, read_span, take_over
+from spanledger_collector.resources import resource_columns
 from spanledger_collector.signals import Signal
 from spanledger_collector.values import (
+    LAST_HOUR_S,
     Attributes,
     read_attributes,
     render_all,
-    text,
     time_ns,
 )
 
-_KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
-_STATUSES = ("unset", "ok", "error")
+log = logging.getLogger(__name__)
+
 HOUR_NS = 3_600_000_000_000
-_TOKENS = frozenset(name for name in TEMPLATE if name.endswith("_tokens")) - {"max_tokens"}
-LAST_HOUR_S = 2**32 - 1  # where DateTime ends, in 2106, and toStartOfHour with it
 _FROM_LOG = "log"  # the kind of a row made from a log record
-_DROPPED_EVENTS = frozenset({"gen_ai.content.completion.chunk"})  # one per chunk of a stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +81,24 @@ def decode_traces(bodies: Sequence[Body], flush_id: str, ingested_at_ns: int) ->
         ValueError: a payload is not a request of its signal; the message names its index.
     """
     batch = _Batch(ingested_at_ns // 1_000_000)
+    added = batch.add_at_once(bodies)
     for index, body in enumerate(bodies):
+        known = added.get(index)
+        if known is not None and known.all():
+            continue
         try:
             groups = _groups(body)
         except DecodeError as error:
             kind = body.signal.removesuffix("s")
             raise ValueError(f"body {index} is not a {kind} request: {error}") from error
+        is_added = repeat(False) if known is None else iter(known.tolist())
         for group in groups:
             resource = batch.add_resource(group.resource, body)
             for scoped in group.scope_spans:
                 scope = _Scope.of(resource, scoped.scope)
                 for span in scoped.spans:
-                    batch.add_span(span, scope)
+                    if not next(is_added):
+                        batch.add_span(span, scope)
     return batch.tables(flush_id)
 
 
@@ -121,26 +129,41 @@ class _Scope:
 class _Batch:
     """Collects the rows of one call of ``decode_traces``."""
 
-    __slots__ = ("_ingested_ms", "_messages", "_spans", "_touches")
+    __slots__ = ("_ingested_ms", "_messages", "_read_at_once", "_spans", "_touches")
 
     def __init__(self, ingested_ms: int) -> None:
         self._ingested_ms = ingested_ms
+        self._read_at_once: Bulk | None = None
         self._spans = SpanColumns()
         self._messages = MessageStore()
         self._touches: Counter[tuple[str, str, int]] = Counter()
 
+    def add_at_once(self, bodies: Sequence[Body]) -> dict[int, Mask]:
+        """Add the spans that arrays can read; return which, of the bodies that have any.
+
+        Should arrays fail, nothing is added: reading span by span tells whether, and where, a
+        body is at fault.
+        """
+        traces = [n for n, body in enumerate(bodies) if body.signal == Signal.TRACES]
+        try:
+            bulk = read_at_once([bodies[n] for n in traces], self._messages, self._ingested_ms)
+        except Exception as error:  # whatever it is, there is the other way
+            log.warning("reading a batch span by span after %s", type(error).__name__)
+            return {}
+        if bulk is None:
+            return {}
+        self._read_at_once = bulk
+        self._touches.update(bulk.touches)
+        return dict(zip(traces, bulk.is_read, strict=True))
+
     def add_resource(self, resource: Resource, body: Body) -> _Scope:
         """Return what the spans of a resource share; the scope is still open."""
         attributes = read_attributes(resource.attributes)
-        environment = attributes.get("deployment.environment.name")
         template = {
             **TEMPLATE,
             "project": body.project,
             "kind": _FROM_LOG if body.signal == Signal.LOGS else "",
-            "service_name": text(attributes.get("service.name")) or "",
-            "service_version": text(attributes.get("service.version")) or "",
-            "environment": text(environment or attributes.get("deployment.environment")) or "",
-            "region": text(attributes.get("cloud.region")) or "",
+            **resource_columns(attributes),
             "ingested_at": self._ingested_ms,
             "version": body.received_ns,
         }
@@ -152,58 +175,31 @@ class _Batch:
         attributes = read_attributes(span.attributes)
         if attributes.get("logfire.span_type") == "pending_span":
             return  # Logfire's announcement of a span that comes when it has ended
-        dialect = dialects.of_span(scope.dialect, attributes.keys())
-        row = scope.template.copy()
-        _identify(row, span, dialect)
-        flags = _promote(row, attributes, dialect.columns)
-        for key, roles in dialect.roles:
-            word = attributes.get(key)
-            if isinstance(word, str) and (role := roles.get(word.lower())):
-                row["role"] = role
-                break
-        draft = Draft(span, attributes, row, [], [], [], flags)
-        if dialect.interpret is not None:
-            dialect.interpret(draft)
-        columns = self._spans
-        self._add_events(draft, dialect)
-        inputs, outputs = read_content(draft, dialect.content, self._messages, scope.project)
-        settle(draft)
-        columns.rows.append(tuple(row.values()))
+        reading = self._read(span, attributes, scope)
+        draft, columns = reading.draft, self._spans
+        columns.rows.append(tuple(draft.row.values()))
         columns.resource_of_row.append(scope.resource)
         columns.flags.append(sorted(set(draft.flags)) if draft.flags else ())
-        columns.input_messages.append(inputs)
-        columns.output_messages.append(outputs)
+        columns.input_messages.append(reading.inputs)
+        columns.output_messages.append(reading.outputs)
         columns.attributes.append(render_all(attributes))
+        columns.event_times.append([time for time, _, _ in reading.events])
+        columns.event_names.append([name for _, name, _ in reading.events])
+        for _, _, said in reading.events:
+            columns.event_attributes.append(render_all(said))
         self._add_links(span)
         hour = min(time_ns(span.start_time_unix_nano) // HOUR_NS * 3600, LAST_HOUR_S)
-        self._touches[scope.project, str(row["trace_id"]), hour] += 1
+        self._touches[scope.project, str(draft.row["trace_id"]), hour] += 1
 
-    def _add_events(self, draft: Draft, dialect: Dialect) -> None:
-        """Keep the events of a span, but for stream chunks and messages, which are held."""
-        columns = self._spans
-        if not draft.span.events:
-            columns.event_times.append(())
-            columns.event_names.append(())
-            return
-        times: list[int] = []
-        names: list[str] = []
-        for event in draft.span.events:
-            name = event.name
-            if name in _DROPPED_EVENTS:
-                continue
-            attributes = read_attributes(event.attributes)
-            if name == "exception":
-                draft.fill("error_type", text(attributes.get("exception.type")))
-            elif name in dialect.first_token_events:
-                delay = event.time_unix_nano - draft.span.start_time_unix_nano
-                draft.fill("ttft_ns", delay if delay >= 0 else None)
-            elif absorb_event(draft, dialect.content, name, attributes) and not attributes:
-                continue
-            times.append(time_ns(event.time_unix_nano))
-            names.append(name)
-            columns.event_attributes.append(render_all(attributes))
-        columns.event_times.append(times)
-        columns.event_names.append(names)
+    def _read(self, span: Span, attributes: Attributes, scope: _Scope) -> Reading:
+        """Read a span, or take over what the intake read of it."""
+        carried = attributes.pop(CARRIED, None)
+        if is_whole(carried):
+            return take_over(span, attributes, scope.template, carried)
+        reading = read_span(span, attributes, scope.template, scope.dialect, self._messages)
+        if carried is not None:
+            reading.draft.flags.extend(restore(reading.draft.row, carried))
+        return reading
 
     def _add_links(self, span: Span) -> None:
         columns, links = self._spans, span.links
@@ -219,53 +215,15 @@ class _Batch:
     def tables(self, flush_id: str) -> Decoded:
         """Return the rows collected so far."""
         stored_at = self._ingested_ms // 1000
-        messages = [
-            (project, digest, role, content, stored_at)
-            for (project, digest), (role, content) in self._messages.rows.items()
-        ]
         touches = [(*key, flush_id, spans) for key, spans in self._touches.items()]
+        spans = self._spans.table()
+        if self._read_at_once is not None:
+            spans = pa.concat_tables([self._read_at_once.spans, spans]).combine_chunks()
         return Decoded(
-            self._spans.table(),
-            table_of(messages, MESSAGE_SCHEMA),
+            spans,
+            self._messages.table(stored_at),
             table_of(touches, TOUCH_SCHEMA),
         )
-
-
-def _identify(row: Row, span: Span, dialect: Dialect) -> None:
-    """Fill what every span says in the same way."""
-    status, kind = span.status, span.kind
-    row["trace_id"] = span.trace_id.hex()
-    row["span_id"] = span.span_id.hex()
-    row["parent_span_id"] = span.parent_span_id.hex()
-    row["name"] = span.name
-    row["kind"] = row["kind"] or (_KINDS[kind] if 0 <= kind < len(_KINDS) else "unspecified")
-    row["status"] = _STATUSES[status.code] if 0 <= status.code < len(_STATUSES) else "unset"
-    row["status_message"] = status.message
-    row["start_time"] = time_ns(span.start_time_unix_nano)
-    row["end_time"] = time_ns(span.end_time_unix_nano)
-    row["trace_state"] = span.trace_state
-    row["dialect"] = dialect.name
-
-
-def _promote(row: Row, attributes: Attributes, table: Sources) -> list[str]:
-    """Fill the columns a dialect's table knows keys for; of several the lowest rank wins.
-
-    Returns the flags of what could not be read.
-    """
-    ranks: dict[str, int] = {}
-    flags: list[str] = []
-    for key, value in attributes.items():
-        source = table.get(key)
-        if source is not None:
-            column, rank, read = source
-            if rank < ranks.get(column, 1_000):
-                found = read(value)
-                if found is not None:
-                    row[column] = found
-                    ranks[column] = rank
-                elif column in _TOKENS and value not in (None, ""):
-                    flags.append("bad_token_count")
-    return flags
 
 
 def table_of(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:

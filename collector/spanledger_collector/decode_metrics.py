@@ -24,11 +24,17 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 
 from spanledger_collector.columns import Lists, Maps
-from spanledger_collector.decode import HOUR_NS, LAST_HOUR_S, Body
+from spanledger_collector.decode import HOUR_NS, Body
 from spanledger_collector.exponential import explicit_buckets
 from spanledger_collector.origin import Origin
 from spanledger_collector.signals import Signal
-from spanledger_collector.values import dump_json, read_attributes, render_all, time_ns
+from spanledger_collector.values import (
+    LAST_HOUR_S,
+    dump_json,
+    read_attributes,
+    render_all,
+    time_ns,
+)
 
 Point: TypeAlias = (
     NumberDataPoint | HistogramDataPoint | ExponentialHistogramDataPoint | SummaryDataPoint

@@ -9,7 +9,11 @@ CollectorError
     ├── Unauthenticated    no key, or none that is known
     ├── PermissionDenied   a key that may not do this
     ├── RateLimited        the project sends more than it may; later, it may again
+    ├── NotAllowed         a path that does not know the method
     └── Unavailable        not now; the client keeps the data and sends it again
+        ├── Overloaded     as much is in memory as there may be
+        ├── TooSlow        the request did not arrive in time
+        └── Unexpected     a fault of ours: to be sent again, it may pass
 
 Mapping: https://opentelemetry.io/docs/specs/otlp/#failures and #failures-1
 """
@@ -36,11 +40,19 @@ class IntakeError(CollectorError):
 
 
 class InvalidRequest(IntakeError):
-    """Bad data: the same bytes will be refused again."""
+    """Bad data: the same bytes will be refused again.
+
+    Attributes:
+        field: the place in the request, as ``google.rpc.BadRequest`` names it; may be empty.
+    """
 
     code = 3
     http_status = 400
     reason = "invalid"
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class UnsupportedMedia(IntakeError):
@@ -65,6 +77,14 @@ class NotServed(IntakeError):
     code = 12
     http_status = 404
     reason = "not_served"
+
+
+class NotAllowed(IntakeError):
+    """A method other than those of the path."""
+
+    code = 12
+    http_status = 405
+    reason = "method"
 
 
 class Unauthenticated(IntakeError):
@@ -103,3 +123,21 @@ class Unavailable(IntakeError):
     http_status = 503
     reason = "unavailable"
     retry_after_s = 1
+
+
+class Overloaded(Unavailable):
+    """Taking it would need more memory than the collector may use for requests."""
+
+    reason = "overloaded"
+
+
+class TooSlow(Unavailable):
+    """The request did not arrive in time: the network or the sender is at fault, not the data."""
+
+    reason = "slow"
+
+
+class Unexpected(Unavailable):
+    """Something of ours failed. Clients drop data on any other answer, so they may try again."""
+
+    reason = "unexpected"

@@ -1,56 +1,151 @@
-"""OTLP/HTTP: https://opentelemetry.io/docs/specs/otlp/#otlphttp."""
+"""OTLP/HTTP: https://opentelemetry.io/docs/specs/otlp/#otlphttp.
+
+The paths of OTLP are served without a framework, whose routing would cost as much as everything
+else that is done for a request. The few other paths are Starlette's.
+"""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Awaitable, Callable
-from enum import StrEnum
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any, TypeAlias
 
-from fastapi import FastAPI
-from google.protobuf import json_format
 from google.protobuf.message import Message
-from google.rpc.status_pb2 import Status
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
+from prometheus_client.exposition import choose_encoder
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
 
-from spanledger_collector.access import Access
-from spanledger_collector.errors import (
-    IntakeError,
-    InvalidRequest,
-    NotServed,
-    RequestTooLarge,
-    UnsupportedMedia,
+from spanledger_collector.admission import Ticket
+from spanledger_collector.edge import Edge
+from spanledger_collector.errors import IntakeError, NotAllowed, NotServed, Unavailable
+from spanledger_collector.failure import unexpected
+from spanledger_collector.http_answer import (
+    Answer,
+    MediaType,
+    Send,
+    answer_type,
+    media_type_of,
+    refusal,
+    rendered,
 )
-from spanledger_collector.intake import Intake
-from spanledger_collector.json_otlp import request_from_json
-from spanledger_collector.signals import REQUESTS, Signal
-from spanledger_collector.signals import Request as OtlpRequest
+from spanledger_collector.http_body import Body, Disconnected, Receive
+from spanledger_collector.signals import Signal
+from spanledger_collector.telemetry import Reception
 
+Scope: TypeAlias = MutableMapping[str, Any]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-class MediaType(StrEnum):
-    """The two encodings of OTLP/HTTP."""
-
-    PROTOBUF = "application/x-protobuf"
-    JSON = "application/json"
-
-
-_WBITS = {"gzip": 31, "deflate": 15}
 _PREFIXES = ("", "/api/public/otel")  # the second is where the Langfuse SDK posts
+_PREFLIGHT_S = 7200
 
 
 def create_app(
-    intake: Intake, access: Access, readiness: Callable[[], list[str]], max_bytes: int
-) -> FastAPI:
+    edge: Edge,
+    readiness: Callable[[], list[str]],
+    status_page: Callable[[], str],
+    cors_origins: Sequence[str] = (),
+) -> App:
     """Return the ASGI application of the OTLP port.
 
     Args:
-        intake: takes the requests.
-        access: says for which project.
+        edge: takes the requests.
         readiness: what is not ready yet, one phrase each; empty: ready.
-        max_bytes: limit of a request, compressed and decompressed.
+        status_page: the page for people, in HTML.
+        cors_origins: origins of web pages that may send.
     """
-    app = FastAPI(openapi_url=None)
+    exports: dict[str, App] = {}
+    for signal in Signal:
+        export = _for_browsers(_Export(edge, signal), cors_origins)
+        exports |= {f"{prefix}/v1/{signal}": export for prefix in _PREFIXES}
+    others = _other_paths(edge, readiness, status_page)
 
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await exports.get(scope["path"], others)(scope, receive, send)
+
+    return app
+
+
+def _for_browsers(app: App, origins: Sequence[str]) -> App:
+    """Let pages of some origins send (https://fetch.spec.whatwg.org/#http-cors-protocol).
+
+    ``sendBeacon`` sends with credentials, which demands that the origin is named.
+    """
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=("POST",),
+        allow_headers=("*",),
+        allow_credentials=True,
+        expose_headers=("Retry-After",),
+        max_age=_PREFLIGHT_S,
+    )
+
+
+class _Export:
+    """The endpoint of one signal."""
+
+    def __init__(self, edge: Edge, signal: Signal) -> None:
+        self._edge = edge
+        self._signal = signal
+        self._figures = Reception(edge.telemetry, "http", signal)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        headers = {
+            name.decode("latin-1"): text.decode("latin-1") for name, text in scope["headers"]
+        }
+        media_type = answer_type(scope["method"], headers)
+        self._figures.arrived()
+        try:
+            if scope["method"] != "POST":
+                raise NotAllowed(f"Send telemetry with POST, not with {scope['method'][:20]}.")
+            message = await self._take(headers, receive)
+            answer = Answer(200, media_type, rendered(message, media_type))
+        except Disconnected:
+            self._figures.refused("disconnected")
+            return
+        except asyncio.CancelledError:  # the server ends and cannot wait any longer
+            ending = Unavailable("The collector is shutting down; send again.")
+            answer = self._refuse(ending, media_type, headers)
+        except IntakeError as error:
+            answer = self._refuse(error, media_type, headers)
+        except Exception as error:  # clients drop what is answered with 500
+            answer = self._refuse(unexpected(error), media_type, headers)
+        self._figures.answered(time.perf_counter() - started)
+        await answer.send(send)
+
+    async def _take(self, headers: dict[str, str], receive: Receive) -> Message:
+        edge = self._edge
+        project = edge.access.ingest(headers)
+        is_json = media_type_of(headers) is MediaType.JSON
+        body = Body(headers, edge.max_bytes)
+        edge.admission.check(body.announced_bytes)
+        with Ticket(edge.admission) as ticket:
+            try:
+                data = await body.read(receive, ticket)
+            finally:
+                self._figures.read(body.wire_bytes)
+            if is_json:
+                return await edge.intake.export_json(self._signal, data, project)
+            return await edge.intake.export_protobuf(self._signal, data, project)
+
+    def _refuse(self, error: IntakeError, media_type: MediaType, headers: dict[str, str]) -> Answer:
+        self._figures.refused(error.reason)
+        # Who waits for leave to send a body and gets none may not send it: what follows on the
+        # connection could be the body or the next request (RFC 9110, section 10.1.1).
+        return refusal(error, media_type, allow="POST", close="expect" in headers)
+
+
+def _other_paths(
+    edge: Edge, readiness: Callable[[], list[str]], status_page: Callable[[], str]
+) -> Starlette:
     def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
@@ -58,129 +153,45 @@ def create_app(
         missing = readiness()
         return PlainTextResponse("\n".join(missing or ["ready"]) + "\n", 503 if missing else 200)
 
-    for signal in Signal:
-        export = _exporter(intake, access, signal, max_bytes)
-        for prefix in _PREFIXES:
-            app.add_route(f"{prefix}/v1/{signal}", export, methods=["POST"])
-    app.add_route("/v1development/profiles", _refuse_profiles, methods=["POST"])
-    app.add_route("/healthz", healthz, methods=["GET"])
-    app.add_route("/readyz", readyz, methods=["GET"])
-    return app
+    def metrics(request: Request) -> Response:
+        edge.access.read(request.headers)
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(edge.telemetry.registry), headers={"content-type": content_type})
+
+    def status(request: Request) -> Response:
+        edge.access.read(request.headers)
+        return HTMLResponse(status_page())
+
+    def profiles(_: Request) -> Response:
+        raise NotServed("This collector takes traces, logs and metrics; send no profiles here.")
+
+    pages = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics, "/status": status}
+    return Starlette(
+        routes=[
+            *(Route(path, page, methods=["GET"]) for path, page in pages.items()),
+            Route("/v1development/profiles", profiles, methods=["POST"]),
+        ],
+        exception_handlers={HTTPException: _explain, IntakeError: _explain, Exception: _explain},
+    )
 
 
-def _exporter(
-    intake: Intake, access: Access, signal: Signal, max_bytes: int
-) -> Callable[[Request], Awaitable[Response]]:
-    """Return the endpoint of one signal."""
-
-    async def export(request: Request) -> Response:
-        media_type: MediaType = MediaType.PROTOBUF
-        try:
-            media_type = _media_type(request)
-            project = access.ingest(request.headers)
-            body = await _read_body(request, max_bytes)
-            if media_type == MediaType.JSON:
-                answer = await intake.export(signal, _parse_json(signal, body), project)
-            else:
-                answer = await intake.export_protobuf(signal, body, project)
-        except IntakeError as error:
-            return _error(error, media_type)
-        except ClientDisconnect:
-            return Response(status_code=400)  # nobody is left to read it
-        return _render(answer, media_type)
-
-    return export
+def _explain(request: Request, error: Exception) -> Response:
+    """Return any failure in the form of OTLP's own."""
+    allow = ""
+    if isinstance(error, HTTPException):
+        allow = (error.headers or {}).get("Allow", "")
+        error = _in_our_words(request, error)
+    elif not isinstance(error, IntakeError):
+        error = unexpected(error)
+    answer = refusal(error, answer_type(request.method, request.headers), allow=allow)
+    headers = {name.decode(): text.decode() for name, text in answer.headers}
+    return Response(answer.body, answer.status, headers, media_type=answer.media_type)
 
 
-async def _refuse_profiles(request: Request) -> Response:
-    error = NotServed("This collector takes traces, logs and metrics; send no profiles here.")
-    return _error(error, _media_type_or_default(request))
-
-
-def _media_type(request: Request) -> MediaType:
-    given = request.headers.get("content-type", "")
-    try:
-        return MediaType(given.partition(";")[0].strip().lower())
-    except ValueError:
-        raise UnsupportedMedia(
-            f"Content-Type must be {MediaType.PROTOBUF} or {MediaType.JSON}, not {given[:100]!r}."
-        ) from None
-
-
-def _media_type_or_default(request: Request) -> MediaType:
-    try:
-        return _media_type(request)
-    except UnsupportedMedia:
-        return MediaType.PROTOBUF
-
-
-def _parse_json(signal: Signal, body: bytes) -> OtlpRequest:
-    request = REQUESTS[signal]()
-    try:
-        request_from_json(body, request)
-    except ValueError as error:
-        raise InvalidRequest(f"The body is not OTLP/JSON: {error}") from None
-    return request
-
-
-async def _read_body(request: Request, max_bytes: int) -> bytes:
-    """Return the decompressed body, never holding more than ``max_bytes`` of it."""
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("identity", "", *_WBITS):
-        raise UnsupportedMedia(f"Content-Encoding must be gzip or deflate, not {encoding[:100]!r}.")
-    inflate = _Inflater(encoding) if encoding in _WBITS else None
-    parts, size, received = list[bytes](), 0, 0
-    async for chunk in request.stream():
-        received += len(chunk)
-        if inflate and chunk:
-            chunk = inflate.feed(chunk, max_bytes - size)
-        parts.append(chunk)
-        size += len(chunk)
-        if size > max_bytes or received > max_bytes:
-            raise RequestTooLarge(f"The request is larger than {max_bytes} bytes.")
-    if inflate and received and not inflate.is_complete:
-        raise InvalidRequest(f"The {encoding} body is truncated.")
-    return b"".join(parts)
-
-
-class _Inflater:
-    """Decompresses a body piece by piece and never makes much more than there is room for."""
-
-    def __init__(self, encoding: str) -> None:
-        self._encoding = encoding
-        self._stream = zlib.decompressobj(_WBITS[encoding])
-
-    @property
-    def is_complete(self) -> bool:
-        return self._stream.eof
-
-    def feed(self, chunk: bytes, room: int) -> bytes:
-        try:
-            # One byte over the limit is enough to know that the limit is passed.
-            parts = [self._stream.decompress(chunk, room + 1)]
-            while self._stream.unused_data and sum(map(len, parts)) <= room:
-                # Another member follows; several of them are one body (RFC 1952, section 2.2).
-                rest = self._stream.unused_data
-                self._stream = zlib.decompressobj(_WBITS[self._encoding])
-                parts.append(self._stream.decompress(rest, room + 1))
-            return b"".join(parts)
-        except zlib.error as error:
-            raise InvalidRequest(f"The body is not valid {self._encoding}: {error}") from None
-
-
-def _render(message: Message, media_type: MediaType, status: int = 200) -> Response:
-    if media_type == MediaType.JSON:
-        return Response(
-            json_format.MessageToJson(message, indent=None), status, media_type=MediaType.JSON
-        )
-    return Response(message.SerializeToString(), status, media_type=MediaType.PROTOBUF)
-
-
-def _error(error: IntakeError, media_type: MediaType) -> Response:
-    """Return the failure as google.rpc.Status in the request's own encoding."""
-    response = _render(Status(code=error.code, message=str(error)), media_type, error.http_status)
-    if isinstance(error, RequestTooLarge):
-        response.headers["Connection"] = "close"  # do not read on what was refused
-    if error.retry_after_s is not None:
-        response.headers["Retry-After"] = str(error.retry_after_s)
-    return response
+def _in_our_words(request: Request, error: HTTPException) -> IntakeError:
+    if error.status_code == 405:
+        return NotAllowed(f"{request.url.path[:100]} does not take {request.method[:20]}.")
+    return NotServed(
+        f"There is nothing at {request.url.path[:100]}; send telemetry to /v1/traces, /v1/logs or "
+        "/v1/metrics, and look at /status."
+    )

@@ -16,47 +16,62 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import orjson
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from spanledger_collector.json_text import read_json
+from spanledger_collector.left_out import LeftOut, Reason
 
 MAX_DEPTH = 100
 """Levels of messages, as many as protobuf parses."""
 _DIGITS = re.compile(r"-?\d{1,20}", re.ASCII)
 _SPECIAL_DOUBLES = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _HEX_FIELDS = frozenset({"trace_id", "span_id", "parent_span_id"})
+_ITEMS = frozenset(
+    {
+        "opentelemetry.proto.trace.v1.Span",
+        "opentelemetry.proto.logs.v1.LogRecord",
+        "opentelemetry.proto.metrics.v1.Metric",
+    }
+)
+"""Kinds of messages that are kept or left out one by one; besides them, data points."""
 _BOOLS = {True: True, False: False, "true": True, "false": False}
 
 
-class _Misfit(ValueError):
+class Misfit(ValueError):
     """A value that its field does not take; ``path`` grows from the inside out."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
         self.path: list[str] = []
 
+    @property
+    def place(self) -> str:
+        """Where in the body, for example ``resourceSpans[0].scopeSpans[2].spans[7].traceId``."""
+        return ".".join(reversed(self.path)).replace(".[", "[")
+
     def __str__(self) -> str:
-        return f"{'.'.join(reversed(self.path)).replace('.[', '[')}: {self.args[0]}"
+        return f"{self.place}: {self.args[0]}"
 
 
-def request_from_json(data: bytes, request: Message) -> None:
+def request_from_json(data: bytes, request: Message, left_out: LeftOut | None = None) -> None:
     """Fill an empty export request of any signal with what an OTLP/JSON body says.
 
+    Args:
+        data: the body.
+        request: is filled.
+        left_out: takes the items (spans, log records, metrics, data points) with a value that its
+            field does not take; None: such a value is an error like any other.
+
     Raises:
-        ValueError: the body is not JSON, or a value is not what its field takes; the message
-            names the place, for example ``resourceSpans[0].scopeSpans[2].spans[7].traceId``.
+        Misfit: a value is not what its field takes; the message names the place.
+        ValueError: the body is not a JSON object.
     """
-    try:
-        body: object = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error}") from None
+    body = read_json(data)
     if not isinstance(body, dict):
         raise ValueError("the body is not a JSON object")
-    try:
-        _fill(request, body, 0)
-    except _Misfit as error:
-        raise ValueError(str(error)) from None
+    _fill(request, body, 0, left_out)
 
 
 def traces_from_json(data: bytes) -> ExportTraceServiceRequest:
@@ -72,6 +87,7 @@ class _Field:
 
     name: str
     is_repeated: bool
+    holds_items: bool
     read: Callable[[object], object] | None
 
 
@@ -80,7 +96,7 @@ def _fields(message: Descriptor) -> dict[str, _Field]:
     """Return the fields of a message by both spellings of their names."""
     table: dict[str, _Field] = {}
     for field in message.fields:
-        entry = _Field(field.name, field.is_repeated, _reader(field))
+        entry = _Field(field.name, field.is_repeated, _holds_items(field), _reader(field))
         table[field.json_name] = table[field.name] = entry
     return table
 
@@ -96,9 +112,14 @@ def _reader(field: FieldDescriptor) -> Callable[[object], object] | None:
     return _READERS.get(field.type, _integer)
 
 
-def _fill(message: Message, source: dict[str, Any], depth: int) -> None:
+def _holds_items(field: FieldDescriptor) -> bool:
+    kind = field.message_type.full_name if field.message_type else ""
+    return kind in _ITEMS or kind.endswith("DataPoint")
+
+
+def _fill(message: Message, source: dict[str, Any], depth: int, left_out: LeftOut | None) -> None:
     if depth > MAX_DEPTH:
-        raise _Misfit(f"nested deeper than {MAX_DEPTH} messages")
+        raise Misfit(f"nested deeper than {MAX_DEPTH} messages")
     table = _fields(message.DESCRIPTOR)
     for key, value in source.items():
         field = table.get(key)
@@ -106,30 +127,44 @@ def _fill(message: Message, source: dict[str, Any], depth: int) -> None:
             continue
         try:
             if field.is_repeated:
-                _fill_list(getattr(message, field.name), field, value, depth)
+                _fill_list(getattr(message, field.name), field, value, depth, left_out)
             elif field.read is None:
                 child: Message = getattr(message, field.name)
                 child.SetInParent()
-                _fill(child, _object(value), depth + 1)
+                _fill(child, _object(value), depth + 1, left_out)
             else:
                 _set(message, field, value)
-        except _Misfit as error:
+        except Misfit as error:
             error.path.append(key)
             raise
 
 
-def _fill_list(target: Any, field: _Field, value: object, depth: int) -> None:
+def _fill_list(
+    target: Any, field: _Field, value: object, depth: int, left_out: LeftOut | None
+) -> None:
     if not isinstance(value, list):
-        raise _Misfit("not a list")
+        raise Misfit("not a list")
     for index, item in enumerate(value):
+        before = len(target)
         try:
             if field.read is None:
-                _fill(target.add(), _object(item), depth + 1)
+                _fill(target.add(), _object(item), depth + 1, left_out)
             else:
                 target.append(field.read(item))
-        except _Misfit as error:
+        except Misfit as error:
             error.path.append(f"[{index}]")
-            raise
+            if left_out is None or not field.holds_items:
+                raise
+            del target[before:]
+            left_out.add(Reason.UNREADABLE, f"{field.name}{error}", _points_in(item))
+
+
+def _points_in(item: object) -> int:
+    """Return how many data points a metric in JSON has, 1 for anything else."""
+    fields = item.values() if isinstance(item, dict) else ()
+    kinds = [kind for kind in fields if isinstance(kind, dict)]
+    lists = [kind.get("dataPoints", kind.get("data_points")) for kind in kinds]
+    return max(1, sum(len(points) for points in lists if isinstance(points, list)))
 
 
 def _set(message: Message, field: _Field, value: object) -> None:
@@ -137,22 +172,23 @@ def _set(message: Message, field: _Field, value: object) -> None:
     assert read is not None
     try:
         setattr(message, field.name, read(value))
-    except _Misfit:
+    except Misfit:
         raise
     except (ValueError, TypeError) as error:  # out of the range of the field
-        raise _Misfit(str(error)) from None
+        raise Misfit(str(error)) from None
 
 
 def _object(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise _Misfit("not an object")
+        raise Misfit("not an object")
     return value
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise _Misfit("not a string")
-    return value
+        raise Misfit("not a string")
+    # Half of a surrogate pair, which JavaScript leaves behind when it cuts a text, is no Unicode.
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
 def _integer(value: object) -> int:
@@ -162,7 +198,7 @@ def _integer(value: object) -> int:
         return int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise _Misfit("not an integer")
+    raise Misfit("not an integer")
 
 
 def _double(value: object) -> float:
@@ -174,20 +210,20 @@ def _double(value: object) -> float:
             return float(value) if special is None else special
         except ValueError:
             pass
-    raise _Misfit("not a number")
+    raise Misfit("not a number")
 
 
 def _bool(value: object) -> bool:
     if isinstance(value, (bool, str)) and value in _BOOLS:
         return _BOOLS[value]
-    raise _Misfit("not true or false")
+    raise Misfit("not true or false")
 
 
 def _hex(value: object) -> bytes:
     try:
         return bytes.fromhex(_text(value))
     except ValueError as error:
-        raise _Misfit("not hexadecimal") from error
+        raise Misfit("not hexadecimal") from error
 
 
 def _base64(value: object) -> bytes:
@@ -196,7 +232,7 @@ def _base64(value: object) -> bytes:
     try:
         return base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     except binascii.Error as error:
-        raise _Misfit("not base64") from error
+        raise Misfit("not base64") from error
 
 
 def _enum(value: object, names: dict[str, int]) -> int:

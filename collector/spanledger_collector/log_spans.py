@@ -104,6 +104,17 @@ def spans_of_logs(request: ExportLogsServiceRequest, received_ns: int) -> Iterat
             yield found
 
 
+def span_of_log(
+    log: LogRecord, resource: Resource, scope: InstrumentationScope, received_ns: int
+) -> Span | None:
+    """Return the span that one record amounts to, if it does; as ``spans_of_logs`` does."""
+    maker = _BY_SCOPE.get(scope.name, _BY_EVENT).get(_event_key(log))
+    if maker is None:
+        return None
+    record = read_record(log, origin_of(resource, scope))
+    return maker(replace(record, time_ns=record.time_ns or received_ns))
+
+
 def _event_key(log: LogRecord) -> str:
     """Return the name of a record's event without reading all its attributes."""
     name = log.event_name

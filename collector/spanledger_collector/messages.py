@@ -13,7 +13,10 @@ from hashlib import blake2b
 from typing import TypeAlias, cast
 
 import orjson
+import pyarrow as pa
 
+from spanledger_collector.columns import MESSAGE_SCHEMA, hash_array, text_array
+from spanledger_collector.plain_messages import plain_messages
 from spanledger_collector.values import Value, parse_any_depth, parse_json
 
 Message: TypeAlias = dict[str, object]
@@ -90,10 +93,46 @@ class MessageStore:
                 content = orjson.dumps(message, option=orjson.OPT_SORT_KEYS)
             except orjson.JSONEncodeError as error:
                 raise ValueError(f"a message cannot be kept: {error}") from None
-            digest = blake2b(content, digest_size=16).digest()
-            hashes.append(digest)
-            self.rows[project, digest] = (cast("str", message["role"]), content)
+            hashes.append(self._keep(project, cast("str", message["role"]), content))
         return hashes
+
+    def _keep(self, project: str, role: str, content: bytes) -> bytes:
+        digest = blake2b(content, digest_size=16).digest()
+        self.rows[project, digest] = (role, content)
+        return digest
+
+    def add_messages(
+        self, project: str, written: bytes, role: str, *, may_break: bool
+    ) -> list[bytes] | None:
+        """Keep the messages that ``split`` finds in a text; ``None`` when it finds none.
+
+        Args:
+            project: whose messages these are.
+            written: the text in UTF-8.
+            role: the role of a message that does not say its own.
+            may_break: whether the text may hold line breaks or other control characters.
+
+        Raises:
+            ValueError: as ``add``.
+        """
+        plain = plain_messages(written, may_break=may_break)
+        if plain is not None:
+            return [self._keep(project, *message) for message in plain]
+        messages = split(written.decode("utf-8"), role)
+        return None if messages is None else self.add(project, messages)
+
+    def table(self, stored_at_s: int) -> pa.Table:
+        """Return the rows of ``messages``; ``stored_at_s``: in seconds since 1970."""
+        made = self.rows.values()
+        stored = pa.scalar(stored_at_s, MESSAGE_SCHEMA.field("stored_at").type)
+        columns = (
+            pa.array([project for project, _ in self.rows], pa.string()),
+            hash_array([digest for _, digest in self.rows]),
+            pa.array([role for role, _ in made], pa.string()),
+            text_array([content for _, content in made]),
+            pa.repeat(stored, len(self.rows)),
+        )
+        return pa.table(list(columns), schema=MESSAGE_SCHEMA)
 
     def add_parts(self, project: str, value: Value, role: str) -> list[bytes] | None:
         """Keep a value that is all of one message's parts, such as the system instructions.

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import sys
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,20 +14,31 @@ from pathlib import Path
 import uvicorn
 
 from spanledger_collector.access import Access, OpenAccess
+from spanledger_collector.admission import Admission
+from spanledger_collector.cors import check_origin
+from spanledger_collector.edge import Edge
 from spanledger_collector.errors import CollectorError
 from spanledger_collector.flush import Flusher
-from spanledger_collector.grpc_server import add_health, create_server
-from spanledger_collector.http_server import create_app
+from spanledger_collector.grpc_server import Health, create_server
+from spanledger_collector.http_protocol import IDLE_S, Connection
+from spanledger_collector.http_server import App, create_app
 from spanledger_collector.intake import Intake
+from spanledger_collector.readiness import Readiness
 from spanledger_collector.spool import Spool
+from spanledger_collector.spool_budget import default_budget
+from spanledger_collector.spool_figures import show_spool
+from spanledger_collector.status_page import StatusPage
 from spanledger_collector.telemetry import Telemetry
-from spanledger_storage.errors import StoreError
+from spanledger_collector.tls import TlsFiles, UvicornTls
 from spanledger_storage.project_settings import DEFAULT_PROJECT, Project
-from spanledger_storage.store import Store, StoreSettings
+from spanledger_storage.store import StoreSettings
 
 log = logging.getLogger(__name__)
 
+DEFAULT_INFLIGHT_BYTES = 256 << 20
 _GRACE_S = 1.0
+_HEALTH_EVERY_S = 0.5
+_OPEN_FILES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +52,13 @@ class CollectorSettings:
         spool: the spool file; its directory is created.
         store: where rows go.
         access: says for which project a request is taken.
+        tls: certificate and key of both servers; None: plain text.
         store_processes: processes that decode and insert, side by side.
         max_request_bytes: limit of one request, compressed and decompressed.
-        max_spool_bytes: beyond this, requests are refused retryably.
+        max_inflight_bytes: limit of all requests in memory; beyond it, they are refused retryably.
+        max_spool_bytes: from 95 % of this on requests are refused retryably; None: 10 GiB or a
+            fifth of the volume.
+        cors_origins: origins of web pages that may send; none: no page may.
         not_ready: what else must be up before ``/readyz`` says so, one phrase each.
     """
 
@@ -52,9 +68,12 @@ class CollectorSettings:
     spool: Path
     store: StoreSettings
     access: Access = field(default_factory=lambda: OpenAccess(Project(DEFAULT_PROJECT)))
+    tls: TlsFiles | None = None
     store_processes: int = 2
     max_request_bytes: int = 64 << 20
-    max_spool_bytes: int = 10 << 30
+    max_inflight_bytes: int = DEFAULT_INFLIGHT_BYTES
+    max_spool_bytes: int | None = None
+    cors_origins: tuple[str, ...] = ()
     not_ready: Callable[[], list[str]] = list
 
 
@@ -71,44 +90,139 @@ class _HttpServer(uvicorn.Server):
 
 
 async def serve(settings: CollectorSettings, stop: asyncio.Event) -> None:
-    """Run until ``stop`` is set, then refuse, drain and end within about two seconds.
+    """Run until ``stop`` is set, then drain and end within about two seconds.
 
     Raises:
         PortTaken: before anything was accepted.
+        TlsError: the certificate or key cannot be used.
+        OriginError: an origin of web pages is none.
         SpoolError: the spool cannot be opened.
     """
+    if settings.tls:
+        settings.tls.check()
+    for origin in settings.cors_origins:
+        check_origin(origin)
+    _allow_many_connections()
     listener = _listen(settings.host, settings.http_port)
-    spool = Spool(settings.spool, max_bytes=settings.max_spool_bytes)
-    intake = Intake(spool, Telemetry())
+    telemetry = Telemetry()
+    spool = _open_spool(settings, telemetry)
+    intake = Intake(spool, telemetry)
     # The end of the pipeline starts first and stops last.
-    flushers = [Flusher(spool, settings.store, n) for n in range(settings.store_processes)]
-    for flusher in flushers:
-        flusher.start()
-    grpc_server = create_server(intake, settings.access, settings.max_request_bytes)
-    await add_health(grpc_server)
-    _bind_grpc(grpc_server, settings)
-    await grpc_server.start()
-    app = create_app(intake, settings.access, _Readiness(settings), settings.max_request_bytes)
-    http_server = _HttpServer(
-        uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            timeout_graceful_shutdown=int(_GRACE_S),
-            backlog=2048,
-        )
-    )
-    serving = asyncio.create_task(http_server.serve(sockets=[listener]))
+    flushers = _start_flushers(settings, spool, telemetry)
+    readiness = Readiness(spool, settings.store, settings.not_ready)
+    page = StatusPage(telemetry, readiness.problems, lambda: _last_errors(flushers))
+    servers = _Servers(settings, _edge(settings, intake, telemetry), readiness)
+    await servers.start(listener, page)
     log.info("listening on %s: HTTP %d, gRPC %d", settings.host, settings.http_port,
              settings.grpc_port)  # fmt: skip
     await stop.wait()
+    await servers.stop()
     intake.close()
-    http_server.should_exit = True
-    await asyncio.gather(serving, grpc_server.stop(_GRACE_S))
     for flusher in flushers:
-        await asyncio.to_thread(flusher.stop)
+        flusher.ask_to_stop()
+    await asyncio.gather(*(asyncio.to_thread(flusher.stop) for flusher in flushers))
     spool.close()
+
+
+def _edge(settings: CollectorSettings, intake: Intake, telemetry: Telemetry) -> Edge:
+    admission = Admission(settings.max_inflight_bytes, telemetry.inflight_bytes)
+    # What could never fit in memory must not be refused as if it might later.
+    max_bytes = min(settings.max_request_bytes, settings.max_inflight_bytes)
+    return Edge(intake, settings.access, admission, telemetry, max_bytes)
+
+
+class _Servers:
+    """Both servers, from the first connection to the last answer."""
+
+    def __init__(self, settings: CollectorSettings, edge: Edge, readiness: Readiness) -> None:
+        self._settings = settings
+        self._edge = edge
+        self._readiness = readiness
+        self._grpc = create_server(edge)
+        self._health = Health(self._grpc, readiness.refusals)
+
+    async def start(self, listener: socket.socket, page: StatusPage) -> None:
+        """Take requests from now on.
+
+        Raises:
+            PortTaken: that of gRPC.
+        """
+        _bind_grpc(self._grpc, self._settings)
+        await self._grpc.start()
+        origins = [check_origin(origin) for origin in self._settings.cors_origins]
+        app = create_app(self._edge, self._readiness.problems, page.render, origins)
+        self._http = _HttpServer(_http_config(app, self._settings))
+        self._serving = asyncio.create_task(self._http.serve(sockets=[listener]))
+        self._watching = asyncio.create_task(_watch(self._health))
+
+    async def stop(self) -> None:
+        """Answer what is under way, and send whoever asks elsewhere."""
+        self._readiness.close()
+        self._watching.cancel()
+        await self._health.update()
+        self._http.should_exit = True
+        await asyncio.gather(self._serving, self._grpc.stop(_GRACE_S))
+
+
+def _open_spool(settings: CollectorSettings, telemetry: Telemetry) -> Spool:
+    budget = settings.max_spool_bytes or default_budget(settings.spool.parent)
+    spool = Spool(settings.spool, max_bytes=budget, telemetry=telemetry)
+    show_spool(telemetry, spool)
+    return spool
+
+
+def _start_flushers(
+    settings: CollectorSettings, spool: Spool, telemetry: Telemetry
+) -> list[Flusher]:
+    scratch = settings.spool.parent / "tmp"
+    flushers = [
+        Flusher(spool, settings.store, rank, telemetry=telemetry, scratch=scratch)
+        for rank in range(settings.store_processes)
+    ]
+    for flusher in flushers:
+        flusher.start()
+    return flushers
+
+
+def _http_config(app: App, settings: CollectorSettings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=Connection,
+        ws="none",
+        interface="asgi3",
+        lifespan="off",
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        log_level="error",  # no line for what is not HTTP, or anybody could fill the log
+        timeout_keep_alive=IDLE_S,
+        timeout_graceful_shutdown=int(_GRACE_S),
+        backlog=2048,
+        **(settings.tls.uvicorn_options() if settings.tls else UvicornTls()),
+    )
+
+
+async def _watch(health: Health) -> None:
+    while True:
+        await health.update()
+        await asyncio.sleep(_HEALTH_EVERY_S)
+
+
+def _last_errors(flushers: list[Flusher]) -> list[str]:
+    return sorted({flusher.last_error for flusher in flushers if flusher.last_error})
+
+
+def _allow_many_connections() -> None:
+    """Raise the limit of open files as far as the system allows without asking anybody."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -126,7 +240,11 @@ def _listen(host: str, port: int) -> socket.socket:
 def _bind_grpc(server: object, settings: CollectorSettings) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     try:
-        server.add_insecure_port(f"{host}:{settings.grpc_port}")  # type: ignore[attr-defined]
+        if settings.tls:
+            credentials = settings.tls.grpc_credentials()
+            server.add_secure_port(f"{host}:{settings.grpc_port}", credentials)  # type: ignore[attr-defined]
+        else:
+            server.add_insecure_port(f"{host}:{settings.grpc_port}")  # type: ignore[attr-defined]
     except RuntimeError as error:
         raise _port_taken(settings.host, settings.grpc_port, "--grpc-port", error) from None
 
@@ -134,20 +252,3 @@ def _bind_grpc(server: object, settings: CollectorSettings) -> None:
 def _port_taken(host: str, port: int, option: str, error: Exception) -> PortTaken:
     reason = getattr(error, "strerror", None) or "the address cannot be used"
     return PortTaken(f"Cannot listen on {host}:{port} ({reason}); choose another with {option}.")
-
-
-class _Readiness:
-    """Says what is not ready: the store, and whatever the settings add."""
-
-    def __init__(self, settings: CollectorSettings) -> None:
-        self._settings = settings
-        self._store: Store | None = None
-
-    def __call__(self) -> list[str]:
-        missing = self._settings.not_ready()
-        try:
-            self._store = self._store or Store.connect(self._settings.store)
-            self._store.sql_rows("SELECT 1 FROM touches LIMIT 0")
-        except StoreError as error:
-            missing = [*missing, f"store: {error}"]
-        return missing

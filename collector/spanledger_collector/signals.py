@@ -49,3 +49,21 @@ GRPC_SERVICES: dict[Signal, str] = {
     Signal.LOGS: "opentelemetry.proto.collector.logs.v1.LogsService",
     Signal.METRICS: "opentelemetry.proto.collector.metrics.v1.MetricsService",
 }
+ITEMS: dict[Signal, str] = {
+    Signal.TRACES: "spans",
+    Signal.LOGS: "log records",
+    Signal.METRICS: "data points",
+}
+"""What is counted in a request."""
+
+
+def rejection(signal: Signal, items: int, message: str) -> Response:
+    """Return the answer to a request that was accepted without some of its items.
+
+    https://opentelemetry.io/docs/specs/otlp/#partial-success-1
+    """
+    response = RESPONSES[signal]()
+    # The counter is called rejected_spans, rejected_log_records or rejected_data_points.
+    setattr(response.partial_success, f"rejected_{ITEMS[signal].replace(' ', '_')}", items)
+    response.partial_success.error_message = message
+    return response

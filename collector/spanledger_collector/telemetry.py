@@ -43,6 +43,13 @@ class Telemetry:
             ["signal", "reason"],
             registry=registry,
         )
+        self.redacted_values = Counter(
+            "spanledger_collector_redacted_values",
+            "Values taken out before a disk saw them: by key (dropped, hashed), by pattern, "
+            "items without their content (content), items without any text (redaction_failed).",
+            ["project", "kind"],
+            registry=registry,
+        )
         self.refused_requests = Counter(
             "spanledger_collector_refused_requests",
             "Requests answered with an error, by reason.",
@@ -89,6 +96,22 @@ class Telemetry:
             unit="seconds",
             registry=registry,
         )
+        self.spool_used_ratio = Gauge(
+            "spanledger_collector_spool_used_ratio",
+            "Share of the spool's disk budget in use, of 1; requests are refused from 0.95 on.",
+            registry=registry,
+        )
+        self.spool_free_bytes = Gauge(
+            "spanledger_collector_spool_free_bytes",
+            "Bytes free on the volume of the spool.",
+            unit="bytes",
+            registry=registry,
+        )
+        self.spool_dead_letters = Gauge(
+            "spanledger_collector_spool_dead_letters",
+            "Requests set aside that the store has not taken into its dead letters yet.",
+            registry=registry,
+        )
         self.salvaged_requests = Counter(
             "spanledger_collector_salvaged_requests",
             "Requests recovered from a damaged spool file.",
@@ -128,3 +151,30 @@ class Telemetry:
             buckets=_LAG_S,
             registry=registry,
         )
+
+
+class Reception:
+    """The figures of one transport and signal, looked up once: they change with every request."""
+
+    def __init__(self, telemetry: Telemetry, transport: str, signal: str) -> None:
+        self._telemetry = telemetry
+        self._labels = (transport, signal)
+        self._requests = telemetry.received_requests.labels(transport, signal)
+        self._bytes = telemetry.received_bytes.labels(transport, signal)
+        self._seconds = telemetry.ack_seconds.labels(transport, signal)
+
+    def arrived(self) -> None:
+        """Count a request, whatever becomes of it."""
+        self._requests.inc()
+
+    def read(self, size_bytes: int) -> None:
+        """Count the bytes of a body, as it came over the wire."""
+        self._bytes.inc(size_bytes)
+
+    def answered(self, seconds: float) -> None:
+        """Count how long a request took from its first byte to its answer."""
+        self._seconds.observe(seconds)
+
+    def refused(self, reason: str) -> None:
+        """Count a request that was answered with an error."""
+        self._telemetry.refused_requests.labels(*self._labels, reason).inc()

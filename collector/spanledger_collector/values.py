@@ -22,7 +22,10 @@ Reader: TypeAlias = Callable[[Value], object]
 
 MAX_TIME_NS = 2**63 - 1
 """The last instant a DateTime64(9) can hold: 2262-04-11T23:47:16.854775807Z."""
-_MAX_COUNT = 2**53  # above it a JSON number or a double no longer counts in ones
+LAST_HOUR_S = 2**32 - 1
+"""Where DateTime ends, in 2106, and toStartOfHour with it; in seconds since 1970."""
+MAX_COUNT = 2**53
+"""The largest count: above it a JSON number or a double no longer counts in ones."""
 _DIGITS = re.compile(r"\d{1,16}(?:\.0*)?", re.ASCII)
 _SAFE_DEPTH = 200  # orjson writes 254 levels, but reads 1024
 _USD_STEP = Decimal("1e-12")
@@ -152,9 +155,9 @@ def text(value: Value) -> str | None:
 def count(value: Value) -> int | None:
     """Read a whole number from 0 to 2^53: an int, an integral float, or its digits."""
     if type(value) is int:
-        return value if 0 <= value <= _MAX_COUNT else None
+        return value if 0 <= value <= MAX_COUNT else None
     if isinstance(value, float):
-        return int(value) if 0 <= value <= _MAX_COUNT and value.is_integer() else None
+        return int(value) if 0 <= value <= MAX_COUNT and value.is_integer() else None
     if isinstance(value, str) and _DIGITS.fullmatch(value.strip()):
         return count(int(value.strip().partition(".")[0]))
     return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 import threading
@@ -14,14 +13,38 @@ import typer
 
 from spanledger import __version__
 from spanledger_analytics.errors import AnalyticsError
+from spanledger_collector.cors import check_origin
 from spanledger_collector.errors import CollectorError
-from spanledger_server import quality_cli, roles
+from spanledger_server import (
+    dead_letter_cli,
+    deletion_cli,
+    keys_cli,
+    projects_cli,
+    quality_cli,
+    retention_cli,
+    roles,
+)
 from spanledger_server.errors import StartError, UsageError
-from spanledger_server.options import DEFAULT_DATA, Data, StateUrl, StoreUrl
+from spanledger_server.guard import INGEST_KEY, Guard, tls_files
+from spanledger_server.options import (
+    DEFAULT_DATA,
+    AuthMode,
+    CorsOrigins,
+    Data,
+    InflightBytes,
+    SpoolBytes,
+    StateUrl,
+    StoreUrl,
+    TlsCert,
+    TlsClientCa,
+    TlsKey,
+)
 from spanledger_server.output import Format
 from spanledger_server.prices import cli as prices_cli
 from spanledger_server.run_file import running_instance
+from spanledger_server.sizes import size_bytes, spool_bytes
 from spanledger_storage.errors import ConfigError, StorageError
+from spanledger_storage.project_settings import NAME
 
 app = typer.Typer(
     name="spanledger",
@@ -44,11 +67,12 @@ GrpcPort = Annotated[
 ]
 Supervised = Annotated[bool, typer.Option("--supervised", hidden=True)]
 
-_PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _OTHER_VARIABLES = {
     "SPANLEDGER_LOG_LEVEL",
+    "SPANLEDGER_LOG_FORMAT",
     "SPANLEDGER_READ_STORE_URL",
     "SPANLEDGER_OTLP_ENDPOINT",
+    INGEST_KEY,
 }
 
 
@@ -74,14 +98,22 @@ def up(
     ] = 18123,
     store_url: StoreUrl = "",
     state_url: StateUrl = "",
+    max_spool_bytes: SpoolBytes = "",
+    max_inflight_bytes: InflightBytes = "",
+    cors_origin: CorsOrigins = None,
+    auth: AuthMode = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_client_ca: TlsClientCa = None,
 ) -> None:
     """Run everything on this machine: engine, collector, worker, dashboard and API.
 
-    Without --store-url a private ClickHouse engine keeps the data in the data directory.
+    Without --store-url a private ClickHouse engine keeps the data in the data directory. With
+    another --host the collector and the API ask for keys; the dashboard stays on loopback.
     """
     from spanledger_server.supervisor import Supervisor, UpSettings
 
-    _check_host(host)
+    guard = Guard.of(host, auth, data, state_url, tls_files(tls_cert, tls_key, tls_client_ca))
     supervisor = Supervisor(
         UpSettings(
             data=data.expanduser(),
@@ -94,6 +126,10 @@ def up(
             store_url=store_url or None,
             read_store_url=os.environ.get("SPANLEDGER_READ_STORE_URL"),
             state_url=state_url or None,
+            max_spool_bytes=spool_bytes(max_spool_bytes),
+            max_inflight_bytes=size_bytes(max_inflight_bytes, "--max-inflight-bytes"),
+            cors_origins=_origins(cors_origin),
+            guard=guard,
         ),
         say=lambda text: print(text, flush=True),
     )
@@ -121,9 +157,17 @@ def collect(
     project: Annotated[
         str,
         typer.Option(
-            envvar="SPANLEDGER_PROJECT", help="Project of everything this collector receives."
+            envvar="SPANLEDGER_PROJECT", help="Project of everything that comes without a key."
         ),
     ] = "default",
+    state_url: StateUrl = "",
+    max_spool_bytes: SpoolBytes = "",
+    max_inflight_bytes: InflightBytes = "",
+    cors_origin: CorsOrigins = None,
+    auth: AuthMode = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_client_ca: TlsClientCa = None,
     supervised: Supervised = False,
 ) -> None:
     """Run a collector alone, against a ClickHouse server. Any number may run side by side."""
@@ -137,6 +181,10 @@ def collect(
         store_url=_required(store_url, "--store-url", "SPANLEDGER_STORE_URL"),
         store_processes=store_processes,
         project=_project(project),
+        max_spool_bytes=spool_bytes(max_spool_bytes),
+        max_inflight_bytes=size_bytes(max_inflight_bytes, "--max-inflight-bytes"),
+        cors_origins=_origins(cors_origin),
+        guard=Guard.of(host, auth, data, state_url, tls_files(tls_cert, tls_key, tls_client_ca)),
         supervised=supervised,
     )
 
@@ -180,7 +228,13 @@ def dashboard(
 def api(
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="SPANLEDGER_API_PORT", min=0, max=65535)] = 8502,
+    data: Data = DEFAULT_DATA,
     store_url: StoreUrl = "",
+    state_url: StateUrl = "",
+    auth: AuthMode = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_client_ca: TlsClientCa = None,
     supervised: Supervised = False,
 ) -> None:
     """Run the API alone. It reads with SPANLEDGER_READ_STORE_URL when that is set."""
@@ -188,11 +242,21 @@ def api(
         roles.end_with_parent()
     reader = os.environ.get("SPANLEDGER_READ_STORE_URL") or store_url
     variables = "SPANLEDGER_READ_STORE_URL or SPANLEDGER_STORE_URL"
-    roles.api(host=host, port=port, store_url=_required(reader, "--store-url", variables))
+    roles.api(
+        host=host,
+        port=port,
+        store_url=_required(reader, "--store-url", variables),
+        guard=Guard.of(host, auth, data, state_url, tls_files(tls_cert, tls_key, tls_client_ca)),
+    )
 
 
 app.command(name="data-quality")(quality_cli.data_quality)
 app.add_typer(prices_cli.app)
+app.add_typer(dead_letter_cli.app)
+app.add_typer(projects_cli.app)
+app.add_typer(keys_cli.app)
+app.add_typer(retention_cli.app)
+app.add_typer(deletion_cli.app)
 
 
 @app.command(name="migrate")
@@ -284,7 +348,10 @@ def main() -> NoReturn:
             raise UsageError(
                 f"SPANLEDGER_LOG_LEVEL must be debug, info, warning or error, not {level!r}."
             )
-        roles.configure_logging(level)
+        log_format = os.environ.get("SPANLEDGER_LOG_FORMAT", "text")
+        if log_format not in ("text", "json"):
+            raise UsageError(f"SPANLEDGER_LOG_FORMAT must be text or json, not {log_format!r}.")
+        roles.configure_logging(level, log_format)
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except typer.TyperException as error:
         _fail(error.format_message(), error.exit_code)
@@ -325,6 +392,10 @@ def _check_variables() -> None:
         )
 
 
+def _origins(given: list[str] | None) -> tuple[str, ...]:
+    return tuple(check_origin(origin) for origin in given or ())
+
+
 def _required(value: str, option: str, variable: str) -> str:
     if not value:
         raise UsageError(f"This command needs a store: give {option} or set {variable}.")
@@ -332,18 +403,9 @@ def _required(value: str, option: str, variable: str) -> str:
 
 
 def _project(name: str) -> str:
-    if not _PROJECT.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise UsageError(
             "--project must be 1 to 64 letters, digits, '-', '_' or '.', and begin with a letter "
             f"or digit, not {name[:80]!r}."
         )
     return name
-
-
-def _check_host(host: str) -> None:
-    if host not in ("127.0.0.1", "::1", "localhost"):
-        raise UsageError(
-            f"`up` listens on loopback only, not on {host}: it asks nobody for a key. Put a "
-            "reverse proxy with authentication in front, or run the roles one by one "
-            "(docker-compose.yml)."
-        )

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from spanledger_server.guard import Auth
 from spanledger_server.output import Format
 
 Data = Annotated[
@@ -28,6 +29,75 @@ StateUrl = Annotated[
         envvar="SPANLEDGER_STATE_URL",
         help="sqlite:///FILE or postgresql+psycopg://user:password@host/database",
         show_default=False,
+    ),
+]
+AuthMode = Annotated[
+    Auth | None,
+    typer.Option(
+        "--auth",
+        envvar="SPANLEDGER_AUTH",
+        show_default=False,
+        help="Whether requests need a key; default: none on loopback, keys elsewhere.",
+    ),
+]
+TlsCert = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-cert",
+        envvar="SPANLEDGER_TLS_CERT",
+        show_default=False,
+        help="Certificate of the server and those of authorities between, PEM; default: no TLS.",
+    ),
+]
+TlsKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-key",
+        envvar="SPANLEDGER_TLS_KEY",
+        show_default=False,
+        help="Private key of the certificate, PEM, without a passphrase.",
+    ),
+]
+TlsClientCa = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-client-ca",
+        envvar="SPANLEDGER_TLS_CLIENT_CA",
+        show_default=False,
+        help="Authorities of clients' certificates, PEM; given, every client needs one.",
+    ),
+]
+SpoolBytes = Annotated[
+    str,
+    typer.Option(
+        "--max-spool-bytes",
+        envvar="SPANLEDGER_MAX_SPOOL_BYTES",
+        metavar="SIZE",
+        show_default=False,
+        help="Disk for requests that wait to be stored, as in 20G or 512MiB; "
+        "default: 10 GiB or a fifth of the volume.",
+    ),
+]
+InflightBytes = Annotated[
+    str,
+    typer.Option(
+        "--max-inflight-bytes",
+        envvar="SPANLEDGER_MAX_INFLIGHT_BYTES",
+        metavar="SIZE",
+        show_default=False,
+        help="Memory for requests that are being received; beyond it clients send again; "
+        "default: 256 MiB.",
+    ),
+]
+CorsOrigins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cors-origin",
+        envvar="SPANLEDGER_CORS_ORIGIN",
+        metavar="ORIGIN",
+        show_default=False,
+        help="Origin of web pages that may send, as in https://app.example.com; repeat it for "
+        "several; default: none.",
     ),
 ]
 Output = Annotated[Format, typer.Option("--format", help="How to print.")]

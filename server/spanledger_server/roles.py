@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -13,15 +14,26 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+from pythonjsonlogger.json import JsonFormatter
+
+from spanledger_server.guard import Guard
 from spanledger_server.run_file import RunFile
 
 
-def configure_logging(level: str) -> None:
-    """Log to standard error, one line per event, UTC."""
+def configure_logging(level: str, log_format: str = "text") -> None:
+    """Log to standard error, one line per event, UTC; as text, or each line as a JSON object."""
     logging.Formatter.converter = time.gmtime
-    logging.basicConfig(
-        level=level.upper(), format="%(asctime)sZ %(levelname)s %(name)s: %(message)s"
-    )
+    handler = logging.StreamHandler()
+    if log_format == "json":
+        fields = {"timestamp": "time", "levelname": "level", "name": "logger", "exc_info": "error"}
+        handler.setFormatter(
+            JsonFormatter(
+                "%(levelname)s %(name)s %(message)s", rename_fields=fields, timestamp=True
+            )
+        )
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)sZ %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
     for name in ("alembic", "httpx"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # It warns whenever a busy job skips a tick, which is how our jobs are meant to run.
@@ -53,16 +65,23 @@ def collect(
     store_url: str,
     store_processes: int,
     project: str,
+    max_spool_bytes: int | None,
+    max_inflight_bytes: int | None,
+    cors_origins: tuple[str, ...],
+    guard: Guard,
     supervised: bool,
 ) -> None:
     """Run the collector until SIGTERM or SIGINT."""
     import uvloop
 
-    from spanledger_collector.access import OpenAccess
-    from spanledger_collector.service import CollectorSettings, serve
+    from spanledger_collector.service import DEFAULT_INFLIGHT_BYTES, CollectorSettings, serve
     from spanledger_storage.project_settings import Project
     from spanledger_storage.store import StoreSettings
 
+    own = Project(project)
+    ring = guard.key_ring(own)
+    if not supervised:  # the supervisor has asked; a restart must still empty the spool
+        guard.demand_ingest_key(ring)
     settings = CollectorSettings(
         host=host,
         http_port=http_port,
@@ -70,7 +89,11 @@ def collect(
         spool=data / "spool" / "spool.db",
         store=StoreSettings.from_url(store_url),
         store_processes=store_processes,
-        access=OpenAccess(Project(project)),
+        max_spool_bytes=max_spool_bytes,
+        max_inflight_bytes=max_inflight_bytes or DEFAULT_INFLIGHT_BYTES,
+        cors_origins=cors_origins,
+        access=guard.collector_access(ring, own),
+        tls=guard.tls,
         not_ready=_not_ready(data) if supervised else list,
     )
 
@@ -81,7 +104,12 @@ def collect(
             loop.add_signal_handler(number, stop.set)
         await serve(settings, stop)
 
-    uvloop.run(run())
+    ring.start()
+    gc.freeze()  # what was loaded is never garbage, and looking through it delays answers
+    try:
+        uvloop.run(run())
+    finally:
+        ring.stop()
 
 
 def _not_ready(data: Path) -> Callable[[], list[str]]:
@@ -110,16 +138,20 @@ def work(*, store_url: str, state_url: str) -> None:
     worker.stop()
 
 
-def api(*, host: str, port: int, store_url: str) -> None:
+def api(*, host: str, port: int, store_url: str, guard: Guard) -> None:
     """Run the API until SIGTERM or SIGINT."""
     from spanledger_server.api.app import serve
+    from spanledger_server.guard import Auth
     from spanledger_storage.store import StoreSettings
 
     # Uvicorn stops on these by itself, then raises them again for whoever handled them before:
     # without a handler of ours the process would die of the signal instead of ending well.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
-    serve(StoreSettings.from_url(store_url), host, port)
+    ring = guard.key_ring() if guard.auth is Auth.KEYS else None
+    if ring:
+        ring.start()
+    serve(StoreSettings.from_url(store_url), host, port, ring, guard.tls)
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

@@ -11,6 +11,7 @@ import psutil
 from pydantic import BaseModel
 
 from spanledger_server.errors import UsageError
+from spanledger_server.guard import loopback_of
 
 
 class RunInfo(BaseModel, frozen=True):
@@ -19,7 +20,8 @@ class RunInfo(BaseModel, frozen=True):
     Attributes:
         pid: the supervisor.
         started_at_s: its process creation time, so that a reused pid is not mistaken for it.
-        host: address of the OTLP, dashboard and API ports.
+        host: address of the OTLP and API ports; the dashboard is on loopback in any case.
+        is_tls: the OTLP and API ports speak TLS.
         children: pids of its processes, for cleaning up after a crash.
         ready: every process accepts work.
     """
@@ -32,23 +34,33 @@ class RunInfo(BaseModel, frozen=True):
     dashboard_port: int
     engine_port: int
     api_port: int = 0
+    is_tls: bool = False
     children: tuple[int, ...] = ()
     ready: bool = False
 
     @property
     def otlp_url(self) -> str:
         """Base URL of OTLP/HTTP."""
-        return f"http://{_for_url(self.host)}:{self.http_port}"
+        return f"{self._scheme}://{_for_url(self.host)}:{self.http_port}"
 
     @property
     def dashboard_url(self) -> str:
         """URL of the dashboard."""
-        return f"http://{_for_url(self.host)}:{self.dashboard_port}"
+        return f"http://{_for_url(self.dashboard_host)}:{self.dashboard_port}"
+
+    @property
+    def dashboard_host(self) -> str:
+        """Address of the dashboard, which asks nobody for a key."""
+        return loopback_of(self.host)
 
     @property
     def api_url(self) -> str:
         """Base URL of the API."""
-        return f"http://{_for_url(self.host)}:{self.api_port}"
+        return f"{self._scheme}://{_for_url(self.host)}:{self.api_port}"
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self.is_tls else "http"
 
     def is_alive(self) -> bool:
         """Return whether its supervisor still runs."""

@@ -15,20 +15,24 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
 from spanledger_server.errors import StartError, UsageError
+from spanledger_server.guard import Auth, Guard, loopback_of
 from spanledger_server.run_file import RunFile, RunInfo
 from spanledger_storage.engine import Engine, EngineSettings, find_binary
 from spanledger_storage.errors import EngineError, StorageError
 from spanledger_storage.migrations import create_database, migrate
+from spanledger_storage.project_settings import DEFAULT_PROJECT, Project
 from spanledger_storage.state import Heartbeats, migrate_state, open_state
 from spanledger_storage.store import Store, StoreSettings
 
 _READY_TIMEOUT_S = 60
 _STOP_TIMEOUT_S = 2.2
 _RESTART_AFTER_S = 1.0
+_RESTART_FAILED_S = 2.0
 # A busy engine may miss one question; it is not ended for less than this.
 _ASK_EVERY_S = 5.0
 _UNANSWERED = 4
@@ -47,9 +51,13 @@ class UpSettings:
     dashboard_port: int
     api_port: int
     engine_port: int
+    guard: Guard
     store_url: str | None = None
     read_store_url: str | None = None
     state_url: str | None = None
+    max_spool_bytes: int | None = None
+    max_inflight_bytes: int | None = None
+    cors_origins: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -77,6 +85,7 @@ class Supervisor:
         self._started_ns = time.time_ns()
         self._asked_at_s = 0.0
         self._unanswered = 0
+        self._said = ""
 
     def request_stop(self) -> None:
         """Ask :meth:`run` to end; safe in a signal handler."""
@@ -98,6 +107,7 @@ class Supervisor:
             cleanup.callback(self._stop_all)
             self._file.write(info)
             _migrate_state(state_url)
+            self._demand_ingest_key()
             self._start_engine(info)
             environment = self._environment(info, state_url)
             self._roles = self._make_roles(info, state_url)
@@ -126,12 +136,17 @@ class Supervisor:
             pid=os.getpid(),
             started_at_s=psutil.Process().create_time(),
             host=s.host,
+            is_tls=s.guard.tls is not None,
             http_port=_free(s.host, s.http_port, "--http-port"),
             grpc_port=_free(s.host, s.grpc_port, "--grpc-port"),
-            dashboard_port=_free(s.host, s.dashboard_port, "--dashboard-port"),
+            dashboard_port=_free(loopback_of(s.host), s.dashboard_port, "--dashboard-port"),
             api_port=_free(s.host, s.api_port, "--api-port"),
             engine_port=0 if s.store_url else _free("127.0.0.1", s.engine_port, "--engine-port"),
         )
+
+    def _demand_ingest_key(self) -> None:
+        guard = self._settings.guard
+        guard.demand_ingest_key(guard.key_ring(Project(DEFAULT_PROJECT)))
 
     def _start_engine(self, info: RunInfo) -> None:
         if self._settings.store_url:
@@ -168,6 +183,12 @@ class Supervisor:
 
     def _make_roles(self, info: RunInfo, state_url: str) -> list[_Role]:
         data, host = str(self._settings.data), self._settings.host
+        budget = self._settings.max_spool_bytes
+        spool = ["--max-spool-bytes", str(budget)] if budget else []
+        memory = self._settings.max_inflight_bytes
+        inflight = ["--max-inflight-bytes", str(memory)] if memory else []
+        origins = [f"--cors-origin={origin}" for origin in self._settings.cors_origins]
+        guard = self._settings.guard.options()
         heartbeats = Heartbeats(open_state(state_url))
 
         def worker_beats() -> bool:
@@ -177,19 +198,21 @@ class Supervisor:
             _Role(
                 "collector",
                 ["collect", "--supervised", "--data", data, "--host", host,
-                 "--http-port", str(info.http_port), "--grpc-port", str(info.grpc_port)],
+                 "--http-port", str(info.http_port), "--grpc-port", str(info.grpc_port),
+                 *spool, *inflight, *origins, *guard],
                 lambda: _answers(f"{info.otlp_url}/healthz"),
             ),
             _Role("worker", ["work", "--supervised"], worker_beats),
             _Role(
                 "dashboard",
-                ["dashboard", "--supervised", "--host", host,
+                ["dashboard", "--supervised", "--host", info.dashboard_host,
                  "--port", str(info.dashboard_port)],
                 lambda: _answers(f"{info.dashboard_url}/_stcore/health"),
             ),
             _Role(
                 "api",
-                ["api", "--supervised", "--host", host, "--port", str(info.api_port)],
+                ["api", "--supervised", "--data", data, "--host", host,
+                 "--port", str(info.api_port), *guard],
                 lambda: _answers(f"{info.api_url}/healthz"),
             ),
         ]  # fmt: skip
@@ -245,6 +268,13 @@ class Supervisor:
     def _announce(self, info: RunInfo) -> None:
         if self._stop.is_set():
             return
+        key, note = "", ""
+        if self._settings.guard.auth is Auth.KEYS:
+            key = "  export OTEL_EXPORTER_OTLP_HEADERS=x-api-key=KEY\n"
+            note = (
+                "Requests need a key: spanledger keys create. The dashboard asks nobody for one, "
+                "so it stays on loopback.\n\n"
+            )
         self._say(
             "Spanledger is ready.\n\n"
             f"  Dashboard  {info.dashboard_url}\n"
@@ -252,8 +282,8 @@ class Supervisor:
             f"  Data       {self._settings.data.absolute()}\n\n"
             "Point an agent at it:\n\n"
             f"  export OTEL_EXPORTER_OTLP_ENDPOINT={info.otlp_url}\n"
-            "  export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n\n"
-            f"  (gRPC: port {info.grpc_port})\n\n"
+            f"  export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n{key}\n"
+            f"  (gRPC: port {info.grpc_port})\n\n{note}"
             "Demo data: make demo (or spanledger demo) in a second terminal. Stop: Ctrl-C."
         )
 
@@ -261,12 +291,34 @@ class Supervisor:
 
     def _revive(self, info: RunInfo, environment: Mapping[str, str]) -> None:
         """Start again what ended, the engine first."""
-        changed = False
-        if self._engine and not self._engine_lives():
+        changed = self._attempt(lambda: self._revive_engine(info))
+        self._attempt(lambda: self._revive_roles(info, environment, changed))
+
+    def _attempt(self, start: Callable[[], bool]) -> bool:
+        """Return what ``start`` does, False when it fails: on a full disk it does for a while."""
+        try:
+            return start()
+        except (StartError, OSError) as error:
+            if str(error) != self._said:
+                self._say(f"Not everything can be started now; trying again. {error}")
+            self._said = str(error)
+            self._stop.wait(_RESTART_FAILED_S)
+            return False
+
+    def _revive_engine(self, info: RunInfo) -> bool:
+        if not self._engine or self._engine_lives():
+            return False
+        if not self._said:
             self._say("The engine ended or does not answer; starting it again.")
-            self._engine.stop(timeout_s=0.5)
-            self._start_engine(info)
-            changed = True
+        self._engine.stop(timeout_s=0.5)
+        self._start_engine(info)
+        self._said = ""
+        return True
+
+    def _revive_roles(
+        self, info: RunInfo, environment: Mapping[str, str], engine_is_new: bool
+    ) -> bool:
+        changed = engine_is_new
         for role in self._roles:
             if role.process is None or role.process.poll() is None:
                 continue
@@ -280,6 +332,7 @@ class Supervisor:
         if changed:
             up = all(r.process and r.process.poll() is None for r in self._roles)
             self._file.mark_ready(info, ready=up, children=self._pids())
+        return changed
 
     def _engine_lives(self) -> bool:
         """Return False when the engine ended, or has not answered for a while."""
@@ -353,7 +406,11 @@ def _free(host: str, port: int, option: str) -> int:
 
 
 def _answers(url: str) -> bool:
+    place = urlsplit(url)
     try:
+        if place.scheme == "https":  # it may demand a certificate of its clients
+            with socket.create_connection((place.hostname, place.port), timeout=1):
+                return True
         with _DIRECT.open(url, timeout=1) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):

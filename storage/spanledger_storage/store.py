@@ -146,6 +146,8 @@ class Store:
                 connect_timeout=5,
                 send_receive_timeout=timeout_s,
                 query_retries=0,
+                # Compressing costs more than loopback gains.
+                compress=settings.host not in _LOOPBACK,
                 # A pool of our own keeps a proxy of the environment out of what is local.
                 pool_mgr=get_pool_manager() if settings.host in _LOOPBACK else None,
             )
@@ -209,10 +211,15 @@ class Store:
         except ClickHouseError as error:
             raise _store_error(error, f"Statement {name} failed") from error
 
-    def execute(self, sql: str, settings: Mapping[str, object] | None = None) -> None:
-        """Run SQL text (schema changes) for its effect."""
+    def execute(
+        self,
+        sql: str,
+        settings: Mapping[str, object] | None = None,
+        params: Params | None = None,
+    ) -> None:
+        """Run SQL text (schema changes, mutations) for its effect."""
         try:
-            self._client.command(sql, settings=dict(settings or {}))
+            self._client.command(sql, dict(params or {}), settings=dict(settings or {}))
         except ClickHouseError as error:
             raise _store_error(error) from error
 
@@ -240,6 +247,9 @@ class Store:
                     "min_insert_block_size_rows": 0,
                     "min_insert_block_size_bytes": 0,
                     "max_partitions_per_insert_block": 0,
+                    # Duplicates within a block wait for the merge that every reader must expect
+                    # anyway: merging at insert goes row by row through a hundred columns.
+                    "optimize_on_insert": 0,
                 },
             )
         except ClickHouseError as error:

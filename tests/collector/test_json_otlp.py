@@ -10,13 +10,31 @@ from pathlib import Path
 
 import orjson
 import pytest
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    Histogram,
+    HistogramDataPoint,
+    Metric,
+    NumberDataPoint,
+    Sum,
+)
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from spanledger_collector.json_otlp import traces_from_json
+from spanledger_collector.decode import Body
+from spanledger_collector.decode_batch import decode_batch
+from spanledger_collector.json_otlp import request_from_json, traces_from_json
+from spanledger_collector.left_out import LeftOut, Reason
+from spanledger_collector.signals import Signal
 
 RECORDINGS = Path(__file__).parents[1] / "fixtures" / "otlp"
 Json = dict[str, object]
@@ -157,8 +175,48 @@ def test_nesting_ends_where_protobuf_ends_it(key: str, levels: int) -> None:
         traces_from_json(_nested(levels + 1, key))
     with pytest.raises(ValueError, match=r"nested deeper|not JSON"):
         traces_from_json(_nested(60, key))
+
+
+def test_depth_that_no_parser_takes_does_no_harm_where_nobody_looks() -> None:
+    deep = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
+    assert traces_from_json(deep) == ExportTraceServiceRequest()
     with pytest.raises(ValueError, match="not JSON"):
-        traces_from_json(b'{"a":' * 100_000 + b"1" + b"}" * 100_000)
+        traces_from_json(deep[:-1])
+
+
+def test_what_senders_write_beside_json_is_read() -> None:
+    body = _request(name="@", attributes=[{"key": "k", "value": {"doubleValue": "@"}}])
+    python = body.replace(b'{"doubleValue":"@"}', b'{"doubleValue":NaN}')
+    value = traces_from_json(python).resource_spans[0].scope_spans[0].spans[0].attributes[0].value
+    assert math.isnan(value.double_value)
+    javascript = _request(name="@").replace(b"@", rb"cut \ud83d")
+    span = traces_from_json(javascript).resource_spans[0]
+    assert span.scope_spans[0].spans[0].name == "cut ?"
+
+
+def test_items_at_fault_are_left_out_when_asked() -> None:
+    good = {"traceId": "ab" * 16, "spanId": "cd" * 8}
+    body = orjson.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [
+        good, {**good, "traceId": 5}, good, {"attributes": {}}, 7]}]}]})  # fmt: skip
+    left_out, request = LeftOut(), ExportTraceServiceRequest()
+    request_from_json(body, request, left_out)
+    assert len(request.resource_spans[0].scope_spans[0].spans) == 2
+    assert left_out.by_reason == {Reason.UNREADABLE: 3}
+    assert left_out.summary == "spans[1].traceId: not hexadecimal"
+
+
+def test_points_of_a_metric_at_fault_are_counted() -> None:
+    point = {"timeUnixNano": "1", "asInt": "2"}
+    metrics = [
+        {"name": "one bad point", "sum": {"dataPoints": [point, {"asInt": "x"}, point]}},
+        {"name": 3, "gauge": {"dataPoints": [point, point, point]}},
+    ]
+    body = orjson.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]})
+    left_out, request = LeftOut(), ExportMetricsServiceRequest()
+    request_from_json(body, request, left_out)
+    [kept] = request.resource_metrics[0].scope_metrics[0].metrics
+    assert len(kept.sum.data_points) == 2
+    assert len(left_out) == 4
 
 
 # A random request, written as a sender would write it, is read back unchanged.
@@ -296,3 +354,74 @@ _json_values: st.SearchStrategy[object] = st.recursive(
 def test_wrong_types_anywhere_are_a_value_error(body: Json) -> None:
     with contextlib.suppress(ValueError):
         assert isinstance(traces_from_json(orjson.dumps(body)), ExportTraceServiceRequest)
+
+
+# The same requests in both encodings become the same rows.
+
+_ids = st.sampled_from([b"", b"t" * 16, bytes(range(16)), b"short"])
+_records = st.builds(
+    LogRecord,
+    time_unix_nano=_times,
+    severity_number=st.integers(0, 24),
+    severity_text=_words,
+    event_name=_words,
+    trace_id=_ids,
+    span_id=st.sampled_from([b"", b"s" * 8]),
+    body=st.recursive(_scalars, _containers, max_leaves=4),
+    attributes=_pairs,
+)
+_points = st.builds(
+    NumberDataPoint,
+    time_unix_nano=_times,
+    as_int=st.integers(-(2**63), 2**63 - 1),
+    attributes=_pairs,
+)
+_histograms = st.builds(
+    HistogramDataPoint,
+    time_unix_nano=_times,
+    count=st.integers(0, 2**64 - 1),
+    sum=st.floats(allow_nan=False),
+    bucket_counts=st.lists(st.integers(0, 2**64 - 1), max_size=3),
+    explicit_bounds=st.lists(st.floats(allow_nan=False), max_size=3),
+)
+_metrics = st.builds(
+    Metric, name=_words, sum=st.builds(Sum, data_points=st.lists(_points, max_size=2))
+) | st.builds(
+    Metric, name=_words, histogram=st.builds(Histogram, data_points=st.lists(_histograms))
+)
+
+
+def _as_json(request: Message) -> bytes:
+    """Write a request as protobuf's own JSON, then its ids as OTLP writes them."""
+
+    def walk(value: object) -> object:
+        if isinstance(value, list):
+            return [walk(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        return {
+            key: base64.b64decode(item).hex() if key in ("traceId", "spanId") else walk(item)
+            for key, item in value.items()
+        }
+
+    return json.dumps(walk(MessageToDict(request, use_integers_for_enums=True))).encode()
+
+
+def _rows(signal: Signal, request: Message) -> list[list[dict[str, object]]]:
+    body = Body("default", request.SerializeToString(), 1, signal)
+    return [table.to_pylist() for _, table in decode_batch([body], "flush", 1)]
+
+
+@given(st.lists(_records, max_size=2), st.lists(_metrics, max_size=2))
+@settings(max_examples=25, deadline=None)
+def test_both_encodings_become_the_same_rows(
+    records: list[LogRecord], metrics: list[Metric]
+) -> None:
+    logs, points = ExportLogsServiceRequest(), ExportMetricsServiceRequest()
+    logs.resource_logs.add().scope_logs.add().log_records.extend(records)
+    points.resource_metrics.add().scope_metrics.add().metrics.extend(metrics)
+    for signal, request in ((Signal.LOGS, logs), (Signal.METRICS, points)):
+        read = type(request)()
+        request_from_json(_as_json(request), read)
+        assert read == request
+        assert str(_rows(signal, read)) == str(_rows(signal, request))  # NaN equals NaN in text

@@ -63,21 +63,22 @@ def of_scope(scope: str) -> Dialect | None:
     return max(matches, key=lambda match: match[0])[1] if matches else None
 
 
-_MARKERS = {
+MARKERS = {
     marker: place
     for place, dialect in reversed(list(enumerate(REGISTRY)))
     for marker in dialect.markers
 }
+"""Marker to the place in the registry of the first dialect that has it."""
 
 
 def of_keys(keys: KeysView[str]) -> Dialect:
     """Return the dialect that the attribute keys of a span speak."""
-    marked = _MARKERS.keys() & keys
-    return REGISTRY[min(map(_MARKERS.__getitem__, marked), default=-1)]
+    marked = MARKERS.keys() & keys
+    return REGISTRY[min(map(MARKERS.__getitem__, marked), default=-1)]
 
 
-_TRANSLATED = "openinference.span.kind"
-_UNTRANSLATED = frozenset(
+TRANSLATED = "openinference.span.kind"
+UNTRANSLATED = frozenset(
     {"gen_ai.operation.name", "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"}
 )
 
@@ -90,6 +91,6 @@ def of_span(known: Dialect | None, keys: KeysView[str]) -> Dialect:
     """
     if known is None:
         return of_keys(keys)
-    if _TRANSLATED in keys and keys.isdisjoint(_UNTRANSLATED):
+    if TRANSLATED in keys and keys.isdisjoint(UNTRANSLATED):
         return OPENINFERENCE
     return known

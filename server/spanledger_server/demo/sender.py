@@ -17,6 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from spanledger_server.demo.clock import Clock
 from spanledger_server.errors import UsageError
+from spanledger_server.guard import sender_headers
 
 PATIENCE_S = 60.0
 FIRST_PAUSE_S = 0.5
@@ -57,7 +58,9 @@ class Sender:
         self._stop = stop
         self._clock = clock
         # Proxy variables are for the internet; the endpoint is the user's own.
-        self._client = httpx.Client(timeout=REQUEST_TIMEOUT_S, trust_env=False)
+        self._client = httpx.Client(
+            timeout=REQUEST_TIMEOUT_S, trust_env=False, headers=sender_headers()
+        )
 
     def __enter__(self) -> Self:
         """Return the sender itself."""

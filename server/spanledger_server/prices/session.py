@@ -13,37 +13,20 @@ from pathlib import Path
 from spanledger_analytics.price_book.input import NS_PER_S, parse_time
 from spanledger_server.errors import UsageError
 from spanledger_server.run_file import running_instance
+from spanledger_server.state_database import state_reader_of, state_writer_of
 from spanledger_server.stores import reader_of
 from spanledger_storage.price_state import PriceState, StateEngine
-from spanledger_storage.state import migrate_state, open_state, open_state_reader
 from spanledger_storage.store import Store, StoreSettings
 
 
 def open_reader(data: Path, state_url: str) -> StateEngine:
     """Return the state database to read from; an empty one where no instance has run yet."""
-    if state_url:
-        return open_state_reader(state_url)
-    file = _state_file(data)
-    if file.exists():
-        return open_state_reader(f"sqlite:///{file}")
-    empty = open_state("sqlite://")
-    migrate_state(empty)
-    return empty
+    return state_reader_of(data, state_url)
 
 
 def open_writer(data: Path, state_url: str) -> PriceState:
-    """Return the price tables to change.
-
-    Raises:
-        UsageError: no instance has run on the directory; a price in the wrong place would be
-            missed without a word.
-    """
-    if not state_url and not _state_file(data).exists():
-        raise UsageError(
-            f"No instance has run on {data.expanduser()} yet: start `spanledger up` once, or name "
-            "the directory with --data or the database with --state-url."
-        )
-    return PriceState(open_state(state_url or f"sqlite:///{_state_file(data)}"))
+    """Return the price tables to change; raises UsageError where no instance has run yet."""
+    return PriceState(state_writer_of(data, state_url))
 
 
 @contextmanager
@@ -93,7 +76,3 @@ def user(by: str) -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container whose user has no name
         return f"uid {os.getuid()}"
-
-
-def _state_file(data: Path) -> Path:
-    return data.expanduser().absolute() / "state.db"

@@ -1,0 +1,42 @@
+"""Columns that say nothing are not sent, and read the same."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from spanledger_collector.columns import without_defaults
+from spanledger_collector.decode import Body, decode_traces
+from spanledger_collector.store_process import store_rows
+from spanledger_storage.store import Store
+from tests.otlp import llm_span, request, span
+
+NOW_NS = 1_800_000_000_123_456_789
+
+
+def _spans() -> pa.Table:
+    payload = request(span(start_ns=NOW_NS), llm_span(), service="s").SerializeToString()
+    return decode_traces([Body("p", payload, NOW_NS)], "flush", NOW_NS).spans
+
+
+def test_columns_in_which_a_row_says_something_stay() -> None:
+    left = without_defaults(_spans()).column_names
+    assert {"trace_id", "start_time", "request_model", "input_tokens", "attributes"} <= set(left)
+
+
+def test_columns_in_which_no_row_says_anything_go() -> None:
+    left = without_defaults(_spans()).column_names
+    assert not {"tool_result", "seed", "stream", "flags", "events.name", "links.attributes"} & set(
+        left
+    )
+
+
+def test_the_store_fills_what_is_not_sent(store: Store) -> None:
+    rows = _spans()
+    store_rows(store, [("spans", rows)], "without")
+    store.insert("spans", rows.set_column(0, "project", pa.array(["q", "q"])), token="with")
+    sent = [
+        {**row, "project": ""}
+        for row in store.sql_rows("SELECT * FROM spans ORDER BY project, span_id")
+    ]
+    assert sent[:2] == sent[2:]
+    assert len(sent) == 4
