@@ -26,8 +26,8 @@ import pyarrow as pa
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from benchmarks.payloads import text, vocabulary
-from spanledger_collector.decode import Body, decode_traces
-from spanledger_collector.json_otlp import traces_from_json
+from spanledger_collector.decode.decode import Body, decode_traces
+from spanledger_collector.edge.json_otlp import traces_from_json
 from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.store import Store

@@ -28,7 +28,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from benchmarks.chat_payloads import chat_payloads
 from benchmarks.payloads import Payload, payloads
-from spanledger_collector.decode import Body, decode_traces
+from spanledger_collector.decode.decode import Body, decode_traces
 from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.store import Store

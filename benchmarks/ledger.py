@@ -25,7 +25,7 @@ from benchmarks.payloads import SPANS_PER_TRACE, payloads
 from spanledger_analytics._rows import batches, strings
 from spanledger_analytics.ledger import run_ledger
 from spanledger_analytics.price_book.book import PriceBook
-from spanledger_collector.decode import Body, decode_traces
+from spanledger_collector.decode.decode import Body, decode_traces
 from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.store import Store

@@ -17,7 +17,7 @@ from functools import partial
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from benchmarks.payloads import payloads
-from spanledger_collector.decode import Body, decode_traces
+from spanledger_collector.decode.decode import Body, decode_traces
 from spanledger_collector.privacy.policy import Policy, policy_of
 from spanledger_collector.privacy.redact import redact_body
 from spanledger_storage.project_settings import (

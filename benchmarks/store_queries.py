@@ -24,7 +24,7 @@ import psutil
 from benchmarks.ledger import fill
 from benchmarks.payloads import trace, vocabulary
 from spanledger_analytics.usage import recompute_usage
-from spanledger_collector.decode import Body, decode_traces
+from spanledger_collector.decode.decode import Body, decode_traces
 from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.store import Store

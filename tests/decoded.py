@@ -9,7 +9,7 @@ import orjson
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from spanledger_collector.decode import Body, Decoded, decode_traces
+from spanledger_collector.decode.decode import Body, Decoded, decode_traces
 from tests.otlp import request
 
 NOW_NS = 1_800_000_000_123_456_789

@@ -19,15 +19,15 @@ import orjson
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from spanledger_collector.access import OpenAccess
-from spanledger_collector.admission import Admission
-from spanledger_collector.decode import Body
-from spanledger_collector.decode_batch import decode_batch
-from spanledger_collector.edge import Edge
-from spanledger_collector.http_server import create_app
+from spanledger_collector.access.senders import OpenAccess
+from spanledger_collector.decode.decode import Body
+from spanledger_collector.decode.decode_batch import decode_batch
+from spanledger_collector.edge.admission import Admission
+from spanledger_collector.edge.edge import Edge
+from spanledger_collector.edge.http_server import create_app
 from spanledger_collector.intake import Intake
 from spanledger_collector.signals import Signal
-from spanledger_collector.spool import Spool
+from spanledger_collector.spool.spool import Spool
 from spanledger_collector.telemetry import Telemetry
 from spanledger_storage.project_settings import Project
 from tests.bad_requests import as_json, ten_spans

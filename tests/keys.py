@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 
-from spanledger_collector.keys import KeyRing
+from spanledger_collector.access.keys import KeyRing
 from spanledger_storage.api_keys import Scope
 from spanledger_storage.projects import Keys, Projects
 from spanledger_storage.state import migrate_state, open_state, open_state_reader

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from spanledger_collector.access import Access, OpenAccess
+from spanledger_collector.access.senders import Access, OpenAccess
+from spanledger_collector.edge.tls import TlsFiles
 from spanledger_collector.service import CollectorSettings, serve
-from spanledger_collector.tls import TlsFiles
 from spanledger_storage.project_settings import Project
 from spanledger_storage.store import Store
 from tests.conftest import free_port

@@ -6,15 +6,15 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from spanledger_collector.access.rate_limit import RateLimits
+from spanledger_collector.edge.left_out import LeftOut, Reason
+from spanledger_collector.edge.parsing import parse_json, parse_protobuf
+from spanledger_collector.edge.screening import screen
 from spanledger_collector.errors import InvalidRequest, RequestTooLarge, Unavailable
-from spanledger_collector.left_out import LeftOut, Reason
-from spanledger_collector.parsing import parse_json, parse_protobuf
 from spanledger_collector.privacy.policy import Policy, policy_of
 from spanledger_collector.privacy.redact import redacted_body
-from spanledger_collector.rate_limit import RateLimits
-from spanledger_collector.screening import screen
 from spanledger_collector.signals import ITEMS, RESPONSES, Request, Response, Signal, rejection
-from spanledger_collector.spool import Spool
+from spanledger_collector.spool.spool import Spool
 from spanledger_collector.telemetry import Telemetry
 from spanledger_storage.project_settings import Project
 

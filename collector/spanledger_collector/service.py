@@ -13,23 +13,23 @@ from pathlib import Path
 
 import uvicorn
 
-from spanledger_collector.access import Access, OpenAccess
-from spanledger_collector.admission import Admission
-from spanledger_collector.cors import check_origin
-from spanledger_collector.edge import Edge
+from spanledger_collector.access.senders import Access, OpenAccess
+from spanledger_collector.edge.admission import Admission
+from spanledger_collector.edge.cors import check_origin
+from spanledger_collector.edge.edge import Edge
+from spanledger_collector.edge.grpc_server import Health, create_server
+from spanledger_collector.edge.http_protocol import IDLE_S, Connection
+from spanledger_collector.edge.http_server import App, create_app
+from spanledger_collector.edge.readiness import Readiness
+from spanledger_collector.edge.status_page import StatusPage
+from spanledger_collector.edge.tls import TlsFiles, UvicornTls
 from spanledger_collector.errors import CollectorError
-from spanledger_collector.flush import Flusher
-from spanledger_collector.grpc_server import Health, create_server
-from spanledger_collector.http_protocol import IDLE_S, Connection
-from spanledger_collector.http_server import App, create_app
 from spanledger_collector.intake import Intake
-from spanledger_collector.readiness import Readiness
-from spanledger_collector.spool import Spool
-from spanledger_collector.spool_budget import default_budget
-from spanledger_collector.spool_figures import show_spool
-from spanledger_collector.status_page import StatusPage
+from spanledger_collector.spool.budget import default_budget
+from spanledger_collector.spool.figures import show_spool
+from spanledger_collector.spool.spool import Spool
+from spanledger_collector.store.flush import Flusher
 from spanledger_collector.telemetry import Telemetry
-from spanledger_collector.tls import TlsFiles, UvicornTls
 from spanledger_storage.project_settings import DEFAULT_PROJECT, Project
 from spanledger_storage.store import StoreSettings
 

@@ -13,7 +13,7 @@ import typer
 
 from spanledger import __version__
 from spanledger_analytics.errors import AnalyticsError
-from spanledger_collector.cors import check_origin
+from spanledger_collector.edge.cors import check_origin
 from spanledger_collector.errors import CollectorError
 from spanledger_server import (
     dead_letter_cli,

@@ -16,7 +16,7 @@ from spanledger_server.options import DEFAULT_DATA, Data, Output, StoreUrl
 from spanledger_server.output import Format
 
 if TYPE_CHECKING:
-    from spanledger_collector.letter_box import LetterBox, LetterFilter, RetryProcess
+    from spanledger_collector.store.letter_box import LetterBox, LetterFilter, RetryProcess
 
 app = typer.Typer(
     name="dead-letter",
@@ -99,7 +99,7 @@ def show(
     store_url: StoreUrl = "",
 ) -> None:
     """Print why one could not be stored, and what is in it, as OTLP/JSON."""
-    from spanledger_collector.letter_text import describe, printable
+    from spanledger_collector.store.letter_text import describe, printable
     from spanledger_server.periods import rfc3339
 
     with _letter_box(data, store_url) as (box, _):
@@ -166,7 +166,7 @@ def _letter_box(
     data: Path, store_url: str
 ) -> Generator[tuple[LetterBox, RetryProcess], None, None]:
     """Open the store's dead letters, and a process to retry them with, started when needed."""
-    from spanledger_collector.letter_box import LetterBox, RetryProcess
+    from spanledger_collector.store.letter_box import LetterBox, RetryProcess
     from spanledger_server.stores import writer_of
     from spanledger_storage.store import Store
 
@@ -180,7 +180,7 @@ def _letter_box(
 
 
 def _narrowed(project: str, signal: SignalName | None, state: State) -> LetterFilter:
-    from spanledger_collector.letter_box import LetterFilter
+    from spanledger_collector.store.letter_box import LetterFilter
 
     return LetterFilter(project, signal or "", "" if state is State.all else state)
 

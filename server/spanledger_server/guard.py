@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from spanledger_server.errors import UsageError
 
 if TYPE_CHECKING:
-    from spanledger_collector.access import Access
-    from spanledger_collector.keys import KeyRing
-    from spanledger_collector.tls import TlsFiles
+    from spanledger_collector.access.keys import KeyRing
+    from spanledger_collector.access.senders import Access
+    from spanledger_collector.edge.tls import TlsFiles
     from spanledger_storage.project_settings import Project
 
 INGEST_KEY = "SPANLEDGER_INGEST_KEY"
@@ -95,7 +95,7 @@ class Guard:
             StateError: the state database does not answer, and is needed: requests need a key, or
                 it is there, so that it may hold settings of privacy that must not be missed.
         """
-        from spanledger_collector.keys import KeyRing
+        from spanledger_collector.access.keys import KeyRing
         from spanledger_storage.projects import Keys, Projects
         from spanledger_storage.state import open_state_reader
 
@@ -115,7 +115,7 @@ class Guard:
 
     def collector_access(self, ring: KeyRing, project: Project) -> Access:
         """Return what decides about the requests of a collector; ``project``: without a key."""
-        from spanledger_collector.access import KeyAccess, OpenAccess
+        from spanledger_collector.access.senders import KeyAccess, OpenAccess
 
         return KeyAccess(ring) if self.auth is Auth.KEYS else OpenAccess(project, ring)
 
@@ -163,7 +163,7 @@ def tls_files(cert: Path | None, key: Path | None, client_ca: Path | None) -> Tl
         return None
     if cert is None or key is None:
         raise UsageError("TLS needs both --tls-cert FILE and --tls-key FILE.")
-    from spanledger_collector.tls import TlsFiles
+    from spanledger_collector.edge.tls import TlsFiles
 
     files = TlsFiles(cert.expanduser(), key.expanduser(), client_ca and client_ca.expanduser())
     files.check()

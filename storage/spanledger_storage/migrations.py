@@ -56,7 +56,7 @@ def all_migrations() -> list[Migration]:
         sql = entry.read_text(encoding="utf-8")
         found.append(Migration(int(match[1]), entry.name[:-4], sql))
     numbers = [m.number for m in found]
-    if len(set(numbers)) != len(numbers):
+    if numbers != list(range(1, len(found) + 1)):
         raise MigrationError(f"Migration numbers must run from 1 without gaps; found {numbers}.")
     return found
 

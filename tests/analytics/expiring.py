@@ -12,10 +12,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from spanledger_analytics.job import LedgerJob
 from spanledger_analytics.price_book.book import PriceBook
 from spanledger_analytics.retention.expiry import RetentionJob, metric_floors
-from spanledger_collector.decode import Body
-from spanledger_collector.decode_batch import decode_batch
+from spanledger_collector.decode.decode import Body
+from spanledger_collector.decode.decode_batch import decode_batch
 from spanledger_collector.signals import Request, Signal
-from spanledger_collector.store_process import store_rows
+from spanledger_collector.store.store_process import store_rows
 from spanledger_storage.project_settings import Project, ProjectSettings, Retention
 from spanledger_storage.retention_state import RetentionState
 from spanledger_storage.store import Store

@@ -9,7 +9,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from spanledger_collector.decode import Body
+from spanledger_collector.decode.decode import Body
 from spanledger_collector.signals import Signal
 from tests.analytics.planted import Agent, Called, Node, NoTool, Routed, Used
 from tests.analytics.shown import (

@@ -14,9 +14,9 @@ from spanledger_analytics.job import LedgerJob
 from spanledger_analytics.price_book.book import PriceBook
 from spanledger_analytics.spans import Span
 from spanledger_analytics.trajectories import derive_trajectories
-from spanledger_collector.decode import Body
-from spanledger_collector.decode_batch import decode_batch
-from spanledger_collector.store_process import store_rows
+from spanledger_collector.decode.decode import Body
+from spanledger_collector.decode.decode_batch import decode_batch
+from spanledger_collector.store.store_process import store_rows
 from spanledger_storage.store import Store
 from tests.analytics.made import llm, span, tool, usages
 from tests.otlp import Value, attributes, request

@@ -14,10 +14,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from spanledger_analytics.job import LedgerJob
 from spanledger_analytics.metric_tokens import base_model, is_same_model
-from spanledger_collector.decode import Body
-from spanledger_collector.decode_batch import decode_batch
+from spanledger_collector.decode.decode import Body
+from spanledger_collector.decode.decode_batch import decode_batch
 from spanledger_collector.signals import Request, Signal
-from spanledger_collector.store_process import store_rows
+from spanledger_collector.store.store_process import store_rows
 from spanledger_storage.store import Store
 from tests.otlp import Value, attributes, llm_span, request
 from tests.signals import (

@@ -7,9 +7,9 @@ import pytest
 
 from spanledger_analytics import ledger
 from spanledger_analytics.job import LedgerJob
-from spanledger_collector.decode import Body
-from spanledger_collector.decode_batch import decode_batch
-from spanledger_collector.store_process import store_rows
+from spanledger_collector.decode.decode import Body
+from spanledger_collector.decode.decode_batch import decode_batch
+from spanledger_collector.store.store_process import store_rows
 from spanledger_storage.errors import StoreError
 from spanledger_storage.store import Store
 from tests.otlp import attributes, llm_span, request

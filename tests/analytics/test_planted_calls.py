@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from spanledger_analytics.calls import Call, derive_calls
 from spanledger_analytics.spans import Span
 from spanledger_analytics.trajectories import derive_trajectories
-from spanledger_collector.decode import Body, decode_traces
+from spanledger_collector.decode.decode import Body, decode_traces
 from tests.analytics.planted import Agent, Called, Node, alike, changed, runs
 from tests.analytics.recorder import T0, Recorder, Run, Truth
 from tests.analytics.shown import FIELDS

@@ -12,9 +12,9 @@ from spanledger_analytics.job import LedgerJob
 from spanledger_analytics.ledger import run_ledger
 from spanledger_analytics.price_book.book import PriceBook
 from spanledger_analytics.spans import Span
-from spanledger_collector.decode import Body
-from spanledger_collector.decode_batch import decode_batch
-from spanledger_collector.store_process import store_rows
+from spanledger_collector.decode.decode import Body
+from spanledger_collector.decode.decode_batch import decode_batch
+from spanledger_collector.store.store_process import store_rows
 from spanledger_storage.store import Store
 from tests.analytics.made import T0, TRACE, span, tool
 from tests.analytics.test_bad_input import Marks

@@ -20,7 +20,7 @@ import grpc
 import psutil
 import pytest
 
-from spanledger_collector import edge, http_protocol
+from spanledger_collector.edge import edge, http_protocol
 from spanledger_storage.engine import Engine
 from spanledger_storage.store import Store
 from tests.bad_requests import bomb

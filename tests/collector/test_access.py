@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spanledger_collector.access import KeyAccess, OpenAccess
-from spanledger_collector.credentials import presented_keys
+from spanledger_collector.access.credentials import presented_keys
+from spanledger_collector.access.keys import KeyRing, WeakKey
+from spanledger_collector.access.senders import KeyAccess, OpenAccess
 from spanledger_collector.errors import PermissionDenied, Unauthenticated
-from spanledger_collector.keys import KeyRing, WeakKey
 from spanledger_storage.api_keys import Scope
 from spanledger_storage.errors import StateError
 from spanledger_storage.project_settings import Limits, Project, ProjectSettings

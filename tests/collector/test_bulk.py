@@ -20,12 +20,12 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from benchmarks.payloads import payloads
-from spanledger_collector.bulk import decode as bulk
-from spanledger_collector.decode import Body, Decoded, decode_traces
+from spanledger_collector.decode.bulk import decode as bulk
+from spanledger_collector.decode.decode import Body, Decoded, decode_traces
+from spanledger_collector.decode.messages import MessageStore
 from spanledger_collector.dialects.generic import GENERIC
 from spanledger_collector.dialects.otel_genai import OTEL_GENAI
-from spanledger_collector.json_otlp import traces_from_json
-from spanledger_collector.messages import MessageStore
+from spanledger_collector.edge.json_otlp import traces_from_json
 from spanledger_collector.signals import Signal
 from tests.otlp import request, span
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from spanledger_collector.columns import without_defaults
-from spanledger_collector.decode import Body, decode_traces
-from spanledger_collector.store_process import store_rows
+from spanledger_collector.decode.columns import without_defaults
+from spanledger_collector.decode.decode import Body, decode_traces
+from spanledger_collector.store.store_process import store_rows
 from spanledger_storage.store import Store
 from tests.otlp import llm_span, request, span
 

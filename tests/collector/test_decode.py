@@ -14,8 +14,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from spanledger_collector import dialects
-from spanledger_collector.decode import Body, Decoded, decode_traces
-from spanledger_collector.values import MAX_TIME_NS
+from spanledger_collector.decode.decode import Body, Decoded, decode_traces
+from spanledger_collector.decode.values import MAX_TIME_NS
 from spanledger_storage.store import Store
 from tests.otlp import request
 

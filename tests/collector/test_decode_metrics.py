@@ -19,9 +19,9 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     SummaryDataPoint,
 )
 
-from spanledger_collector.decode import Body
-from spanledger_collector.decode_batch import decode_batch
-from spanledger_collector.exponential import explicit_buckets
+from spanledger_collector.decode.decode import Body
+from spanledger_collector.decode.decode_batch import decode_batch
+from spanledger_collector.decode.exponential import explicit_buckets
 from spanledger_collector.signals import Signal
 from spanledger_storage.store import Store
 from tests.signals import CUMULATIVE, DELTA, counter, histogram, metrics

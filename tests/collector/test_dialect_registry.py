@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spanledger_collector import dialects
-from spanledger_collector.columns import TEMPLATE
+from spanledger_collector.decode.columns import TEMPLATE
 from spanledger_collector.dialects.base import Dialect
 from tests.decoded import row, tokens
 

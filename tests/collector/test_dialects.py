@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 import pytest
 
-from spanledger_collector.decode import Body, decode_traces
-from spanledger_collector.json_otlp import traces_from_json
+from spanledger_collector.decode.decode import Body, decode_traces
+from spanledger_collector.edge.json_otlp import traces_from_json
 
 RECORDINGS = Path(__file__).parents[1] / "fixtures" / "otlp"
 NAMES = sorted(path.name for path in RECORDINGS.iterdir())

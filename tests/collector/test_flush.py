@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from spanledger_collector.batches import Batch
-from spanledger_collector.dead_letters import DeadLetter
 from spanledger_collector.errors import Unavailable
-from spanledger_collector.flush import Flusher
 from spanledger_collector.signals import Signal
-from spanledger_collector.spool import Spool
-from spanledger_collector.spool_figures import show_spool
-from spanledger_collector.store_process import (
+from spanledger_collector.spool.batches import Batch
+from spanledger_collector.spool.dead_letters import DeadLetter
+from spanledger_collector.spool.figures import show_spool
+from spanledger_collector.spool.spool import Spool
+from spanledger_collector.store.flush import Flusher
+from spanledger_collector.store.store_process import (
     StoreJob,
     StoreOutcome,
     StoreProcess,
@@ -131,7 +131,7 @@ def test_a_batch_whose_end_could_not_be_noted_comes_again(
         real_finish(self, batch)
 
     monkeypatch.setattr(Spool, "finish", finish)
-    monkeypatch.setattr("spanledger_collector.flush._BACKOFF_S", (0.01,))
+    monkeypatch.setattr("spanledger_collector.store.flush._BACKOFF_S", (0.01,))
     spool = spooled(tmp_path, good("a"))
     drain(spool, store.settings)
     assert store.sql_rows("SELECT count() AS n FROM spans") == [{"n": 1}]
@@ -150,7 +150,7 @@ def test_a_request_that_kills_its_process_is_set_aside(
         return real_run(self, job)
 
     monkeypatch.setattr(StoreProcess, "run", run)
-    monkeypatch.setattr("spanledger_collector.flush._BACKOFF_S", (0.01,))
+    monkeypatch.setattr("spanledger_collector.store.flush._BACKOFF_S", (0.01,))
     spool = spooled(tmp_path, good("a"), good("deadly"))
     drain(spool, store.settings)
     assert stored(store) == ["a"]
@@ -161,7 +161,7 @@ def test_a_request_that_kills_its_process_is_set_aside(
 def test_dead_letters_wait_in_the_spool_while_the_store_does_not_take_them(
     tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spanledger_collector.flush._BACKOFF_S", (0.01,))
+    monkeypatch.setattr("spanledger_collector.store.flush._BACKOFF_S", (0.01,))
     store.execute("RENAME TABLE dead_letters TO elsewhere")
     spool = spooled(tmp_path, b"\xff\xff\xff", good("a"))
     telemetry = Telemetry()
@@ -193,7 +193,7 @@ def test_a_letter_whose_delivery_could_not_be_noted_is_there_once(
         real_forget(self, found)
 
     monkeypatch.setattr(Spool, "forget", forget)
-    monkeypatch.setattr("spanledger_collector.flush._BACKOFF_S", (0.01,))
+    monkeypatch.setattr("spanledger_collector.store.flush._BACKOFF_S", (0.01,))
     spool = spooled(tmp_path, b"\xff\xff\xff")
     drain(spool, store.settings)
     spool.close()
@@ -218,7 +218,7 @@ def test_a_backlog_goes_in_full_batches_in_order_without_waiting(
     real_wait = Spool.wait
     monkeypatch.setattr(StoreProcess, "run", run)
     monkeypatch.setattr(Spool, "wait", wait)
-    monkeypatch.setattr("spanledger_collector.flush._MAX_ITEMS", 100)
+    monkeypatch.setattr("spanledger_collector.store.flush._MAX_ITEMS", 100)
     spool = Spool(tmp_path / "spool.db", max_bytes=1 << 30)
     for future in [spool.append("p", b"x", 10, n) for n in range(105)]:
         future.result(5)
@@ -270,7 +270,7 @@ def test_a_fault_of_ours_does_not_end_the_thread(
         return real_take(self, max_items, max_bytes)
 
     monkeypatch.setattr(Spool, "take", take)
-    monkeypatch.setattr("spanledger_collector.flush._BACKOFF_S", (0.01,))
+    monkeypatch.setattr("spanledger_collector.store.flush._BACKOFF_S", (0.01,))
     spool = spooled(tmp_path, good("a"))
     drain(spool, store.settings)
     spool.close()
@@ -281,7 +281,7 @@ def test_a_fault_of_ours_does_not_end_the_thread(
 def test_the_figures_tell_what_was_stored_and_what_failed(
     tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spanledger_collector.flush._BACKOFF_S", (0.01,))
+    monkeypatch.setattr("spanledger_collector.store.flush._BACKOFF_S", (0.01,))
     answers = [StoreOutcome("down", permanent=False)]
     real_run = StoreProcess.run
 

@@ -17,11 +17,11 @@ from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from spanledger_collector import edge, grpc_reading
-from spanledger_collector.admission import Admission, Ticket
+from spanledger_collector.edge import edge, grpc_reading
+from spanledger_collector.edge.admission import Admission, Ticket
+from spanledger_collector.edge.grpc_reading import Reading
+from spanledger_collector.edge.grpc_server import Health
 from spanledger_collector.errors import Overloaded, TooSlow, Unavailable
-from spanledger_collector.grpc_reading import Reading
-from spanledger_collector.grpc_server import Health
 from spanledger_collector.telemetry import Telemetry
 from spanledger_storage.store import Store
 from tests.instance import wait_until
@@ -275,8 +275,8 @@ def _send_until_refused(collector: RunningCollector, number: int) -> tuple[int, 
 
 
 def test_readiness_and_health_tell_of_the_end(store: Store, tmp_path: Path) -> None:
-    from spanledger_collector.readiness import Readiness
-    from spanledger_collector.spool import Spool
+    from spanledger_collector.edge.readiness import Readiness
+    from spanledger_collector.spool.spool import Spool
 
     spool = Spool(tmp_path / "spool.db", max_bytes=1 << 30)
     try:

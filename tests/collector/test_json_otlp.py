@@ -30,10 +30,10 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from spanledger_collector.decode import Body
-from spanledger_collector.decode_batch import decode_batch
-from spanledger_collector.json_otlp import request_from_json, traces_from_json
-from spanledger_collector.left_out import LeftOut, Reason
+from spanledger_collector.decode.decode import Body
+from spanledger_collector.decode.decode_batch import decode_batch
+from spanledger_collector.edge.json_otlp import request_from_json, traces_from_json
+from spanledger_collector.edge.left_out import LeftOut, Reason
 from spanledger_collector.signals import Signal
 
 RECORDINGS = Path(__file__).parents[1] / "fixtures" / "otlp"

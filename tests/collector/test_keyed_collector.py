@@ -19,7 +19,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import (
 )
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from spanledger_collector.access import KeyAccess
+from spanledger_collector.access.senders import KeyAccess
 from spanledger_storage.api_keys import Scope
 from spanledger_storage.project_settings import Limits, ProjectSettings
 from spanledger_storage.projects import Projects

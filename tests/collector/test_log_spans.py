@@ -13,8 +13,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue, KeyValueList
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, SeverityNumber
 
-from spanledger_collector.decode import Body
-from spanledger_collector.decode_batch import decode_batch
+from spanledger_collector.decode.decode import Body
+from spanledger_collector.decode.decode_batch import decode_batch
 from spanledger_collector.signals import Signal
 from tests.otlp import Value
 from tests.signals import CLAUDE_EVENTS, claude, logs, record

@@ -8,8 +8,8 @@ from hashlib import blake2b
 import orjson
 import pytest
 
-from spanledger_collector.messages import MessageStore, canonical, split
-from spanledger_collector.values import Value
+from spanledger_collector.decode.messages import MessageStore, canonical, split
+from spanledger_collector.decode.values import Value
 
 PARIS = {"city": "Paris"}
 CALL = {"type": "tool_call", "id": "c1", "name": "get", "arguments": {"city": "Paris"}}

@@ -15,10 +15,10 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 
-from spanledger_collector.access import OpenAccess
-from spanledger_collector.cors import OriginError, check_origin
+from spanledger_collector.access.senders import OpenAccess
+from spanledger_collector.edge.cors import OriginError, check_origin
+from spanledger_collector.edge.status_page import StatusPage, duration, size
 from spanledger_collector.errors import PermissionDenied, Unauthenticated
-from spanledger_collector.status_page import StatusPage, duration, size
 from spanledger_collector.telemetry import Telemetry
 from spanledger_storage.store import Store
 from tests.instance import environment, run, wait_until

@@ -229,7 +229,7 @@ def test_several_reasons_are_summed_up(collector: RunningCollector) -> None:
 def test_refusals_are_retryable_within_two_seconds_when_there_is_no_room(
     collector: RunningCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from spanledger_collector.admission import Admission
+    from spanledger_collector.edge.admission import Admission
 
     monkeypatch.setattr(Admission, "check", _refuse_all)
     answer = post(collector, request(span()).SerializeToString())

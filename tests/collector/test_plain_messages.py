@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spanledger_collector.messages import split
-from spanledger_collector.plain_messages import plain_messages
+from spanledger_collector.decode.messages import split
+from spanledger_collector.decode.plain_messages import plain_messages
 
 _TEXTS = st.text(st.characters(codec="utf-8"), max_size=20) | st.sampled_from(
     ['say "hi"\n', "tab\tand \\ back", "\\u0041", 'ends with \\"', "é😀\u2028", "\x7f", "/"]

@@ -15,9 +15,10 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from spanledger_collector.carried import CARRIED
-from spanledger_collector.decode import Body, decode_traces
-from spanledger_collector.decode_logs import decode_logs
+from spanledger_collector.decode.carried import CARRIED
+from spanledger_collector.decode.decode import Body, decode_traces
+from spanledger_collector.decode.decode_logs import decode_logs
+from spanledger_collector.decode.values import read_attributes
 from spanledger_collector.intake import Intake
 from spanledger_collector.privacy.by_key import ByKey
 from spanledger_collector.privacy.hashing import hashed
@@ -26,9 +27,8 @@ from spanledger_collector.privacy.redact import FAILED, redact_body
 from spanledger_collector.privacy.scrub import Scrub
 from spanledger_collector.privacy.texts import TextRedactor
 from spanledger_collector.signals import Request, Signal
-from spanledger_collector.spool import Spool
+from spanledger_collector.spool.spool import Spool
 from spanledger_collector.telemetry import Telemetry
-from spanledger_collector.values import read_attributes
 from spanledger_storage.project_settings import (
     Content,
     Pattern,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from spanledger_collector.access.rate_limit import RateLimits
 from spanledger_collector.errors import RateLimited
-from spanledger_collector.rate_limit import RateLimits
 from spanledger_storage.project_settings import Limits, Project, ProjectSettings
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from spanledger_collector import salvage
 from spanledger_collector.errors import Unavailable
 from spanledger_collector.signals import Signal
-from spanledger_collector.spool import Spool
-from spanledger_collector.spool_file import SpoolError, SpoolRow
+from spanledger_collector.spool import salvage
+from spanledger_collector.spool.file import SpoolError, SpoolRow
+from spanledger_collector.spool.spool import Spool
 from spanledger_collector.telemetry import Telemetry
 from spanledger_storage.store import Store
 from tests.collector.test_flush import drain, good, stored
@@ -304,7 +304,7 @@ def test_damage_that_is_met_while_running_is_mended_and_what_is_in_hand_comes_ag
 def test_a_spool_that_cannot_be_mended_refuses_and_tries_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("spanledger_collector.spool_writer._MEND_AFTER_S", 0.3)
+    monkeypatch.setattr("spanledger_collector.spool.writer._MEND_AFTER_S", 0.3)
     real, refusals = sqlite3.connect, [3]
 
     def connect(*args: object, **options: object) -> sqlite3.Connection:
@@ -315,7 +315,7 @@ def test_a_spool_that_cannot_be_mended_refuses_and_tries_again(
 
     with opened(tmp_path) as spool:
         spool.append("p", b"kept", 1, 1, Signal.LOGS).result(5)
-        monkeypatch.setattr("spanledger_collector.spool_file.sqlite3.connect", connect)
+        monkeypatch.setattr("spanledger_collector.spool.file.sqlite3.connect", connect)
         before = spool.spool_id
         malformed = sqlite3.DatabaseError("database disk image is malformed")
         malformed.sqlite_errorcode = 11

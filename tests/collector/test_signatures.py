@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from spanledger_collector.columns import TEMPLATE, Row
-from spanledger_collector.signatures import is_signature, sign
+from spanledger_collector.decode.columns import TEMPLATE, Row
+from spanledger_collector.decode.signatures import is_signature, sign
 
 
 def signed(key: bytes = b"", **columns: str) -> tuple[Any, Any]:

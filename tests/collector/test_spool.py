@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from spanledger_collector.batches import SpoolDepth
 from spanledger_collector.errors import RequestTooLarge, Unavailable
 from spanledger_collector.signals import Signal
-from spanledger_collector.spool import Spool
-from spanledger_collector.spool_budget import DiskBudget, default_budget
-from spanledger_collector.spool_file import SpoolError
+from spanledger_collector.spool.batches import SpoolDepth
+from spanledger_collector.spool.budget import DiskBudget, default_budget
+from spanledger_collector.spool.file import SpoolError
+from spanledger_collector.spool.spool import Spool
 
 
 def open_spool(directory: Path, max_bytes: int = 1 << 20, waiting: int = 1 << 20) -> Spool:
@@ -231,7 +231,7 @@ def test_a_second_collector_on_the_same_spool_is_refused_and_told_who_has_it(
 
 def test_of_two_processes_that_open_a_spool_at_once_one_gets_it(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from spanledger_collector.spool import Spool\n"
+        "import sys; from pathlib import Path; from spanledger_collector.spool.spool import Spool\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
         "spool = Spool(Path(sys.argv[1]), max_bytes=1 << 20)\n"
         "print('open', flush=True); sys.stdin.readline()"
@@ -356,8 +356,8 @@ def test_freezing_costs_the_same_however_much_waits(tmp_path: Path) -> None:
 def test_the_disk_is_given_back_when_a_backlog_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spanledger_collector.spool_writer._AIR_BYTES", 1 << 20)
-    monkeypatch.setattr("spanledger_collector.spool_writer._COMPACT_EVERY_S", 0.0)
+    monkeypatch.setattr("spanledger_collector.spool.writer._AIR_BYTES", 1 << 20)
+    monkeypatch.setattr("spanledger_collector.spool.writer._COMPACT_EVERY_S", 0.0)
     spool = open_spool(tmp_path, max_bytes=1 << 30, waiting=1 << 30)
     for future in [spool.append("p", b"x" * 100_000, 1, n) for n in range(100)]:
         future.result(10)

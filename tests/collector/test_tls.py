@@ -17,7 +17,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import (
     OTLPSpanExporter as HttpExporter,
 )
 
-from spanledger_collector.tls import TlsError, TlsFiles
+from spanledger_collector.edge.tls import TlsError, TlsFiles
 from spanledger_storage.store import Store
 from tests.keys import BODY, PROTOBUF, export, send_grpc
 from tests.otlp import GRPC_METHOD

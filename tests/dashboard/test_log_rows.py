@@ -11,10 +11,10 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from spanledger_analytics.job import LedgerJob
-from spanledger_collector.decode import Body
-from spanledger_collector.decode_batch import decode_batch
+from spanledger_collector.decode.decode import Body
+from spanledger_collector.decode.decode_batch import decode_batch
 from spanledger_collector.signals import Signal
-from spanledger_collector.store_process import store_rows
+from spanledger_collector.store.store_process import store_rows
 from spanledger_dashboard.trace_data import (
     TraceKey,
     find_trace,

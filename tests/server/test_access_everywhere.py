@@ -18,12 +18,12 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from spanledger_collector.access import KeyAccess
-from spanledger_collector.admission import Admission
-from spanledger_collector.edge import Edge
-from spanledger_collector.http_server import create_app as create_collector
+from spanledger_collector.access.keys import KeyRing
+from spanledger_collector.access.senders import KeyAccess
+from spanledger_collector.edge.admission import Admission
+from spanledger_collector.edge.edge import Edge
+from spanledger_collector.edge.http_server import create_app as create_collector
 from spanledger_collector.intake import Intake
-from spanledger_collector.keys import KeyRing
 from spanledger_collector.signals import GRPC_SERVICES
 from spanledger_collector.telemetry import Telemetry
 from spanledger_server.api.access import OPEN_PATHS

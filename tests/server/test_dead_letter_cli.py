@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from spanledger_collector.dead_letters import DeadLetter, rows_of, token_of
 from spanledger_collector.errors import CollectorError
-from spanledger_collector.letter_box import LetterBox, RetryProcess
-from spanledger_collector.letter_text import describe, first_fault
 from spanledger_collector.signals import REQUESTS, Signal
-from spanledger_collector.spool import Spool
-from spanledger_collector.store_process import StoreOutcome, StoreProcess
+from spanledger_collector.spool.dead_letters import DeadLetter, rows_of, token_of
+from spanledger_collector.spool.spool import Spool
+from spanledger_collector.store.letter_box import LetterBox, RetryProcess
+from spanledger_collector.store.letter_text import describe, first_fault
+from spanledger_collector.store.store_process import StoreOutcome, StoreProcess
 from spanledger_server import cli, doctor
 from spanledger_server.run_file import RunInfo
 from spanledger_storage.store import Store

@@ -23,10 +23,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from spanledger_analytics.deletion import remove
 from spanledger_analytics.deletion.remove import CONDITIONS
 from spanledger_analytics.job import LedgerJob
-from spanledger_collector.decode import Body
-from spanledger_collector.decode_batch import decode_batch
+from spanledger_collector.decode.decode import Body
+from spanledger_collector.decode.decode_batch import decode_batch
 from spanledger_collector.signals import Request, Signal
-from spanledger_collector.store_process import store_rows
+from spanledger_collector.store.store_process import store_rows
 from spanledger_server import cli, spool_cleaning
 from spanledger_storage.engine import Engine
 from spanledger_storage.retention_state import RetentionState

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from spanledger_collector.errors import Unavailable
-from spanledger_collector.flush import Flusher
-from spanledger_collector.spool import Spool
+from spanledger_collector.spool.spool import Spool
+from spanledger_collector.store.flush import Flusher
 from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.store import Store
@@ -52,7 +52,7 @@ def fill(place: Path) -> Path:
 def test_a_disk_that_others_fill_costs_no_acknowledged_request(
     small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spanledger_collector.spool_budget._RESERVE_BYTES", 0)
+    monkeypatch.setattr("spanledger_collector.spool.budget._RESERVE_BYTES", 0)
     spool = Spool(small_disk / "spool.db", max_bytes=1 << 30)
     taken: list[int] = []
 
@@ -103,7 +103,7 @@ def test_near_the_end_of_the_disk_the_spool_refuses_before_sqlite_does(small_dis
 def test_a_full_disk_of_the_engine_is_waited_for(
     tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spanledger_collector.flush._BACKOFF_S", (0.1, 0.2))
+    monkeypatch.setattr("spanledger_collector.store.flush._BACKOFF_S", (0.1, 0.2))
     engine = Engine(EngineSettings(small_disk / "engine", free_port()))
     engine.start()
     create_database(engine.writer)

@@ -20,12 +20,12 @@ import orjson
 import pytest
 
 from spanledger_analytics.job import LedgerJob
-from spanledger_collector.access import OpenAccess
-from spanledger_collector.decode import Body
-from spanledger_collector.decode_batch import decode_batch
-from spanledger_collector.json_otlp import request_from_json
+from spanledger_collector.access.senders import OpenAccess
+from spanledger_collector.decode.decode import Body
+from spanledger_collector.decode.decode_batch import decode_batch
+from spanledger_collector.edge.json_otlp import request_from_json
 from spanledger_collector.signals import REQUESTS, Signal
-from spanledger_collector.store_process import store_rows
+from spanledger_collector.store.store_process import store_rows
 from spanledger_storage.engine import Engine
 from spanledger_storage.project_settings import Content, Privacy, Project, ProjectSettings
 from spanledger_storage.store import Store

@@ -27,10 +27,10 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from spanledger_analytics.job import LedgerJob
-from spanledger_collector.decode import Body
-from spanledger_collector.decode_batch import decode_batch
-from spanledger_collector.json_otlp import traces_from_json
-from spanledger_collector.store_process import store_rows
+from spanledger_collector.decode.decode import Body
+from spanledger_collector.decode.decode_batch import decode_batch
+from spanledger_collector.edge.json_otlp import traces_from_json
+from spanledger_collector.store.store_process import store_rows
 from spanledger_storage.engine import Engine
 from spanledger_storage.store import Store
 from tests.conftest import fresh_store

@@ -21,10 +21,10 @@ import httpx
 import pytest
 
 from spanledger_analytics.job import LedgerJob
-from spanledger_collector.decode import Body
-from spanledger_collector.decode_batch import decode_batch
+from spanledger_collector.decode.decode import Body
+from spanledger_collector.decode.decode_batch import decode_batch
 from spanledger_collector.signals import GRPC_SERVICES, Signal
-from spanledger_collector.store_process import store_rows
+from spanledger_collector.store.store_process import store_rows
 from spanledger_storage.engine import Engine
 from spanledger_storage.store import Store
 from tests.conftest import fresh_store

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from spanledger_collector.spool import Spool
+from spanledger_collector.spool.spool import Spool
 from spanledger_server.errors import UsageError
 from spanledger_server.sizes import spool_bytes
 from spanledger_storage.engine import Engine, EngineSettings

@@ -8,9 +8,9 @@ from typing import TypeAlias
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from spanledger_collector.columns import Row
-from spanledger_collector.messages import Message
-from spanledger_collector.values import Attributes, Reader
+from spanledger_collector.decode.columns import Row
+from spanledger_collector.decode.messages import Message
+from spanledger_collector.decode.values import Attributes, Reader
 
 Source: TypeAlias = tuple[str, int, Reader]
 """Column, rank (the lowest that yields a value wins), reader."""

@@ -5,11 +5,11 @@ https://code.claude.com/docs/en/monitoring-usage
 
 from __future__ import annotations
 
+from spanledger_collector.decode.values import Value, count, flag, milliseconds, paid, text
 from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
 from spanledger_collector.dialects.otel_genai import COLUMNS
 from spanledger_collector.dialects.raw_usage import add_cache_to_input
 from spanledger_collector.dialects.vocabulary import finish_reason
-from spanledger_collector.values import Value, count, flag, milliseconds, paid, text
 
 _EVENTS_SCOPE = "com.anthropic.claude_code.events"
 _MCP_PREFIX = "mcp__"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from spanledger_collector.decode.messages import Message, MessageStore, canonical, split
+from spanledger_collector.decode.values import Attributes, Value, parse_json, render, text, writable
 from spanledger_collector.dialects.base import Content, Draft
 from spanledger_collector.dialects.vocabulary import finish_reason
-from spanledger_collector.messages import Message, MessageStore, canonical, split
-from spanledger_collector.values import Attributes, Value, parse_json, render, text, writable
 
 _EVENT_ROLES = {
     "gen_ai.system.message": "system",

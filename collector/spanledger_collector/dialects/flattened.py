@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from spanledger_collector.values import Attributes, Value, writable
+from spanledger_collector.decode.values import Attributes, Value, writable
 
 _MAX_INDEX_DIGITS = 6
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from spanledger_collector.decode.values import count, resends, text
 from spanledger_collector.dialects.base import Dialect, sources
 from spanledger_collector.dialects.vocabulary import provider
-from spanledger_collector.values import count, resends, text
 
 COMMON = {
     **sources(

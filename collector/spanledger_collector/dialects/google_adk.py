@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from spanledger_collector.decode.values import Value, parse_json, text
 from spanledger_collector.dialects.base import Draft, sources
 from spanledger_collector.dialects.otel_genai import COLUMNS, CONTENT, OTEL_GENAI, guess_role
 from spanledger_collector.dialects.raw_usage import fill_usage
 from spanledger_collector.dialects.vocabulary import finish_reason
-from spanledger_collector.values import Value, parse_json, text
 
 _ADK = "gcp.vertex.agent."
 _MERGED = ("(merged)", "(merged tools)")  # the answers of parallel calls, put into one event

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import orjson
 
+from spanledger_collector.decode.messages import Message, canonical
+from spanledger_collector.decode.values import flag, parse_json, text
 from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
 from spanledger_collector.dialects.nested import at, without_answer
 from spanledger_collector.dialects.otel_genai import COLUMNS, ROLES
 from spanledger_collector.dialects.raw_usage import fill_usage
 from spanledger_collector.dialects.vocabulary import finish_reason, provider_of_model
-from spanledger_collector.messages import Message, canonical
-from spanledger_collector.values import flag, parse_json, text
 
 _LLM_STEP = "haystack.agent.step.llm"
 _TOOL_STEP = "haystack.agent.step.tool"

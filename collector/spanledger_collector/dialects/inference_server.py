@@ -5,9 +5,9 @@ https://docs.vllm.ai/en/latest/examples/online_serving/opentelemetry.html
 
 from __future__ import annotations
 
+from spanledger_collector.decode.values import seconds
 from spanledger_collector.dialects.base import Dialect, Draft, sources
 from spanledger_collector.dialects.otel_genai import COLUMNS
-from spanledger_collector.values import seconds
 
 _SGLANG = "sglang"
 

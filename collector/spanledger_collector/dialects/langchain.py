@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
+from spanledger_collector.decode.messages import Message, canonical
 from spanledger_collector.dialects.nested import at
-from spanledger_collector.messages import Message, canonical
 
 _ROLES = {"human": "user", "ai": "assistant", "AIMessageChunk": "assistant"}
 

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
+from spanledger_collector.decode.messages import canonical
+from spanledger_collector.decode.values import Value, count, number, paid, parse_json, text
 from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
 from spanledger_collector.dialects.nested import at, messages_in
 from spanledger_collector.dialects.otel_genai import COLUMNS, ROLES
 from spanledger_collector.dialects.raw_usage import fill_counts, fill_usage, parse_usage
 from spanledger_collector.dialects.vocabulary import finish_reason, provider_of_model
-from spanledger_collector.messages import canonical
-from spanledger_collector.values import Value, count, number, paid, parse_json, text
 
 _OBSERVATION = "langfuse.observation."
 _KINDS = {

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import orjson
 
+from spanledger_collector.decode.values import Value, flag, number, parse_json, text
 from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
 from spanledger_collector.dialects.langchain import answer_of, messages_of
 from spanledger_collector.dialects.nested import at, without_answer
 from spanledger_collector.dialects.otel_genai import COLUMNS, ROLES
 from spanledger_collector.dialects.raw_usage import fill_usage, parse_usage
 from spanledger_collector.dialects.vocabulary import finish_reason, provider, provider_of_model
-from spanledger_collector.values import Value, flag, number, parse_json, text
 
 _METADATA = "langsmith.metadata."
 _KINDS = {

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from spanledger_collector.decode.values import paid, parse_json, text
 from spanledger_collector.dialects.base import Draft, sources
 from spanledger_collector.dialects.openllmetry import OPENLLMETRY
 from spanledger_collector.dialects.otel_genai import OPERATIONS
 from spanledger_collector.dialects.raw_usage import fill_usage, parse_usage
 from spanledger_collector.dialects.vocabulary import provider
-from spanledger_collector.values import paid, parse_json, text
 
 # Functions of LiteLLM, which it writes as the operation. "raw_gen_ai_request", a child of the
 # call with the provider's own parameters, has none.

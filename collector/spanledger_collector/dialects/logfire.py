@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import orjson
 
+from spanledger_collector.decode.messages import Message, canonical
+from spanledger_collector.decode.values import count, flag, number, parse_json, text
 from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
 from spanledger_collector.dialects.nested import HISTORY_KEYS, TOOL_KEYS, at, messages_in
 from spanledger_collector.dialects.otel_genai import COLUMNS, ROLES
 from spanledger_collector.dialects.raw_usage import fill_usage, parse_usage
-from spanledger_collector.messages import Message, canonical
-from spanledger_collector.values import count, flag, number, parse_json, text
 
 # By the start of the span's message template, as the names of spans are templates, too.
 _TEMPLATES = (

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from spanledger_collector.decode.values import text
 from spanledger_collector.dialects.base import Draft, sources
 from spanledger_collector.dialects.otel_genai import COLUMNS, OTEL_GENAI, ROLES
-from spanledger_collector.values import text
 
 _CALL = "tools/call"
 

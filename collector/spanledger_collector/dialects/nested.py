@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
-from spanledger_collector.messages import Message, split
-from spanledger_collector.values import Value, parse_json
+from spanledger_collector.decode.messages import Message, split
+from spanledger_collector.decode.values import Value, parse_json
 
 TOOL_KEYS = frozenset({"tools", "functions"})
 """Keys of a request that hold the tools offered to the model."""

@@ -5,14 +5,14 @@ https://github.com/Arize-ai/openinference/blob/main/spec/semantic_conventions.md
 
 from __future__ import annotations
 
+from spanledger_collector.decode.messages import Message, canonical, part, tool_response
+from spanledger_collector.decode.values import Attributes, Value, count, parse_json, text, usd
 from spanledger_collector.dialects.base import Content, Dialect, Draft, fallback, sources
 from spanledger_collector.dialects.flattened import fields, gather, take
 from spanledger_collector.dialects.generic import COMMON
 from spanledger_collector.dialects.openinference_raw import read_raw
 from spanledger_collector.dialects.otel_genai import COLUMNS, ROLES
 from spanledger_collector.dialects.vocabulary import finish_reason, provider
-from spanledger_collector.messages import Message, canonical, part, tool_response
-from spanledger_collector.values import Attributes, Value, count, parse_json, text, usd
 
 _TOOL_CALLS = "message.tool_calls."
 _CONTENTS = "message.contents."

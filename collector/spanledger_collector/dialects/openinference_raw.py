@@ -12,11 +12,7 @@ from typing import cast
 
 import orjson
 
-from spanledger_collector.dialects.base import Draft
-from spanledger_collector.dialects.nested import HISTORY_KEYS, TOOL_KEYS, at, without_answer
-from spanledger_collector.dialects.raw_usage import fill_usage
-from spanledger_collector.dialects.vocabulary import finish_reason
-from spanledger_collector.values import (
+from spanledger_collector.decode.values import (
     Attributes,
     Reader,
     Value,
@@ -27,6 +23,10 @@ from spanledger_collector.values import (
     text,
     whole,
 )
+from spanledger_collector.dialects.base import Draft
+from spanledger_collector.dialects.nested import HISTORY_KEYS, TOOL_KEYS, at, without_answer
+from spanledger_collector.dialects.raw_usage import fill_usage
+from spanledger_collector.dialects.vocabulary import finish_reason
 
 _PARAMETERS: tuple[tuple[str, str, Reader], ...] = (
     ("model", "request_model", text),

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from spanledger_collector.decode.values import paid, seconds
 from spanledger_collector.dialects.base import Draft, sources
 from spanledger_collector.dialects.otel_genai import COLUMNS, OTEL_GENAI, guess_role
 from spanledger_collector.dialects.raw_usage import add_cache_to_input
-from spanledger_collector.values import paid, seconds
 
 # What it writes when the caller set nothing.
 _DEFAULTS = {

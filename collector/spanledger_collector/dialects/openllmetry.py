@@ -5,12 +5,12 @@ https://github.com/traceloop/openllmetry
 
 from __future__ import annotations
 
+from spanledger_collector.decode.messages import Message, canonical
+from spanledger_collector.decode.values import Attributes, number, parse_json, text
 from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
 from spanledger_collector.dialects.flattened import fields, gather, take
 from spanledger_collector.dialects.otel_genai import COLUMNS, OPERATIONS, guess_role
 from spanledger_collector.dialects.vocabulary import finish_reason
-from spanledger_collector.messages import Message, canonical
-from spanledger_collector.values import Attributes, number, parse_json, text
 
 _KINDS = {"workflow": "workflow", "agent": "agent", "tool": "tool"}
 _REQUEST_TYPES = {

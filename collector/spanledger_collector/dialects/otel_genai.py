@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from spanledger_collector.decode.values import count, flag, number, seconds, text, usd, whole
 from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
 from spanledger_collector.dialects.generic import COMMON
 from spanledger_collector.dialects.vocabulary import finish_reason, provider
-from spanledger_collector.values import count, flag, number, seconds, text, usd, whole
 
 USAGE = {
     **sources("input_tokens", count, "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from spanledger_collector.decode.messages import Message, canonical
+from spanledger_collector.decode.values import parse_json, text
 from spanledger_collector.dialects.base import Draft
 from spanledger_collector.dialects.otel_genai import OTEL_GENAI, guess_role
-from spanledger_collector.messages import Message, canonical
-from spanledger_collector.values import parse_json, text
 
 
 def _interpret(draft: Draft) -> None:

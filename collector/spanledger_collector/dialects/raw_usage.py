@@ -10,8 +10,8 @@ import ast
 from collections.abc import Mapping
 from typing import TypeAlias, cast
 
+from spanledger_collector.decode.values import Value, count, parse_json, text
 from spanledger_collector.dialects.base import Draft
-from spanledger_collector.values import Value, count, parse_json, text
 
 _Table: TypeAlias = "dict[str, str | _Table]"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from spanledger_collector.decode.values import milliseconds
 from spanledger_collector.dialects.base import sources
 from spanledger_collector.dialects.otel_genai import COLUMNS, OTEL_GENAI
-from spanledger_collector.values import milliseconds
 
 STRANDS = replace(
     OTEL_GENAI,

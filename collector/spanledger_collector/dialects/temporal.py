@@ -5,9 +5,9 @@ https://github.com/temporalio/sdk-python (temporalio/contrib/opentelemetry)
 
 from __future__ import annotations
 
+from spanledger_collector.decode.values import text
 from spanledger_collector.dialects.base import Dialect, Draft, sources
 from spanledger_collector.dialects.otel_genai import COLUMNS, ROLES
-from spanledger_collector.values import text
 
 _WORKFLOW_SPANS = ("StartWorkflow", "RunWorkflow", "StartChildWorkflow", "CompleteWorkflow")
 

@@ -5,13 +5,8 @@ https://ai-sdk.dev/docs/ai-sdk-core/telemetry
 
 from __future__ import annotations
 
-from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
-from spanledger_collector.dialects.nested import messages_in
-from spanledger_collector.dialects.otel_genai import COLUMNS
-from spanledger_collector.dialects.raw_usage import TOTALS, add_cache_to_input, fill_usage
-from spanledger_collector.dialects.vocabulary import finish_reason, provider
-from spanledger_collector.messages import canonical
-from spanledger_collector.values import (
+from spanledger_collector.decode.messages import canonical
+from spanledger_collector.decode.values import (
     Value,
     count,
     milliseconds,
@@ -20,6 +15,11 @@ from spanledger_collector.values import (
     text,
     whole,
 )
+from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
+from spanledger_collector.dialects.nested import messages_in
+from spanledger_collector.dialects.otel_genai import COLUMNS
+from spanledger_collector.dialects.raw_usage import TOTALS, add_cache_to_input, fill_usage
+from spanledger_collector.dialects.vocabulary import finish_reason, provider
 
 _METADATA = "ai.telemetry.metadata."
 _OUTER = ("ai.generateText", "ai.streamText", "ai.generateObject", "ai.streamObject")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from spanledger_collector.values import Value, parse_json, text
+from spanledger_collector.decode.values import Value, parse_json, text
 
 # https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/ (gen_ai.provider.name)
 _PROVIDERS = {

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
-from spanledger_collector.carried import any_value
+from spanledger_collector.decode.carried import any_value
 
 Pairs: TypeAlias = MutableSequence[KeyValue]
 _Item = TypeVar("_Item")

@@ -9,11 +9,11 @@ from typing import cast
 import orjson
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from spanledger_collector.carried import any_value
+from spanledger_collector.decode.carried import any_value
+from spanledger_collector.decode.values import Value
 from spanledger_collector.privacy.attributes import Pairs
 from spanledger_collector.privacy.hashing import hashed, is_hashed
 from spanledger_collector.privacy.policy import Policy
-from spanledger_collector.values import Value
 
 _JSON_STARTS = ("{", "[")
 

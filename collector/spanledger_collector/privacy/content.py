@@ -12,11 +12,15 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from spanledger_collector import dialects
-from spanledger_collector.carried import CARRIED, RECORD_HASH, any_value, carry
-from spanledger_collector.columns import TEMPLATE, Row
+from spanledger_collector.decode.carried import CARRIED, RECORD_HASH, any_value, carry
+from spanledger_collector.decode.columns import TEMPLATE, Row
+from spanledger_collector.decode.log_spans import span_of_log
+from spanledger_collector.decode.messages import MessageStore
+from spanledger_collector.decode.reading import Event, Reading, identify, read_span
+from spanledger_collector.decode.resources import resource_columns
+from spanledger_collector.decode.signatures import SIGNATURES
+from spanledger_collector.decode.values import Attributes, Value, read_attributes, read_value
 from spanledger_collector.dialects.content import MESSAGE_EVENTS
-from spanledger_collector.log_spans import span_of_log
-from spanledger_collector.messages import MessageStore
 from spanledger_collector.privacy.attributes import Pairs, pairs_of, points_of, replace
 from spanledger_collector.privacy.hashing import keyed
 from spanledger_collector.privacy.known import (
@@ -27,10 +31,6 @@ from spanledger_collector.privacy.known import (
     what_may_stay,
     word_or,
 )
-from spanledger_collector.reading import Event, Reading, identify, read_span
-from spanledger_collector.resources import resource_columns
-from spanledger_collector.signatures import SIGNATURES
-from spanledger_collector.values import Attributes, Value, read_attributes, read_value
 
 _LONGEST_KEY = 256
 _LONGEST_STATE = 512

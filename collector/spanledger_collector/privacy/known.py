@@ -15,10 +15,10 @@ import re
 from functools import lru_cache
 from typing import cast
 
-from spanledger_collector.columns import TYPES
+from spanledger_collector.decode.columns import TYPES
+from spanledger_collector.decode.values import Value, dump_json, parse_json
 from spanledger_collector.dialects import REGISTRY
 from spanledger_collector.dialects.raw_usage import parse_usage
-from spanledger_collector.values import Value, dump_json, parse_json
 
 REMOVED = "[removed]"
 LONGEST = 128

@@ -6,10 +6,10 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from spanledger_collector.decode.values import read_attributes
 from spanledger_collector.dialects.content import MESSAGE_EVENTS
 from spanledger_collector.privacy.attributes import Pairs, attributes_of, pairs_of, replace
 from spanledger_collector.privacy.known import COUNTS, REMOVED, ROLES
-from spanledger_collector.values import read_attributes
 
 
 def strip_attributes(pairs: Pairs) -> None:

@@ -22,8 +22,8 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from spanledger_collector.carried import CARRIED, RECORD_HASH, add_flag
-from spanledger_collector.messages import MessageStore
+from spanledger_collector.decode.carried import CARRIED, RECORD_HASH, add_flag
+from spanledger_collector.decode.messages import MessageStore
 from spanledger_collector.privacy.attributes import Pairs, attributes_of
 from spanledger_collector.privacy.by_key import ByKey
 from spanledger_collector.privacy.content import (

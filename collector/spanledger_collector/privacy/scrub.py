@@ -11,7 +11,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from spanledger_collector.carried import CARRIED, COLUMNS, RECORD_HASH
+from spanledger_collector.decode.carried import CARRIED, COLUMNS, RECORD_HASH
 from spanledger_collector.privacy.known import COUNTS, KNOWN_KEYS, ROLES
 from spanledger_collector.privacy.texts import TextRedactor
 

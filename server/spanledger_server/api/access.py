@@ -12,8 +12,8 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from spanledger_collector.access.keys import Grant, KeyRing
 from spanledger_collector.errors import IntakeError, PermissionDenied
-from spanledger_collector.keys import Grant, KeyRing
 from spanledger_server.api.problems import problem
 from spanledger_storage.api_keys import Scope as KeyScope
 from spanledger_storage.project_settings import DEFAULT_PROJECT

@@ -11,8 +11,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from spanledger import __version__
-from spanledger_collector.keys import KeyRing
-from spanledger_collector.tls import TlsFiles, UvicornTls
+from spanledger_collector.access.keys import KeyRing
+from spanledger_collector.edge.tls import TlsFiles, UvicornTls
 from spanledger_server.api.access import (
     DESCRIBED_KEYS,
     DOCS_PATH,

@@ -1,0 +1,1 @@
+"""From accepted requests to rows: pure, bytes in, columns out."""

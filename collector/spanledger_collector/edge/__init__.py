@@ -1,0 +1,1 @@
+"""The protocol edge: OTLP over HTTP and gRPC, from bytes on a socket to a parsed request."""

@@ -1,0 +1,190 @@
+"""Request bodies to export requests: whole where possible, else without the items at fault."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from google.protobuf.message import DecodeError, Message
+
+from spanledger_collector.edge.json_otlp import Misfit, request_from_json
+from spanledger_collector.edge.left_out import LeftOut, Reason
+from spanledger_collector.errors import InvalidRequest, RequestTooLarge
+from spanledger_collector.signals import REQUESTS, Request, Signal
+
+_MOST_PARSED_BYTES = 256 << 20
+"""Memory that one request may take once parsed. Small messages take up to 50 times their size."""
+_SMALL_JSON_BYTES = 1 << 20
+_SMALL_PROTOBUF_BYTES = 4 << 20
+_BLOCK_BYTES = 1 << 20
+_LENGTH_DELIMITED = 2
+_SKIPPED = {1: 8, 5: 4}
+"""Wire types of fixed size: https://protobuf.dev/programming-guides/encoding/#structure."""
+
+
+def parse_protobuf(signal: Signal, body: bytes, left_out: LeftOut) -> Request:
+    """Return the request in a protobuf body.
+
+    Items that cannot be read, for example for a string that is no UTF-8, go to ``left_out``.
+
+    Raises:
+        InvalidRequest: not a request of this signal.
+        RequestTooLarge: it would take too much memory.
+    """
+    kind = REQUESTS[signal]
+    if len(body) > _SMALL_PROTOBUF_BYTES:
+        _check_cost(_protobuf_cost_bytes(body))
+    try:
+        return kind.FromString(body)
+    except DecodeError as error:
+        reason = str(error)
+    request = kind()
+    with contextlib.suppress(DecodeError, _BrokenFraming):
+        _salvage(body, request, left_out)
+        if left_out:  # else no item was at fault, and something is lost that nobody knows of
+            return request
+    raise InvalidRequest(f"The body is not an {kind.DESCRIPTOR.name} in protobuf: {reason}")
+
+
+def parse_json(signal: Signal, body: bytes, left_out: LeftOut) -> Request:
+    """Return the request in an OTLP/JSON body; raises and leaves out like ``parse_protobuf``."""
+    if len(body) > _SMALL_JSON_BYTES:
+        _check_cost(_json_cost_bytes(body))
+    request = REQUESTS[signal]()
+    try:
+        request_from_json(body, request, left_out)
+    except Misfit as error:
+        raise InvalidRequest(f"The body is not OTLP/JSON: {error}", field=error.place) from None
+    except ValueError as error:
+        raise InvalidRequest(f"The body is not OTLP/JSON: {error}") from None
+    return request
+
+
+def _check_cost(cost_bytes: int) -> None:
+    if cost_bytes > _MOST_PARSED_BYTES:
+        raise RequestTooLarge(
+            f"The request is of so many small parts that it would take about "
+            f"{cost_bytes >> 20} MiB of memory; send it in several requests."
+        )
+
+
+def _protobuf_cost_bytes(body: bytes) -> int:
+    """Return about how much memory a body takes when parsed, never much less.
+
+    A message of less than 32 bytes begins with a tag and a length below 32. Those are counted, as
+    are the texts of this form; longer messages cost about as much as their bytes.
+    """
+    data = np.frombuffer(body, dtype=np.uint8)
+    small = 0
+    for first in range(0, len(data), _BLOCK_BYTES):
+        block = data[first : first + _BLOCK_BYTES + 1]
+        tags = (block[:-1] & 0x87) == _LENGTH_DELIMITED
+        small += int(np.count_nonzero(tags & (block[1:] < 32)))
+    return 2 * len(body) + 100 * small
+
+
+def _json_cost_bytes(body: bytes) -> int:
+    """Return about how much memory a body takes as Python objects and as messages together."""
+    other = body.count(b"[") + body.count(b",")
+    return len(body) + 300 * body.count(b"{") + 100 * other
+
+
+class _BrokenFraming(ValueError):
+    """The fields of a message do not end where they say."""
+
+
+def _salvage(body: bytes, request: Request, left_out: LeftOut) -> None:
+    """Read a body item by item and leave out those that cannot be read.
+
+    Resource groups are field 1 of a request, scope groups field 2 of those, and items field 2 of
+    those, for all signals
+    (https://github.com/open-telemetry/opentelemetry-proto/tree/main/opentelemetry/proto).
+
+    Raises:
+        DecodeError: something else than an item cannot be read.
+        _BrokenFraming: the items cannot be told apart.
+    """
+    for number, group_bytes in _fields(body):
+        if number != 1:
+            continue
+        group = _repeated(request, 1).add()
+        for scope_bytes in _split(group, group_bytes):
+            scope = _repeated(group, 2).add()
+            items = _repeated(scope, 2)
+            for index, item_bytes in enumerate(_split(scope, scope_bytes)):
+                try:
+                    items.add().MergeFromString(item_bytes)
+                except DecodeError:
+                    del items[-1]
+                    left_out.add(
+                        Reason.UNREADABLE, f"number {index} of its scope is not valid protobuf"
+                    )
+
+
+def _repeated(message: Message, number: int) -> Any:
+    return getattr(message, message.DESCRIPTOR.fields_by_number[number].name)
+
+
+def _split(message: Message, data: bytes) -> list[bytes]:
+    """Fill a message except for its field 2; return the entries of that."""
+    entries = list[bytes]()
+    rest = bytearray()
+    for number, value in _fields(data):
+        if number == 2:
+            entries.append(value)
+        else:
+            rest += _length_delimited(number, value)
+    message.MergeFromString(bytes(rest))
+    return entries
+
+
+def _length_delimited(number: int, value: bytes) -> bytes:
+    header = bytearray([number << 3 | _LENGTH_DELIMITED])
+    size = len(value)
+    while size > 0x7F:
+        header.append(size & 0x7F | 0x80)
+        size >>= 7
+    header.append(size)
+    return bytes(header) + value
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield number and content of the length-delimited fields of a message with numbers below 16.
+
+    The others are unknown in the messages that are divided here.
+    """
+    at = 0
+    while at < len(data):
+        tag, at = _varint(data, at)
+        wire_type, number = tag & 7, tag >> 3
+        if not number:
+            raise _BrokenFraming("there is no field 0")
+        if wire_type == _LENGTH_DELIMITED:
+            size, at = _varint(data, at)
+            if number < 16:
+                yield number, data[at : at + size]
+            at += size
+        elif wire_type == 0:
+            _, at = _varint(data, at)
+        elif wire_type in _SKIPPED:
+            at += _SKIPPED[wire_type]
+        else:
+            raise _BrokenFraming(f"wire type {wire_type}")
+    if at != len(data):
+        raise _BrokenFraming("a field is longer than its message")
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while shift < 64:
+        if at >= len(data):
+            raise _BrokenFraming("the end is missing")
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        at += 1
+        if byte < 0x80:
+            return value, at
+        shift += 7
+    raise _BrokenFraming("an integer without end")

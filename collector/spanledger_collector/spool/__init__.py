@@ -1,0 +1,1 @@
+"""Accepted requests on disk, from acknowledgement until they are stored."""

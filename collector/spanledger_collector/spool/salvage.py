@@ -1,0 +1,203 @@
+"""A damaged spool file is set aside, and its requests are brought into a fresh one, row by row.
+
+Nothing is deleted: the file keeps its bytes under another name, and what could not be read from it
+is counted. A request that had been stored before comes again under a new batch name, so the store's
+deduplication tokens do not know it; its rows still replace themselves, because their keys and
+their version follow from the request's bytes and its receive time, which are kept. A salvage that
+was interrupted goes on where it was; the few rows it may bring over twice are harmless likewise.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sqlite3
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from spanledger_collector.spool.damaged_table import DamagedTable, Tally
+from spanledger_collector.spool.file import (
+    DAMAGED_BODY,
+    INSERT_REQUEST,
+    PAGE_BYTES,
+    SpoolRow,
+    bury,
+    connect,
+)
+
+log = logging.getLogger(__name__)
+
+_DAMAGED = "-damaged-"
+_GROUP_ROWS = 200
+_GROUP_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Salvage:
+    """What was brought over from one damaged file.
+
+    Attributes:
+        file: name of the file, which was kept.
+        salvaged: requests and dead letters brought over.
+        damaged: requests that could not be read, about: who cannot be read cannot be counted.
+    """
+
+    file: str
+    salvaged: int
+    damaged: int
+
+
+def set_aside(path: Path, now_ns: int) -> Path:
+    """Rename a damaged file and what SQLite keeps beside it; return its new name.
+
+    The file itself goes last: :func:`finish_setting_aside` knows by that where it stopped.
+    """
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now_ns / 1e9))
+    target = path.with_name(f"{path.stem}{_DAMAGED}{stamp}-{now_ns % 10**9:09d}{path.suffix}")
+    _rename(path, target)
+    return target
+
+
+def _rename(path: Path, target: Path) -> None:
+    for suffix in ("-wal", "-shm", ""):
+        with suppress(FileNotFoundError):
+            Path(f"{path}{suffix}").rename(f"{target}{suffix}")
+
+
+def finish_setting_aside(path: Path) -> bool:
+    """Complete a renaming that a crash interrupted between two files; return whether one was."""
+    for wal in path.parent.glob(f"{path.stem}{_DAMAGED}*{path.suffix}-wal"):
+        target = Path(str(wal).removesuffix("-wal"))
+        if not target.exists() and path.exists():
+            _rename(path, target)
+            return True
+    return False
+
+
+def salvage_pending(path: Path) -> list[Salvage]:
+    """Bring over the requests of every file set aside beside ``path`` that was not finished yet.
+
+    Raises:
+        sqlite3.Error, OSError: the fresh file cannot be written, for example on a full disk; what
+            was not brought over stays where it is, and calling again goes on with it.
+    """
+    damaged = sorted(path.parent.glob(f"{path.stem}{_DAMAGED}*{path.suffix}"))
+    if not damaged:
+        return []
+    with closing(connect(path)) as fresh:
+        ended = fresh.execute("SELECT file FROM salvages WHERE ended_ns > 0").fetchall()
+        return [_salvage(file, fresh) for file in damaged if (file.name,) not in ended]
+
+
+def _salvage(file: Path, fresh: sqlite3.Connection) -> Salvage:
+    """Bring over what a damaged file holds, from where an earlier attempt ended."""
+    fresh.execute("INSERT OR IGNORE INTO salvages (file) VALUES (?)", (file.name,))
+    [(requests_to, letters_to, *counted)] = fresh.execute(
+        "SELECT requests_to, dead_letters_to, salvaged, damaged FROM salvages WHERE file = ?",
+        (file.name,),
+    ).fetchall()
+    tally = Tally(*counted)
+    with _opened(file) as source:
+        _copy_notes(source, fresh)
+        _copy(DamagedTable(source, "requests", tally, requests_to), fresh, file.name)
+        _copy(DamagedTable(source, "dead_letters", tally, letters_to), fresh, file.name)
+    fresh.execute(
+        "UPDATE salvages SET damaged = ?, ended_ns = ? WHERE file = ?",
+        (tally.damaged, time.time_ns(), file.name),
+    )
+    log.error(
+        "the spool file was damaged and is kept as %s: %d requests salvaged, about %d could not be "
+        "read",
+        file,
+        tally.salvaged,
+        tally.damaged,
+    )
+    return Salvage(file.name, tally.salvaged, tally.damaged)
+
+
+def _copy(source: DamagedTable, fresh: sqlite3.Connection, file: str) -> None:
+    """Insert the rows of a damaged table, many to a commit; those that cannot be used are buried.
+
+    Dead letters pass through ``requests`` for a number that nothing else will have.
+    """
+    for group in _groups(source.rows()):
+        fresh.execute("BEGIN IMMEDIATE")
+        try:
+            for row in group:
+                reason = row.reason or ("" if row.is_whole() else DAMAGED_BODY)
+                source.tally.count(row)
+                seq = fresh.execute(INSERT_REQUEST, row.values()).lastrowid
+                if reason:
+                    bury(fresh, int(seq or 0), reason)
+            fresh.execute(
+                f"UPDATE salvages SET {source.name}_to = ?, salvaged = ?, damaged = ?"
+                " WHERE file = ?",
+                (source.position, source.tally.salvaged, source.tally.damaged, file),
+            )
+            fresh.execute("COMMIT")
+        except BaseException:
+            if fresh.in_transaction:
+                fresh.execute("ROLLBACK")
+            raise
+
+
+def _groups(rows: Iterator[SpoolRow]) -> Iterator[list[SpoolRow]]:
+    group, size = list[SpoolRow](), 0
+    for row in rows:
+        group.append(row)
+        size += len(row.body)
+        if len(group) >= _GROUP_ROWS or size >= _GROUP_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _copy_notes(source: sqlite3.Connection, fresh: sqlite3.Connection) -> None:
+    """Remember what was salvaged before, or it would be brought over once more."""
+    with suppress(sqlite3.DatabaseError):
+        columns = "file, salvaged, damaged, ended_ns"
+        for file, *numbers in source.execute(f"SELECT {columns} FROM salvages").fetchall():
+            if isinstance(file, str) and all(isinstance(number, int) for number in numbers):
+                fresh.execute(
+                    f"INSERT OR IGNORE INTO salvages ({columns}) VALUES (?, ?, ?, ?)",
+                    (file, *numbers),
+                )
+
+
+@contextmanager
+def _opened(file: Path) -> Generator[sqlite3.Connection, None, None]:
+    """Open a damaged file without changing it; one whose first page is torn, as a mended copy."""
+    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as source:
+        try:
+            source.execute("SELECT seq FROM requests LIMIT 0")
+        except sqlite3.DatabaseError:
+            pass
+        else:
+            yield source
+            return
+    with TemporaryDirectory(prefix="mending-", dir=file.parent) as directory:
+        copy = _with_new_first_page(file, Path(directory))
+        with closing(sqlite3.connect(copy, isolation_level=None)) as source:
+            yield source
+
+
+def _with_new_first_page(file: Path, directory: Path) -> Path:
+    """Return a copy of the file with the first page of a new one, which says where tables begin."""
+    copy = directory / "copy.db"
+    shutil.copyfile(file, copy)
+    with suppress(FileNotFoundError):
+        shutil.copyfile(f"{file}-wal", f"{copy}-wal")
+    donor = directory / "donor.db"
+    connect(donor).close()
+    with donor.open("rb") as new, copy.open("r+b") as damaged:
+        page = bytearray(new.read(PAGE_BYTES))
+        # The number of pages, and no free ones: https://www.sqlite.org/fileformat.html#the_database_header
+        page[28:32] = (copy.stat().st_size // PAGE_BYTES).to_bytes(4, "big")
+        page[32:40] = bytes(8)
+        damaged.write(page)
+    return copy

@@ -1,0 +1,188 @@
+"""A child process that decodes batches and inserts them, so that receiving never waits for it.
+
+It ends when its pipe closes, that is also when the collector was killed; a batch it was working
+on is sent again under the same token after the restart.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import signal
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from spanledger_collector.decode.columns import without_defaults
+from spanledger_collector.decode.decode import Body
+from spanledger_collector.decode.decode_batch import decode_batch
+from spanledger_collector.errors import CollectorError
+from spanledger_collector.spool.dead_letters import TABLE, DeadLetter, rows_of, token_of
+from spanledger_storage.errors import StoreError
+from spanledger_storage.store import Store, StoreSettings
+
+_DAY_NS = 86_400 * 10**9
+_MOST_DAYS = 500
+_MOST_ROWS = 100_000
+_TIMES = {"spans": "start_time", "logs": "time", "metric_points": "time"}
+"""Tables partitioned by day, and the column of the day."""
+
+
+Tables = Sequence[tuple[str, pa.Table]]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreJob:
+    """One frozen batch to store."""
+
+    flush_id: str
+    ingested_at_ns: int
+    bodies: Sequence[Body]
+
+    def tables(self) -> Tables:
+        """Return the rows of the batch in the order to insert them; raises what decoding does."""
+        return decode_batch(self.bodies, self.flush_id, self.ingested_at_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class LetterJob:
+    """Dead letters to put into the store's table of them."""
+
+    letters: Sequence[DeadLetter]
+
+    @property
+    def flush_id(self) -> str:
+        """Equal for equal letters."""
+        return token_of(self.letters)
+
+    def tables(self) -> Tables:
+        """Return the rows of the letters."""
+        return [(TABLE, rows_of(self.letters))]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOutcome:
+    """What became of a job; ``error`` is None when its rows are in the store."""
+
+    error: str | None = None
+    permanent: bool = False
+
+
+class StoreProcessDied(CollectorError):
+    """The child process ended by itself, for example for lack of memory."""
+
+
+class StoreProcess:
+    """Handle of one child; use from one thread.
+
+    Args:
+        settings: where rows go.
+        scratch: directory for temporary files, on a disk that is looked after.
+    """
+
+    def __init__(self, settings: StoreSettings, scratch: Path | None = None) -> None:
+        # Spawn, not fork: the parent has threads and an event loop.
+        context = multiprocessing.get_context("spawn")
+        self._pipe, far_end = context.Pipe()
+        self._process = context.Process(
+            target=_serve, args=(far_end, settings, scratch), name="spanledger-store", daemon=True
+        )
+        self._process.start()
+        far_end.close()  # or the child's end of the pipe would never see ours close
+
+    def run(self, job: StoreJob | LetterJob) -> StoreOutcome:
+        """Store a batch, or letters, and return what became of it.
+
+        Raises:
+            StoreProcessDied: the child ended; make a new one.
+        """
+        try:
+            self._pipe.send(job)
+            outcome = self._pipe.recv()
+        except (EOFError, OSError) as error:
+            raise StoreProcessDied(f"The storing process ended: {error!r}") from error
+        assert isinstance(outcome, StoreOutcome)
+        return outcome
+
+    def close(self, timeout_s: float = 5) -> None:
+        """End the child after the batch it works on."""
+        self._pipe.close()
+        self._process.join(timeout_s)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+
+def _serve(pipe: Connection, settings: StoreSettings, scratch: Path | None) -> None:
+    # Ctrl-C reaches the whole group; the parent decides when we end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Rows in the making are many objects and no cycles: looking for some took a fifth of the time.
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)
+    if scratch is not None:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(scratch)
+    store: Store | None = None
+    while True:
+        try:
+            job = pipe.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            tables = job.tables()
+        except Exception as error:  # whatever it is, these bytes are at fault: the rest goes on
+            pipe.send(StoreOutcome(f"{type(error).__name__}: {error}", permanent=True))
+            continue
+        try:
+            store = store or Store.connect(settings)
+            store_rows(store, tables, job.flush_id)
+            outcome = StoreOutcome()
+        except StoreError as error:
+            outcome = StoreOutcome(str(error), error.permanent)
+        except Exception as error:  # the driver's trouble, not the data's
+            outcome = StoreOutcome(f"{type(error).__name__}: {error}", permanent=False)
+        pipe.send(outcome)
+
+
+def store_rows(store: Store, tables: Tables, flush_id: str) -> None:
+    """Insert the rows of a batch, table by table in this order.
+
+    Raises:
+        StoreError: ``permanent`` tells whether the rows are at fault.
+    """
+    for table, rows in tables:
+        time = _TIMES.get(table)
+        if time is None:
+            store.insert(table, rows, token=f"{flush_id}/{table}")
+            continue
+        for number, part in enumerate(parts_of(rows, time)):
+            part = without_defaults(part) if table == "spans" else part
+            store.insert(table, part, token=f"{flush_id}/{table}/{number}")
+
+
+def parts_of(rows: pa.Table, time: str = "start_time") -> Iterator[pa.Table]:
+    """Yield the rows in parts the engine can take; the same rows give the same parts.
+
+    Ordinary batches come whole. A request of very many small rows is divided by rows, and one
+    with times all over the calendar by days, because a day is a partition. ``time`` names the
+    column that decides the partition.
+    """
+    for part in _by_days(rows, time):
+        for first in range(0, part.num_rows, _MOST_ROWS):
+            yield part.slice(first, _MOST_ROWS)
+
+
+def _by_days(rows: pa.Table, time: str, most: int = _MOST_DAYS) -> Iterator[pa.Table]:
+    days = pc.divide(rows[time].cast(pa.int64()), _DAY_NS)
+    distinct = pc.unique(days).sort()
+    if len(distinct) <= most:
+        yield rows
+        return
+    for first in range(0, len(distinct), most):
+        part = distinct.slice(first, most)
+        yield rows.filter(pc.is_in(days, value_set=part))
