@@ -109,11 +109,12 @@ class Supervisor:
             _migrate_state(state_url)
             self._demand_ingest_key()
             self._start_engine(info)
+            # Before any role: a job that meets the schema of an older version would get it wrong.
+            self._migrate_store()
             environment = self._environment(info, state_url)
             self._roles = self._make_roles(info, state_url)
             for role in self._roles:
                 self._spawn(role, environment)
-            self._migrate_store()
             self._await_ready(info)
             self._announce(info)
             while not self._stop.wait(0.2):

@@ -15,7 +15,8 @@ from spanledger_analytics.job import LedgerJob
 from spanledger_analytics.price_book.book import BookSource
 from spanledger_analytics.price_book.store import load_overrides, overrides_revision
 from spanledger_analytics.retention.expiry import RetentionJob, metric_floors
-from spanledger_storage.errors import StateError, StoreError
+from spanledger_storage import migrations
+from spanledger_storage.errors import MigrationError, StateError, StoreError
 from spanledger_storage.projects import Projects
 from spanledger_storage.retention_state import RetentionState
 from spanledger_storage.state import Heartbeats, Watermarks
@@ -77,6 +78,7 @@ class Worker:
         try:
             if self._job is None:
                 store = Store.connect(self._settings)
+                _demand_schema(store)
                 self._job = LedgerJob(
                     store,
                     time.time_ns,
@@ -85,7 +87,7 @@ class Worker:
                     metric_floors=partial(metric_floors, self._retention),
                 )
             run(self._job)
-        except (StateError, StoreError) as error:
+        except (MigrationError, StateError, StoreError) as error:
             if self._trouble.get(name) != str(error):
                 log.warning("job %s: %s", name, error)
             self._trouble[name] = str(error)
@@ -109,3 +111,15 @@ class Worker:
 
     def _beat(self) -> None:
         self._heartbeats.beat("worker", self._instance, time.time_ns())
+
+
+def _demand_schema(store: Store) -> None:
+    """Raise unless the store has the schema of this version: on another, jobs would be wrong.
+
+    Raises:
+        MigrationError: migrations are missing, or the store was written by a newer version.
+    """
+    if todo := migrations.pending(store):
+        raise MigrationError(
+            f"The store lacks {len(todo)} migrations; run `spanledger migrate`. Jobs wait for it."
+        )

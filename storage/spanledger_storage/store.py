@@ -28,8 +28,10 @@ Params = Mapping[str, object]
 _TRANSIENT_CODES = frozenset(
     {
         3,
+        8,
         10,
         16,
+        47,
         60,
         74,
         75,

@@ -90,8 +90,8 @@ def test_replaced_files_are_kept_against_power_loss_and_no_longer(store: Store) 
 def test_messages_are_moved_into_days_without_loss(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Migrations 0020 to 0023, on a store that holds messages, each interrupted once."""
-    moving = [m for m in migrations.all_migrations() if 20 <= m.number <= 23]
+    """Migrations 0020 to 0024, on a store that holds messages, each interrupted once."""
+    moving = [m for m in migrations.all_migrations() if 20 <= m.number <= 24]
     for table in ("messages", "migrations"):
         store.execute(f"DROP TABLE {table} SYNC")
     [create] = [m for m in migrations.all_migrations() if m.number == 2]
@@ -120,4 +120,4 @@ def test_messages_are_moved_into_days_without_loss(
         " FROM messages FINAL"
     )
     assert row == {"h": 5000, "s": 4999 * 5000 // 2, "days": 417}
-    assert store.sql_rows("EXISTS messages_undated") == [{"result": 0}]
+    assert store.sql_rows("EXISTS messages_by_day") == [{"result": 0}]

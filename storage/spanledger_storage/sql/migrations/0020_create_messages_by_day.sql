@@ -1,6 +1,5 @@
--- Messages by the day they were last stored, so that old ones leave by dropping parts.
--- Every batch stores the messages of its spans again: a day holds what the spans received that day
--- refer to, and a message that is used on two days has a row in each.
+-- Messages by the day they were last stored, so that old ones leave by dropping parts: first into a
+-- table beside, then back, because each step must stand being interrupted and run again.
 CREATE TABLE IF NOT EXISTS messages_by_day
 (
     project LowCardinality(String),
