@@ -8,6 +8,7 @@ from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store, StoreSettings
 
 _UNKNOWN_DATABASE = 81
+_TIMEOUT_S = 86_400  # moving the rows of a large table takes as long as it takes
 
 
 def migrate_all(settings: StoreSettings, state_url: str) -> None:
@@ -18,7 +19,7 @@ def migrate_all(settings: StoreSettings, state_url: str) -> None:
     """
     migrate_state(open_state(state_url))
     migrations.create_database(settings)
-    store = Store.connect(settings)
+    store = Store.connect(settings, timeout_s=_TIMEOUT_S)
     try:
         ran = migrations.migrate(store)
     finally:

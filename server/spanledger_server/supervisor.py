@@ -24,12 +24,13 @@ from spanledger_server.guard import Auth, Guard, loopback_of
 from spanledger_server.run_file import RunFile, RunInfo
 from spanledger_storage.engine import Engine, EngineSettings, find_binary
 from spanledger_storage.errors import EngineError, StorageError
-from spanledger_storage.migrations import create_database, migrate
+from spanledger_storage.migrations import all_migrations, create_database, migrate, pending
 from spanledger_storage.project_settings import DEFAULT_PROJECT, Project
 from spanledger_storage.state import Heartbeats, migrate_state, open_state
 from spanledger_storage.store import Store, StoreSettings
 
 _READY_TIMEOUT_S = 60
+_MIGRATION_TIMEOUT_S = 86_400
 _STOP_TIMEOUT_S = 2.2
 _RESTART_AFTER_S = 1.0
 _RESTART_FAILED_S = 2.0
@@ -125,8 +126,7 @@ class Supervisor:
     def _end_leftovers(self) -> None:
         """Let the processes of an instance that was killed end; they do so by themselves."""
         last = self._file.read()
-        mine = [p for pid in (last.children if last else ()) if (p := _ours(pid, last))]
-        _, alive = psutil.wait_procs(mine, timeout=5)
+        _, alive = psutil.wait_procs(last.leftovers() if last else [], timeout=5)
         for process in alive:
             process.kill()
         psutil.wait_procs(alive, timeout=5)
@@ -239,8 +239,12 @@ class Supervisor:
         writer, _ = self._store_settings()
         try:
             create_database(writer)
-            store = Store.connect(writer)
+            # Moving the rows of a large table takes as long as it takes.
+            store = Store.connect(writer, timeout_s=_MIGRATION_TIMEOUT_S)
             try:
+                todo = pending(store)
+                if 0 < len(todo) < len(all_migrations()):
+                    self._say(f"Bringing the store up to date ({len(todo)} migrations) ...")
                 migrate(store)
             finally:
                 store.close()
@@ -375,16 +379,6 @@ def _migrate_state(state_url: str) -> None:
         migrate_state(open_state(state_url))
     except StorageError as error:
         raise StartError(str(error)) from error
-
-
-def _ours(pid: int, last: RunInfo | None) -> psutil.Process | None:
-    """Return the process if it is a child the last instance left behind, not a reused pid."""
-    try:
-        process = psutil.Process(pid)
-        known = any("spanledger" in part for part in process.cmdline())
-    except psutil.Error:
-        return None
-    return process if known and last and not last.is_alive() else None
 
 
 def _free(host: str, port: int, option: str) -> int:

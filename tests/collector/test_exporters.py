@@ -109,7 +109,7 @@ def test_the_health_service_says_serving(collector: RunningCollector) -> None:
 def test_a_full_spool_tells_grpc_clients_when_to_send_again(
     collector: RunningCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from spanledger_collector import spool
+    from spanledger_collector.spool import spool
     from spanledger_collector.errors import Unavailable
 
     def refuse(*_: object) -> None:
