@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +16,7 @@ from spanledger_server.options import DEFAULT_DATA, Data, Output, StoreUrl
 from spanledger_server.output import Format
 
 if TYPE_CHECKING:
+    from spanledger_collector.spool.dead_letters import DeadLetter
     from spanledger_collector.store.letter_box import LetterBox, LetterFilter, RetryProcess
 
 app = typer.Typer(
@@ -132,8 +133,7 @@ def retry(
     """Decode and store them again, for example after an upgrade; exit with 1 if one cannot be."""
     stored = kept = 0
     with _letter_box(data, store_url) as (box, child):
-        for letter_id in _chosen(box, ids, every, _narrowed(project, signal, State.open)):
-            letter = box.find(letter_id)
+        for letter in _letters(box, ids, every, _narrowed(project, signal, State.open)):
             outcome = box.retry(letter, child)
             stored += outcome.error is None
             kept += outcome.error is not None
@@ -155,8 +155,8 @@ def drop(
     """Give them up: their bodies are deleted, the note that there was one stays."""
     dropped = 0
     with _letter_box(data, store_url) as (box, _):
-        for letter_id in _chosen(box, ids, every, _narrowed(project, signal, State.open)):
-            box.drop(box.find(letter_id))
+        for letter in _letters(box, ids, every, _narrowed(project, signal, State.open)):
+            box.drop(letter)
             dropped += 1
     print(f"{dropped} dropped.")
 
@@ -183,6 +183,27 @@ def _narrowed(project: str, signal: SignalName | None, state: State) -> LetterFi
     from spanledger_collector.store.letter_box import LetterFilter
 
     return LetterFilter(project, signal or "", "" if state is State.all else state)
+
+
+def _letters(
+    box: LetterBox, ids: list[str] | None, every: bool, narrowed: LetterFilter
+) -> Iterator[DeadLetter]:
+    """Yield the letters that a command is about; of all open ones, those that are still open.
+
+    Raises:
+        LetterError: one that was named is not there or not open.
+    """
+    from spanledger_collector.store.letter_box import LetterError
+
+    for letter_id in _chosen(box, ids, every, narrowed):
+        try:
+            letter = box.find_open(letter_id)
+        except LetterError as error:
+            if not every:
+                raise
+            print(f"Skipped. {error}")
+        else:
+            yield letter
 
 
 def _chosen(

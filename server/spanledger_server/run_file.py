@@ -14,6 +14,29 @@ from spanledger_server.errors import UsageError
 from spanledger_server.guard import loopback_of
 
 
+class RunProcess(BaseModel, frozen=True):
+    """A process and its creation time, so that a reused pid is not mistaken for it."""
+
+    pid: int
+    started_at_s: float
+
+    @classmethod
+    def of(cls, pid: int) -> RunProcess | None:
+        """Return the process that has this pid now, None when none has."""
+        try:
+            return cls(pid=pid, started_at_s=psutil.Process(pid).create_time())
+        except psutil.Error:
+            return None
+
+    def find(self) -> psutil.Process | None:
+        """Return it while it runs, None when it ended."""
+        try:
+            found = psutil.Process(self.pid)
+            return found if abs(found.create_time() - self.started_at_s) < 1 else None
+        except psutil.Error:
+            return None
+
+
 class RunInfo(BaseModel, frozen=True):
     """A running (or last) instance.
 
@@ -22,7 +45,7 @@ class RunInfo(BaseModel, frozen=True):
         started_at_s: its process creation time, so that a reused pid is not mistaken for it.
         host: address of the OTLP and API ports; the dashboard is on loopback in any case.
         is_tls: the OTLP and API ports speak TLS.
-        children: pids of its processes, for cleaning up after a crash.
+        processes: those it started, for cleaning up after a crash.
         ready: every process accepts work.
     """
 
@@ -35,7 +58,7 @@ class RunInfo(BaseModel, frozen=True):
     engine_port: int
     api_port: int = 0
     is_tls: bool = False
-    children: tuple[int, ...] = ()
+    processes: tuple[RunProcess, ...] = ()
     ready: bool = False
 
     @property
@@ -64,11 +87,13 @@ class RunInfo(BaseModel, frozen=True):
 
     def is_alive(self) -> bool:
         """Return whether its supervisor still runs."""
-        try:
-            created = psutil.Process(self.pid).create_time()
-        except psutil.NoSuchProcess:
-            return False
-        return abs(created - self.started_at_s) < 1
+        return RunProcess(pid=self.pid, started_at_s=self.started_at_s).find() is not None
+
+    def leftovers(self) -> list[psutil.Process]:
+        """Return what still runs of it when its supervisor was killed."""
+        if self.is_alive():
+            return []
+        return [found for process in self.processes if (found := process.find())]
 
 
 def _for_url(host: str) -> str:
@@ -88,27 +113,36 @@ class RunFile:
         """Become the only instance on this directory.
 
         Raises:
-            UsageError: the directory cannot be written, or another instance has it.
+            UsageError: the directory cannot be written or locked, or another instance has it.
         """
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            self._lock = (self._directory / "lock").open("w", encoding="utf-8")
+            lock = (self._directory / "lock").open("w", encoding="utf-8")
         except OSError as error:
             raise UsageError(
                 f"The data directory {self._directory} cannot be written ({error.strerror}); "
                 "choose another with --data."
             ) from None
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            running = self.read()
-            where = (
-                f" (process {running.pid}, dashboard {running.dashboard_url})" if running else ""
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.close()
+            raise self._refusal(error) from None
+        self._lock = lock
+
+    def _refusal(self, error: OSError) -> UsageError:
+        """Return what to say when the lock is not to be had."""
+        if not isinstance(error, BlockingIOError | PermissionError):  # EAGAIN; EACCES on some disks
+            return UsageError(
+                f"The data directory {self._directory} cannot be locked ({error.strerror}); "
+                "choose one on a local disk with --data."
             )
-            raise UsageError(
-                f"Spanledger already runs on {self._directory}{where}; stop it first, or choose "
-                "another directory with --data."
-            ) from None
+        running = self.read()
+        where = f" (process {running.pid}, dashboard {running.dashboard_url})" if running else ""
+        return UsageError(
+            f"Spanledger already runs on {self._directory}{where}; stop it first, or choose "
+            "another directory with --data."
+        )
 
     def read(self) -> RunInfo | None:
         """Return what the file says, None when there is none or it is half-written."""
@@ -125,7 +159,8 @@ class RunFile:
 
     def mark_ready(self, info: RunInfo, *, ready: bool, children: tuple[int, ...]) -> None:
         """Write whether everything accepts work, and which processes there are."""
-        self.write(info.model_copy(update={"ready": ready, "children": children}))
+        processes = tuple(found for pid in children if (found := RunProcess.of(pid)))
+        self.write(info.model_copy(update={"ready": ready, "processes": processes}))
 
     def remove(self) -> None:
         """Forget the instance: it stopped cleanly."""

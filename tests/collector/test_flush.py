@@ -16,6 +16,7 @@ from spanledger_collector.spool.figures import show_spool
 from spanledger_collector.spool.spool import Spool
 from spanledger_collector.store.flush import Flusher
 from spanledger_collector.store.store_process import (
+    LetterJob,
     StoreJob,
     StoreOutcome,
     StoreProcess,
@@ -199,6 +200,30 @@ def test_a_letter_whose_delivery_could_not_be_noted_is_there_once(
     spool.close()
     assert store.sql_rows("SELECT count() AS n FROM dead_letters") == [{"n": 1}]
     assert not refusals
+
+
+def test_letters_that_a_deletion_took_out_behind_the_spool_are_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs: list[LetterJob] = []
+
+    def ask(_self: Flusher, job: LetterJob) -> tuple[StoreOutcome, bool]:
+        jobs.append(job)
+        return StoreOutcome(), False
+
+    monkeypatch.setattr(Flusher, "_ask", ask)
+    spool = spooled(tmp_path, b"one", b"two")
+    batch = spool.take(10, 1 << 20)
+    assert batch is not None
+    spool.bury(batch, "cannot be stored")
+    with contextlib.closing(sqlite3.connect(tmp_path / "spool.db")) as file, file:
+        file.execute("DELETE FROM dead_letters WHERE seq = 1")
+    flusher = Flusher(spool, StoreSettings("127.0.0.1", 1, "d", "u", ""))
+    for _ in range(3):
+        flusher._deliver_letters()
+    assert [[letter.seq for letter in job.letters] for job in jobs] == [[2]]
+    assert spool.depth().disk_bytes == 0
+    spool.close()
 
 
 def test_a_backlog_goes_in_full_batches_in_order_without_waiting(

@@ -7,6 +7,8 @@ import contextlib
 import logging
 import random
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -209,6 +211,23 @@ def test_a_salvage_that_ran_out_of_disk_goes_on_where_it_was(
         found = bodies(spool)
     assert len(found) == len(set(found)) >= ROWS - 40
     assert len(list(tmp_path.glob("spool-damaged-*.db"))) == 1
+
+
+def test_the_copy_of_a_killed_salvage_goes_with_the_next_start(tmp_path: Path) -> None:
+    torn_header(filled(tmp_path))
+    code = (
+        "import os, sys; from pathlib import Path\n"
+        "from spanledger_collector.spool import salvage\n"
+        "from spanledger_collector.spool.spool import Spool\n"
+        "salvage._copy = lambda *_: os._exit(9)\n"
+        "Spool(Path(sys.argv[1]), max_bytes=1 << 30)"
+    )
+    file = str(tmp_path / "spool.db")
+    assert subprocess.run([sys.executable, "-c", code, file], check=False).returncode == 9
+    assert len(list(tmp_path.glob("mending-*/copy.db"))) == 1
+    with opened(tmp_path) as spool:
+        assert len(bodies(spool)) == ROWS
+    assert not list(tmp_path.glob("mending-*"))
 
 
 @pytest.mark.parametrize("renamed", [["-wal"], ["-wal", "-shm"]])

@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import zlib
 from pathlib import Path
 
@@ -283,6 +284,22 @@ def test_the_figures_follow_every_change(tmp_path: Path) -> None:
     again.forget(again.letters(10, 1 << 20))
     assert again.depth() == SpoolDepth(1, 1, 1, 0, 0, 1, 1, 1)
     again.close()
+
+
+def test_the_checksum_of_a_request_is_not_taken_where_it_is_received(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, threads = zlib.crc32, list[str]()
+
+    def crc32(data: bytes) -> int:
+        threads.append(threading.current_thread().name)
+        return real(data)
+
+    monkeypatch.setattr(zlib, "crc32", crc32)
+    spool = open_spool(tmp_path)
+    fill(spool, 2)
+    spool.close()
+    assert threads == ["spool", "spool"]
 
 
 def test_near_the_budget_it_is_said_once_and_again_only_after_it_eased(

@@ -13,7 +13,7 @@ from spanledger_collector.errors import CollectorError
 from spanledger_collector.signals import REQUESTS, Signal
 from spanledger_collector.spool.dead_letters import DeadLetter, rows_of, token_of
 from spanledger_collector.spool.spool import Spool
-from spanledger_collector.store.letter_box import LetterBox, RetryProcess
+from spanledger_collector.store.letter_box import LetterBox, LetterFilter, RetryProcess
 from spanledger_collector.store.letter_text import describe, first_fault
 from spanledger_collector.store.store_process import StoreOutcome, StoreProcess
 from spanledger_server import cli, doctor
@@ -178,6 +178,28 @@ def test_what_is_dropped_leaves_a_note_and_no_body(store: Store, command: Comman
     ]
     assert command("drop", "--all") == "1 dropped.\n"
     assert names(store) == []
+
+
+@pytest.mark.parametrize(
+    ("action", "done"), [("retry", "1 stored, 0 still"), ("drop", "1 dropped")]
+)
+def test_all_passes_over_what_another_process_closed_meanwhile(
+    store: Store, command: Command, monkeypatch: pytest.MonkeyPatch, action: str, done: str
+) -> None:
+    a, b = put(store, letter(good("a"), 0), letter(good("b"), 1))
+    real_list = LetterBox.list
+
+    def list_and_lose(self: LetterBox, narrowed: LetterFilter) -> list[dict[str, object]]:
+        found = real_list(self, narrowed)
+        self.drop(self.find(a))
+        return found
+
+    monkeypatch.setattr(LetterBox, "list", list_and_lose)
+    said = command(action, "--all")
+    assert command.code == 0
+    assert f"Skipped. The dead letter {a} is not open: it was dropped." in said
+    assert done in said
+    assert "open" not in (states(store)[a], states(store)[b])
 
 
 @pytest.mark.parametrize(

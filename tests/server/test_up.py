@@ -1,8 +1,12 @@
 """`spanledger up` as a user meets it."""
 
+import errno
+import fcntl
 import json
+import os
 import signal
 import socket
+import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -12,6 +16,10 @@ from typing import Any
 import psutil
 import pytest
 
+from spanledger_server.errors import UsageError
+from spanledger_server.guard import Auth, Guard
+from spanledger_server.run_file import RunFile, RunInfo
+from spanledger_server.supervisor import Supervisor, UpSettings
 from tests.instance import Instance, run, wait_until
 from tests.otlp import llm_span, request, span
 
@@ -72,6 +80,52 @@ def test_a_second_instance_on_the_same_directory_is_refused(instance: Instance) 
     assert done.returncode == 2
     assert "already runs" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.EAGAIN, "already runs"),
+        (errno.EACCES, "already runs"),
+        (errno.ENOLCK, "cannot be locked"),
+    ],
+)
+def test_a_lock_that_is_not_to_be_had_is_not_taken_for_another_instance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, said: str
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(UsageError, match=said):
+        RunFile(tmp_path).acquire()
+
+
+def test_what_a_killed_instance_left_is_awaited_and_a_reused_pid_is_left_alone(
+    tmp_path: Path,
+) -> None:
+    settings = UpSettings(tmp_path, "127.0.0.1", 0, 0, 0, 0, 0, Guard(Auth.NONE, tmp_path))
+    killed = RunInfo(pid=1, started_at_s=0, host="", http_port=1, grpc_port=1, dashboard_port=1,
+                     engine_port=0)  # fmt: skip
+    file = RunFile(tmp_path)
+    stranger = subprocess.Popen(["sh", "-c", "read spanledger"], stdin=subprocess.PIPE)
+    leftover = subprocess.Popen(["sleep", "0.5"])
+    try:
+        file.mark_ready(killed, ready=True, children=(leftover.pid, stranger.pid))
+        wrong = file.read()
+        assert wrong
+        mine, reused = wrong.processes
+        reused = reused.model_copy(update={"started_at_s": reused.started_at_s - 60})
+        file.write(killed.model_copy(update={"processes": (mine, reused)}))
+        Supervisor(settings, print)._end_leftovers()
+        assert not psutil.pid_exists(leftover.pid)
+        assert stranger.poll() is None
+    finally:
+        for process in (stranger, leftover):
+            process.kill()
+            process.wait()
+            if process.stdin:
+                process.stdin.close()
 
 
 _PORTS = ("http-port", "grpc-port", "dashboard-port", "api-port", "engine-port")

@@ -120,7 +120,7 @@ def test_a_repeated_token_inserts_nothing(store: Store) -> None:
 
 def test_an_error_says_whether_a_retry_can_help(store: Store, engine: Engine) -> None:
     with pytest.raises(StoreError) as bad_sql:
-        store.sql_rows("SELECT nothing FROM spans")
+        store.sql_rows("SELECT FROM WHERE")
     assert bad_sql.value.permanent
     with pytest.raises(StoreError) as slow:
         store.sql_rows("SELECT sleep(3) SETTINGS max_execution_time = 1")

@@ -258,7 +258,13 @@ def count_waiting(read: sqlite3.Connection, frozen_to: int) -> SpoolDepth:
     sums = "SELECT count(*), coalesce(sum(items), 0), coalesce(sum(size), 0)"
     rows = f"{sums} FROM (SELECT seq, {SIZES} FROM"
     [waiting] = read.execute(f"{rows} requests)").fetchall()
-    [dead] = read.execute(f"{rows} dead_letters)").fetchall()
     [unfrozen] = read.execute(f"{rows} requests WHERE seq > ?)", (frozen_to,)).fetchall()
-    numbers: list[int] = [*waiting, dead[0], dead[2], *unfrozen]
+    numbers: list[int] = [*waiting, *count_letters(read), *unfrozen]
     return SpoolDepth(*numbers)
+
+
+def count_letters(read: sqlite3.Connection) -> tuple[int, int]:
+    """Return how many dead letters there are, and the bytes of their bodies."""
+    sums = "SELECT count(*), coalesce(sum(length(body)), 0) FROM dead_letters"
+    [(letters, size)] = read.execute(sums).fetchall()
+    return int(letters), int(size)

@@ -32,6 +32,7 @@ from spanledger_collector.spool.file import (
 log = logging.getLogger(__name__)
 
 _DAMAGED = "-damaged-"
+_MENDING = "mending-"
 _GROUP_ROWS = 200
 _GROUP_BYTES = 16 << 20
 
@@ -76,6 +77,12 @@ def finish_setting_aside(path: Path) -> bool:
             _rename(path, target)
             return True
     return False
+
+
+def remove_copies(path: Path) -> None:
+    """Remove the copies that a salvage was mending when its process was killed."""
+    for directory in path.parent.glob(f"{_MENDING}*"):
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def salvage_pending(path: Path) -> list[Salvage]:
@@ -180,7 +187,7 @@ def _opened(file: Path) -> Generator[sqlite3.Connection, None, None]:
         else:
             yield source
             return
-    with TemporaryDirectory(prefix="mending-", dir=file.parent) as directory:
+    with TemporaryDirectory(prefix=_MENDING, dir=file.parent) as directory:
         copy = _with_new_first_page(file, Path(directory))
         with closing(sqlite3.connect(copy, isolation_level=None)) as source:
             yield source

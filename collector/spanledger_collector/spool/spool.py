@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from spanledger_collector.errors import Unavailable
@@ -111,9 +112,9 @@ class Spool:
                 raise Unavailable("Too many bytes wait to be written; send again.")
             self.budget.admit(size, self._depth.disk_bytes + waiting, waiting)
             self._waiting_bytes += size
-        row = (project, received_ns, items, zlib.crc32(body), body, signal)
 
         def insert(connection: sqlite3.Connection) -> None:
+            row = (project, received_ns, items, zlib.crc32(body), body, signal)
             connection.execute(INSERT_REQUEST, row)
 
         def count(_result: None) -> None:
@@ -310,6 +311,15 @@ class Spool:
 
         self._writer.submit(delete, count).result()
 
+    def recount_letters(self) -> None:
+        """Count the dead letters in the file again: a deletion takes some out behind us."""
+
+        def note(counted: tuple[int, int]) -> None:
+            letters, size = counted
+            self._depth = replace(self._depth, dead_letters=letters, dead_bytes=size)
+
+        self._writer.submit(spool_file.count_letters, note).result()
+
     def depth(self) -> SpoolDepth:
         """Return what waits now, without asking the file."""
         return self._depth
@@ -328,6 +338,7 @@ class Spool:
 
     def _open(self) -> sqlite3.Connection:
         """Open the file, or a fresh one with what can be salvaged from it; return a connection."""
+        salvage.remove_copies(self._path)
         if not salvage.finish_setting_aside(self._path) and (wrong := spool_file.check(self._path)):
             log.error("the spool file %s is damaged: %s", self._path, wrong)
             salvage.set_aside(self._path, time.time_ns())

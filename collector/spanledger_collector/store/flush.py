@@ -172,6 +172,9 @@ class Flusher:
         if not self._spool.depth().dead_letters or time.monotonic() < self._letters_after_s:
             return
         letters = self._spool.letters(_LETTERS, _LETTER_BYTES)
+        if not letters:
+            self._spool.recount_letters()
+            return
         outcome, _ = self._ask(LetterJob(letters))
         if outcome.error is None:
             self._spool.forget(letters)

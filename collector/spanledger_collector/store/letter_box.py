@@ -102,6 +102,16 @@ class LetterBox:
             "all of them."
         )
 
+    def find_open(self, prefix: str) -> DeadLetter:
+        """Return the open letter whose id begins with ``prefix``.
+
+        Raises:
+            LetterError: as of :meth:`find`, or the letter is not open.
+        """
+        letter = self.find(prefix)
+        _require_open(letter)
+        return letter
+
     def retry(self, letter: DeadLetter, child: RetryProcess) -> StoreOutcome:
         """Store an open letter's rows and mark it; else keep it open with the new reason.
 
