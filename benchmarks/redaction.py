@@ -74,7 +74,7 @@ def _compiled(privacy: Privacy) -> Policy:
 def _redact(policy: Policy, bodies: Sequence[bytes]) -> None:
     now_ns = time.time_ns()
     for body in bodies:
-        redact_body(policy, ExportTraceServiceRequest.FromString(body), body, now_ns)
+        redact_body(policy, ExportTraceServiceRequest.FromString(body), now_ns)
 
 
 def _planted(body: bytes) -> bytes:

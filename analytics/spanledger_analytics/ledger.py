@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from spanledger_analytics import _rows, trajectories
-from spanledger_analytics._rows import Stored
+from spanledger_analytics._rows import Literal, Stored
 from spanledger_analytics.calls import Call, derive_calls
 from spanledger_analytics.entries import Entry, ledger_entry
 from spanledger_analytics.entry_prices import price_entries
@@ -41,6 +41,8 @@ def _arrow_type(field: str) -> pa.DataType:
 _SCHEMA = pa.schema([(_COLUMNS.get(name, name), _arrow_type(name)) for name in Entry._fields])
 
 
+_NOTHING_EXPIRED_S = 86_400  # today and at least one whole day are kept
+_LONGEST_TRACE_S = 7 * 86_400  # longer ones are looked at in the hours of their spans alone
 _LAST_HOUR_S = 2**32 - 1  # what toStartOfHour says of every time from 2106 on
 
 
@@ -94,7 +96,7 @@ def _run(group: TraceGroup, traces: Iterable[str], version: int, book: PriceBook
     group.add(traces)
     group.add_tool_partners()
     calls = _derive(group)
-    stored = _read_stored(store, group)
+    stored = _read_stored(store, group, version)
     before = trajectories.read_stored(store, group.pair_params())
     erosion = Erosion(group, stored.rows, before.rows)
     derived = erosion.new([ledger_entry(project, call) for call in calls])
@@ -133,10 +135,28 @@ def write_entries(
     return written, removed
 
 
-def _read_stored(store: Store, group: TraceGroup) -> Stored[Entry]:
-    return read_entries(
-        store.arrow("ledger_stored_entries", params) for params in group.pair_params()
-    )
+def _read_stored(store: Store, group: TraceGroup, now_ns: int) -> Stored[Entry]:
+    tables = [store.arrow("ledger_stored_entries", params) for params in group.pair_params()]
+    stored = read_entries([*tables, *_of_old_traces(store, group, now_ns)])
+    return stored._replace(rows=list({_sort_key(entry): entry for entry in stored.rows}.values()))
+
+
+def _of_old_traces(store: Store, group: TraceGroup, now_ns: int) -> Iterable[pa.Table]:
+    """Read what is stored of traces that may have lost every span of an hour."""
+    begin_s: dict[str, int] = {}
+    for span in group.spans:
+        begin = min(span.start_ns // _rows.HOUR_NS * 3_600, _LAST_HOUR_S)
+        begin_s[span.trace_id] = min(begin, begin_s.get(span.trace_id, begin))
+    latest_s = now_ns // 10**9 - _NOTHING_EXPIRED_S
+    old = sorted((begin, trace_id) for trace_id, begin in begin_s.items() if begin < latest_s)
+    for part in _rows.batches(old):
+        params: dict[str, object] = {
+            "project": group.project,
+            "trace_ids": Literal([trace_id for _, trace_id in part]),
+            "from_s": max(0, part[0][0] - _LONGEST_TRACE_S),
+            "to_s": min(part[-1][0] + _LONGEST_TRACE_S, _LAST_HOUR_S),
+        }
+        yield store.arrow("ledger_stored_entries_of_old_traces", params)
 
 
 def read_entries(tables: Iterable[pa.Table]) -> Stored[Entry]:

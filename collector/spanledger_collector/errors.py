@@ -5,6 +5,7 @@ CollectorError
     ├── InvalidRequest     the request can never be accepted as it is
     ├── UnsupportedMedia   the content type or encoding is not one of OTLP's
     ├── RequestTooLarge    over the size limit, compressed or decompressed
+    │   └── HeadersTooLarge
     ├── NotServed          a signal this collector does not take
     ├── Unauthenticated    no key, or none that is known
     ├── PermissionDenied   a key that may not do this
@@ -69,6 +70,12 @@ class RequestTooLarge(IntakeError):
     code = 8
     http_status = 413
     reason = "too_large"
+
+
+class HeadersTooLarge(RequestTooLarge):
+    """What precedes or follows the body is over its own limit."""
+
+    http_status = 431
 
 
 class NotServed(IntakeError):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 
 from spanledger_collector.access.rate_limit import RateLimits
 from spanledger_collector.edge.left_out import LeftOut, Reason
 from spanledger_collector.edge.parsing import parse_json, parse_protobuf
 from spanledger_collector.edge.screening import screen
-from spanledger_collector.errors import InvalidRequest, RequestTooLarge, Unavailable
-from spanledger_collector.privacy.policy import Policy, policy_of
+from spanledger_collector.errors import InvalidRequest, Overloaded, RequestTooLarge, Unavailable
+from spanledger_collector.privacy.policy import policy_of
 from spanledger_collector.privacy.redact import redacted_body
 from spanledger_collector.signals import ITEMS, RESPONSES, Request, Response, Signal, rejection
 from spanledger_collector.spool.spool import Spool
@@ -20,6 +21,11 @@ from spanledger_storage.project_settings import Project
 
 # Rows take far more memory than the smallest spans do on the wire.
 _MOST_ITEMS = 250_000
+_INLINE_JSON_BYTES = 256 << 10
+_INLINE_BYTES = 16 << 10
+"""Of projects with privacy: what takes longer would keep the event loop from answering."""
+_MOST_TURNS = 2
+_TURN_WITHIN_S = 5.0
 
 
 class Intake:
@@ -36,6 +42,7 @@ class Intake:
         self._telemetry = telemetry
         self._now_ns = now_ns
         self._limits = RateLimits()
+        self._turns = asyncio.Semaphore(_MOST_TURNS)
         self._is_open = True
 
     def close(self) -> None:
@@ -45,59 +52,38 @@ class Intake:
     async def export_protobuf(self, signal: Signal, body: bytes, project: Project) -> Response:
         """Accept a serialised request.
 
+        Returns after the good items are on disk. Bad spans are left out and counted in
+        ``partial_success``, which tells the client not to send them again
+        (https://opentelemetry.io/docs/specs/otlp/#partial-success-1).
+
         Raises:
             InvalidRequest: not a request of this signal.
             RequestTooLarge: more than is taken at once.
             RateLimited: the project is over its limits; nothing was kept.
             Unavailable: not now; nothing was kept.
         """
-        left_out = LeftOut()
-        # No name is given to the parsed request: it takes more memory than the body.
-        return await self.export(
-            signal, parse_protobuf(signal, body, left_out), project, body, left_out
-        )
+        return await self._export(signal, body, project, is_json=False)
 
     async def export_json(self, signal: Signal, body: bytes, project: Project) -> Response:
-        """Accept a request in OTLP/JSON; raises like ``export_protobuf``."""
-        left_out = LeftOut()
-        return await self.export(
-            signal, parse_json(signal, body, left_out), project, None, left_out
-        )
+        """Accept a request in OTLP/JSON; returns and raises like ``export_protobuf``."""
+        return await self._export(signal, body, project, is_json=True)
 
-    async def export(
-        self,
-        signal: Signal,
-        request: Request,
-        project: Project,
-        body: bytes | None = None,
-        left_out: LeftOut | None = None,
+    async def _export(
+        self, signal: Signal, body: bytes, project: Project, *, is_json: bool
     ) -> Response:
-        """Accept a request.
-
-        Args:
-            signal: what it carries.
-            request: is consumed.
-            project: whose it is.
-            body: its serialisation, when the caller has it.
-            left_out: what the caller already left out.
-
-        Returns after the good items are on disk. Bad spans are left out and counted in
-        ``partial_success``, which tells the client not to send them again
-        (https://opentelemetry.io/docs/specs/otlp/#partial-success-1).
-        """
         if not self._is_open:
             raise Unavailable("The collector is shutting down; send again.")
-        left_out = LeftOut() if left_out is None else left_out
-        items = screen(request, left_out)
-        _check_items(items, left_out)
+        left_out = LeftOut()
+        is_long = is_json and len(body) > _INLINE_JSON_BYTES
+        if is_long or (policy_of(project) and len(body) > _INLINE_BYTES):
+            async with self._turn():
+                # No name is given to the parsed request: it takes more memory than the body.
+                items, body = await self._redacted(
+                    project, *await asyncio.to_thread(_read, signal, body, left_out, is_json)
+                )
+        else:
+            items, body = await self._redacted(project, *_read(signal, body, left_out, is_json))
         if items:
-            if left_out or body is None:
-                body = request.SerializeToString()
-            self._limits.take(project, items, len(body))
-            policy = policy_of(project)
-            if policy is not None:
-                body = await self._redacted(policy, request, body, project)
-            del request  # its memory is not needed while the commit is awaited
             done = self._spool.append(project.name, body, items, self._now_ns(), signal)
             await asyncio.wrap_future(done)
         self._telemetry.accepted_items.labels(signal, project.name).inc(items)
@@ -107,14 +93,49 @@ class Intake:
             self._telemetry.rejected_items.labels(signal, reason).inc(count)
         return rejection(signal, len(left_out), _explanation(signal, items, left_out))
 
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncGenerator[None]:
+        """Wait until few enough requests are parsed: they take far more memory than their bytes.
+
+        Raises:
+            Overloaded: that takes too long.
+        """
+        try:
+            async with asyncio.timeout(_TURN_WITHIN_S):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise Overloaded("Other large requests are being read; send again.") from None
+        try:
+            yield
+        finally:
+            self._turns.release()
+
     async def _redacted(
-        self, policy: Policy, request: Request, body: bytes, project: Project
-    ) -> bytes:
-        """Return a request's serialisation without what its project wants taken out."""
+        self, project: Project, request: Request, items: int, body: bytes
+    ) -> tuple[int, bytes]:
+        """Return the number of items, and the request without what its project wants taken out."""
+        if not items:
+            return 0, body
+        self._limits.take(project, items, len(body))
+        policy = policy_of(project)
+        if policy is None:
+            return items, body
         body, found = await redacted_body(policy, request, body, self._now_ns())
         for kind, count in found.items():
             self._telemetry.redacted_values.labels(project.name, kind).inc(count)
-        return body
+        return items, body
+
+
+def _read(
+    signal: Signal, body: bytes, left_out: LeftOut, is_json: bool
+) -> tuple[Request, int, bytes]:
+    """Return the request in a body without what cannot be kept, its items, its serialisation."""
+    request = (parse_json if is_json else parse_protobuf)(signal, body, left_out)
+    items = screen(request, left_out)
+    _check_items(items, left_out)
+    if items and (is_json or left_out):
+        body = request.SerializeToString()
+    return request, items, body
 
 
 def _check_items(items: int, left_out: LeftOut) -> None:

@@ -18,6 +18,7 @@ from spanledger_collector.edge.admission import Admission
 from spanledger_collector.edge.cors import check_origin
 from spanledger_collector.edge.edge import Edge
 from spanledger_collector.edge.grpc_server import Health, create_server
+from spanledger_collector.edge.hosts import OnlyLocalNames
 from spanledger_collector.edge.http_protocol import IDLE_S, Connection
 from spanledger_collector.edge.http_server import App, create_app
 from spanledger_collector.edge.readiness import Readiness
@@ -151,6 +152,8 @@ class _Servers:
         await self._grpc.start()
         origins = [check_origin(origin) for origin in self._settings.cors_origins]
         app = create_app(self._edge, self._readiness.problems, page.render, origins)
+        if isinstance(self._settings.access, OpenAccess):
+            app = OnlyLocalNames(app, self._settings.host)
         self._http = _HttpServer(_http_config(app, self._settings))
         self._serving = asyncio.create_task(self._http.serve(sockets=[listener]))
         self._watching = asyncio.create_task(_watch(self._health))

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import typer
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from spanledger_analytics.deletion.remove import Deletion, Result
-from spanledger_analytics.deletion.subject import Kind, Subject, needles
+from spanledger_analytics.deletion.subject import Kind, Subject, is_trace_id, needles
+from spanledger_analytics.job import LEDGER
+from spanledger_analytics.metric_usage import recompute_metric_usage
+from spanledger_analytics.price_book.book import PriceBook
 from spanledger_analytics.price_book.input import time_text
+from spanledger_analytics.price_book.store import load_overrides
+from spanledger_analytics.retention.expiry import metric_floors
+from spanledger_collector.privacy.hashing import hashed
 from spanledger_server.errors import UsageError
 from spanledger_server.output import Format
 from spanledger_server.prices.session import open_store, user
@@ -27,11 +37,15 @@ from spanledger_storage.project_settings import DEFAULT_PROJECT, NAME, Project
 from spanledger_storage.projects import Projects
 from spanledger_storage.retention_state import Deletion as Entry
 from spanledger_storage.retention_state import RetentionState
+from spanledger_storage.state import Heartbeats, Watermarks
 from spanledger_storage.store import Store
 
 _COLUMNS = ("table", "found", "left")
 _LOG = ("at", "who", "project", "kind", "subject", "action", "said")
 _WAIT_S = 3_600
+_NUMBER = re.compile(r"-?[1-9][0-9]{0,18}|0", re.ASCII)
+_ALIVE_S = 30
+_JOB_WITHIN_S = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +71,8 @@ def delete(
     """Delete a subject and print the proof; with ``is_dry`` only say what would go.
 
     Raises:
-        UsageError: the id is empty, nobody said yes, or requests wait in the spool.
+        UsageError: the id is none, nobody said yes, requests wait in the spool, or the worker is
+            far behind.
         StorageError: the store or the state database refused; running it again goes on.
     """
     if not id_.strip():
@@ -66,7 +81,7 @@ def delete(
     if options.is_dry:
         subject = _subject(state_reader_of(data, state_url), project, kind, id_)
         with open_store(data, store_url) as store:
-            _, planned = _deletion(store, subject, options).plan()
+            _, planned = _deletion(store, state_reader_of(data, state_url), subject, options).plan()
         _print_plan(subject, planned, options)
         return
     state = state_writer_of(data, state_url)
@@ -75,15 +90,16 @@ def delete(
     spool.await_empty()
     store = Store.connect(writer_of(data, store_url), timeout_s=_WAIT_S)
     try:
-        _run(store, RetentionState(state), spool, subject, options)
+        _run(store, state, spool, subject, options)
     finally:
         store.close()
 
 
 def _run(
-    store: Store, state: RetentionState, spool: SpoolCleaning, subject: Subject, options: Options
+    store: Store, engine: StateEngine, spool: SpoolCleaning, subject: Subject, options: Options
 ) -> None:
-    deletion = _deletion(store, subject, options)
+    state = RetentionState(engine)
+    deletion = _deletion(store, engine, subject, options)
     targets, planned = deletion.plan()
     before = state.unfinished(subject.project.name, subject.kind, subject.digest)
     letters = spool.count_letters(subject.project.name, needles(subject, targets.traces))
@@ -97,13 +113,39 @@ def _run(
     targets, result = deletion.run()
     spool.remove_letters(subject.project.name, needles(subject, targets.traces))
     files = deletion.await_files(_say) if options.is_waiting else None
-    deletion.forget()
-    said = {**(before or _said(planned, options)), "left": result.left, "spool_letters": letters}
-    state.note_deletion(_entry(subject, options, "finish", said))
+    is_clean = spool.clean()
+    is_done = is_clean and not files and not any(result.left.values())
+    if is_done:  # else a later run needs the ids that were found
+        deletion.forget()
+        said = {
+            **(before or _said(planned, options)),
+            "left": result.left,
+            "spool_letters": letters,
+            "usd_recounted": f"{result.recounted_usd:f}",
+        }
+        state.note_deletion(_entry(subject, options, "finish", said))
     _print_result(planned, result, files, letters)
-    spool.clean()
-    if any(result.left.values()) or files:
+    if not is_done:
         raise typer.Exit(1)
+
+
+def _await_job(state: StateEngine, touched_us: int) -> None:
+    """Wait until the ledger job has handled everything up to a touch; at once where none runs.
+
+    Raises:
+        UsageError: it is too far behind.
+    """
+    heartbeats, watermarks = Heartbeats(state), Watermarks(state)
+    deadline = time.monotonic() + _JOB_WITHIN_S
+    while time.time_ns() - (heartbeats.newest("worker") or 0) < _ALIVE_S * 10**9:
+        if (watermarks.get(LEDGER) or 0) >= touched_us:
+            return
+        if time.monotonic() > deadline:
+            raise UsageError(
+                "The worker is still counting what came before and may write entries of what was "
+                "deleted; run this again when it has caught up."
+            )
+        time.sleep(0.2)
 
 
 def _is_agreed() -> bool:
@@ -113,9 +155,29 @@ def _is_agreed() -> bool:
         return False
 
 
-def _deletion(store: Store, subject: Subject, options: Options) -> Deletion:
+def _deletion(store: Store, state: StateEngine, subject: Subject, options: Options) -> Deletion:
     return Deletion(
-        store, subject, keep_cost=options.keep_cost, now_ns=time.time_ns, sleep=time.sleep
+        store,
+        subject,
+        keep_cost=options.keep_cost,
+        now_ns=time.time_ns,
+        sleep=time.sleep,
+        await_job=partial(_await_job, state),
+        recount=partial(_recount, store, state, subject.project.name),
+    )
+
+
+def _recount(
+    store: Store, state: StateEngine, project: str, hours: Collection[int]
+) -> Collection[int]:
+    """Count usage that only metrics tell of as the worker would, where their points are whole."""
+    return recompute_metric_usage(
+        store,
+        project,
+        hours,
+        version=time.time_ns(),
+        book=PriceBook.bundled(load_overrides(state)),
+        not_before=metric_floors(RetentionState(state)).get(project, 0),
     )
 
 
@@ -127,8 +189,22 @@ def _subject(state: StateEngine, project: str, kind: str, id_: str) -> Subject:
         found = projects.get(project).project
     except ConfigError:  # data may have come under a name that no project was made for
         found = Project(project, salt=projects.get(DEFAULT_PROJECT).project.salt)
-    clean = id_.strip().lower() if kind == Kind.TRACE else id_
-    return Subject(found, Kind(kind), clean)
+    if kind != Kind.TRACE:
+        return Subject(found, Kind(kind), id_, _hashes(id_, found.salt))
+    trace_id = id_.strip().lower()
+    if not is_trace_id(trace_id):
+        raise UsageError(f"The id of a trace has 32 hex digits, unlike {id_[:80]!r}.")
+    return Subject(found, Kind.TRACE, trace_id)
+
+
+def _hashes(id_: str, salt: bytes) -> tuple[str, ...]:
+    """Return what stands for an id, sent as text or as a number, where its keys are hashed."""
+    if not salt:
+        return ()
+    values = [AnyValue(string_value=id_)]
+    if _NUMBER.fullmatch(id_) and -(2**63) <= int(id_) < 2**63:
+        values.append(AnyValue(int_value=int(id_)))
+    return tuple(hashed(value, salt) for value in values)
 
 
 def _said(result: Result, options: Options) -> dict[str, object]:
@@ -179,7 +255,7 @@ def _print_result(planned: Result, result: Result, files: int | None, letters: i
     largest = max(planned, result, key=lambda one: one.gone_usd + one.kept_usd)
     print(f"\n{_money(largest, 'left', 'stay')}")
     if any(result.left.values()):
-        print("Something is left: does a collector still store it? Run this again.")
+        print("Something is left: does a collector still store it? Run this again in some minutes.")
     if files is None:
         print("The store removes the replaced files within 20 minutes; nothing waited for that.")
     elif files:
@@ -188,7 +264,12 @@ def _print_result(planned: Result, result: Result, files: int | None, letters: i
         )
     else:
         print("No file that held any of it is left on the disk.")
-    if largest.gone_usd == Decimal(0) and not largest.kept_usd:
+    if result.recounted_usd:
+        print(
+            f"{result.recounted_usd:,f} USD left besides: usage that only metrics tell of, of "
+            "several users together, was counted anew."
+        )
+    elif largest.gone_usd == Decimal(0) and not largest.kept_usd:
         print("No total changes.")
 
 

@@ -104,7 +104,7 @@ class Guard:
         ring = KeyRing(
             Projects(engine),
             Keys(engine),
-            static_key=os.environ.get(INGEST_KEY, "") if project else "",
+            static_key=_ingest_key() if project else "",
             static_project=project,
         )
         if self.auth is Auth.KEYS or self.state_url or file.exists():
@@ -135,8 +135,12 @@ class Guard:
 
 def sender_headers() -> dict[str, str]:
     """Return the header with the key of the environment, for our own commands that send."""
-    key = os.environ.get(INGEST_KEY, "")
+    key = _ingest_key()
     return {"x-api-key": key} if key else {}
+
+
+def _ingest_key() -> str:
+    return os.environ.get(INGEST_KEY, "").strip()  # files of secrets end in a line break
 
 
 def is_loopback(host: str) -> bool:

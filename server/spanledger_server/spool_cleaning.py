@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from spanledger_server.errors import UsageError
@@ -32,7 +32,8 @@ class SpoolCleaning:
         """Wait until everything that was accepted before now is stored.
 
         Raises:
-            UsageError: it does not get stored, because no collector runs or the store refuses.
+            UsageError: it does not get stored, because no collector runs or the store refuses; or
+                the spool cannot be read.
         """
         if not self._path.exists():
             return
@@ -58,25 +59,29 @@ class SpoolCleaning:
         if not self._path.exists():
             return
         found = self._letters(project, needles)
-        with closing(self._open()) as connection, connection:
+        with self._opened() as connection, connection:
             connection.executemany("DELETE FROM dead_letters WHERE seq = ?", [(s,) for s in found])
 
-    def clean(self) -> None:
-        """Let no stored request linger in unused pages of the file."""
+    def clean(self) -> bool:
+        """Let no stored request linger in unused pages; say so and return False where they may."""
         if not self._path.exists():
-            return
+            return True
         try:
             with closing(self._open()) as connection:
                 connection.execute("VACUUM")
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.OperationalError as error:
+                is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                why = "another process reads it" if is_busy else ""
+        except sqlite3.DatabaseError as error:
+            why = str(error)
+        if why:
             print(
-                f"The spool {self._path} could not be compacted ({error}): unused pages of it may "
+                f"The spool {self._path} could not be compacted ({why}): unused pages of it may "
                 "hold requests that were stored before. Run this again when less is received."
             )
+        return not why
 
     def _waiting(self, until: int | None = None) -> tuple[int, int]:
-        with closing(self._open()) as connection:
+        with self._opened() as connection:
             newest, waiting = connection.execute(
                 "SELECT coalesce(max(seq), 0), count(*) FROM requests WHERE seq <= ?",
                 (until if until is not None else 2**63 - 1,),
@@ -85,11 +90,22 @@ class SpoolCleaning:
 
     def _letters(self, project: str, needles: Iterable[bytes]) -> list[int]:
         wanted = list(needles)
-        with closing(self._open()) as connection:
+        with self._opened() as connection:
             rows = connection.execute(
                 "SELECT seq, body FROM dead_letters WHERE project = ?", (project,)
             )
             return [seq for seq, body in rows if any(n in bytes(body) for n in wanted)]
+
+    @contextmanager
+    def _opened(self) -> Generator[sqlite3.Connection]:
+        try:
+            with closing(self._open()) as connection:
+                yield connection
+        except sqlite3.DatabaseError as error:
+            raise UsageError(
+                f"The spool {self._path} cannot be read ({error}) and may hold what is to be "
+                "deleted. Start the collector, which mends it or sets it aside, and run this again."
+            ) from None
 
     def _open(self) -> sqlite3.Connection:
         return sqlite3.connect(self._path, timeout=_LOCKED_S)

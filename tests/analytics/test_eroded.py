@@ -9,7 +9,7 @@ from spanledger_analytics.repricing import Scope, apply
 from spanledger_analytics.retention.expiry import metric_floors
 from spanledger_analytics.retention.policy import day_number, first_second
 from tests.analytics.expiring import BOOK, NOW, S, World, ago, plant
-from tests.otlp import llm_span, request, span
+from tests.otlp import attributes, llm_span, request, span
 from tests.signals import histogram, metrics
 
 
@@ -61,6 +61,34 @@ def test_a_late_second_view_of_an_expired_call_is_not_counted_again(world: World
     inner = llm_span(trace_id=trace, start_ns=ago(10) + 1_000)
     inner.end_time_unix_nano -= 2_000
     world.put(request(inner, scope="another"))
+    world.derive()
+    assert world.entries() == before
+
+
+def test_a_late_sum_is_not_counted_when_its_expired_calls_began_in_another_hour(
+    world: World,
+) -> None:
+    trace = b"s" * 16
+    world.spans(llm_span(trace_id=trace, start_ns=ago(10) + 7_200 * S))
+    world.derive()
+    before = world.entries()
+    world.keep("a", spans_days=7)
+    world.job.run_once()
+    assert world.count("trace_hours") == 0
+    run = span("invoke_agent x", trace_id=trace, start_ns=ago(10))
+    run.end_time_unix_nano = ago(10) + 8_000 * S
+    run.attributes.extend(
+        attributes(
+            {
+                "gen_ai.operation.name": "invoke_agent",
+                "gen_ai.provider.name": "openai",
+                "gen_ai.request.model": "gpt-4o-mini",
+                "gen_ai.usage.input_tokens": 100,
+                "gen_ai.usage.output_tokens": 10,
+            }
+        )
+    )
+    world.spans(run)
     world.derive()
     assert world.entries() == before
 

@@ -221,7 +221,7 @@ def hasty(collector: RunningCollector, monkeypatch: pytest.MonkeyPatch) -> Runni
 
 
 _HEAD = (
-    b"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\n"
+    b"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-protobuf\r\n"
     b"content-length: 1000\r\n"
 )
 
@@ -247,6 +247,45 @@ def test_slow_senders_are_shown_the_door(
         assert read.startswith(answer)
         assert bool(read) == bool(answer)
         assert ended
+
+
+@pytest.mark.parametrize(
+    ("first", "more"),
+    [
+        (b"POST /v1/traces HTTP/1.1\r\n", b"a: b\r\n" * 1_000),
+        (b"POST /v1/traces HTTP/1.1\r\na: ", b"b" * 6_000),
+        (b"POST /", b"v" * 6_000),
+        (_HEAD.replace(b"content-length: 1000", b"transfer-encoding: chunked") + b"\r\n0\r\n",
+         b"a: b\r\n" * 1_000),
+    ],
+    ids=["headers", "value", "path", "trailers"],
+)  # fmt: skip
+def test_headers_without_end_are_not_kept(
+    collector: RunningCollector, first: bytes, more: bytes
+) -> None:
+    with socket.create_connection(("127.0.0.1", collector.http_port), timeout=0.01) as connection:
+        connection.sendall(first)
+        read, sent_bytes = b"", 0
+        while not read and sent_bytes < 1 << 20:
+            sent_bytes += len(more)
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                connection.sendall(more)
+            with contextlib.suppress(TimeoutError):
+                read = connection.recv(65536)
+        assert read.startswith(b"HTTP/1.1 431")
+    assert post(collector.http_port, request(span()).SerializeToString()) == 200
+
+
+def test_a_long_body_may_follow_long_headers_on_one_connection(collector: RunningCollector) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", collector.http_port, timeout=5)
+    body = request(span(x="y" * 300_000)).SerializeToString()
+    for chunked in (False, True, False):
+        headers = {"content-type": PROTOBUF, "x-note": "z" * 50_000}
+        sent = iter([body[:7], body[7:]]) if chunked else body
+        connection.request("POST", "/v1/traces", sent, headers, encode_chunked=chunked)
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (200, b"")
+    connection.close()
 
 
 def test_slow_senders_keep_nobody_else_out(hasty: RunningCollector) -> None:

@@ -109,8 +109,8 @@ def test_the_health_service_says_serving(collector: RunningCollector) -> None:
 def test_a_full_spool_tells_grpc_clients_when_to_send_again(
     collector: RunningCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from spanledger_collector.spool import spool
     from spanledger_collector.errors import Unavailable
+    from spanledger_collector.spool import spool
 
     def refuse(*_: object) -> None:
         raise Unavailable("The spool is full; send again.")

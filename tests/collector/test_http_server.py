@@ -1,7 +1,13 @@
 """OTLP/HTTP as the specification words it, spoken by a plain HTTP client."""
 
+import asyncio
 import gzip
+import socket
+import time
 import zlib
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -11,6 +17,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from spanledger_collector import intake
+from spanledger_collector.access.senders import OpenAccess
+from spanledger_collector.edge.hosts import is_local_name
+from spanledger_storage.project_settings import Content, Privacy, Project, ProjectSettings
 from tests.otlp import attributes, llm_span, request, span
 from tests.running import RunningCollector
 
@@ -117,6 +127,110 @@ def test_other_methods_and_paths(collector: RunningCollector) -> None:
     profiles = httpx.post(f"{collector.url}/v1development/profiles", content=b"", headers=PROTOBUF)
     assert profiles.status_code == 404
     assert "profiles" in Status.FromString(profiles.content).message
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200), ("LocalHost:4318", 200), ("127.0.0.1:4318", 200), ("[::1]:4318", 200),
+        ("host.docker.internal:4318", 200), ("evil.example", 403),
+        ("127.0.0.1.evil.example:4318", 403), ("", 403),
+    ],
+)  # fmt: skip
+def test_without_keys_only_names_of_this_machine_are_answered(
+    collector: RunningCollector, host: str, status: int
+) -> None:
+    sent = post(collector, b"", {**PROTOBUF, "host": host})
+    assert sent.status_code == status
+    for path in ("/metrics", "/status"):
+        answer = httpx.get(f"{collector.url}{path}", headers={"host": host})
+        assert answer.status_code == status
+
+
+def test_the_address_that_is_listened_on_is_a_name_too() -> None:
+    assert is_local_name("10.0.0.7:4318", "10.0.0.7")
+    assert not is_local_name("10.0.0.8:4318", "10.0.0.7")
+    assert not is_local_name("10.0.0.8", "::1")
+
+
+@pytest.mark.parametrize("path", ["/v1/traces", "/metrics"])
+def test_of_two_keys_the_first_counts(
+    collector: RunningCollector, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    seen = list[str]()
+
+    def see(_: object, headers: Mapping[str, str]) -> Project:
+        seen.append(headers["x-api-key"])
+        return Project("default")
+
+    monkeypatch.setattr(OpenAccess, "ingest", see)
+    monkeypatch.setattr(OpenAccess, "read", see)
+    method = "GET" if path == "/metrics" else "POST"
+    headers = [*PROTOBUF.items(), ("x-api-key", "first"), ("x-api-key", "second")]
+    assert httpx.request(method, f"{collector.url}{path}", headers=headers).status_code == 200
+    assert seen == ["first"]
+
+
+def test_a_trailer_is_no_header(
+    collector: RunningCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = list[Mapping[str, str]]()
+
+    def see(_: object, headers: Mapping[str, str]) -> Project:
+        seen.append(headers)
+        return Project("default")
+
+    monkeypatch.setattr(OpenAccess, "ingest", see)
+    with socket.create_connection(("127.0.0.1", collector.http_port), timeout=5) as connection:
+        connection.sendall(
+            b"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n"
+            b"content-type: application/x-protobuf\r\n\r\n0\r\nx-api-key: late\r\n\r\n"
+        )
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+    [headers] = seen
+    assert "x-api-key" not in headers
+
+
+def test_large_requests_to_be_redacted_take_turns(
+    collector: RunningCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once, most = [0], [0]
+
+    async def redacted(_: object, made: ExportTraceServiceRequest, *__: object) -> object:
+        at_once[0] += 1
+        most[0] = max(most[0], at_once[0])
+        await asyncio.sleep(0.2)
+        at_once[0] -= 1
+        return made.SerializeToString(), {}
+
+    monkeypatch.setattr(intake, "redacted_body", redacted)
+    monkeypatch.setattr(intake, "_TURN_WITHIN_S", 0.3)
+    whose = Project("default", ProjectSettings(privacy=Privacy(content=Content.OFF)), bytes(32))
+    monkeypatch.setattr(OpenAccess, "ingest", lambda *_: whose)
+    body = request(span(x="y" * 20_000)).SerializeToString()
+    with ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(post, collector, body) for _ in range(8)]
+        statuses = Counter(answer.result().status_code for answer in answers)
+    assert most == [2]
+    assert statuses.keys() == {200, 503}
+    assert at_once == [0]
+
+
+def test_long_json_keeps_nobody_waiting(
+    collector: RunningCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(*_: object) -> ExportTraceServiceRequest:
+        time.sleep(1)
+        return ExportTraceServiceRequest()
+
+    monkeypatch.setattr(intake, "parse_json", slowly)
+    body = b'{"x":"' + b"y" * (300 << 10) + b'"}'
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(post, collector, body, {"content-type": "application/json"})
+        time.sleep(0.3)
+        assert httpx.get(f"{collector.url}/healthz").status_code == 200
+        assert not answer.done()
+        assert answer.result().status_code == 200
 
 
 def test_an_empty_request_is_a_success(collector: RunningCollector) -> None:

@@ -7,7 +7,10 @@ import logging
 import re
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -16,11 +19,15 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 
 from spanledger_collector.access.senders import OpenAccess
+from spanledger_collector.edge import readiness
 from spanledger_collector.edge.cors import OriginError, check_origin
 from spanledger_collector.edge.status_page import StatusPage, duration, size
 from spanledger_collector.errors import PermissionDenied, Unauthenticated
+from spanledger_collector.spool.spool import Spool
 from spanledger_collector.telemetry import Telemetry
-from spanledger_storage.store import Store
+from spanledger_storage.errors import StoreError
+from spanledger_storage.store import Store, StoreSettings
+from tests.conftest import free_port
 from tests.instance import environment, run, wait_until
 from tests.otlp import export_grpc, request, span
 from tests.running import RunningCollector, running_collector
@@ -151,6 +158,47 @@ def test_figures_are_for_those_who_may_read_them(
         assert ("www-authenticate" in answer.headers) == (status == 401)
     assert httpx.get(f"{collector.url}/healthz").status_code == 200
     assert httpx.get(f"{collector.url}/readyz").status_code == 200
+
+
+def test_a_store_that_hangs_keeps_only_readiness_waiting(
+    collector: RunningCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, go_on = list[object](), threading.Event()
+
+    def hang(*_: object, **how: object) -> object:
+        asked.append(how)
+        go_on.wait(10)
+        raise StoreError("10.1.2.3 is asleep", permanent=False)
+
+    monkeypatch.setattr(Store, "connect", hang)
+    monkeypatch.setattr(Store, "sql_rows", hang)
+    time.sleep(1.1)  # the last answer is good so long
+    limits = httpx.Limits(max_connections=None)
+    with ThreadPoolExecutor(50) as pool, httpx.Client(limits=limits, timeout=10) as client:
+        answers = [pool.submit(client.get, f"{collector.url}/readyz") for _ in range(50)]
+        wait_until(lambda: asked)
+        time.sleep(0.3)
+        assert client.get(f"{collector.url}/healthz", timeout=1).status_code == 200
+        go_on.set()
+        assert {a.result().text for a in answers} == {"store: not in reach\n"}
+    assert len(asked) == 1
+
+
+def test_why_the_store_is_not_in_reach_is_logged_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(readiness, "_GOOD_FOR_S", -1)
+    spool = Spool(tmp_path / "spool.db", max_bytes=1 << 30)
+    try:
+        url = f"clickhouse://me:hunter2@127.0.0.1:{free_port()}/x"
+        asked = readiness.Readiness(spool, StoreSettings.from_url(url))
+        for _ in range(3):
+            assert asked.problems() == ["store: not in reach"]
+    finally:
+        spool.close()
+    [line] = [r.getMessage() for r in caplog.records if r.name == readiness.__name__]
+    assert line.startswith("the store is not in reach: ")
+    assert "hunter2" not in line
 
 
 def test_every_figure_is_documented_and_no_other() -> None:

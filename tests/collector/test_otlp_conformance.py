@@ -270,7 +270,7 @@ def _raw(collector: RunningCollector) -> Iterator[socket.socket]:
 def test_a_refused_body_is_skipped_and_the_connection_goes_on(collector: RunningCollector) -> None:
     big = b"x" * (3 << 20)
     good = request(span()).SerializeToString()
-    head = "POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\n"
+    head = "POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-protobuf\r\n"
     with _raw(collector) as connection:
         connection.sendall(f"{head}content-length: {len(big)}\r\n\r\n".encode() + big)
         connection.sendall(f"{head}content-length: {len(good)}\r\n\r\n".encode() + good)
@@ -284,7 +284,7 @@ def test_a_refused_body_is_skipped_and_the_connection_goes_on(collector: Running
 
 def test_who_asks_for_leave_to_send_is_refused_before_the_body(collector: RunningCollector) -> None:
     head = (
-        "POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\n"
+        "POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-protobuf\r\n"
         "expect: 100-continue\r\n"
     )
     with _raw(collector) as connection:
@@ -358,7 +358,7 @@ def test_an_offer_of_http2_is_declined_and_the_request_taken(collector: RunningC
     # Java's HttpClient makes this offer unless told otherwise.
     good = request(span()).SerializeToString()
     head = (
-        "POST /v1/traces HTTP/1.1\r\nhost: x\r\nconnection: Upgrade, HTTP2-Settings\r\n"
+        "POST /v1/traces HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade, HTTP2-Settings\r\n"
         "upgrade: h2c\r\nhttp2-settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n"
         f"content-type: application/x-protobuf\r\ncontent-length: {len(good)}\r\n\r\n"
     )
@@ -371,7 +371,9 @@ def test_an_offer_of_http2_is_declined_and_the_request_taken(collector: RunningC
 def test_a_request_that_is_still_coming_at_the_end_is_to_be_sent_again(
     store: Store, tmp_path: Path
 ) -> None:
-    head = b"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\n"
+    head = (
+        b"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-protobuf\r\n"
+    )
     with running_collector(store, tmp_path) as collector:
         connection = socket.create_connection(("127.0.0.1", collector.http_port), timeout=10)
         connection.sendall(head + b"content-length: 1000\r\n\r\nhalf of it")

@@ -11,11 +11,14 @@ from typing import Any
 
 import orjson
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from spanledger_collector.decode.carried import CARRIED
+from spanledger_collector.decode.carried import CARRIED, RECORD_HASH
 from spanledger_collector.decode.decode import Body, decode_traces
 from spanledger_collector.decode.decode_logs import decode_logs
 from spanledger_collector.decode.values import read_attributes
@@ -37,7 +40,7 @@ from spanledger_storage.project_settings import (
     Project,
     ProjectSettings,
 )
-from tests.decoded import NOW_NS, any_value, span
+from tests.decoded import NOW_NS, any_value, pairs, span
 from tests.otlp import request
 from tests.signals import claude, logs, record
 
@@ -70,7 +73,7 @@ def project(salt: bytes = SALT, **privacy: Any) -> Project:
 def redacted(made: Request, whose: Project) -> tuple[bytes, Counter[str]]:
     policy = policy_of(whose)
     assert policy is not None
-    return redact_body(policy, made, made.SerializeToString(), NOW_NS)
+    return redact_body(policy, made, NOW_NS)
 
 
 def row_of(made: Span, whose: Project, scope: str = "test") -> dict[str, Any]:
@@ -104,7 +107,6 @@ def test_dropped_keys_go_at_any_depth_of_maps_lists_and_json() -> None:
             "json": '{"a": {"password": "hunter2"}, "big": 123456789012345678901234567890}',
             "in_json": '{"inner": "{\\"password\\": \\"hunter2\\", \\"x\\": 1}"}',
             "password_hint": "kept",
-            "broken": '{"password": ',
         },
         drop_keys=("*.password",),
     )
@@ -113,7 +115,58 @@ def test_dropped_keys_go_at_any_depth_of_maps_lists_and_json() -> None:
         "json": '{"a":{},"big":123456789012345678901234567890}',
         "in_json": '{"inner":"{\\"x\\":1}"}',
         "password_hint": "kept",
-        "broken": '{"password": ',
+    }
+
+
+FORMS = {
+    "NaN": '{"password": "hunter2", "n": NaN, "i": -Infinity}',
+    "half a pair": '{"password": "hunter2", "s": "\\ud800"}',
+    "twice": orjson.dumps('{"password": "hunter2"}').decode(),
+    "byte order mark": '\ufeff{"password": "hunter2"}',
+    "fence": '```json\n{"password": "hunter2"}\n```',
+    "cut": '{"user": {"password": "hunter2',
+    "cut twice": '"{\\"password\\": \\"hunter2',
+    "cut in JSON": '{"n": "{\\"password\\": \\"hunter2"}',
+    "lines": '{"password": "hunter2"}\n{"password": "hunter2"}',
+    "deep": "[" * 1_100 + '{"password": "hunter2"}' + "]" * 1_100,
+    "of Python": "{'password': 'hunter2'}",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("rule", ["drop_keys", "hash_keys"])
+def test_keys_are_seen_in_json_that_is_slightly_off_or_the_text_goes(form: str, rule: str) -> None:
+    made = span({"args": FORMS[form], "listed": [FORMS[form]], "other": 1})
+    rules: dict[str, Any] = {rule: ("args.*password", "listed.*password", "body.*password")}
+    row = row_of(made, project(**rules))
+    assert b"hunter2" not in row["body"]
+    assert (row["flags"], row["attributes"]["other"]) == ([], "1")
+    body, _ = redacted(logs(record("e", any_value(FORMS[form]))), project(**rules))
+    assert b"hunter2" not in body
+
+
+def test_what_of_json_that_is_slightly_off_may_stay_stays() -> None:
+    said: dict[str, object] = {
+        "nan": '{"password": 1, "n": NaN}',
+        "half": '{"password": 1, "s": "\\ud800"}',
+        "twice": '"{\\"password\\": 1, \\"x\\": 2}"',
+        "cut": '{"password": ',
+        "in": '{"cut": "{\\"password\\": ", "n": 1}',
+        "log": "[INFO] started {x: y}",
+        "said": '"quoted": he said',
+        "unquoted": "{x} is kept",
+    }
+    assert attributes_of(said, drop_keys=("*.password",)) == {
+        "nan": '{"n":NaN}',
+        "half": '{"s":"\\ud800"}',
+        "twice": '"{\\"x\\":2}"',
+        "in": '{"cut":null,"n":1}',
+        "log": said["log"],
+        "said": said["said"],
+        "unquoted": said["unquoted"],
+    }
+    assert attributes_of(said, drop_keys=("other.*", "cut", "logs.x")) == {
+        key: value for key, value in said.items() if key != "cut"
     }
 
 
@@ -261,6 +314,18 @@ def test_tool_calls_keep_their_signatures_alone() -> None:
         ("payload", PROMPT.encode()),
         ("kv", {"said": PROMPT, "usage": {"said": PROMPT, "Alice at seven": 1}}),
         ("error.type", PROMPT),
+        ("error.type.said", "Alice"),
+        ("db.operation.parameter.guest", "Alice"),
+        ("messaging.operation.said", "Alice"),
+        ("container.command_line", "Alice"),
+        ("container.command_args", ["Alice"]),
+        ("rpc.grpc.request.metadata.guest", ["Alice"]),
+        ("rpc.request.metadata.guest", "Alice"),
+        ("http.request.header.guest", "Alice"),
+        ("http.request.method.said", "Alice"),
+        ("k8s.pod.annotation.guest", "Alice"),
+        ("k8s.pod.label.guest", "Alice"),
+        ("code.line.text", "Alice"),
         (PROMPT, 5),
         ("Alice" * 60, True),
     ],
@@ -367,6 +432,24 @@ def test_what_a_sender_says_was_read_is_not_believed() -> None:
     for privacy in ({"content": Content.OFF}, {"drop_keys": ("x",)}):
         row = row_of(span({**CALL, **forged}), project(**privacy))
         assert (row["agent_name"], row["input_tokens"]) == ("", 100)
+
+
+def test_a_key_of_ours_anywhere_else_switches_no_pattern_off() -> None:
+    said = {CARRIED: "bob@x.io", RECORD_HASH: "bob@x.io", "n": {CARRIED: "bob@x.io"}}
+    made = span({"kv": said})
+    made.events.add(name="e", attributes=pairs(said))
+    made.links.add(attributes=pairs(said))
+    body, found = redacted(request(made), project(presets=(Preset.EMAIL,)))
+    assert b"bob" not in body
+    assert found == {"email": 9}
+
+
+def test_forged_words_of_the_product_are_passed_over() -> None:
+    words = {"role": "boss", "status": "great", "usage_source": "me", "tool_outcome": "won"}
+    for forged in ({"columns": words}, {"columns": words, "inputs": b""}):
+        body = request(span({**CALL, CARRIED: forged})).SerializeToString()
+        [row] = decode_traces([Body("p", body, NOW_NS)], "f", NOW_NS).spans.to_pylist()
+        assert not set(words.values()) & {row[name] for name in words}
 
 
 @pytest.mark.parametrize(
@@ -509,7 +592,7 @@ def test_a_broken_resource_loses_its_texts_and_flags_its_spans(
 
 def test_json_deeper_than_python_reads_fails_closed() -> None:
     deep = "[" * 1000 + '"bob@example.com"' + "]" * 1000
-    row = row_of(span({**CALL, "deep": deep}), project(drop_keys=("x.y",)))
+    row = row_of(span({**CALL, "deep": deep}), project(drop_keys=("*.y",)))
     assert (row["flags"], row["input_tokens"]) == ([FAILED], 100)
     assert b"bob" not in row["body"]
 
@@ -549,16 +632,29 @@ def test_unknown_fields_are_not_kept() -> None:
     policy = policy_of(project(presets=(Preset.EMAIL,)))
     assert policy is not None
     again = type(made).FromString(hidden)
-    body, _ = redact_body(policy, again, hidden, NOW_NS)
+    body, _ = redact_body(policy, again, NOW_NS)
     assert b"bob" not in body
 
 
-def test_a_body_without_anything_to_take_out_is_not_written_again() -> None:
-    made = request(span({"n": "nothing"}))
-    body = made.SerializeToString()
-    policy = policy_of(project(presets=tuple(Preset), drop_keys=("x",)))
+def test_what_was_sent_beside_the_fields_goes_also_where_the_length_stays_the_same() -> None:
+    """A list of one number is shorter unpacked, which leaves room for a field sent twice."""
+
+    def field(tag: int, data: bytes) -> bytes:
+        length = len(data)
+        size = bytes([length]) if length < 128 else bytes([length & 127 | 128, length >> 7])
+        return bytes([tag]) + size + data
+
+    points = b"".join(field(0x0A, b"\x31" + bytes(8)) for _ in range(12))
+    metric = field(0x12, b"bob@x.io") + field(0x12, b"") + field(0x4A, points)
+    hidden = field(0x0A, field(0x12, field(0x12, metric)))
+    made = ExportMetricsServiceRequest.FromString(hidden)
+    assert made.ByteSize() == len(hidden)
+    policy = policy_of(project(drop_keys=("x",)))
     assert policy is not None
-    assert redact_body(policy, made, body, NOW_NS)[0] is body
+    assert b"bob" not in redact_body(policy, made, NOW_NS)[0]
+
+
+def test_without_settings_there_is_no_policy() -> None:
     assert policy_of(Project("p")) is None
 
 
@@ -582,7 +678,8 @@ def test_nothing_of_it_reaches_the_disk(tmp_path: Path, spans: int) -> None:
         try:
             intake = Intake(spool, telemetry)
             await intake.export_protobuf(Signal.TRACES, made.SerializeToString(), whose)
-            await intake.export(Signal.LOGS, logs(record("e", PROMPT)), whose)
+            said_too = logs(record("e", PROMPT)).SerializeToString()
+            await intake.export_protobuf(Signal.LOGS, said_too, whose)
         finally:
             spool.close()
 

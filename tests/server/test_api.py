@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
+import uvicorn
 from fastapi import FastAPI
 
 from spanledger_analytics.data_quality import CHECKS
-from spanledger_server.api.app import create_app
+from spanledger_collector.edge.http_protocol import Connection
+from spanledger_server.api.app import create_app, serve
 from spanledger_storage.store import Store, StoreSettings
 from tests.conftest import free_port
 from tests.dashboard.seed import Seeder
@@ -23,6 +25,7 @@ TRACE = "ab" * 16
 @dataclass(frozen=True)
 class Api:
     app: FastAPI
+    host: str = "localhost:8000"
 
     def get(self, path: str, **params: str) -> httpx.Response:
         return self.request("GET", path, **params)
@@ -30,7 +33,7 @@ class Api:
     def request(self, method: str, path: str, **params: str) -> httpx.Response:
         async def send() -> httpx.Response:
             transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
-            client = httpx.AsyncClient(transport=transport, base_url="http://api.test")
+            client = httpx.AsyncClient(transport=transport, base_url=f"http://{self.host}")
             async with self.app.router.lifespan_context(self.app), client:
                 return await client.request(method, path, params=params or None)
 
@@ -72,6 +75,25 @@ def test_it_answers_before_there_is_a_store() -> None:
     assert "try again" in problem(answer, 503)
     assert answer.headers["retry-after"]
     assert "hunter2" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/api/docs", REPORT])
+def test_without_keys_only_names_of_this_machine_are_answered(
+    store_settings: StoreSettings, path: str
+) -> None:
+    app = create_app(store_settings)
+    assert Api(app, "127.0.0.1:4320").get(path).status_code == 200
+    refused = Api(app, "evil.example").get(path)
+    assert refused.status_code == 403
+    assert "localhost" in refused.json()["message"]
+
+
+def test_headers_without_end_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = list[uvicorn.Config]()
+    monkeypatch.setattr(uvicorn.Server, "run", lambda server: made.append(server.config))
+    serve(StoreSettings.from_url("clickhouse://127.0.0.1:1/x"), "127.0.0.1", 0)
+    assert isinstance(made[0].http, type)
+    assert issubclass(made[0].http, Connection)
 
 
 def test_an_empty_project_is_complete(api: Api) -> None:
@@ -152,11 +174,11 @@ def test_a_project_name_is_only_a_value(api: Api, project: str) -> None:
     assert body["coverage"]["calls"] == 0
 
 
-def test_a_broken_schema_is_an_error_without_secrets(api: Api, store: Store) -> None:
+def test_a_schema_that_is_not_there_yet_is_told_without_secrets(api: Api, store: Store) -> None:
     store.execute("ALTER TABLE ledger RENAME COLUMN session_id TO away")
     store.execute("ALTER TABLE spans RENAME COLUMN flags TO away")
-    detail = problem(api.get(REPORT), 500)
-    assert "log" in detail
+    detail = problem(api.get(REPORT), 503)
+    assert "try again" in detail
     assert store.settings.password not in detail
 
 

@@ -17,20 +17,27 @@ from typing import Any, NamedTuple
 
 import pytest
 import sqlalchemy as sa
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from sqlalchemy.exc import SQLAlchemyError
 
+from spanledger_analytics import ledger
 from spanledger_analytics.deletion import remove
 from spanledger_analytics.deletion.remove import CONDITIONS
+from spanledger_analytics.deletion.subject import Kind, Subject, needles
 from spanledger_analytics.job import LedgerJob
+from spanledger_analytics.ledger import write_entries
 from spanledger_collector.decode.decode import Body
 from spanledger_collector.decode.decode_batch import decode_batch
+from spanledger_collector.privacy.hashing import hashed
 from spanledger_collector.signals import Request, Signal
 from spanledger_collector.store.store_process import store_rows
-from spanledger_server import cli, spool_cleaning
+from spanledger_server import cli, deletion_run, spool_cleaning
 from spanledger_storage.engine import Engine
+from spanledger_storage.project_settings import Project
+from spanledger_storage.projects import Projects
 from spanledger_storage.retention_state import RetentionState
-from spanledger_storage.state import migrate_state, open_state
+from spanledger_storage.state import Heartbeats, Watermarks, migrate_state, open_state
 from spanledger_storage.store import Store
 from tests.dashboard.process import store_url
 from tests.instance import wait_until
@@ -76,15 +83,15 @@ class World:
         self.job = LedgerJob(store, time.time_ns, Marks())
         self.type: Callable[..., Done] = lambda *_: Done(1, "", "")
 
-    def put(self, *requests: Request, project: str = "default") -> None:
+    def put(self, *requests: Request, project: str = "default", received_ns: int = NOW) -> None:
         kinds = {"Trace": Signal.TRACES, "Logs": Signal.LOGS, "Metrics": Signal.METRICS}
         bodies = [
-            Body(project, r.SerializeToString(), NOW,
+            Body(project, r.SerializeToString(), received_ns,
                  next(s for word, s in kinds.items() if word in type(r).__name__))
             for r in requests
         ]  # fmt: skip
         flush = f"deletion-{next(_flushes)}"
-        store_rows(self.store, decode_batch(bodies, flush, NOW), flush)
+        store_rows(self.store, decode_batch(bodies, flush, received_ns), flush)
 
     def derive(self) -> None:
         self.job.run_once()
@@ -143,7 +150,7 @@ def world(
     migrate_state(state)
     monkeypatch.setenv("SPANLEDGER_DATA", str(tmp_path))
     monkeypatch.setenv("SPANLEDGER_STORE_URL", store_url(store.settings))
-    monkeypatch.setattr(remove, "_JOB_STEP_S", 0)
+    monkeypatch.setattr(remove, "_STEP_S", 0)
     world = World(store, tmp_path, state)
 
     def typed(*words: str) -> Done:
@@ -315,6 +322,19 @@ def test_kept_costs_name_nobody_and_no_job_undoes_them(world: World) -> None:
     assert world.usage_is_the_sum()
 
 
+def test_usage_that_metrics_tell_of_several_users_is_counted_anew(world: World) -> None:
+    world.put(measured("anna", 500, 3 * HOUR), measured("bert", 700, 3 * HOUR))
+    world.derive()
+    before = world.sums()[0]
+    done = world.type("user", "anna", "--yes", "--no-wait", "--keep-cost")
+    assert done.code == 0, done.err
+    after = world.sums()
+    assert before > after[0] == after[1] > 0
+    assert f"{before - after[0]:,f} USD left besides" in done.out
+    world.derive()
+    assert world.sums() == after
+
+
 def test_a_call_that_another_trace_saw_too_is_counted_there(world: World) -> None:
     ours, theirs = b"trace-that-goes!", b"trace-that-stays"
     outer = call("anna", trace=ours, gen_ai__response__id="same")
@@ -384,7 +404,126 @@ def test_values_under_other_keys_are_no_users(world: World) -> None:
     assert world.one("SELECT count() FROM spans WHERE user_id = 'bob'") == 1
 
 
+def test_a_user_whose_id_is_hashed_is_found(world: World) -> None:
+    salt = Projects(world.state).get("default").project.salt
+    text = hashed(AnyValue(string_value="17"), salt)
+    number = hashed(AnyValue(int_value=17), salt)
+    world.put(request(call(text), call(number), call("bob")))
+    assert world.type("user", "17", "--yes", "--no-wait").code == 0
+    users = world.store.sql_rows("SELECT user_id FROM spans")
+    assert [row["user_id"] for row in users] == ["bob"]
+
+
+def test_messages_leave_whichever_trace_goes_first(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remove, "_ROUNDS", 1)
+    world.put(request(call("anna", "s1", text=SENTINEL)))
+    world.put(request(call("anna", "s2", text=SENTINEL)), received_ns=time.time_ns())
+    assert world.type("session", "s2", "--yes", "--no-wait").code == 0
+    done = world.type("session", "s1", "--yes", "--no-wait")
+    assert (done.code, "Something is left" in done.out) == (1, True)  # it came just now
+    log = RetentionState(world.state).deletions()
+    assert [entry.action for entry in log] == ["begin", "finish", "begin"]
+    monkeypatch.setattr(remove, "_ON_THEIR_WAY_S", 0)
+    assert world.type("session", "s1", "--yes", "--no-wait").code == 0
+    assert world.one("SELECT count() FROM messages") == 0
+    assert RetentionState(world.state).deletions()[0].action == "finish"
+
+
+def test_what_a_job_writes_late_goes_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.put(request(call("anna")))
+    job = LedgerJob(world.store, time.time_ns, Watermarks(world.state))
+    derived, is_over = threading.Event(), threading.Event()
+
+    def late(*args: Any) -> Any:
+        derived.set()
+        time.sleep(1.5)
+        return write_entries(*args)
+
+    def work() -> None:
+        Heartbeats(world.state).beat("worker", "one", time.time_ns())
+        while not is_over.is_set():
+            job.run_once()
+
+    monkeypatch.setattr(ledger, "write_entries", late)
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        assert derived.wait(10)
+        done = world.type("user", "anna", "--yes", "--no-wait")
+    finally:
+        is_over.set()
+        worker.join()
+    assert done.code == 0, done.err
+    assert world.one("SELECT count() FROM ledger") == 0
+    assert world.one("SELECT count() FROM trajectories") == 0
+
+
+def test_a_worker_that_is_far_behind_is_not_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put(request(call("anna")))
+    Heartbeats(world.state).beat("worker", "one", time.time_ns())
+    monkeypatch.setattr(deletion_run, "_JOB_WITHIN_S", 0)
+    done = world.type("user", "anna", "--yes", "--no-wait")
+    assert done.code == 2
+    assert "run this again when it has caught up" in done.err
+
+
+def test_a_trace_is_named_in_full(world: World) -> None:
+    done = world.type("trace", "e", "--yes")
+    assert done.code == 2
+    assert "32 hex digits" in done.err
+
+
+def test_subjects_of_different_projects_have_different_digests() -> None:
+    one, other = (Subject(Project(name, salt=b"s"), Kind.USER, "anna") for name in "ab")
+    assert one.digest != other.digest
+
+
+@pytest.mark.parametrize("length", [1, 100, 127, 128, 300, 20_000])
+def test_raw_requests_are_known_by_the_whole_id(length: int) -> None:
+    user = "u" * length
+    [needle] = needles(Subject(Project("a"), Kind.USER, user), ())
+    assert needle in raw(user)
+    assert needle not in raw(user + "u") + raw("x", **{user: "x"})
+    assert needles(Subject(Project("a"), Kind.TRACE, "e"), ["e"]) == []
+
+
 # The spool
+
+
+def raw(user: str, **more: str) -> bytes:
+    """A request as a spool holds it."""
+    made = span("x")
+    made.attributes.extend(attributes({"user.id": user, **more}))
+    return request(made).SerializeToString()
+
+
+def test_a_spool_that_another_process_reads_is_not_said_to_be_clean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "spool" / "spool.db"
+    path.parent.mkdir()
+    monkeypatch.setattr(spool_cleaning, "_LOCKED_S", 0.2)
+    with closing(sqlite3.connect(path)) as reader:
+        reader.execute("PRAGMA journal_mode=WAL")
+        reader.execute("CREATE TABLE requests (seq INTEGER PRIMARY KEY)")
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM requests").fetchall()
+        assert not spool_cleaning.SpoolCleaning(tmp_path).clean()
+        assert "another process reads it" in capsys.readouterr().out
+    assert spool_cleaning.SpoolCleaning(tmp_path).clean()
+
+
+def test_a_damaged_spool_is_said(world: World) -> None:
+    path = world.data / "spool" / "spool.db"
+    path.parent.mkdir()
+    path.write_bytes(b"garbage" * 2_000)
+    done = world.type("user", "anna", "--yes")
+    assert done.code == 2
+    assert "cannot be read" in done.err
 
 
 def spool_of(world: World) -> sqlite3.Connection:
@@ -438,7 +577,8 @@ def drain(path: Path) -> None:
 def test_dead_letters_and_unused_pages_of_the_spool_are_emptied(world: World) -> None:
     plant(world)
     with closing(spool_of(world)) as spool:
-        letters = [(1, "default", b"..anna.."), (2, "default", b"bob"), (3, "other", b"anna"),
+        of_anna, of_others = raw("anna"), raw("annabel") + raw("bob", anna="anna-2")
+        letters = [(1, "default", of_anna), (2, "default", of_others), (3, "other", of_anna),
                    (4, "default", b"-" + b"second-trace-id!")]  # fmt: skip
         spool.executemany("INSERT INTO dead_letters VALUES (?, ?, ?)", letters)
         spool.execute("INSERT INTO requests VALUES (1, 'default', ?)", (SENTINEL.encode() * 99,))

@@ -16,9 +16,11 @@ import psutil
 import pytest
 import trustme
 
+from spanledger_collector.access.senders import KeyAccess
 from spanledger_server.errors import UsageError
-from spanledger_server.guard import Auth, Guard, is_loopback, tls_files
+from spanledger_server.guard import INGEST_KEY, Auth, Guard, is_loopback, sender_headers, tls_files
 from spanledger_storage.api_keys import Scope
+from spanledger_storage.project_settings import Project
 from spanledger_storage.projects import Keys
 from spanledger_storage.state import migrate_state, open_state
 from tests.conftest import free_port
@@ -38,6 +40,15 @@ def data(tmp_path: Path) -> Path:
     migrate_state(engine)
     engine.dispose()
     return folder
+
+
+def test_spaces_around_the_key_of_the_environment_are_no_part_of_it(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(INGEST_KEY, f" {STATIC}\n")
+    assert sender_headers() == {"x-api-key": STATIC}
+    ring = Guard(Auth.KEYS, data).key_ring(Project("shop"))
+    assert KeyAccess(ring).ingest({"x-api-key": STATIC}).name == "shop"
 
 
 def make_key(data: Path, *scopes: Scope) -> str:

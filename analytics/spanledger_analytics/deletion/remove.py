@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
@@ -21,7 +21,8 @@ from spanledger_storage.store import Store
 
 _UNKNOWN_TABLE = 60
 _ROUNDS = 5
-_JOB_STEP_S = 2  # a job may still write what it had read before
+_STEP_S = 2  # another process may still write what it had read before
+_ON_THEIR_WAY_S = 120  # a message is stored before the span that refers to it
 _OLD_PARTS_S = 1_200  # eight minutes of old_parts_lifetime, and the engine's pauses between
 _IS = "WHERE project = {project:String} AND"
 _TARGETS = "(SELECT id FROM deletion_targets WHERE deletion = {deletion:String} AND what = "
@@ -37,7 +38,7 @@ CONDITIONS: dict[str, str] = {
     "dead_letters": f"letter_id IN {_TARGETS}'letter')",
     "messages": (
         f"hash IN {_MESSAGES}{{deletion:String}} AND what = 'message')"
-        " AND toUnixTimestamp(stored_at) <= {newest_s:Int64}"
+        " AND toUnixTimestamp(stored_at) <= {until_s:Int64}"
     ),
     "response_traces": f"trace_id IN {_TARGETS}'trace')",
     "trace_hours": f"trace_id IN {_TARGETS}'trace')",
@@ -53,6 +54,8 @@ class Result(NamedTuple):
     left: dict[str, int]
     gone_usd: Decimal
     kept_usd: Decimal
+    recounted_usd: Decimal = Decimal(0)
+    """What left besides, because usage that only metrics tell of was counted anew."""
 
 
 class Deletion:
@@ -64,6 +67,10 @@ class Deletion:
         keep_cost: Keep ledger entries under pseudonyms, so that totals stay.
         now_ns: The clock, UTC nanoseconds.
         sleep: Waits for some seconds.
+        await_job: Waits until the ledger job has handled everything up to a touch (UTC
+            microseconds), where one runs; it may raise, and the deletion goes on when run again.
+        recount: Counts usage that only metrics tell of anew, around UTC start hours (UNIX
+            seconds); returns the hours in which it changed.
     """
 
     def __init__(
@@ -74,12 +81,16 @@ class Deletion:
         keep_cost: bool,
         now_ns: Callable[[], int],
         sleep: Callable[[float], None],
+        await_job: Callable[[int], None] = lambda _: None,
+        recount: Callable[[Collection[int]], Collection[int]] = lambda _: (),
     ) -> None:
         self._store = store
         self._subject = subject
         self._keep_cost = keep_cost
         self._now_ns = now_ns
         self._sleep = sleep
+        self._await_job = await_job
+        self._recount = recount
 
     def plan(self) -> tuple[Targets, Result]:
         """Return what would go; reads only.
@@ -113,15 +124,19 @@ class Deletion:
         targets.hours.update(money.hours)
         targets.partners.update(money.partners)
         self._insert(targets.by_what())  # an interrupted run will not find it again
+        # Also those that an interrupted run has removed already.
+        has_series = bool(targets.series or self._known("series"))
         left = found
         for _ in range(_ROUNDS):
             self._remove_rows(targets)
-            self._sleep(_JOB_STEP_S)
+            self._await_job(self._mark())
+            self._sleep(_STEP_S)
             left = self._count(targets)
             if not any(left.values()):
                 break
+        recounted = self._count_metrics(targets) if has_series else Decimal(0)
         self._let_others_follow(targets)
-        return targets, _result(targets, found, left, money)
+        return targets, _result(targets, found, left, money)._replace(recounted_usd=recounted)
 
     def await_files(self, say: Callable[[str], None]) -> int:
         """Wait until the files of replaced parts are gone from the disk; return how many are left.
@@ -197,11 +212,27 @@ class Deletion:
         if pairs:
             self._store.insert("deletion_targets", rows, token=secrets.token_hex(8))
 
+    def _mark(self) -> int:
+        """Touch this hour, in which nothing changed; return when (UTC microseconds).
+
+        The job handles touches one after the other: once it has handled this one, it has written
+        whatever it had derived from rows that are gone now.
+        """
+        flush_id = f"deletion-{secrets.token_hex(8)}"
+        self._touch([("", self._now_ns() // _rows.HOUR_NS * 3_600)], flush_id)
+        sql = (
+            "SELECT max(toUnixTimestamp64Micro(touched_at)) AS us FROM touches"
+            " WHERE flush_id = {flush_id:String}"
+        )
+        [row] = self._store.sql_rows(sql, {"flush_id": flush_id})
+        return int(str(row["us"]))
+
     def _remove_rows(self, targets: Targets) -> None:
+        until_s = max(targets.newest_s, self._now_ns() // 10**9 - _ON_THEIR_WAY_S)
         params = {
             "project": self._project,
             "deletion": self._subject.digest,
-            "newest_s": targets.newest_s,
+            "until_s": until_s,
         }
         for table, condition in CONDITIONS.items():
             if table == "messages":
@@ -236,6 +267,29 @@ class Deletion:
             sql = f"SELECT count() AS n FROM {table} {_IS} {column} IN {{ids:Array(String)}}"
             total += int(str(self._store.sql_rows(sql, params)[0]["n"]))
         return total
+
+    def _count_metrics(self, targets: Targets) -> Decimal:
+        """Count usage anew of which some series are gone; return how many dollars left with them.
+
+        Where no session is named, one entry is the sum of the series of several users.
+        """
+        hours = sorted(targets.hours)
+        before = self._metric_usd(hours)
+        targets.hours.update(self._recount(hours))
+        return before - self._metric_usd(hours)
+
+    def _metric_usd(self, hours: list[int]) -> Decimal:
+        sql = (
+            "SELECT sum(total_cost_usd) AS usd FROM ledger FINAL"
+            f" {_IS} toStartOfHour(time) BETWEEN toDateTime({{from_s:Int64}}, 'UTC')"
+            " AND toDateTime({to_s:Int64}, 'UTC')"
+            " AND trace_id = '' AND usage_source = 'metric' AND is_deleted = 0"
+        )
+        near = {"from_s": max(0, hours[0] - 3_600), "to_s": hours[-1] + 3_600} if hours else None
+        if near is None:
+            return Decimal(0)
+        [row] = self._store.sql_rows(sql, {"project": self._project, **near})
+        return Decimal(str(row["usd"] or 0))
 
     def _let_others_follow(self, targets: Targets) -> None:
         """Take the deleted spans out of others' entries, have those derived again, sum hours."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ _KEYS = {
 }
 """Attribute keys (RE2) that name a session or a user; only under these does a value count."""
 
+_TRACE_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+
 
 class Kind(StrEnum):
     """What a deletion is about."""
@@ -32,16 +35,26 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One trace, session or user of one project."""
+    """One trace, session or user of one project.
+
+    ``hashes`` are what may be stored in place of the id where the project hashes it.
+    """
 
     project: Project
     kind: Kind
     id: str
+    hashes: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The texts by which it is known."""
+        return (self.id, *self.hashes)
 
     @property
     def digest(self) -> str:
         """A hash of the id, keyed with the project's secret: 32 hex digits. Logs hold only this."""
-        text = f"{self.kind}\0{self.id}".encode()
+        # Projects that nobody made share a secret.
+        text = f"{self.project.name}\0{self.kind}\0{self.id}".encode()
         return blake2b(text, key=self.project.salt[:64], digest_size=16).hexdigest()
 
     @property
@@ -50,7 +63,7 @@ class Subject:
         return {
             "project": self.project.name,
             "kind": str(self.kind),
-            "id": self.id,
+            "ids": _rows.Literal(self.ids),
             "keys": _KEYS.get(self.kind, ""),
         }
 
@@ -156,12 +169,33 @@ def unreferenced(store: Store, project: str, targets: Targets) -> list[str]:
 
 def needles(subject: Subject, traces: Iterable[str]) -> list[bytes]:
     """Return the byte sequences by which a raw request is known to be about a subject."""
-    found = [] if subject.kind is Kind.TRACE else [subject.id.encode()]
-    for trace_id in traces:
-        found.append(trace_id.encode())
-        if len(trace_id) == 32 and all(c in "0123456789abcdef" for c in trace_id):
-            found.append(bytes.fromhex(trace_id))
+    found = [] if subject.kind is Kind.TRACE else [_as_value(one) for one in subject.ids]
+    for trace_id in filter(is_trace_id, traces):
+        found += [trace_id.encode(), bytes.fromhex(trace_id)]
     return found
+
+
+def is_trace_id(text: str) -> bool:
+    """Return whether a text is the id of a trace."""
+    return _TRACE_ID.fullmatch(text) is not None
+
+
+def _as_value(text: str) -> bytes:
+    """Return a text as the whole value of an attribute, as protobuf writes it.
+
+    With its lengths, so that no longer text matches that only holds it, nor a key.
+    """
+    told = text.encode()
+    value = b"\x0a" + _varint(len(told)) + told
+    return b"\x12" + _varint(len(value)) + value
+
+
+def _varint(number: int) -> bytes:
+    made = bytearray()
+    while number > 0x7F:
+        made.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*made, number])
 
 
 def _find_letters(store: Store, subject: Subject, targets: Targets) -> None:

@@ -7,8 +7,9 @@ other key; values that a column does not hold are passed over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableSequence, Sequence
+from collections.abc import Callable, Mapping, MutableSequence, Sequence, Set
 from decimal import Decimal
+from functools import partial
 from typing import cast
 
 import pyarrow as pa
@@ -26,6 +27,18 @@ COLUMNS, FLAGS, INPUTS, OUTPUTS = "columns", "flags", "inputs", "outputs"
 """Keys of the map; with ``inputs`` in it, the span itself is not read any more."""
 _HASH_BYTES = 16
 _LONGEST = 256
+# What the product tells apart; other words of these columns are nobody's.
+_WORDS = {
+    "role": frozenset(
+        (
+            *("llm", "embedding", "tool", "agent", "workflow", "retrieval", "guardrail"),
+            *("server", "other"),
+        )
+    ),
+    "status": frozenset(("unset", "ok", "error")),
+    "usage_source": frozenset(("span", "raw", "log", "none")),
+    "tool_outcome": frozenset(("", "ok", "error")),
+}
 # What a row has from elsewhere, and what was said.
 _OTHERS = frozenset(
     (
@@ -138,7 +151,13 @@ def _signature(value: Value) -> int | None:
     return cast("int", value) if is_signature(value) else None
 
 
+def _one_of(words: Set[str], value: Value) -> str | None:
+    return value if isinstance(value, str) and value in words else None
+
+
 def _reader(name: str) -> Callable[[Value], object]:
+    if name in _WORDS:
+        return partial(_one_of, _WORDS[name])
     if name in SIGNATURES:
         return _signature
     if name.endswith("_ns"):

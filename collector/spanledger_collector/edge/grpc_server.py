@@ -102,7 +102,8 @@ class _Export:
 
 def _headers(context: _Context) -> dict[str, str]:
     metadata = context.invocation_metadata() or ()
-    return {key: value for key, value in metadata if isinstance(value, str)}
+    # From the last to the first: of several of one name the first counts, as over HTTP.
+    return {key: value for key, value in reversed(tuple(metadata)) if isinstance(value, str)}
 
 
 def _trailers(error: IntakeError) -> tuple[tuple[str, bytes], ...]:

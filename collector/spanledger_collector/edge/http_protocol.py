@@ -9,9 +9,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from spanledger_collector.edge import edge
 from spanledger_collector.edge.http_answer import Answer, MediaType, refusal
-from spanledger_collector.errors import InvalidRequest, Overloaded
+from spanledger_collector.errors import HeadersTooLarge, InvalidRequest, Overloaded
 
 HEADERS_WITHIN_S = 10.0
+MOST_HEADER_BYTES = 64 << 10
 MOST_CONNECTIONS = 4_096
 IDLE_S = 75
 """Idle connections are kept longer than exporters pause: 5 s for spans, 60 s for metrics."""
@@ -22,14 +23,19 @@ _MORE_S = 5.0
 class Connection(HttpToolsProtocol):
     """A connection on which a request must arrive in time, one of a limited number."""
 
+    media_type = MediaType.PROTOBUF
+    """Of refusals."""
     _deadline: asyncio.TimerHandle | None = None
+    _bare_bytes = 0
+    """Came since there was last something of a body or an end: headers, trailers, empty lines."""
+    _has_headers = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, or refuse if there are too many."""
         super().connection_made(transport)
         if len(self.connections) > MOST_CONNECTIONS:
             error = Overloaded(f"There are more than {MOST_CONNECTIONS} connections; send again.")
-            self._end_with(refusal(error, MediaType.PROTOBUF, close=True))
+            self._end_with(refusal(error, self.media_type, close=True))
         else:
             self._expect(HEADERS_WITHIN_S)
 
@@ -38,24 +44,45 @@ class Connection(HttpToolsProtocol):
         self._expect(None)
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless the headers have no end: the parser would keep them all."""
+        self._bare_bytes += len(data)
+        super().data_received(data)
+        if self._bare_bytes > MOST_HEADER_BYTES and not self.transport.is_closing():
+            error = HeadersTooLarge(f"The headers are larger than {MOST_HEADER_BYTES} bytes.")
+            self._end_with(refusal(error, self.media_type, close=True))
+
     def on_message_begin(self) -> None:
         """A request begins: its headers must be complete in time."""
+        self._has_headers = False
         super().on_message_begin()
         self._expect(HEADERS_WITHIN_S)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; a trailer is none (RFC 9110, section 6.5.1)."""
+        if not self._has_headers:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """The headers are complete: the body must follow in time."""
+        self._has_headers, self._bare_bytes = True, 0
         self._expect(edge.RECEIVE_WITHIN_S + _MORE_S)
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        self._bare_bytes = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """The request is complete."""
+        self._bare_bytes = 0
         self._expect(None)
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP."""
-        self._end_with(refusal(InvalidRequest(msg), MediaType.PROTOBUF, close=True))
+        self._end_with(refusal(InvalidRequest(msg), self.media_type, close=True))
 
     def _expect(self, within_s: float | None) -> None:
         if self._deadline is not None:

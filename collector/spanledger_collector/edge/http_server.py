@@ -98,8 +98,10 @@ class _Export:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
+        # From the last to the first: of several of one name the first counts, as on all paths.
         headers = {
-            name.decode("latin-1"): text.decode("latin-1") for name, text in scope["headers"]
+            name.decode("latin-1"): text.decode("latin-1")
+            for name, text in reversed(scope["headers"])
         }
         media_type = answer_type(scope["method"], headers)
         self._figures.arrived()
@@ -146,7 +148,7 @@ class _Export:
 def _other_paths(
     edge: Edge, readiness: Callable[[], list[str]], status_page: Callable[[], str]
 ) -> Starlette:
-    def healthz(_: Request) -> Response:
+    async def healthz(_: Request) -> Response:  # needs no thread: others may hold them all
         return PlainTextResponse("ok\n")
 
     def readyz(_: Request) -> Response:

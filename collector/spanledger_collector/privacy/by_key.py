@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import string
 from collections import Counter
+from contextlib import suppress
 from typing import cast
 
 import orjson
@@ -15,7 +18,14 @@ from spanledger_collector.privacy.attributes import Pairs
 from spanledger_collector.privacy.hashing import hashed, is_hashed
 from spanledger_collector.privacy.policy import Policy
 
-_JSON_STARTS = ("{", "[")
+_AROUND = string.whitespace + "\0\ufeff\xa0\u2028\u2029"
+_FENCE = re.compile(r"```\w*\s*")
+_TAG = re.compile(r"\[[A-Za-z]\w*\]")  # [INFO], or what replaced a text
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class _Unreadable(Exception):
+    """A text begins like JSON and is none that can be read."""
 
 
 class ByKey:
@@ -33,29 +43,32 @@ class ByKey:
         gone: list[int] = []
         for index, pair in enumerate(pairs):
             path = above + pair.key
-            if self._dropped.has(path):
+            if self._drops(path):
                 gone.append(index)
             elif self._hashed.has(path):
                 self._hash(pair.value)
-            else:
-                self.value(pair.value, path)
+            elif not self.value(pair.value, path):
+                gone.append(index)
         for index in reversed(gone):
             del pairs[index]
-        if gone:
-            self._found["dropped"] += len(gone)
 
-    def value(self, value: AnyValue, path: str) -> None:
-        """Drop and hash inside a value that itself stays."""
+    def value(self, value: AnyValue, path: str) -> bool:
+        """Drop and hash inside a value; return False if it is emptied, as nobody can look in."""
         kind = value.WhichOneof("value")
         if kind == "string_value":
-            rest = self._json(value.string_value, path)
-            if rest is not None:
+            said = value.string_value
+            rest = self._json(said, path)
+            if rest is None:
+                value.Clear()
+                return False
+            if rest is not said:
                 value.string_value = rest
         elif kind == "kvlist_value":
             self.pairs(value.kvlist_value.values, f"{path}.")
         elif kind == "array_value":
             for item in value.array_value.values:
                 self.value(item, path)
+        return True
 
     def _hash(self, value: AnyValue) -> None:
         if value.WhichOneof("value") is None or is_hashed(value.string_value):
@@ -64,12 +77,19 @@ class ByKey:
         self._found["hashed"] += 1
 
     def _json(self, text: str, path: str) -> str | None:
-        """Return the JSON of a text without what goes; ``None``: it is none, or all of it stays."""
-        if not self._concerns(_parsed(text), path):
+        """Return a text without what goes of the JSON in it; ``None``: nobody can look in."""
+        if not self._may_have_below(path):
+            return text
+        try:
+            if not self._concerns(_parsed(text), path):
+                return text
+        except _Unreadable:
+            self._found["dropped"] += 1
             return None
         # Unlike the fast parser, this one keeps integers of any size.
-        rest = self._inside(json.loads(text), path)
-        return json.dumps(rest, ensure_ascii=False, separators=(",", ":"))
+        rest = self._inside(json.loads(_bare(text)), path)
+        is_ascii = _SURROGATE.search(text) is not None  # half a pair has no other form
+        return json.dumps(rest, ensure_ascii=is_ascii, separators=(",", ":"))
 
     def _concerns(self, value: Value, path: str) -> bool:
         """Return whether anything inside a value is dropped or hashed."""
@@ -83,7 +103,15 @@ class ByKey:
             return False
         if isinstance(value, list):
             return any(self._concerns(item, path) for item in value)
-        return isinstance(value, str) and self._concerns(_parsed(value), path)
+        if not isinstance(value, str) or not self._may_have_below(path):
+            return False
+        try:
+            return self._concerns(_parsed(value), path)
+        except _Unreadable:
+            return True
+
+    def _may_have_below(self, path: str) -> bool:
+        return self._dropped.may_have_below(path) or self._hashed.may_have_below(path)
 
     def _inside(self, value: Value, path: str) -> Value:
         if isinstance(value, dict):
@@ -95,8 +123,7 @@ class ByKey:
         if isinstance(value, list):
             return [self._inside(item, path) for item in value]
         if isinstance(value, str):
-            rest = self._json(value, path)
-            return value if rest is None else rest
+            return self._json(value, path)
         return value
 
     def _drops(self, path: str) -> bool:
@@ -116,13 +143,38 @@ class ByKey:
 
 
 def _parsed(text: str) -> Value:
-    """Return the map or list in a text; ``None``: it is another text."""
-    if text[:1] not in _JSON_STARTS and not text.lstrip().startswith(_JSON_STARTS):
+    """Return what JSON in a text means; ``None``: it is another text.
+
+    Raises:
+        _Unreadable: it begins like a map, or a list with one, and is not JSON: it was cut, say.
+    """
+    if text[:1].isalnum():
         return None
-    try:
-        return cast("Value", orjson.loads(text))
-    except orjson.JSONDecodeError:
+    bare = _bare(text)
+    if bare[:1] not in ("{", "[", '"'):
         return None
+    for loads in (orjson.loads, json.loads):  # the slower one knows NaN and half pairs, too
+        with suppress(ValueError, RecursionError):
+            return cast("Value", loads(bare))
+    if _begins_like_map(bare):
+        raise _Unreadable
+    return None
+
+
+def _bare(text: str) -> str:
+    """Return a text without what writers put around JSON: spaces, a byte order mark, a fence."""
+    bare = text.strip(_AROUND)
+    fence = _FENCE.match(bare)
+    return bare[fence.end() :].removesuffix("```").rstrip(_AROUND) if fence else bare
+
+
+def _begins_like_map(text: str) -> bool:
+    """Return whether a text may be part of JSON with keys in it, also of JSON in a JSON text."""
+    begun = text.lstrip('"\\' + _AROUND)
+    if begun[:1] not in ("{", "[") or _TAG.match(begun):
+        return False
+    brace = text.find("{")
+    return brace >= 0 and ":" in text[brace:]
 
 
 def _may_be_hashed(value: Value) -> bool:

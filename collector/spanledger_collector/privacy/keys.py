@@ -20,11 +20,12 @@ _LONGEST_REMEMBERED = 200
 class KeyGlobs:
     """Tells which paths match one of several globs."""
 
-    __slots__ = ("_any", "_known")
+    __slots__ = ("_any", "_begins", "_known")
 
     def __init__(self, globs: Sequence[str]) -> None:
         alternatives = ("(?s:.*)".join(map(re.escape, glob.split("*"))) for glob in globs)
         self._any = LinearRegex("|".join(f"(?:{one})" for one in alternatives)) if globs else None
+        self._begins = [(glob.partition("*")[0], "*" in glob) for glob in globs]
         self._known: dict[str, bool] = {}
 
     def __bool__(self) -> bool:
@@ -36,7 +37,15 @@ class KeyGlobs:
             return False
         known = self._known.get(path)
         if known is None:
-            known = self._any.is_all_of(path.encode())
+            known = self._any.is_all_of(path.encode(errors="replace"))
             if len(self._known) < _MOST_REMEMBERED and len(path) < _LONGEST_REMEMBERED:
                 self._known[path] = known
         return known
+
+    def may_have_below(self, path: str) -> bool:
+        """Return whether the path of anything inside a value may match."""
+        above = f"{path}."
+        return any(
+            begin.startswith(above) or (is_open and above.startswith(begin))
+            for begin, is_open in self._begins
+        )

@@ -27,10 +27,19 @@ _WORD = re.compile(r"[\w.:/@+\-]{1,128}")
 _MACHINES = (
     *("service.", "telemetry.", "otel.", "host.", "os.", "k8s.", "cloud.", "container.", "faas."),
     *("deployment.", "process.runtime.", "server.", "client.", "network.", "net.", "rpc."),
-    *("messaging.system", "messaging.operation", "db.system", "db.namespace", "db.operation"),
-    *("http.request.method", "http.method", "http.route", "url.scheme", "url.domain", "code."),
-    *("thread.", "exception.type", "error.type", "user_agent.", "webengine.", "telemetry.sdk."),
+    *("thread.", "user_agent.", "webengine."),
 )
+_OF_MACHINES = frozenset(
+    (
+        *("messaging.system", "messaging.operation", "messaging.operation.name"),
+        *("messaging.operation.type", "db.system", "db.system.name", "db.namespace"),
+        *("db.operation", "db.operation.name", "http.request.method", "http.method"),
+        *("http.route", "url.scheme", "url.domain", "code.function", "code.function.name"),
+        *("code.filepath", "code.file.path", "code.namespace"),
+    )
+)
+# Under these parts of keys people put what they like, and commands hold what was asked for.
+_ANYTHING = re.compile(r"\.(?:parameter|metadata|header|annotation|label)s?\.|command")
 _INSTRUMENTATIONS = (
     *("gen_ai.", "llm.", "langfuse.", "langsmith.", "traceloop.", "litellm.", "logfire."),
     *("openinference.", "openai.", "anthropic.", "temporal", "ai.", "gcp.vertex.agent.", "mcp."),
@@ -69,7 +78,10 @@ CONTENT_KEYS = frozenset(key for dialect in REGISTRY for key in dialect.content.
 _COLUMNS = {key: source[0] for dialect in REGISTRY for key, source in dialect.columns.items()}
 KNOWN_KEYS = frozenset(_COLUMNS)
 """Keys that are read into a column, in any dialect."""
-_ONE_WORD = {key for key, column in _COLUMNS.items() if column == "error_type"} | {"exception.type"}
+_ONE_WORD = {key for key, column in _COLUMNS.items() if column == "error_type"} | {
+    "exception.type",
+    "error.type",
+}
 COUNTS = frozenset(key for key, column in _COLUMNS.items() if str(TYPES[column]) != "string")
 """Keys that hold figures, in any dialect."""
 ROLES = {
@@ -94,7 +106,7 @@ def what_may_stay(key: str, value: Value, *, is_tool: bool = False) -> Value:
         return value
     if key in _ONE_WORD:
         return value if isinstance(value, str) and _WORD.fullmatch(value) else None
-    if key in _COLUMNS or key in ROLES or key in _STATED or key.startswith(_MACHINES):
+    if key in _COLUMNS or key in ROLES or key in _STATED or _is_of_machines(key):
         found = _short(value)
         if found is not None:
             return found
@@ -134,6 +146,12 @@ def _short(value: Value) -> Value:
         words = all(isinstance(item, str) and _WORD.fullmatch(item) for item in value)
         return value if words else None
     return None
+
+
+@lru_cache(maxsize=4096)
+def _is_of_machines(key: str) -> bool:
+    """Return whether a key names a machine, a library or a protocol."""
+    return key in _OF_MACHINES or (key.startswith(_MACHINES) and _ANYTHING.search(key) is None)
 
 
 @lru_cache(maxsize=4096)

@@ -8,9 +8,11 @@ What is rather a number, a time or a file than what it looks like is told apart 
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import accumulate
 
 from spanledger_storage.linear_regex import LinearRegex
 from spanledger_storage.project_settings import Preset
@@ -67,9 +69,13 @@ class TextPattern:
     def own(cls, kind: str, source: str) -> TextPattern:
         """Compile a pattern of a project; ValueError if it is none."""
         regex = LinearRegex(source)
-        if _PLAIN.fullmatch(source):
-            return cls(kind, regex, None, LinearRegex(source.replace(r"\b", "")))
-        return cls(kind, regex, hides_behind=Escapes.NEEDED)
+        if not _PLAIN.fullmatch(source):
+            return cls(kind, regex, hides_behind=Escapes.NEEDED)
+        try:
+            # An empty group, so that what is said of how often ``\b`` stands there still holds.
+            return cls(kind, regex, None, LinearRegex(source.replace(r"\b", "(?:)")))
+        except ValueError:  # too large with the groups
+            return cls(kind, regex)
 
     def may_be_in(self, text: bytes, escapes: Escapes) -> bool:
         """Return False if the pattern matches nothing in a text or serialised message."""
@@ -135,20 +141,23 @@ _ISSUERS = re.compile(
     rb"|220[0-4]\d{12}"  # Mir
     rb"|(?:60|65|81|82)\d{14}"  # RuPay
 )
+_SEPARATORS = bytes(set(range(256)) - set(b"0123456789"))
 _MOST_GROUPS = 5
 _SMALLEST_GROUP = 3
 _ALNUM = re.compile(rb"[0-9A-Za-z_]")
 _ESCAPE = re.compile(rb"(?<!\\)\\(?:[bfnrt]|u[0-9A-Fa-f]{4})\Z")
 _BEGUN_ESCAPE = re.compile(rb"\\u([0-9A-Fa-f]{0,3})\Z")
-_DOUBLED = tuple(sum(divmod(2 * digit, 10)) for digit in range(10))
+_FEWEST, _MOST = 12, 19  # digits
+_VALUES = bytes.maketrans(b"0123456789", bytes(range(10)))
+_DOUBLED = bytes.maketrans(b"0123456789", bytes(sum(divmod(2 * digit, 10)) for digit in range(10)))
 
 
 def is_card(digits: bytes) -> bool:
     """Return whether digits have an issuer's start and length and the right check digit (Luhn)."""
-    if _ISSUERS.fullmatch(digits) is None:
+    if not _FEWEST <= len(digits) <= _MOST or _ISSUERS.fullmatch(digits) is None:
         return False
-    numbers = [byte - 48 for byte in reversed(digits)]
-    return (sum(numbers[::2]) + sum(_DOUBLED[n] for n in numbers[1::2])) % 10 == 0
+    total = sum(digits[::-2].translate(_VALUES)) + sum(digits[-2::-2].translate(_DOUBLED))
+    return total % 10 == 0
 
 
 def _is_inside_word(text: bytes, start: int) -> bool:
@@ -166,30 +175,51 @@ def _cards(text: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
         return  # part of a name or of a hexadecimal id
     if start > 1 and text[start - 1 : start] == b"." and text[start - 2 : start - 1].isdigit():
         return  # decimals
-    groups = [(m.start(), m.end()) for m in _GROUP.finditer(text, start, end)]
-    if is_card(b"".join(text[first:last] for first, last in groups)):
+    run = _Run(text, start, end)
+    if run.is_card(0, len(run.groups)):
         yield start, end
         return
     at = 0
-    while at < len(groups):
-        count = _card_at(text, groups, at)
+    while at < len(run.groups):
+        count = run.card_at(at)
         if count:
-            yield groups[at][0], groups[at + count - 1][1]
+            yield run.groups[at][0], run.groups[at + count - 1][1]
         at += count or 1
 
 
-def _card_at(text: bytes, groups: list[tuple[int, int]], at: int) -> int:
-    """Return of how many groups the card is that begins with the group ``at``; 0: none does."""
-    first, last = groups[at]
-    if is_card(text[first:last]):
-        return 1
-    for count in range(2, min(_MOST_GROUPS, len(groups) - at) + 1):
-        first, last = groups[at + count - 1]
-        if last - first < _SMALLEST_GROUP:
-            return 0
-        if is_card(b"".join(text[start:end] for start, end in groups[at : at + count])):
-            return count
-    return 0
+class _Run:
+    """Groups of digits; whether some are a card is told without reading the digits again."""
+
+    def __init__(self, text: bytes, start: int, end: int) -> None:
+        self.groups = [m.span() for m in _GROUP.finditer(text, start, end)]
+        self._digits = text[start:end].translate(None, _SEPARATORS)
+        self._ends = array("I", accumulate((b - a for a, b in self.groups), initial=0))
+        once, twice = self._digits.translate(_VALUES), self._digits.translate(_DOUBLED)
+        even, odd = bytearray(once), bytearray(twice)
+        even[1::2], odd[1::2] = twice[1::2], once[1::2]
+        # Up to each digit, where digits at odd, else at even places count doubled.
+        self._sums = [array("I", accumulate(digits, initial=0)) for digits in (odd, even)]
+
+    def is_card(self, at: int, count: int) -> bool:
+        """Return whether some groups are a card together."""
+        start, end = self._ends[at], self._ends[at + count]
+        if not _FEWEST <= end - start <= _MOST:
+            return False
+        sums = self._sums[end % 2]
+        is_luhn = (sums[end] - sums[start]) % 10 == 0
+        return is_luhn and _ISSUERS.fullmatch(self._digits, start, end) is not None
+
+    def card_at(self, at: int) -> int:
+        """Return of how many groups the card is that begins with a group; 0: none does."""
+        ends = self._ends
+        for count in range(1, min(_MOST_GROUPS, len(self.groups) - at) + 1):
+            length = ends[at + count] - ends[at]
+            is_short = count > 1 and ends[at + count] - ends[at + count - 1] < _SMALLEST_GROUP
+            if length > _MOST or is_short:
+                return 0
+            if length >= _FEWEST and self.is_card(at, count):
+                return count
+        return 0
 
 
 # Phones. https://www.itu.int/rec/T-REC-E.164: at most 15 digits, with the country's code.
@@ -212,7 +242,6 @@ _MOST_DIGITS = 15
 _DATE = re.compile(rb"(?:\d\d?([-./ ])\d\d?\1\d{4}|\d{4}([-./ ])\d\d?\2\d\d?)(?!\d)")
 _DECIMALS = re.compile(rb"\d+\.\d+(?:[/ ]\d+\.\d+)*")
 _PAIRS = re.compile(rb"\d\d(?: \d\d)+")
-_SEPARATORS = bytes(set(range(256)) - set(b"0123456789"))
 
 
 def _is_phone(text: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:

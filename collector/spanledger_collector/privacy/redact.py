@@ -65,19 +65,15 @@ async def redacted_body(
     """
     size = request.ByteSize() if body is None else len(body)
     if size <= _INLINE_BYTES:
-        return redact_body(policy, request, body, received_ns)
-    return await asyncio.to_thread(redact_body, policy, request, body, received_ns)
+        return redact_body(policy, request, received_ns)
+    return await asyncio.to_thread(redact_body, policy, request, received_ns)
 
 
-def redact_body(
-    policy: Policy, request: Request, body: bytes | None, received_ns: int
-) -> tuple[bytes, Counter[str]]:
+def redact_body(policy: Policy, request: Request, received_ns: int) -> tuple[bytes, Counter[str]]:
     """Do what ``redacted_body`` does, here and now."""
     request.DiscardUnknownFields()  # nobody reads them, and they may hold anything
     found = redact(policy, request, received_ns)
-    # A serialisation of the same length holds nothing beside the fields: no form of it is shorter.
-    if body is not None and not found and len(body) == request.ByteSize():
-        return body, found
+    # Always anew: what came may also hold values of fields that later ones replaced.
     return request.SerializeToString(), found
 
 

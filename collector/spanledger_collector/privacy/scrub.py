@@ -51,7 +51,22 @@ class Scrub:
         return self._texts.text(text, self._found)
 
     def message(self, message: Message) -> None:
-        """Replace in every text of a message and of what it holds."""
+        """Replace in every text of an item and of what it holds."""
+        for field, value in message.ListFields():
+            if field.name == "attributes":
+                for pair in value:
+                    self._own(pair)
+            else:
+                self._field(message, field, value)
+
+    def _own(self, pair: KeyValue) -> None:
+        """Replace in an attribute of the item itself; only there is a key of ours surely ours."""
+        if pair.key == CARRIED:
+            self._carried(pair.value)
+        elif pair.key != RECORD_HASH:
+            self._pair(pair)
+
+    def _inside(self, message: Message) -> None:
         if isinstance(message, KeyValue):
             self._pair(message)
         elif isinstance(message, AnyValue):
@@ -63,7 +78,7 @@ class Scrub:
     def _field(self, message: Message, field: FieldDescriptor, value: Any) -> None:
         if field.type == _MESSAGE:
             for item in value if field.is_repeated else (value,):
-                self.message(item)
+                self._inside(item)
         elif field.type == _TEXT:
             if field.is_repeated:
                 value[:] = [self._texts.text(one, self._found) for one in value]
@@ -74,10 +89,7 @@ class Scrub:
 
     def _pair(self, pair: KeyValue) -> None:
         key, value = pair.key, pair.value
-        if key == CARRIED:
-            self._carried(value)
-            return
-        if key == RECORD_HASH or _is_fixed(key, value):
+        if _is_fixed(key, value):
             return
         if key not in KNOWN_KEYS:
             clean = self._texts.text(key, self._found)

@@ -12,6 +12,9 @@ from fastapi import FastAPI
 
 from spanledger import __version__
 from spanledger_collector.access.keys import KeyRing
+from spanledger_collector.edge.hosts import OnlyLocalNames
+from spanledger_collector.edge.http_answer import MediaType
+from spanledger_collector.edge.http_protocol import Connection
 from spanledger_collector.edge.tls import TlsFiles, UvicornTls
 from spanledger_server.api.access import (
     DESCRIBED_KEYS,
@@ -49,12 +52,19 @@ class _LazyStore:
                 self._store = None
 
 
-def create_app(settings: StoreSettings, ring: KeyRing | None = None) -> FastAPI:
+class _Connection(Connection):
+    media_type = MediaType.JSON
+
+
+def create_app(
+    settings: StoreSettings, ring: KeyRing | None = None, host: str = "127.0.0.1"
+) -> FastAPI:
     """Return the application.
 
     Args:
         settings: the store to read, best as a read-only user.
         ring: the keys that are asked for; None: nobody is asked.
+        host: the address that is listened on.
     """
     store = _LazyStore(settings)
 
@@ -75,11 +85,13 @@ def create_app(settings: StoreSettings, ring: KeyRing | None = None) -> FastAPI:
     explain_errors(app)
     app.include_router(quality_router(store), dependencies=DESCRIBED_KEYS)
     app.add_middleware(KeyGuard, ring=ring)
+    if ring is None:
+        app.add_middleware(OnlyLocalNames, host=host)
     app.get(HEALTH_PATH, tags=["process"])(_healthz)
     return app
 
 
-def _healthz() -> Health:
+async def _healthz() -> Health:  # needs no thread: others may hold them all
     """Tell that the process answers; the store is not asked."""
     return Health()
 
@@ -94,9 +106,11 @@ def serve(
     """Answer until SIGTERM or SIGINT."""
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
-        create_app(settings, ring),
+        create_app(settings, ring, host),
         host=host,
         port=port,
+        http=_Connection,
+        ws="none",
         log_config=None,
         access_log=False,
         **(tls.uvicorn_options() if tls else UvicornTls()),

@@ -1,6 +1,6 @@
 -- Which traces does a session or user have?
--- Parameters: project; kind: session or user; id; keys: regular expression (RE2) of the attribute
---   keys that name a session or a user.
+-- Parameters: project; kind: session or user; ids: the id and its hashes; keys:
+--   regular expression (RE2) of the attribute keys that name a session or a user.
 -- Result: trace_id; one row per trace in which any span, log record, ledger entry or trajectory
 --   carries the id, in its column or in an attribute of such a key.
 -- Relies on sort keys that begin with project; reads the ids and attributes of the whole project.
@@ -11,13 +11,13 @@ FROM
     FROM spans
     WHERE project = {project:String}
         AND (
-            ({kind:String} = 'user' AND user_id = {id:String})
-            OR ({kind:String} = 'session' AND session_id = {id:String})
+            ({kind:String} = 'user' AND user_id IN {ids:Array(String)})
+            OR ({kind:String} = 'session' AND session_id IN {ids:Array(String)})
             OR (
-                (has(mapValues(attributes), {id:String})
-                    OR has(mapValues(resource_attributes), {id:String}))
+                (hasAny(mapValues(attributes), {ids:Array(String)})
+                    OR hasAny(mapValues(resource_attributes), {ids:Array(String)}))
                 AND arrayExists(
-                    (k, v) -> v = {id:String} AND match(k, {keys:String}),
+                    (k, v) -> has({ids:Array(String)}, v) AND match(k, {keys:String}),
                     arrayConcat(mapKeys(attributes), mapKeys(resource_attributes)),
                     arrayConcat(mapValues(attributes), mapValues(resource_attributes))
                 )
@@ -28,12 +28,12 @@ FROM
     FROM logs
     WHERE project = {project:String}
         AND (
-            ({kind:String} = 'session' AND session_id = {id:String})
+            ({kind:String} = 'session' AND session_id IN {ids:Array(String)})
             OR (
-                (has(mapValues(attributes), {id:String})
-                    OR has(mapValues(resource_attributes), {id:String}))
+                (hasAny(mapValues(attributes), {ids:Array(String)})
+                    OR hasAny(mapValues(resource_attributes), {ids:Array(String)}))
                 AND arrayExists(
-                    (k, v) -> v = {id:String} AND match(k, {keys:String}),
+                    (k, v) -> has({ids:Array(String)}, v) AND match(k, {keys:String}),
                     arrayConcat(mapKeys(attributes), mapKeys(resource_attributes)),
                     arrayConcat(mapValues(attributes), mapValues(resource_attributes))
                 )
@@ -44,16 +44,16 @@ FROM
     FROM ledger
     WHERE project = {project:String}
         AND (
-            ({kind:String} = 'user' AND user_id = {id:String})
-            OR ({kind:String} = 'session' AND session_id = {id:String})
+            ({kind:String} = 'user' AND user_id IN {ids:Array(String)})
+            OR ({kind:String} = 'session' AND session_id IN {ids:Array(String)})
         )
     UNION ALL
     SELECT trajectory_id
     FROM trajectories
     WHERE project = {project:String}
         AND (
-            ({kind:String} = 'user' AND user_id = {id:String})
-            OR ({kind:String} = 'session' AND session_id = {id:String})
+            ({kind:String} = 'user' AND user_id IN {ids:Array(String)})
+            OR ({kind:String} = 'session' AND session_id IN {ids:Array(String)})
         )
 )
 WHERE trace_id != ''
