@@ -44,7 +44,7 @@ _LARGEST_SEED = 4_000
 _TYPES = ("application/x-protobuf", "application/json")
 _ODD_TYPES = ("", "text/plain", "application/json; charset=utf-16", "application/grpc", "\x7f;")
 _COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
-    "gzip": gzip.compress,
+    "gzip": lambda body: gzip.compress(body, mtime=0),
     "deflate": zlib.compress,
     "zstd": zstd.compress,
 }
