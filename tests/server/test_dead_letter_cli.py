@@ -132,6 +132,7 @@ def test_a_body_that_cannot_be_read_is_shown_by_its_bytes_and_the_place_of_the_f
         (b"\x0a\x04\x0a\x02\x0a\x05", 4),  # in a message within the message
         (request(span("a")).SerializeToString().replace(b"\x2a\x01a", b"\x2a\x01\xff"), -1),
     ],
+    ids=["truncated", "field 0", "wire type", "endless number", "nested", "no UTF-8"],
 )
 def test_the_first_fault_is_where_the_wire_format_breaks(broken: bytes, offset: int) -> None:
     kind = REQUESTS[Signal.TRACES]
