@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -85,7 +86,7 @@ class _Kept:
 
 
 class Fuzzer:
-    """Makes inputs from a seed and runs them; the same seed makes the same inputs."""
+    """Makes inputs from a seed and runs them; within a process a seed makes the same inputs."""
 
     def __init__(self, seed: int, decode_every: int = 200) -> None:
         self._random = random.Random(seed)
@@ -214,6 +215,7 @@ def fuzz(seed: int, inputs: int) -> Fuzzer:
     return fuzzer
 
 
+@cache
 def _seeds() -> dict[tuple[Signal, bool], list[bytes]]:
     """Good bodies to begin with, of every signal, in protobuf (False) and JSON (True)."""
     found: dict[tuple[Signal, bool], list[bytes]] = {

@@ -215,7 +215,9 @@ class Api:
         async def send() -> httpx.Response:
             transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
             headers = {"authorization": f"Bearer {key}"} if key else {}
-            async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://localhost"
+            ) as client:
                 return await client.request(method, path, params=params or None, headers=headers)
 
         return asyncio.run(send())
