@@ -29,64 +29,32 @@ IsWaiting = Annotated[
 ]
 
 
-@app.command(name="trace")
-def delete_trace(
-    id_: Id,
-    project: ProjectName = "default",
-    is_dry: IsDry = False,
-    is_agreed: IsAgreed = False,
-    keep_cost: KeepCost = False,
-    is_waiting: IsWaiting = True,
-    by: By = "",
-    data: Data = DEFAULT_DATA,
-    store_url: StoreUrl = "",
-    state_url: StateUrl = "",
-) -> None:
-    """Delete one trace."""
-    from spanledger_server.deletion_run import Options, delete
+def _add(kind: str, what: str) -> None:
+    """Register the command that deletes one kind of thing."""
 
-    options = Options(is_dry, is_agreed, keep_cost, is_waiting, by)
-    delete("trace", id_, project, options, data, store_url, state_url)
+    def run(
+        id_: Id,
+        project: ProjectName = "default",
+        is_dry: IsDry = False,
+        is_agreed: IsAgreed = False,
+        keep_cost: KeepCost = False,
+        is_waiting: IsWaiting = True,
+        by: By = "",
+        data: Data = DEFAULT_DATA,
+        store_url: StoreUrl = "",
+        state_url: StateUrl = "",
+    ) -> None:
+        from spanledger_server.deletion_run import Options, delete
 
+        options = Options(is_dry, is_agreed, keep_cost, is_waiting, by)
+        delete(kind, id_, project, options, data, store_url, state_url)
 
-@app.command(name="session")
-def delete_session(
-    id_: Id,
-    project: ProjectName = "default",
-    is_dry: IsDry = False,
-    is_agreed: IsAgreed = False,
-    keep_cost: KeepCost = False,
-    is_waiting: IsWaiting = True,
-    by: By = "",
-    data: Data = DEFAULT_DATA,
-    store_url: StoreUrl = "",
-    state_url: StateUrl = "",
-) -> None:
-    """Delete every trace in which a span carries this session."""
-    from spanledger_server.deletion_run import Options, delete
-
-    options = Options(is_dry, is_agreed, keep_cost, is_waiting, by)
-    delete("session", id_, project, options, data, store_url, state_url)
+    app.command(name=kind, help=f"Delete {what}.")(run)
 
 
-@app.command(name="user")
-def delete_user(
-    id_: Id,
-    project: ProjectName = "default",
-    is_dry: IsDry = False,
-    is_agreed: IsAgreed = False,
-    keep_cost: KeepCost = False,
-    is_waiting: IsWaiting = True,
-    by: By = "",
-    data: Data = DEFAULT_DATA,
-    store_url: StoreUrl = "",
-    state_url: StateUrl = "",
-) -> None:
-    """Delete every trace in which a span carries this user."""
-    from spanledger_server.deletion_run import Options, delete
-
-    options = Options(is_dry, is_agreed, keep_cost, is_waiting, by)
-    delete("user", id_, project, options, data, store_url, state_url)
+_add("trace", "one trace")
+_add("session", "every trace in which a span carries this session")
+_add("user", "every trace in which a span carries this user")
 
 
 @app.command(name="log")
