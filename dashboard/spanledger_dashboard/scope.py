@@ -27,11 +27,12 @@ class Scope:
     project: str
     range_key: str
     timezone: str
+    custom: TimeRange | None = None
 
     @property
     def time_range(self) -> TimeRange:
         """The chosen range."""
-        return RANGES[self.range_key]
+        return self.custom or RANGES[self.range_key]
 
     def local(self, unix_s: float) -> datetime:
         """Return a moment on the reader's clock, without zone: it is shown as it is."""

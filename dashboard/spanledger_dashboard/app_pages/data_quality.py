@@ -33,9 +33,8 @@ def _body() -> None:
 
 
 def _period(where: Scope, now_s: int) -> Period:
-    # Whole minutes, so that the answers of the store are shared between reruns.
-    to_s = now_s - now_s % 60 + 60
-    return Period(to_s - where.time_range.length_s, to_s)
+    window = where.time_range.window(now_s)
+    return Period(window.start_s, window.end_s)
 
 
 @st.cache_data(ttl=120, max_entries=50, show_spinner="Looking through the calls …")

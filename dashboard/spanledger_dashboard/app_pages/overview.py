@@ -51,7 +51,7 @@ def _show(where: Scope, usage: Usage) -> None:
     bucket_s = where.time_range.bucket_s
     starts = buckets(usage.window, bucket_s)
     axis = charts.Axis(starts, [where.local(s) for s in starts], bucket_s)
-    show_cards(usage, axis, f"vs {where.range_key} before")
+    show_cards(usage, axis, f"vs {where.time_range.label} before")
     show_gaps(usage)
     figures = {
         "Spend by model": charts.spend_by(usage.rows, axis, by_model),

@@ -138,9 +138,8 @@ def _show() -> None:
     where = scope.current()
     now_s = scope.now_s()
     _freshness_line()
-    # Whole minutes, so that the answers of the store are shared between reruns.
-    to_s = now_s - now_s % 60 + 60
-    from_s = to_s - where.time_range.length_s
+    window = where.time_range.window(now_s)
+    from_s, to_s = window.start_s, window.end_s
     narrowed = _filters(where, _facets(where, from_s, to_s), from_s, to_s)
     totals = _totals(narrowed)
     with st.container(horizontal=True, vertical_alignment="center"):
