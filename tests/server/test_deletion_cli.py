@@ -151,6 +151,7 @@ def world(
     monkeypatch.setenv("SPANLEDGER_DATA", str(tmp_path))
     monkeypatch.setenv("SPANLEDGER_STORE_URL", store_url(store.settings))
     monkeypatch.setattr(remove, "_STEP_S", 0)
+    monkeypatch.setattr(remove, "_REFERRED_WITHIN_S", 0)  # every batch here brings its messages
     world = World(store, tmp_path, state)
 
     def typed(*words: str) -> Done:
@@ -429,6 +430,18 @@ def test_messages_leave_whichever_trace_goes_first(
     assert world.type("session", "s1", "--yes", "--no-wait").code == 0
     assert world.one("SELECT count() FROM messages") == 0
     assert RetentionState(world.state).deletions()[0].action == "finish"
+
+
+def test_messages_wait_for_spans_that_may_refer_to_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(remove, "_REFERRED_WITHIN_S", 70)
+    monkeypatch.setattr(time, "sleep", waited.append)
+    world.put(request(call("anna", "s1", text=SENTINEL)))
+    assert world.type("session", "s1", "--yes", "--no-wait").code == 0
+    assert 60 < max(waited) <= 70
+    assert world.one("SELECT count() FROM messages") == 0
 
 
 def test_what_a_job_writes_late_goes_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

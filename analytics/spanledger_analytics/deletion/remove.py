@@ -17,12 +17,14 @@ from spanledger_analytics.deletion.subject import Subject, Targets
 from spanledger_analytics.touches import REPRICING
 from spanledger_analytics.usage import recompute_usage
 from spanledger_storage.errors import StoreError
+from spanledger_storage.messages import STORED_AGAIN_AFTER_S
 from spanledger_storage.store import Store
 
 _UNKNOWN_TABLE = 60
 _ROUNDS = 5
 _STEP_S = 2  # another process may still write what it had read before
 _ON_THEIR_WAY_S = 120  # a message is stored before the span that refers to it
+_REFERRED_WITHIN_S = STORED_AGAIN_AFTER_S + 10  # and a batch on its way takes some seconds
 _OLD_PARTS_S = 1_200  # eight minutes of old_parts_lifetime, and the engine's pauses between
 _IS = "WHERE project = {project:String} AND"
 _TARGETS = "(SELECT id FROM deletion_targets WHERE deletion = {deletion:String} AND what = "
@@ -236,11 +238,18 @@ class Deletion:
         }
         for table, condition in CONDITIONS.items():
             if table == "messages":
+                self._await_references(targets)
                 self._choose_messages(targets)
             if not self._count_of(table, targets):
                 continue  # rewriting is dear, also where it changes nothing
             sql = f"ALTER TABLE {table} DELETE {_IS} {condition} SETTINGS mutations_sync = 2"
             self._store.execute(sql, params=params)
+
+    def _await_references(self, targets: Targets) -> None:
+        """Wait until spans that refer to the messages without bringing them along are there."""
+        age_s = self._now_ns() // 10**9 - targets.newest_s
+        if targets.messages and age_s < _REFERRED_WITHIN_S:
+            self._sleep(_REFERRED_WITHIN_S - max(0, age_s))
 
     def _choose_messages(self, targets: Targets) -> None:
         """Put the messages among the targets that no span refers to any more."""

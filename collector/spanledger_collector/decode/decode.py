@@ -33,11 +33,13 @@ from spanledger_collector.decode.values import (
     time_ns,
 )
 from spanledger_collector.dialects.base import Dialect
+from spanledger_collector.dialects.spanledger import PENDING_FLAG
 from spanledger_collector.signals import Signal
 
 log = logging.getLogger(__name__)
 
 HOUR_NS = 3_600_000_000_000
+_ANNOUNCED_VERSION = 1  # older than any receipt, so that the ended span wins whenever it comes
 _FROM_LOG = "log"  # the kind of a row made from a log record
 
 
@@ -64,7 +66,12 @@ class Decoded:
     touches: pa.Table
 
 
-def decode_traces(bodies: Sequence[Body], flush_id: str, ingested_at_ns: int) -> Decoded:
+def decode_traces(
+    bodies: Sequence[Body],
+    flush_id: str,
+    ingested_at_ns: int,
+    messages: MessageStore | None = None,
+) -> Decoded:
     """Return the rows of all spans of the bodies, in their order.
 
     Whatever a span holds, it becomes a row: values that do not mean what a column says stay in
@@ -76,11 +83,12 @@ def decode_traces(bodies: Sequence[Body], flush_id: str, ingested_at_ns: int) ->
         bodies: requests as accepted.
         flush_id: identifies this batch in ``touches``.
         ingested_at_ns: written to ``ingested_at``, in nanoseconds since 1970.
+        messages: takes up the messages, and knows which are in the store already.
 
     Raises:
         ValueError: a payload is not a request of its signal; the message names its index.
     """
-    batch = _Batch(ingested_at_ns // 1_000_000)
+    batch = _Batch(ingested_at_ns // 1_000_000, messages or MessageStore())
     added = batch.add_at_once(bodies)
     for index, body in enumerate(bodies):
         known = added.get(index)
@@ -131,11 +139,11 @@ class _Batch:
 
     __slots__ = ("_ingested_ms", "_messages", "_read_at_once", "_spans", "_touches")
 
-    def __init__(self, ingested_ms: int) -> None:
+    def __init__(self, ingested_ms: int, messages: MessageStore) -> None:
         self._ingested_ms = ingested_ms
         self._read_at_once: Bulk | None = None
         self._spans = SpanColumns()
-        self._messages = MessageStore()
+        self._messages = messages
         self._touches: Counter[tuple[str, str, int]] = Counter()
 
     def add_at_once(self, bodies: Sequence[Body]) -> dict[int, Mask]:
@@ -177,6 +185,8 @@ class _Batch:
             return  # Logfire's announcement of a span that comes when it has ended
         reading = self._read(span, attributes, scope)
         draft, columns = reading.draft, self._spans
+        if PENDING_FLAG in draft.flags:
+            draft.row["version"] = _ANNOUNCED_VERSION
         columns.rows.append(tuple(draft.row.values()))
         columns.resource_of_row.append(scope.resource)
         columns.flags.append(sorted(set(draft.flags)) if draft.flags else ())

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from spanledger_collector.decode.columns import MESSAGE_SCHEMA, hash_array, text_array
 from spanledger_collector.decode.plain_messages import plain_messages
+from spanledger_collector.decode.recent_messages import Key, RecentMessages, TextKey
 from spanledger_collector.decode.values import Value, parse_any_depth, parse_json
 
 Message: TypeAlias = dict[str, object]
@@ -72,14 +73,20 @@ _TEXT_KEYS = {"type", "content"}
 
 
 class MessageStore:
-    """The distinct messages of one batch, by project and hash."""
+    """The distinct messages of one batch, by project and hash.
 
-    __slots__ = ("_repeated", "rows")
+    Args:
+        recent: what is in the store already; these messages get no row. None: nothing is.
+    """
 
-    def __init__(self) -> None:
-        self.rows: dict[tuple[str, bytes], tuple[str, bytes]] = {}
+    __slots__ = ("_recent", "rows", "texts")
+
+    def __init__(self, recent: RecentMessages | None = None) -> None:
+        self._recent = recent or RecentMessages()
+        self.rows: dict[Key, tuple[str, bytes]] = {}
         """(project, hash) to (role, canonical JSON)."""
-        self._repeated: dict[tuple[str, str, str], list[bytes]] = {}
+        self.texts: dict[TextKey, list[bytes]] = {}
+        """The hashes of the messages of texts that were read."""
 
     def add(self, project: str, messages: Iterable[Message]) -> list[bytes]:
         """Keep the messages and return their hashes in order.
@@ -98,7 +105,8 @@ class MessageStore:
 
     def _keep(self, project: str, role: str, content: bytes) -> bytes:
         digest = blake2b(content, digest_size=16).digest()
-        self.rows[project, digest] = (role, content)
+        if not self._recent.holds((project, digest)):
+            self.rows[project, digest] = (role, content)
         return digest
 
     def add_messages(
@@ -115,11 +123,23 @@ class MessageStore:
         Raises:
             ValueError: as ``add``.
         """
+        key = (project, role, blake2b(written, digest_size=16).digest())
+        if (seen := self._seen(key)) is not None:
+            return seen
         plain = plain_messages(written, may_break=may_break)
         if plain is not None:
-            return [self._keep(project, *message) for message in plain]
-        messages = split(written.decode("utf-8"), role)
-        return None if messages is None else self.add(project, messages)
+            hashes = [self._keep(project, *message) for message in plain]
+        else:
+            messages = split(written.decode("utf-8"), role)
+            if messages is None:
+                return None
+            hashes = self.add(project, messages)
+        self.texts[key] = hashes
+        return hashes
+
+    def _seen(self, key: TextKey) -> list[bytes] | None:
+        """Return the messages of a text that need not be read again."""
+        return self.texts.get(key) or self._recent.messages_of(key)
 
     def table(self, stored_at_s: int) -> pa.Table:
         """Return the rows of ``messages``; ``stored_at_s``: in seconds since 1970."""
@@ -137,18 +157,20 @@ class MessageStore:
     def add_parts(self, project: str, value: Value, role: str) -> list[bytes] | None:
         """Keep a value that is all of one message's parts, such as the system instructions.
 
-        Most calls of an agent repeat these word by word, so a text already seen is not parsed
-        again. Returns ``None`` when the value holds nothing to keep.
+        Returns ``None`` when the value holds nothing to keep.
         """
-        seen = (project, role, value) if isinstance(value, str) else None
-        if seen is not None and seen in self._repeated:
-            return self._repeated[seen]
+        key = None
+        if isinstance(value, str):
+            written = value.encode("utf-8", "surrogatepass")
+            key = (project, f"{role} parts", blake2b(written, digest_size=16).digest())
+            if (seen := self._seen(key)) is not None:
+                return seen
         parts = parts_of(value, role)
         if not parts:
             return None
         hashes = self.add(project, [{"role": role, "parts": parts}])
-        if seen is not None:
-            self._repeated[seen] = hashes
+        if key is not None:
+            self.texts[key] = hashes
         return hashes
 
 

@@ -175,7 +175,7 @@ class Flusher:
         if not letters:
             self._spool.recount_letters()
             return
-        outcome, _ = self._ask(LetterJob(letters))
+        outcome, _ = self._ask(LetterJob(letters, self._now_ns()))
         if outcome.error is None:
             self._spool.forget(letters)
             self._letters_after_s = float("-inf")

@@ -22,6 +22,8 @@ import pyarrow.compute as pc
 from spanledger_collector.decode.columns import without_defaults
 from spanledger_collector.decode.decode import Body
 from spanledger_collector.decode.decode_batch import decode_batch
+from spanledger_collector.decode.messages import MessageStore
+from spanledger_collector.decode.recent_messages import RecentMessages
 from spanledger_collector.errors import CollectorError
 from spanledger_collector.spool.dead_letters import TABLE, DeadLetter, rows_of, token_of
 from spanledger_storage.errors import StoreError
@@ -30,7 +32,14 @@ from spanledger_storage.store import Store, StoreSettings
 _DAY_NS = 86_400 * 10**9
 _MOST_DAYS = 500
 _MOST_ROWS = 100_000
-_TIMES = {"spans": "start_time", "logs": "time", "metric_points": "time"}
+_TIMES = {
+    "spans": "start_time",
+    "logs": "time",
+    "metric_points": "time",
+    "gpu_samples": "time",
+    "gpu_processes": "time",
+    "inference_samples": "time",
+}
 """Tables partitioned by day, and the column of the day."""
 
 
@@ -45,9 +54,9 @@ class StoreJob:
     ingested_at_ns: int
     bodies: Sequence[Body]
 
-    def tables(self) -> Tables:
+    def tables(self, messages: MessageStore) -> Tables:
         """Return the rows of the batch in the order to insert them; raises what decoding does."""
-        return decode_batch(self.bodies, self.flush_id, self.ingested_at_ns)
+        return decode_batch(self.bodies, self.flush_id, self.ingested_at_ns, messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +64,14 @@ class LetterJob:
     """Dead letters to put into the store's table of them."""
 
     letters: Sequence[DeadLetter]
+    ingested_at_ns: int
 
     @property
     def flush_id(self) -> str:
         """Equal for equal letters."""
         return token_of(self.letters)
 
-    def tables(self) -> Tables:
+    def tables(self, _: MessageStore) -> Tables:
         """Return the rows of the letters."""
         return [(TABLE, rows_of(self.letters))]
 
@@ -128,19 +138,23 @@ def _serve(pipe: Connection, settings: StoreSettings, scratch: Path | None) -> N
     if scratch is not None:
         os.environ["TMPDIR"] = tempfile.tempdir = str(scratch)
     store: Store | None = None
+    recent = RecentMessages()
     while True:
         try:
             job = pipe.recv()
         except (EOFError, OSError):
             return
+        recent.advance(job.ingested_at_ns)
+        messages = MessageStore(recent)
         try:
-            tables = job.tables()
+            tables = job.tables(messages)
         except Exception as error:  # whatever it is, these bytes are at fault: the rest goes on
             pipe.send(StoreOutcome(f"{type(error).__name__}: {error}", permanent=True))
             continue
         try:
             store = store or Store.connect(settings)
             store_rows(store, tables, job.flush_id)
+            recent.add(messages.rows, messages.texts)
             outcome = StoreOutcome()
         except StoreError as error:
             outcome = StoreOutcome(str(error), error.permanent)
@@ -178,7 +192,8 @@ def parts_of(rows: pa.Table, time: str = "start_time") -> Iterator[pa.Table]:
 
 
 def _by_days(rows: pa.Table, time: str, most: int = _MOST_DAYS) -> Iterator[pa.Table]:
-    days = pc.divide(rows[time].cast(pa.int64()), _DAY_NS)
+    ns = rows[time].cast(pa.timestamp("ns", "UTC")).cast(pa.int64())
+    days = pc.divide(ns, _DAY_NS)
     distinct = pc.unique(days).sort()
     if len(distinct) <= most:
         yield rows
