@@ -1,10 +1,13 @@
-"""Opening a trace: from the store to a tree on the screen, for 50, 1,000 and 10,000 spans.
+"""Opening a trace: from the store to a tree on the screen, for 50 to 100,000 spans.
 
-    python -m benchmarks.trace_open [--rounds 9]
+    python -m benchmarks.trace_open [--rounds 9] [--sizes 50,1000,10000,100000]
 
-(a) server side: the queries, and the block of bytes the tree is drawn from, without caches.
-(b) in the browser: from navigation (a new page, the front end's files cached) until the tree is
-drawn and the detail of its first span is there, and from a click on a row to its detail.
+(a) server side, without caches: the queries, and the block of bytes the tree is drawn from.
+(b) in the browser, from navigation (a new page, the front end's files cached): until the tree is
+drawn and answers, and until the detail of its first span is there; beside it the page without any
+trace, which is what the front end itself takes.
+(c) from a click on a row until it is the selected one, and until its detail is there.
+(d) scrolling: the time of each frame over a hundred jumps through the whole tree.
 An engine of its own in a temporary directory, removed at the end.
 """
 
@@ -16,7 +19,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -32,38 +35,59 @@ from tests.conftest import free_port
 from tests.dashboard.process import CHROMIUM, chromium, start_dashboard, store_url
 from tests.dashboard.seed import Seeder
 
-SIZES = (50, 1_000, 10_000)
+SIZES = (50, 1_000, 10_000, 100_000)
 _WARM_UP = 2
 _MS = 1_000
+_QUESTIONS = 100
+# Jumps through the tree, each drawn in one frame; the time between two frames is what is seen.
+_SCROLL = """async () => {
+  const roots = [document, ...[...document.querySelectorAll("*")].map((e) => e.shadowRoot)];
+  const scroll = roots.map((root) => root?.querySelector(".tv .scroll")).find(Boolean);
+  const times = [];
+  const step = Math.max(26, (scroll.scrollHeight - scroll.clientHeight) / 100);
+  let before = await new Promise(requestAnimationFrame);
+  for (let i = 1; i <= 100; i += 1) {
+    scroll.scrollTop = i * step;
+    const now = await new Promise(requestAnimationFrame);
+    times.push(now - before);
+    before = now;
+  }
+  return times;
+}"""
 
 
 def main() -> None:
     """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=9)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--sizes", default=",".join(map(str, SIZES)))
+    options = parser.parse_args()
+    rounds, sizes = options.rounds, [int(size) for size in options.sizes.split(",")]
     print(f"{platform.machine()}, {psutil.cpu_count()} CPUs, Python {platform.python_version()}; "
           f"{rounds} rounds after {_WARM_UP}; milliseconds: median (min to max)")  # fmt: skip
     with tempfile.TemporaryDirectory() as directory:
         engine = Engine(EngineSettings(Path(directory) / "engine", free_port()))
         engine.start()
         try:
-            _measure(engine, Path(directory), rounds)
+            _measure(engine, Path(directory), sizes, rounds)
         finally:
             engine.stop()
 
 
-def _measure(engine: Engine, directory: Path, rounds: int) -> None:
+def _measure(engine: Engine, directory: Path, sizes: Sequence[int], rounds: int) -> None:
     create_database(engine.writer)
     store = Store.connect(engine.writer)
     migrate(store)
-    for size in SIZES:
+    for size in sizes:
         seed_trace(store, size)
-    for size in SIZES:
-        _report(
-            f"(a) {size:>6,} spans, query and payload",
-            _times(partial(_read, store, size), rounds),
-        )
+    for size in sizes:
+        key = find_trace(store, _trace_id(size), "default")
+        if key is None:
+            raise AssertionError("the trace was not stored")
+        trace = load_trace(store, key)
+        what = f"(a) {size:>7,} spans"
+        _report(f"{what}, queries", _times(partial(_read, store, size), rounds))
+        _report(f"{what}, {len(pack(trace)):,} bytes", _times(partial(pack, trace), rounds))
     store.close()
     if CHROMIUM is None:
         print("(b) skipped: chromium is not installed")
@@ -71,7 +95,7 @@ def _measure(engine: Engine, directory: Path, rounds: int) -> None:
     dashboard = start_dashboard(store_url(engine.reader), directory / "dashboard.log")
     try:
         with chromium() as browser:
-            _browse(browser, dashboard.base, rounds)
+            _browse(browser, dashboard.base, sizes, rounds)
     finally:
         dashboard.process.terminate()
         dashboard.process.wait(10)
@@ -101,7 +125,9 @@ def seed_trace(store: Store, size: int) -> None:
             seed.span(trace_id, span_id, step, name="execute_tool search", role="tool", at_s=n,
                       duration_s=rng.random())  # fmt: skip
         else:
-            message = seed.message("user", {"type": "text", "content": f"question {n}"})
+            message = seed.message(
+                "user", {"type": "text", "content": f"question {n % _QUESTIONS}"}
+            )
             call = seed.span(trace_id, span_id, step, name="chat model", at_s=n,
                              duration_s=rng.random(), input_messages=[message])  # fmt: skip
             seed.entry(call, f"{rng.random() / 100:.9f}")
@@ -115,52 +141,71 @@ def _trace_id(size: int) -> str:
 
 def _read(store: Store, size: int) -> None:
     key = find_trace(store, _trace_id(size), "default")
-    if key is None:
-        raise AssertionError("the trace was not stored")
-    pack(load_trace(store, key))
+    if key is not None:
+        load_trace(store, key)
 
 
-def _browse(browser: Browser, base: str, rounds: int) -> None:
+def _browse(browser: Browser, base: str, sizes: Sequence[int], rounds: int) -> None:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
-    for size in SIZES:
-        _report(
-            f"(b) {size:>6,} spans, navigation",
-            _times(partial(_open, context, base, size), rounds),
-        )
-    for size in SIZES:
-        page = _opened(context, base, size)
-        clicks = iter(range(3, 3 + rounds + _WARM_UP))
-        _report(
-            f"(b) {size:>6,} spans, click",
-            _times(partial(_click_next, page, clicks), rounds),
-        )
+    empty = [_until(context, f"{base}/trace", ".st-key-no-trace") for _ in range(_WARM_UP + rounds)]
+    _report("(b) the page without a trace", empty[_WARM_UP:])
+    for size in sizes:
+        opened = [_open(context, base, size) for _ in range(_WARM_UP + rounds)][_WARM_UP:]
+        _report(f"(b) {size:>7,} spans, tree", [tree for tree, _ in opened])
+        _report(f"(b) {size:>7,} spans, tree and detail", [detail for _, detail in opened])
+    for size in sizes:
+        page = context.new_page()
+        page.goto(_address(base, size), wait_until="commit")
+        page.wait_for_selector(".st-key-detail h4")
+        page.wait_for_selector(f".tv[data-ready='{size}']")
+        clicked = [_click(page, row) for row in range(3, 3 + rounds + _WARM_UP)][_WARM_UP:]
+        _report(f"(c) {size:>7,} spans, click to selected", [row for row, _ in clicked])
+        _report(f"(c) {size:>7,} spans, click to detail", [detail for _, detail in clicked])
+        frames = sorted(page.evaluate(_SCROLL))
+        print(f"(d) {size:>7,} spans, frames: median {statistics.median(frames):.1f}, "
+              f"95% {frames[94]:.1f}, longest {frames[-1]:.1f}")  # fmt: skip
         page.close()
 
 
-def _open(context: BrowserContext, base: str, size: int) -> None:
-    _opened(context, base, size).close()
+def _address(base: str, size: int) -> str:
+    return f"{base}/trace?trace_id={_trace_id(size)}"
 
 
-def _opened(context: BrowserContext, base: str, size: int) -> Page:
+def _until(context: BrowserContext, address: str, selector: str) -> float:
     page = context.new_page()
-    page.goto(f"{base}/trace?trace_id={_trace_id(size)}", wait_until="commit")
+    started = time.perf_counter()
+    page.goto(address, wait_until="commit")
+    page.wait_for_selector(selector)
+    took = (time.perf_counter() - started) * _MS
+    page.close()
+    return took
+
+
+def _open(context: BrowserContext, base: str, size: int) -> tuple[float, float]:
+    page = context.new_page()
+    started = time.perf_counter()
+    page.goto(_address(base, size), wait_until="commit")
     page.wait_for_selector(f".tv[data-ready='{size}']")
+    tree = time.perf_counter()
     page.wait_for_selector(".st-key-detail h4")
-    return page
+    detail = time.perf_counter()
+    page.close()
+    return (tree - started) * _MS, (detail - started) * _MS
 
 
-def _click_next(page: Page, rows: Iterator[int]) -> None:
-    _click(page, next(rows))
-
-
-def _click(page: Page, row: int) -> None:
-    rows = page.locator(".tv .row")
-    wanted = rows.nth(row).get_attribute("id") or ""
-    rows.nth(row).click()
+def _click(page: Page, row: int) -> tuple[float, float]:
+    """Click a row that is on screen; return when it was selected, and when its detail was there."""
+    target = page.locator(f".tv .row[data-index='{row}']")
+    wanted = target.get_attribute("id") or ""
+    started = time.perf_counter()
+    target.click()
+    page.wait_for_selector(f".tv .row[id='{wanted}'][aria-selected=true]")
+    selected = time.perf_counter()
     page.wait_for_selector(f".st-key-{wanted} h4")
+    return (selected - started) * _MS, (time.perf_counter() - started) * _MS
 
 
-def _times(act: Callable[[], None], rounds: int) -> list[float]:
+def _times(act: Callable[[], object], rounds: int) -> list[float]:
     times: list[float] = []
     for _ in range(_WARM_UP + rounds):
         started = time.perf_counter()

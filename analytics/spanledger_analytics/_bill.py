@@ -77,7 +77,7 @@ def bill_of(price: Price, discount: Discount | None, counts: Counts) -> Bill:
     Parts are rounded half to even to whole picodollars, before and after the contract, so that
     they always add up to the totals.
     """
-    lines, is_bad = _lines(price, counts)
+    lines, is_bad = lines_of(price, counts)
     list_parts = [_divided(_sum(part, price, counts), price.scale) for part in lines]
     parts = list_parts
     if discount is not None:
@@ -159,7 +159,7 @@ class Counts:
         return self._known.get(name, self.never)
 
 
-def _lines(price: Price, counts: Counts) -> tuple[list[list[_Line]], Bools]:
+def lines_of(price: Price, counts: Counts) -> tuple[list[list[_Line]], Bools]:
     """Return disjoint counts by class for each of ``PARTS``, and who contradicts himself."""
     inputs, is_bad = _input_lines(price, counts)
     output, is_bad_output = _output_lines(price, counts)

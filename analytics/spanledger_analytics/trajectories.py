@@ -135,7 +135,7 @@ def _trajectory(
         root_span_id=root.span_id if root else "",
         start_ns=spans[0].start_ns,
         end_ns=max(span.end_ns for span in spans),
-        status="closed" if root else "open",
+        status="open" if root is None or "pending" in root.flags else "closed",
         outcome=_first(first.task_outcome, (span.task_outcome for span in spans)),
         service_name=_first(first.service_name, (span.service_name for span in spans)),
         environment=_first(first.environment, (span.environment for span in spans)),

@@ -2,25 +2,36 @@
 
 import streamlit as st
 
-from spanledger_dashboard import navigation, scope
+from spanledger_dashboard import navigation, pickers, shell
+from spanledger_dashboard.access import Denied, viewer
 from spanledger_dashboard.failures import explained
 from spanledger_dashboard.styles import apply_styles
 
 _SIDEBAR_WIDTH_PX = 200
 
 st.set_page_config(
-    page_title="Spanledger", page_icon="🧾", layout="wide", initial_sidebar_state=_SIDEBAR_WIDTH_PX
+    page_title="Spanledger",
+    page_icon=navigation.FOLDER / "icon.svg",
+    layout="wide",
+    initial_sidebar_state=_SIDEBAR_WIDTH_PX,
 )
 apply_styles()
 st.logo(navigation.FOLDER / "logo.svg", size="large")
-page = navigation.build()
-entry = navigation.entry_of(page)
 with explained():
-    heading, controls = st.columns([1, 1], vertical_alignment="center")
+    person = viewer()
+    page = navigation.build(person)
+    entry = navigation.entry_of(page)
+    shell.show_person(person)
+    pickers.take_project()
+    if not entry.is_open_to(person):
+        raise Denied(f"{entry.title} is about all projects; your account sees some of them.")
     if entry.has_range:
-        heading.title(entry.title, anchor=False)
-        with controls, st.container(horizontal=True, horizontal_alignment="right"):
-            scope.range_picker()
-            with st.container(width=180):
-                scope.project_picker()
+        with st.container(
+            horizontal=True, vertical_alignment="center", gap="small", key="page-head"
+        ):
+            st.title(entry.title, anchor=False, width="stretch")
+            pickers.range_picker()
+            pickers.refresh_picker()
+            pickers.project_picker()
+            shell.show_help()
     page.run()

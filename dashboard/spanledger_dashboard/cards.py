@@ -1,4 +1,4 @@
-"""The metric cards of the overview: one row of the table below each."""
+"""The metric cards of what was used: one row of the table below each."""
 
 from __future__ import annotations
 
@@ -90,8 +90,8 @@ def show_cards(usage: Usage, axis: Axis, period: str) -> None:
     per_bucket = _per_bucket(usage.rows, axis)
     with st.grid(len(CARDS), min_column_width=165, gap="small"):
         for card in CARDS:
-            change = _change(card, usage)
-            is_flat = not change or not change.strip("+-0.% p")
+            change = change_of(card, usage)
+            is_flat = is_no_change(change)
             st.metric(
                 card.label,
                 card.text(total),
@@ -100,10 +100,16 @@ def show_cards(usage: Usage, axis: Axis, period: str) -> None:
                 delta_arrow="off" if is_flat else "auto",
                 delta_description=period if change else "nothing earlier to compare",
                 border=True,
-                chart_data=[float(card.value(t) or 0) for t in per_bucket],
+                chart_data=_trend(card, per_bucket),
                 chart_type="area",
                 help=f"{card.help(total)} The change compares bars of the charts that are over.",
             )
+
+
+def _trend(card: Card, per_bucket: Sequence[Totals]) -> list[float]:
+    """Return a number per bucket; a rate has none where nothing happened."""
+    values = [card.value(totals) for totals in per_bucket]
+    return [float(value or 0) for value in values if value is not None or not card.is_rate]
 
 
 def _per_bucket(rows: Sequence[UsageRow], axis: Axis) -> list[Totals]:
@@ -113,7 +119,13 @@ def _per_bucket(rows: Sequence[UsageRow], axis: Axis) -> list[Totals]:
     return [summed(found) for found in sorted_rows.values()]
 
 
-def _change(card: Card, usage: Usage) -> str | None:
+def is_no_change(change: str | None) -> bool:
+    """Return whether a change is none, or none worth a colour."""
+    return not change or not change.strip("+-0.% p")
+
+
+def change_of(card: Card, usage: Usage) -> str | None:
+    """Return the change of a figure against the period before; None: nothing to compare."""
     now, before = card.value(usage.complete), card.value(usage.before)
     if now is None or before is None:
         return None

@@ -15,16 +15,16 @@ from spanledger_dashboard.usage import Key, Totals, UsageRow, grouped
 
 # Middle tones: readable on the light and on the dark background alike.
 PALETTE = (
-    "#3f7fe0", "#17a389", "#e08a3c", "#9a6be0", "#d95f7f", "#8aa13a", "#4aa7cf", "#b58863",
+    "#3b79dd", "#149077", "#d28314", "#9856a8", "#d83e69", "#6b701b", "#269edb", "#af8d56",
 )  # fmt: skip
 _OTHER_COLOR = "#87929b"
 _ERROR_COLOR = "#d9434f"
 _CALL_COLOR = "#4a7fb5"
 _TOKEN_CLASSES = (
-    ("uncached_tokens", "Input, uncached", "#3f7fe0"),
-    ("cache_read_tokens", "Cache read", "#17a389"),
-    ("cache_write_tokens", "Cache write", "#e08a3c"),
-    ("output_tokens", "Output", "#9a6be0"),
+    ("uncached_tokens", "Input, uncached", "#3b79dd"),
+    ("cache_read_tokens", "Cache read", "#149077"),
+    ("cache_write_tokens", "Cache write", "#d28314"),
+    ("output_tokens", "Output", "#9856a8"),
 )
 _MAX_SERIES = 7
 _HEIGHT = 270
@@ -67,7 +67,7 @@ def spend_by(rows: Sequence[UsageRow], axis: Axis, key: Key) -> go.Figure:
         for name, color, members in groups
     ]
     peak = max((sum(column) for column in zip(*(t["y"] for t in traces), strict=True)), default=0)
-    return _figure(traces, axis, tickprefix="$", tickformat=_dollar_format(peak))
+    return _figure(traces, axis, tickprefix="$", tickformat=dollar_format(peak))
 
 
 def tokens_by_class(rows: Sequence[UsageRow], axis: Axis) -> go.Figure:
@@ -79,12 +79,14 @@ def tokens_by_class(rows: Sequence[UsageRow], axis: Axis) -> go.Figure:
     return _figure(traces, axis, tickformat="~s")
 
 
-def calls_and_errors(rows: Sequence[UsageRow], axis: Axis) -> go.Figure:
-    """Return stacked bars of calls per bucket, failed ones apart."""
+def calls_and_errors(
+    rows: Sequence[UsageRow], axis: Axis, *, good_name: str = "Answered"
+) -> go.Figure:
+    """Return stacked bars of calls per bucket, failed ones apart; ``good_name``: the others."""
     good = _series(rows, axis, lambda t: t.calls - t.errors)
     failed = _series(rows, axis, lambda t: t.errors)
     traces = [
-        _bars("Answered", _CALL_COLOR, good, axis, "%{y:,.0f}"),
+        _bars(good_name, _CALL_COLOR, good, axis, "%{y:,.0f}"),
         _bars("Failed", _ERROR_COLOR, failed, axis, "%{y:,.0f}"),
     ]
     return _figure(traces, axis, tickformat="~s")
@@ -153,7 +155,7 @@ def _range(axis: Axis) -> list[datetime]:
     return [axis.labels[0], axis.labels[-1] + timedelta(seconds=axis.bucket_s)]
 
 
-def _dollar_format(peak: float) -> str:
+def dollar_format(peak: float) -> str:
     """Return the d3 format that tells the ticks of an axis up to ``peak`` dollars apart."""
     if peak >= 5:
         return ",.0f"

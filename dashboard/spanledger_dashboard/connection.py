@@ -1,11 +1,16 @@
 """The connections that all sessions of this process share: the store, the state database."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
 import streamlit as st
 
+from spanledger_dashboard.access import Denied, Viewer, viewer
 from spanledger_dashboard.settings import DashboardSettings
 from spanledger_storage.price_state import StateEngine
-from spanledger_storage.saved_views import SavedViews
-from spanledger_storage.state import open_state, open_state_reader
+from spanledger_storage.saved_views import Kind, SavedView, SavedViews
+from spanledger_storage.state import open_state_reader, open_state_writer
 from spanledger_storage.store import Store, StoreSettings
 
 # A page that takes longer than this is broken for its reader, whatever the answer is.
@@ -34,19 +39,54 @@ def state() -> StateEngine | None:
 
 
 def saved_views() -> SavedViews | None:
-    """Return what people saved, to read and write; None without a state database.
+    """Return what people saved, to read and write as the reader of the page may.
+
+    None without a state database. Its methods raise Denied for a project that is not open to the
+    reader, and, when something is saved or removed, for readers who may only look.
 
     Raises:
         ConfigError: the address cannot be read.
         SettingsError: no store is set.
+        SignedOut: the session has ended.
     """
     url = DashboardSettings.from_environment().state_url
-    return SavedViews(_open_state_to_save(url)) if url else None
+    return _OpenViews(_open_state_to_save(url), viewer()) if url else None
+
+
+class _OpenViews(SavedViews):
+    """What is saved, as far as it is open to somebody."""
+
+    def __init__(self, engine: StateEngine, person: Viewer) -> None:
+        super().__init__(engine)
+        self._person = person
+
+    def of(self, kind: Kind, project: str) -> list[SavedView]:
+        self._demand(project)
+        return super().of(kind, project)
+
+    def save(
+        self, kind: Kind, project: str, name: str, content: Mapping[str, object], *, who: str
+    ) -> None:
+        self._demand_to_save(project)
+        super().save(kind, project, name, content, who=who)
+
+    def remove(self, kind: Kind, project: str, name: str) -> bool:
+        self._demand_to_save(project)
+        return super().remove(kind, project, name)
+
+    def _demand(self, project: str) -> None:
+        if not self._person.may_see(project):
+            raise Denied(f"Project {project} is not open to you, or it does not exist.")
+
+    def _demand_to_save(self, project: str) -> None:
+        self._demand(project)
+        if not self._person.may_save:
+            raise Denied("Your account may look, not save. An editor or admin can save this.")
 
 
 @st.cache_resource(show_spinner=False, max_entries=4, on_release=StateEngine.dispose)
 def _open_state_to_save(url: str) -> StateEngine:
-    return open_state(url)
+    return open_state_writer(url)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4, on_release=StateEngine.dispose)

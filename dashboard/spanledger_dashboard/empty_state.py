@@ -1,9 +1,15 @@
 """What a project without data shows: how to get some."""
 
+from __future__ import annotations
+
 import streamlit as st
 
+from spanledger_dashboard import pickers, scope
 from spanledger_dashboard.settings import DashboardSettings
 from spanledger_dashboard.text import plain
+from spanledger_dashboard.time_range import RANGES
+
+_LONGEST = list(RANGES)[-1]
 
 
 def show_no_data(project: str) -> None:
@@ -20,11 +26,23 @@ def show_no_data(project: str) -> None:
             "export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
             language="bash",
         )
+        st.caption(
+            "Where the collector asks for keys, also `OTEL_EXPORTER_OTLP_HEADERS=x-api-key=KEY`; "
+            "`spanledger keys create --scope ingest` makes one."
+        )
         st.markdown("Or fill it with a small made-up agent fleet to look around:")
-        st.code("make demo", language="bash")
+        st.code("spanledger demo    # or: make demo", language="bash")
         st.caption("This page looks again by itself; spans appear within seconds of being sent.")
 
 
 def show_nothing_in_range() -> None:
-    """Say that the project has data, only not in the chosen time."""
-    st.info("Nothing in this time range. Choose a longer one above.", icon=":material/schedule:")
+    """Say that the project has data, only not in the chosen time, and offer the longest range."""
+    with st.container(border=True, key="nothing-in-range"):
+        st.markdown(":material/schedule: Nothing in this time range.")
+        if scope.current().range_key != _LONGEST:
+            st.button(
+                f"Show the last {_LONGEST}",
+                key="longest-range",
+                on_click=pickers.choose_range,
+                args=(_LONGEST,),
+            )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from spanledger_dashboard import format as fmt
+from spanledger_dashboard import links
 from spanledger_dashboard.text import plain, shortened
 from spanledger_dashboard.usage import Totals, Usage, by_model, grouped
 
@@ -14,8 +15,8 @@ _MAX_MODELS = 5
 _NAME_LIMIT = 60
 
 
-def show_gaps(usage: Usage) -> None:
-    """Warn about calls the spend does not contain, naming their models."""
+def show_gaps(usage: Usage) -> bool:
+    """Warn about calls the spend does not contain, naming their models; return whether any are."""
     total = usage.totals
     sentences: list[str] = []
     if total.unpriced_calls:
@@ -34,8 +35,9 @@ def show_gaps(usage: Usage) -> None:
             "app_pages/data_quality.py",
             label="Data quality: where they come from, and what to do",
             icon=":material/fact_check:",
-            query_params=st.query_params.to_dict(),
+            query_params=links.scope_query(),
         )
+    return bool(sentences)
 
 
 def _unpriced(totals: Totals) -> int:

@@ -1,4 +1,4 @@
-"""The pages: what they are called, where they live, and which the menu shows."""
+"""The pages: what they are called, where they live, which the menu shows, and to whom."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import streamlit as st
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
 
+    from spanledger_dashboard.access import Viewer
+
 FOLDER = Path(__file__).parent
 
 
@@ -20,9 +22,11 @@ class PageEntry:
 
     Attributes:
         file: below the package.
-        section: heading in the menu.
+        section: heading in the menu, one of ``SECTIONS``.
         is_listed: False for pages that only links lead to.
-        has_range: True when the page shows a time range.
+        has_range: True when the page shows a time range; then the shell shows title, range and
+            project above it. A page without one begins with a heading of its own.
+        needs_all_projects: True for pages on more than one project; others do not get them.
     """
 
     file: str
@@ -32,12 +36,45 @@ class PageEntry:
     icon: str
     is_listed: bool = True
     has_range: bool = True
+    needs_all_projects: bool = False
 
+    def is_open_to(self, person: Viewer) -> bool:
+        """Return whether somebody may open the page."""
+        return person.sees_everything or not self.needs_all_projects
+
+
+SECTIONS = ("", "Debug", "Cost", "Infrastructure", "Data")
+"""In the order of the menu; the first has no heading."""
 
 PAGES = {
     p.url_path: p
     for p in (
-        PageEntry("app_pages/overview.py", "Overview", "overview", "Cost", ":material/monitoring:"),
+        PageEntry("app_pages/overview.py", "Overview", "overview", "", ":material/monitoring:"),
+        PageEntry("app_pages/traces.py", "Traces", "traces", "Debug", ":material/account_tree:"),
+        PageEntry(
+            "app_pages/trace.py",
+            "Trace",
+            "trace",
+            "Debug",
+            ":material/timeline:",
+            is_listed=False,
+            has_range=False,
+        ),
+        PageEntry(
+            "app_pages/compare.py",
+            "Compare",
+            "compare",
+            "Debug",
+            ":material/compare_arrows:",
+            is_listed=False,
+            has_range=False,
+        ),
+        PageEntry("app_pages/sessions.py", "Sessions", "sessions", "Debug", ":material/forum:"),
+        PageEntry("app_pages/agents.py", "Agents", "agents", "Debug", ":material/smart_toy:"),
+        PageEntry("app_pages/users.py", "Users", "users", "Debug", ":material/group:"),
+        PageEntry("app_pages/models.py", "Models", "models", "Debug", ":material/neurology:"),
+        PageEntry("app_pages/tools.py", "Tools", "tools", "Debug", ":material/build:"),
+        PageEntry("app_pages/cost.py", "Cost explorer", "cost", "Cost", ":material/query_stats:"),
         PageEntry(
             "app_pages/data_quality.py",
             "Data quality",
@@ -52,16 +89,18 @@ PAGES = {
             "Cost",
             ":material/sell:",
             has_range=False,
+            needs_all_projects=True,
         ),
-        PageEntry("app_pages/traces.py", "Traces", "traces", "Debug", ":material/account_tree:"),
         PageEntry(
-            "app_pages/trace.py",
-            "Trace",
-            "trace",
-            "Debug",
-            ":material/timeline:",
-            is_listed=False,
-            has_range=False,
+            "app_pages/gpus.py", "GPUs", "gpus", "Infrastructure", ":material/developer_board:"
+        ),
+        PageEntry(
+            "app_pages/sql.py",
+            "SQL",
+            "sql",
+            "Data",
+            ":material/database:",
+            needs_all_projects=True,
         ),
     )
 }
@@ -70,18 +109,19 @@ _START = "overview"
 _ROOT = "start"
 
 
-def build() -> StreamlitPage:
+def build(person: Viewer) -> StreamlitPage:
     """Put the menu on the screen and return the page to run."""
-    sections: dict[str, list[StreamlitPage]] = {}
+    sections: dict[str, list[StreamlitPage]] = {name: [] for name in SECTIONS}
     for entry in PAGES.values():
-        pages = sections.setdefault(entry.section, [])
+        pages = sections[entry.section]
+        is_listed = entry.is_listed and entry.is_open_to(person)
         if entry.url_path == _START:
             # A start page answers at "/" alone and blocks its own name; links may use that too.
-            pages.append(_page(entry, _ROOT, entry.is_listed))
+            pages.append(_page(entry, _ROOT, is_listed))
             pages.append(_page(entry, entry.url_path, is_listed=False))
         else:
-            pages.append(_page(entry, entry.url_path, entry.is_listed))
-    return st.navigation(sections)
+            pages.append(_page(entry, entry.url_path, is_listed))
+    return st.navigation({name: pages for name, pages in sections.items() if pages})
 
 
 def entry_of(page: StreamlitPage) -> PageEntry:

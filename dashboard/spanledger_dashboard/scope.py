@@ -1,4 +1,9 @@
-"""What every page is about: a project, a time range, and the clock and time zone of the reader."""
+"""What every page is about: a project, a time range, and the clock and time zone of the reader.
+
+The pickers (``pickers.py``) hold the choices; what they held last is kept for pages that show no
+picker. A project that is not open to the reader is never returned, wherever it was asked for, so a
+query that takes the project from here reads nothing of another.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +11,21 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from spanledger_dashboard.connection import store
+from spanledger_dashboard.access import Denied, Viewer, viewer
+from spanledger_dashboard.connection import state, store
 from spanledger_dashboard.time_range import DEFAULT_RANGE, RANGES, TimeRange
+from spanledger_storage.errors import StateError
+from spanledger_storage.projects import Projects
 
 DEFAULT_PROJECT = "default"
-_PROJECT_KEY = "project"
-_RANGE_KEY = "range"
+PROJECT_KEY = "project"
+RANGE_KEY = "range"
+CUSTOM = "custom"
 # Readings within this many seconds of each other share one answer of the store.
 _CLOCK_STEP_S = 5
 
@@ -38,6 +48,37 @@ class Scope:
         """Return a moment on the reader's clock, without zone: it is shown as it is."""
         return datetime.fromtimestamp(unix_s, zone(self.timezone)).replace(tzinfo=None)
 
+    def unix_s(self, local: datetime) -> int:
+        """Return the moment of a reading of the reader's clock, unix seconds."""
+        return int(local.replace(tzinfo=zone(self.timezone)).timestamp())
+
+
+@dataclass(slots=True)
+class Kept:
+    """What the pickers held last in this session, and the bounds of a range somebody chose.
+
+    Attributes:
+        from_s: unix seconds; None: no bounds were ever chosen.
+        to_s: the same.
+    """
+
+    project: str = ""
+    range_key: str = DEFAULT_RANGE
+    from_s: int | None = None
+    to_s: int | None = None
+
+    @property
+    def custom(self) -> TimeRange | None:
+        """The chosen bounds as a range."""
+        if self.from_s is None or self.to_s is None:
+            return None
+        return TimeRange.between(self.from_s, self.to_s)
+
+
+def kept() -> Kept:
+    """Return what the session remembers."""
+    return cast("Kept", st.session_state.setdefault("kept-scope", Kept()))
+
 
 def now_s() -> int:
     """Return the clock in unix seconds, in steps of a few seconds."""
@@ -53,44 +94,71 @@ def zone(name: str) -> tzinfo:
 
 
 def current() -> Scope:
-    """Return the choices the pickers hold now."""
-    project = st.session_state.get(_PROJECT_KEY) or DEFAULT_PROJECT
-    range_key = st.session_state.get(_RANGE_KEY)
+    """Return the choices the pickers hold now.
+
+    Raises:
+        Denied: the project is not open to the reader, or none is.
+        SignedOut: the session has ended.
+    """
+    person, last = viewer(), kept()
+    project = str(st.session_state.get(PROJECT_KEY) or last.project or default_project(person))
+    if not person.may_see(project):
+        raise Denied(f"Project {project} is not open to you, or it does not exist.")
+    range_key = st.session_state.get(RANGE_KEY) or last.range_key
+    custom = last.custom if range_key == CUSTOM else None
     return Scope(
-        project=str(project),
-        range_key=range_key if range_key in RANGES else DEFAULT_RANGE,
+        project=project,
+        range_key=range_key if range_key in RANGES or custom else DEFAULT_RANGE,
         timezone=st.context.timezone or "UTC",
+        custom=custom,
     )
 
 
-def range_picker() -> None:
-    """Show the time range picker, bound to the address."""
-    st.segmented_control(
-        "Time range",
-        list(RANGES),
-        default=DEFAULT_RANGE,
-        required=True,
-        key=_RANGE_KEY,
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+def default_project(person: Viewer) -> str:
+    """Return the project somebody starts with.
+
+    Raises:
+        Denied: no project is open to them.
+    """
+    if person.may_see(DEFAULT_PROJECT):
+        return DEFAULT_PROJECT
+    if not person.projects:
+        raise Denied(
+            "No project is open to you yet. An admin can open one: "
+            f"spanledger accounts set-role {person.name} --role {person.role} --project PROJECT"
+        )
+    return min(person.projects)
 
 
-def project_picker() -> None:
-    """Show the project picker, bound to the address."""
-    names = _projects()
-    st.selectbox(
-        "Project",
-        names,
-        index=names.index(DEFAULT_PROJECT) if DEFAULT_PROJECT in names else 0,
-        key=_PROJECT_KEY,
-        bind="query-params",
-        label_visibility="collapsed",
-        icon=":material/folder:",
-    )
+def project_names(person: Viewer) -> Sequence[str]:
+    """Return the projects open to somebody, sorted: those with data and those that were made."""
+    if person.projects is not None:
+        return sorted(person.projects)
+    return _all_projects()
+
+
+def follow(project: str) -> None:
+    """Let later pages show a project: that of the trace somebody came to by a link.
+
+    Raises:
+        Denied: it is not open to the reader.
+    """
+    if not viewer().may_see(project):
+        raise Denied(f"Project {project} is not open to you, or it does not exist.")
+    kept().project = project
 
 
 @st.cache_data(ttl=30, show_spinner=False)
-def _projects() -> Sequence[str]:
-    found = [str(row["project"]) for row in store().rows("dashboard_projects")]
-    return found or [DEFAULT_PROJECT]
+def _all_projects() -> Sequence[str]:
+    found = {str(row["project"]) for row in store().rows("dashboard_projects")}
+    return sorted(found | _made_projects() | {DEFAULT_PROJECT})
+
+
+def _made_projects() -> set[str]:
+    engine = state()
+    if engine is None:
+        return set()
+    try:
+        return {row.project.name for row in Projects(engine).all()}
+    except StateError:
+        return set()  # those with data are enough to look around

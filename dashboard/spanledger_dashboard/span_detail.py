@@ -1,65 +1,35 @@
-"""The right half of the trace page: one span in full."""
+"""The right half of the trace page: one span in full. Reads only what its open tab shows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
-import pandas as pd
 import streamlit as st
 
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard.connection import store
+from spanledger_dashboard.message_parts import parse_message
+from spanledger_dashboard.provider_request import Message, as_curl
 from spanledger_dashboard.span_cost import cost_text, show_costs, show_merged
+from spanledger_dashboard.span_export import as_json, as_otlp
+from spanledger_dashboard.span_facts import show_facts
 from spanledger_dashboard.span_messages import show_block, show_messages, wanted_hashes
-from spanledger_dashboard.text import plain, shortened
+from spanledger_dashboard.span_sources import show_sources
+from spanledger_dashboard.text import code, plain, shortened
 from spanledger_dashboard.trace_data import (
     Row,
     TraceKey,
     load_messages,
+    load_raw,
     load_span,
     load_span_entries,
 )
+from spanledger_dashboard.trace_links import show_trace_link
 
 _NAME_LIMIT = 120
-_FACTS = (
-    ("Role", "role"),
-    ("Kind", "kind"),
-    ("Agent", "agent_name"),
-    ("Agent version", "agent_version"),
-    ("Workflow", "workflow_name"),
-    ("Task", "task_id"),
-    ("Task outcome", "task_outcome"),
-    ("Session", "session_id"),
-    ("User", "user_id"),
-    ("Provider", "provider"),
-    ("Requested model", "request_model"),
-    ("Answering model", "response_model"),
-    ("Service tier", "service_tier"),
-    ("Region", "region"),
-    ("Finish reason", "finish_reason"),
-    ("Attempts", "attempts"),
-    ("Streamed", "stream"),
-    ("Temperature", "temperature"),
-    ("Top p", "top_p"),
-    ("Max tokens", "max_tokens"),
-    ("Seed", "seed"),
-    ("Reasoning level", "reasoning_level"),
-    ("Tool", "tool_name"),
-    ("Tool call id", "tool_call_id"),
-    ("Tool outcome", "tool_outcome"),
-    ("Response id", "response_id"),
-    ("Request id", "request_id"),
-    ("Service", "service_name"),
-    ("Service version", "service_version"),
-    ("Environment", "environment"),
-    ("Instrumentation", "scope_name"),
-    ("Instrumentation version", "scope_version"),
-    ("Dialect", "dialect"),
-    ("Span id", "span_id"),
-    ("Parent span id", "parent_span_id"),
-    ("Trace state", "trace_state"),
-)
+_CALL_ROLES = ("llm", "embedding")
+_COUNTED_ROLES = (*_CALL_ROLES, "agent", "workflow", "tool")
 
 
 def show_span(key: TraceKey, span_id: str) -> None:
@@ -67,21 +37,25 @@ def show_span(key: TraceKey, span_id: str) -> None:
 
     Raises:
         StoreError: the store does not answer.
+        StateError: the state database does not answer.
     """
     span = load_span(store(), key, span_id)
     if span is None:
-        st.info(f"Span `{plain(span_id)}` has not arrived.", icon=":material/hourglass_empty:")
+        st.info(f"Span {code(span_id)} has not arrived.", icon=":material/hourglass_empty:")
         return
-    entries = load_span_entries(store(), key, span_id)
+    is_counted = span["role"] in _COUNTED_ROLES or span["kind"] == "log"
+    is_call = span["role"] in _CALL_ROLES
+    entries = load_span_entries(store(), key, span_id, is_call=is_call) if is_counted else []
     with st.container(key=f"span-{span_id}"):
         _show_head(span, entries)
     _show_error(span)
     sections = _sections(key, span, entries)
     # Another set of tabs begins at its first: what was open on a tool says nothing about a call.
-    tabs = st.tabs(list(sections), key=f"tabs-{'-'.join(sections)}")
+    tabs = st.tabs(list(sections), key=f"tabs-{'-'.join(sections)}", on_change="rerun")
     for tab, show in zip(tabs, sections.values(), strict=True):
-        with tab:
-            show()
+        if tab.open:
+            with tab:
+                show()
 
 
 def _show_head(span: Row, entries: Sequence[Row]) -> None:
@@ -108,7 +82,7 @@ def _show_head(span: Row, entries: Sequence[Row]) -> None:
             _figure("Tokens in / out", " / ".join(tokens))
             _figure("Cost", cost_text(first))
     if first is not None and not first["is_primary"]:
-        show_merged(first)
+        show_merged(first, "head")
 
 
 def _figure(label: str, value: str) -> None:
@@ -146,13 +120,21 @@ def _sections(key: TraceKey, span: Row, entries: Sequence[Row]) -> dict[str, Cal
     if span["tool_arguments"] or span["tool_result"]:
         found["Tool"] = lambda: _show_tool(span)
     if entries:
-        found["Cost"] = lambda: show_costs(entries)
-    found["Details"] = lambda: _show_details(span)
+        found["Cost"] = lambda: show_costs(entries, lambda entry: show_sources(key, entry))
+    found["Details"] = lambda: show_facts(
+        span, load_raw(store(), key, str(span["span_id"])), is_silent=_is_silent(span)
+    )
     if span["event_names"]:
         found["Events"] = lambda: _show_events(span)
     if span["link_trace_ids"]:
         found["Links"] = lambda: _show_links(span)
+    found["Copy"] = lambda: _show_copies(key, span)
     return found
+
+
+def _is_silent(span: Row) -> bool:
+    """Return whether a call says nothing: most often because content is not recorded."""
+    return span["role"] == "llm" and not span["input_hashes"] and not span["output_hashes"]
 
 
 def _show_conversation(key: TraceKey, span: Row) -> None:
@@ -161,8 +143,9 @@ def _show_conversation(key: TraceKey, span: Row) -> None:
     is_complete = bool(st.session_state.get(all_key))
     shown = wanted_hashes(asked, is_complete=is_complete)
     contents = load_messages(store(), key.project, [*shown, *answered])
-    if len(shown) < len(asked):
-        st.checkbox(f"Show the {len(asked) - len(shown)} earlier messages too", key=all_key)
+    if len(asked) > len(shown) or is_complete:
+        more = len(asked) - len(wanted_hashes(asked, is_complete=False))
+        st.checkbox(f"Show the {fmt.count(more)} earlier messages too", key=all_key)
     show_messages(shown, contents)
     if answered:
         st.markdown(":small[:gray[Answer]]")
@@ -174,28 +157,6 @@ def _show_tool(span: Row) -> None:
         if span[column]:
             st.markdown(f"**{label}**")
             show_block(str(span[column]))
-
-
-def _show_details(span: Row) -> None:
-    facts = {label: str(span[column]) for label, column in _FACTS if span[column] not in ("", None)}
-    _show_pairs("Span", facts)
-    _show_pairs("Attributes", cast("Mapping[str, str]", span["attributes"]))
-    _show_pairs("Resource", cast("Mapping[str, str]", span["resource_attributes"]))
-
-
-def _show_pairs(title: str, pairs: Mapping[str, str]) -> None:
-    if not pairs:
-        return
-    st.markdown(f"**{title}**")
-    frame = pd.DataFrame({"Name": list(pairs), "Value": list(pairs.values())})
-    column = st.column_config.TextColumn
-    st.dataframe(
-        frame,
-        hide_index=True,
-        height="content" if len(frame) <= 40 else 800,
-        column_config={"Name": column(width="medium"), "Value": column(width="large")},
-        alt=title,
-    )
 
 
 def _show_events(span: Row) -> None:
@@ -217,15 +178,54 @@ def _show_links(span: Row) -> None:
         _maps(span, "link_attributes"),
         strict=True,
     )
-    for trace_id, span_id, attributes in ids:
-        st.page_link(
-            "app_pages/trace.py",
-            label=f"Trace {plain(trace_id)}, span {plain(span_id)}",
+    for number, (trace_id, span_id, attributes) in enumerate(ids):
+        show_trace_link(
+            f"Trace {plain(trace_id)}, span {plain(span_id)}",
+            trace_id,
+            span_id,
+            key=f"link-{number}",
             icon=":material/link:",
-            query_params={"trace_id": trace_id, "span_id": span_id},
         )
         if attributes:
             st.json(attributes, expanded=True)
+
+
+def _show_copies(key: TraceKey, span: Row) -> None:
+    raw = load_raw(store(), key, str(span["span_id"]))
+    asked, answered = _texts(span, "input_hashes"), _texts(span, "output_hashes")
+    contents = load_messages(store(), key.project, [*asked, *answered])
+    inputs, outputs = _messages(asked, contents), _messages(answered, contents)
+    forms: dict[str, tuple[Callable[[], str], str, str]] = {
+        "JSON": (lambda: as_json(span, raw, inputs, outputs), "json", "The span as stored."),
+        "OTLP": (
+            lambda: as_otlp(key.trace_id, span, raw, inputs, outputs),
+            "json",
+            "An export request in OTLP JSON: POST it to /v1/traces of any collector.",
+        ),
+    }
+    if span["role"] in _CALL_ROLES:
+        forms = {
+            "cURL": (
+                lambda: as_curl(span, inputs),
+                "bash",
+                "The request made again from model, messages and parameters. The key is read "
+                "from your environment.",
+            ),
+            **forms,
+        }
+    chosen = st.segmented_control(
+        "Form", list(forms), default=next(iter(forms)), required=True, key=f"copy-{len(forms)}",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    write, language, explanation = forms[chosen or "JSON"]
+    st.caption(explanation)
+    if asked and not inputs and chosen == "cURL":
+        st.caption("Its messages are no longer stored, so the request has none.")
+    st.code(write(), language=language, height=480, wrap_lines=chosen == "cURL")
+
+
+def _messages(hashes: Sequence[str], contents: dict[str, str]) -> list[Message]:
+    return [parse_message(contents[h]) for h in hashes if h in contents]
 
 
 def _texts(span: Row, column: str) -> list[str]:

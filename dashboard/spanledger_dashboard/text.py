@@ -29,3 +29,9 @@ def shortened(value: str, limit: int) -> str:
         return value
     head = (limit - 1) * 2 // 3
     return f"{value[:head]}…{value[len(value) - (limit - 1 - head) :]}"
+
+
+def beginning(value: str, limit: int) -> str:
+    """Return the value on one line, cut at its end to ``limit`` characters when it is longer."""
+    text = " ".join(value.split())
+    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"

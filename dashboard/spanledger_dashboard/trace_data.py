@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from spanledger_dashboard.trace_columns import is_any, is_known, rows_of, whole
 from spanledger_storage.store import Store
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Row = dict[str, object]
 _HOUR_S = 3_600
@@ -44,22 +50,39 @@ class Trace:
 
     Attributes:
         spans: columns as in dashboard_trace_tree.sql, one row per span, by start.
-        entries: rows as in dashboard_trace_entries.sql, one per ledger entry.
+        calls: columns as in dashboard_trace_entries.sql, one row per ledger entry, by time.
         summary: the row of dashboard_trajectory.sql; None while the jobs have not seen the trace.
     """
 
     key: TraceKey
     spans: pa.Table
-    entries: tuple[Row, ...]
+    calls: pa.Table
     summary: Row | None
 
+    @property
+    def entries(self) -> list[Row]:
+        """The calls as dicts, made anew each time: not for every span of a large trace."""
+        return cast("list[Row]", self.calls.to_pylist())
 
-def find_trace(store: Store, trace_id: str, preferred_project: str) -> TraceKey | None:
+
+def find_trace(
+    store: Store, trace_id: str, preferred_project: str, allowed: Collection[str] | None = None
+) -> TraceKey | None:
     """Return where a trace lies, or None when no span of it has arrived.
 
     A link names no project: the preferred one wins when two projects hold the same trace id.
+
+    Args:
+        store: the telemetry store.
+        trace_id: 32 hex digits.
+        preferred_project: the one people look at.
+        allowed: projects the reader may see; in others there is nothing. None: all.
     """
-    found = store.rows("dashboard_trace_hours", {"trace_id": trace_id})
+    found = [
+        row
+        for row in store.rows("dashboard_trace_hours", {"trace_id": trace_id})
+        if allowed is None or row["project"] in allowed
+    ]
     found.sort(key=lambda row: row["project"] != preferred_project)
     if not found:
         return None
@@ -73,13 +96,18 @@ def load_trace(store: Store, key: TraceKey) -> Trace:
     Raises:
         StoreError: the store does not answer.
     """
-    summary = store.rows("dashboard_trajectory", key.params)
     return Trace(
         key=key,
         spans=store.arrow("dashboard_trace_tree", key.params),
-        entries=tuple(store.rows("dashboard_trace_entries", key.params)),
-        summary=summary[0] if summary else None,
+        calls=store.arrow("dashboard_trace_entries", key.params),
+        summary=load_summary(store, key),
     )
+
+
+def load_summary(store: Store, key: TraceKey) -> Row | None:
+    """Read what is known of a trace as a whole (dashboard_trajectory.sql)."""
+    rows = store.rows("dashboard_trajectory", key.params)
+    return rows[0] if rows else None
 
 
 def load_span(store: Store, key: TraceKey, span_id: str) -> Row | None:
@@ -88,16 +116,31 @@ def load_span(store: Store, key: TraceKey, span_id: str) -> Row | None:
     return rows[0] if rows else None
 
 
-def load_span_entries(store: Store, key: TraceKey, span_id: str) -> list[Row]:
+def load_raw(store: Store, key: TraceKey, span_id: str) -> Row | None:
+    """Read the attributes of a span (dashboard_span_raw.sql), or None when it does not exist."""
+    rows = store.rows("dashboard_span_raw", {**key.params, "span_id": span_id})
+    return rows[0] if rows else None
+
+
+def load_span_entries(
+    store: Store, key: TraceKey, span_id: str, *, is_call: bool = True
+) -> list[Row]:
     """Read the ledger entries a span was counted in, its own first.
 
-    The hours next to the trace's are read too: the primary span of a merged call may lie in
-    another trace that began a little earlier.
+    Where its own trace has none, and it is a call, the traces of the hours around are read too:
+    the primary span of a merged call may lie in one that began a little earlier.
     """
-    hours = sorted({h + d for h in key.hours_s for d in (-_HOUR_S, 0, _HOUR_S)})
-    return store.rows(
-        "dashboard_span_entries", {**key.params, "span_id": span_id, "hours_s": hours}
-    )
+    params = {**key.params, "span_id": span_id}
+    found = store.rows("dashboard_span_entries", {**params, "is_wide": False})
+    if found or not is_call:
+        return found
+    wide = {**params, "hours_s": neighbour_hours(key), "is_wide": True}
+    return store.rows("dashboard_span_entries", wide)
+
+
+def neighbour_hours(key: TraceKey) -> list[int]:
+    """Return the hours of a trace and those next to them, unix seconds."""
+    return sorted({h + d for h in key.hours_s for d in (-_HOUR_S, 0, _HOUR_S)})
 
 
 def load_messages(store: Store, project: str, hashes: Iterable[str]) -> dict[str, str]:
@@ -136,29 +179,24 @@ def sums(trace: Trace) -> TraceSums:
     """Return what a trace with at least one span adds up to."""
     starts = trace.spans["start_ns"].to_numpy()
     ends = starts + trace.spans["duration_ns"].to_numpy().astype("int64")
-    costs = [
-        cast("Decimal", e["total_cost_usd"])
-        for e in trace.entries
-        if e["total_cost_usd"] is not None
-    ]
+    calls = trace.calls
+    has_cost = bool(is_known(calls["total_cost_usd"]).any())
     return TraceSums(
         spans=trace.spans.num_rows,
-        errors=trace.spans["status"].to_pylist().count("error"),
-        llm_calls=sum(e["kind"] == "llm" for e in trace.entries),
-        tokens=sum(
-            cast("int", e[c] or 0) for e in trace.entries for c in ("input_tokens", "output_tokens")
-        ),
-        cost_usd=sum(costs, Decimal(0)) if costs else None,
-        unpriced_calls=sum(is_unpriced(e) for e in trace.entries),
-        calls_without_usage=sum(e["usage_source"] == "none" for e in trace.entries),
+        errors=int(is_any(trace.spans["status"], "error").sum()),
+        llm_calls=int(is_any(calls["kind"], "llm").sum()),
+        tokens=sum(int(whole(calls[c]).sum()) for c in ("input_tokens", "output_tokens")),
+        cost_usd=_money(calls["total_cost_usd"]) if has_cost else None,
+        unpriced_calls=int(are_unpriced(calls).sum()),
+        calls_without_usage=int(is_any(calls["usage_source"], "none").sum()),
         start_ns=int(starts.min()),
         duration_ns=int(ends.max() - starts.min()),
     )
 
 
-def is_unpriced(entry: Row) -> bool:
-    """Return whether the usage of an entry is known and its price is not."""
-    return entry["total_cost_usd"] is None and entry["usage_source"] != "none"
+def are_unpriced(calls: pa.Table) -> NDArray[np.bool_]:
+    """Return for each call whether its usage is known and its price is not."""
+    return ~is_known(calls["total_cost_usd"]) & ~is_any(calls["usage_source"], "none")
 
 
 def first_span_id(trace: Trace) -> str:
@@ -166,8 +204,10 @@ def first_span_id(trace: Trace) -> str:
 
     A root has no parent here: none at all, or one that has not arrived.
     """
-    ids = cast("list[str]", trace.spans["span_id"].to_pylist())
-    known = set(ids)
-    parents = cast("list[str]", trace.spans["parent_span_id"].to_pylist())
-    roots = (i for i, parent in zip(ids, parents, strict=True) if parent not in known)
-    return next(roots, ids[0])
+    ids = trace.spans["span_id"]
+    is_root = rows_of(trace.spans["parent_span_id"], ids) < 0
+    return str(ids[int(is_root.argmax())])  # the first row where no span is a root
+
+
+def _money(column: pa.ChunkedArray[Any]) -> Decimal:
+    return cast("Decimal", pc.sum(column).as_py())

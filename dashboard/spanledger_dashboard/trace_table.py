@@ -1,13 +1,12 @@
-"""The table of trajectories."""
+"""The table of trajectories: its columns, and what people pick in it."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
-from datetime import UTC, datetime
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import cast
+from typing import Literal, cast
 
 import pandas as pd
 import streamlit as st
@@ -18,92 +17,75 @@ from spanledger_dashboard.scope import Scope
 
 Row = dict[str, object]
 
-_FORMATS = {
-    "Duration": tables.duration,
-    "Spans": tables.count,
-    "LLM calls": tables.count,
-    "Tokens": tables.short_count,
-    "Cost": tables.usd,
-    "Errors": lambda v: "" if v == 0 else tables.count(v),
-}
 _ROW_HEIGHT_PX = 35
-# https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def trace_frame(rows: Sequence[Row], where: Scope) -> pd.DataFrame:
-    """Return the table: times on the reader's clock, durations in ns, costs in dollars."""
-    return pd.DataFrame(
-        {
-            "Started": [where.local(cast("int", r["start_ms"]) / 1000) for r in rows],
-            "Name": [r["name"] for r in rows],
-            "Status": [_status(r) for r in rows],
-            "Agent": [r["agent_name"] for r in rows],
-            "Duration": [r["duration_ns"] for r in rows],
-            "Cost": [_dollars(r) for r in rows],
-            "Tokens": [r["tokens"] for r in rows],
-            "LLM calls": [r["llm_calls"] for r in rows],
-            "Spans": [r["span_count"] for r in rows],
-            "Errors": [r["error_count"] for r in rows],
-            "Models": [", ".join(cast("list[str]", r["models"])) for r in rows],
-            "Service": [r["service_name"] for r in rows],
-            "Session": [r["session_id"] for r in rows],
-            "User": [r["user_id"] for r in rows],
-            "Trace id": [r["trace_id"] for r in rows],
-        }
-    )
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One column.
+
+    Attributes:
+        read: returns the cell of a row; numbers stay numbers, so that they sort.
+        text: returns how the cell reads; None: as it is.
+        width: pixels.
+    """
+
+    read: Callable[[Row], object]
+    width: int
+    text: Callable[[object], str] | None = None
 
 
-def trace_csv(rows: Sequence[Row]) -> bytes:
-    """Return the rows as CSV: columns as in dashboard_traces.sql, ``start_ms`` as UTC time."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["start_time", *(c for c in rows[0] if c != "start_ms")] if rows else [])
-    for row in rows:
-        start = datetime.fromtimestamp(cast("int", row["start_ms"]) / 1000, UTC)
-        cells = [_csv_cell(value) for name, value in row.items() if name != "start_ms"]
-        writer.writerow([start.isoformat(timespec="milliseconds"), *cells])
-    return out.getvalue().encode()
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """What was picked, as numbers of rows: ``opened`` by a click, ``ticked`` at the left edge."""
+
+    opened: int | None
+    ticked: tuple[int, ...]
 
 
-def show_table(frame: pd.DataFrame) -> int | None:
-    """Show the table and return the row that was clicked, None: none was."""
-    column = st.column_config
+def trace_frame(
+    rows: Sequence[Row], where: Scope, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Return the table: times on the reader's clock, durations in ns, costs in dollars.
+
+    Args:
+        rows: as in dashboard_traces.sql.
+        where: whose clock.
+        columns: names from ``COLUMNS``; None: all.
+    """
+    frame: dict[str, list[object]] = {}
+    for name in COLUMNS if columns is None else columns:
+        if name == STARTED:
+            frame[name] = [where.local(cast("int", r["start_ms"]) / 1000) for r in rows]
+        else:
+            frame[name] = [_COLUMNS[name].read(r) for r in rows]
+    return pd.DataFrame(frame)
+
+
+def show_table(frame: pd.DataFrame, trace_ids: Sequence[str]) -> Picked:
+    """Show the table of some traces and return what is picked in it."""
+    kinds = st.column_config
+    config = {
+        name: kinds.DatetimeColumn(format="MMM D, HH:mm:ss", width=_COLUMNS[name].width)
+        if name == STARTED
+        else kinds.Column(width=_COLUMNS[name].width)
+        for name in frame.columns
+    }
+    modes: list[Literal["multi-row", "single-cell"]] = ["multi-row", "single-cell"]
     state = st.dataframe(
-        tables.styled(frame, _FORMATS),
+        tables.styled(frame, {n: t for n in frame.columns if (t := _COLUMNS[n].text)}),
         hide_index=True,
         height=(len(frame) + 1) * _ROW_HEIGHT_PX + 2,
         on_select="rerun",
-        selection_mode="single-cell",
-        key="traces",
+        selection_mode=modes,
+        # What is picked belongs to these rows: other rows begin without.
+        key=f"traces-{zlib.crc32(','.join(trace_ids).encode())}",
         placeholder=fmt.UNKNOWN,
-        column_config={
-            "Started": column.DatetimeColumn(format="MMM D, HH:mm:ss", width=125),
-            "Name": column.TextColumn(width=230),
-            "Status": column.TextColumn(width=82),
-            "Agent": column.TextColumn(width=130),
-            "Duration": column.Column(width=78),
-            "Cost": column.Column(width=76),
-            "Tokens": column.Column(width=70),
-            "LLM calls": column.Column(width=72),
-            "Spans": column.Column(width=60),
-            "Errors": column.Column(width=60),
-            "Models": column.TextColumn(width=170),
-        },
-        alt="Traces; a click opens one",
+        column_config=config,
+        alt="Traces; a click opens one, the boxes at the left edge pick two to compare",
     )
     cells = state.selection.cells
-    return cells[0][0] if cells else None
-
-
-def _csv_cell(value: object) -> str:
-    """Return the text of a cell; unknown is empty, and no text is a spreadsheet's formula."""
-    if value is None:
-        return ""
-    if isinstance(value, list | tuple):
-        return _csv_cell(", ".join(str(v) for v in cast("Sequence[object]", value)))
-    text = str(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA_SIGNS) else text
+    return Picked(cells[0][0] if cells else None, tuple(state.selection.rows))
 
 
 def _status(row: Row) -> str:
@@ -115,3 +97,46 @@ def _status(row: Row) -> str:
 def _dollars(row: Row) -> float | None:
     cost = cast("Decimal | None", row["total_cost_usd"])
     return None if cost is None else float(cost)
+
+
+def _models(row: Row) -> str:
+    return ", ".join(cast("list[str]", row["models"]))
+
+
+def _count_or_nothing(value: object) -> str:
+    return "" if value == 0 else tables.count(value)
+
+
+def _of(column: str) -> Callable[[Row], object]:
+    return lambda row: row[column]
+
+
+STARTED = "Started"
+_COLUMNS = {
+    STARTED: _Column(_of("start_ms"), 125),
+    "Name": _Column(_of("name"), 200),
+    "Status": _Column(_status, 82),
+    "Agent": _Column(_of("agent_name"), 120),
+    "Duration": _Column(_of("duration_ns"), 78, tables.duration),
+    "Cost": _Column(_dollars, 86, tables.usd),
+    "Tokens": _Column(_of("tokens"), 70, tables.short_count),
+    "LLM calls": _Column(_of("llm_calls"), 76, tables.count),
+    "Tool calls": _Column(_of("tool_calls"), 76, tables.count),
+    "Spans": _Column(_of("span_count"), 60, tables.count),
+    "Errors": _Column(_of("error_count"), 60, _count_or_nothing),
+    "Models": _Column(_models, 186),
+    "Outcome": _Column(_of("outcome"), 90),
+    "Input tokens": _Column(_of("input_tokens"), 90, tables.short_count),
+    "Output tokens": _Column(_of("output_tokens"), 96, tables.short_count),
+    "Not priced": _Column(_of("unpriced_calls"), 80, _count_or_nothing),
+    "Service": _Column(_of("service_name"), 130),
+    "Environment": _Column(_of("environment"), 100),
+    "Session": _Column(_of("session_id"), 150),
+    "User": _Column(_of("user_id"), 150),
+    "Trace id": _Column(_of("trace_id"), 250),
+}
+COLUMNS = tuple(_COLUMNS)
+DEFAULT_COLUMNS = (
+    *(STARTED, "Name", "Status", "Agent", "Duration", "Cost", "Tokens"),
+    *("LLM calls", "Spans", "Errors", "Models"),
+)

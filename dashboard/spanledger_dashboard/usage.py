@@ -1,4 +1,4 @@
-"""Usage and spend of a project over time, for the overview."""
+"""Usage and spend over time: of a project, or of one agent, model or user in it."""
 
 from __future__ import annotations
 
@@ -59,54 +59,86 @@ class UsageRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Only:
+    """Which calls of a project count: those whose column of the ledger holds a value.
+
+    Attributes:
+        column: of the ledger; ``project`` with the project itself narrows nothing.
+    """
+
+    column: str
+    value: str
+
+    @property
+    def params(self) -> dict[str, object]:
+        """The parameters ``within`` and ``name`` of a statement."""
+        return {"within": self.column, "name": self.value}
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
-    """What a window shows, and what the period before it summed up to.
+    """What a window shows, and what the period before it held.
 
     Attributes:
         rows: of the window.
-        complete: sums over the buckets of the window that are over.
-        before: sums over the same buckets one window earlier.
+        before_rows: one window earlier, without the buckets whose like are not over yet.
     """
 
     window: Window
     rows: tuple[UsageRow, ...]
-    complete: Totals
-    before: Totals
+    before_rows: tuple[UsageRow, ...]
 
     @property
     def totals(self) -> Totals:
         """Sums over the whole window."""
         return summed(self.rows)
 
+    @property
+    def complete_rows(self) -> tuple[UsageRow, ...]:
+        """The rows of buckets that are over."""
+        return tuple(row for row in self.rows if row.bucket_s < self.window.current_s)
+
+    @property
+    def complete(self) -> Totals:
+        """Sums over the buckets of the window that are over."""
+        return summed(self.complete_rows)
+
+    @property
+    def before(self) -> Totals:
+        """Sums over the same buckets one window earlier."""
+        return summed(self.before_rows)
+
 
 Key = Callable[[UsageRow], str]
 
 
-def load_usage(store: Store, project: str, time_range: TimeRange, now_s: int) -> Usage:
-    """Read the usage of a project in a time range and in the one before it.
+def load_usage(
+    store: Store, project: str, time_range: TimeRange, now_s: int, only: Only | None = None
+) -> Usage:
+    """Read the usage in a time range and in the one before it, of a project or a part of it.
 
     Raises:
         StoreError: the store does not answer.
     """
     window = time_range.window(now_s)
-    statement = "dashboard_usage_hourly" if time_range.is_hourly else "dashboard_usage_recent"
-    found = store.rows(
-        statement,
-        {
-            "project": project,
-            "from_s": window.start_s - window.length_s,
-            "to_s": window.end_s,
-            "bucket_s": time_range.bucket_s,
-        },
-    )
+    params: dict[str, object] = {
+        "project": project,
+        "from_s": window.start_s - window.length_s,
+        "to_s": window.end_s,
+        "bucket_s": time_range.bucket_s,
+    }
+    if only is None and time_range.is_hourly:
+        found = store.rows("dashboard_usage_hourly", params)
+    else:
+        part = only or Only("project", project)
+        found = store.rows("dashboard_usage_recent", params | part.params)
     rows = [_row(r) for r in found]
     # A bucket that is not over would make every change look like a fall, so it is left out of both.
     before_end = window.current_s - window.length_s
     return Usage(
         window=window,
         rows=tuple(r for r in rows if r.bucket_s >= window.start_s),
-        complete=summed(r for r in rows if window.start_s <= r.bucket_s < window.current_s),
-        before=summed(r for r in rows if r.bucket_s < before_end),
+        before_rows=tuple(r for r in rows if r.bucket_s < before_end),
     )
 
 

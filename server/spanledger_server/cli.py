@@ -15,7 +15,10 @@ from spanledger import __version__
 from spanledger_analytics.errors import AnalyticsError
 from spanledger_collector.edge.cors import check_origin
 from spanledger_collector.errors import CollectorError
+from spanledger_dashboard.access.settings import VARIABLES as ACCESS_VARIABLES
+from spanledger_dashboard.access.settings import DashboardAuth
 from spanledger_server import (
+    accounts_cli,
     dead_letter_cli,
     deletion_cli,
     keys_cli,
@@ -23,15 +26,19 @@ from spanledger_server import (
     quality_cli,
     retention_cli,
     roles,
+    sdk_cli,
 )
+from spanledger_server.dashboard_guard import DashboardGuard
 from spanledger_server.errors import StartError, UsageError
 from spanledger_server.guard import INGEST_KEY, Guard, tls_files
 from spanledger_server.options import (
     DEFAULT_DATA,
     AuthMode,
     CorsOrigins,
+    DashboardSignIn,
     Data,
     InflightBytes,
+    SignIn,
     SpoolBytes,
     StateUrl,
     StoreUrl,
@@ -73,6 +80,8 @@ _OTHER_VARIABLES = {
     "SPANLEDGER_READ_STORE_URL",
     "SPANLEDGER_OTLP_ENDPOINT",
     INGEST_KEY,
+    *ACCESS_VARIABLES,
+    *sdk_cli.VARIABLES,
 }
 
 
@@ -102,6 +111,7 @@ def up(
     max_inflight_bytes: InflightBytes = "",
     cors_origin: CorsOrigins = None,
     auth: AuthMode = None,
+    dashboard_auth: DashboardSignIn = DashboardAuth.NONE,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
     tls_client_ca: TlsClientCa = None,
@@ -109,11 +119,15 @@ def up(
     """Run everything on this machine: engine, collector, worker, dashboard and API.
 
     Without --store-url a private ClickHouse engine keeps the data in the data directory. With
-    another --host the collector and the API ask for keys; the dashboard stays on loopback.
+    another --host the collector and the API ask for keys; the dashboard stays on loopback unless
+    --dashboard-auth says how people sign in.
     """
     from spanledger_server.supervisor import Supervisor, UpSettings
 
-    guard = Guard.of(host, auth, data, state_url, tls_files(tls_cert, tls_key, tls_client_ca))
+    tls = tls_files(tls_cert, tls_key, tls_client_ca)
+    guard = Guard.of(host, auth, data, state_url, tls)
+    dashboard_guard = DashboardGuard(dashboard_auth, data.expanduser(), state_url, tls)
+    dashboard_guard.check()
     supervisor = Supervisor(
         UpSettings(
             data=data.expanduser(),
@@ -130,6 +144,7 @@ def up(
             max_inflight_bytes=size_bytes(max_inflight_bytes, "--max-inflight-bytes"),
             cors_origins=_origins(cors_origin),
             guard=guard,
+            dashboard_guard=dashboard_guard,
         ),
         say=lambda text: print(text, flush=True),
     )
@@ -209,19 +224,32 @@ def work(
 def dashboard(
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="SPANLEDGER_DASHBOARD_PORT", min=0, max=65535)] = 8501,
+    data: Data = DEFAULT_DATA,
     store_url: StoreUrl = "",
+    state_url: StateUrl = "",
+    auth: SignIn = DashboardAuth.NONE,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     supervised: Supervised = False,
 ) -> None:
-    """Run the dashboard alone. It reads with SPANLEDGER_READ_STORE_URL when that is set."""
+    """Run the dashboard alone. It reads with SPANLEDGER_READ_STORE_URL when that is set.
+
+    Beyond loopback people sign in: with accounts of `spanledger accounts`, or by OIDC. TLS is used
+    where people sign in.
+    """
     from spanledger_dashboard.__main__ import main as run_dashboard
 
     if supervised:
         roles.end_with_parent()
+    guard = DashboardGuard(auth, data, state_url, tls_files(tls_cert, tls_key, None))
+    guard.prepare(host)
     reader = os.environ.get("SPANLEDGER_READ_STORE_URL") or store_url
     os.environ["SPANLEDGER_STORE_URL"] = _required(
         reader, "--store-url", "SPANLEDGER_READ_STORE_URL or SPANLEDGER_STORE_URL"
     )
-    run_dashboard(["--host", host, "--port", str(port)])
+    code = run_dashboard(["--host", host, "--port", str(port), *guard.tls_options()])
+    if code:
+        raise typer.Exit(code)
 
 
 @app.command()
@@ -251,10 +279,12 @@ def api(
 
 
 app.command(name="data-quality")(quality_cli.data_quality)
+sdk_cli.add_commands(app)
 app.add_typer(prices_cli.app)
 app.add_typer(dead_letter_cli.app)
 app.add_typer(projects_cli.app)
 app.add_typer(keys_cli.app)
+app.add_typer(accounts_cli.app)
 app.add_typer(retention_cli.app)
 app.add_typer(deletion_cli.app)
 
@@ -316,7 +346,9 @@ def doctor(
     """Send a probe trace and say how long until it was queryable, or what is wrong."""
     from spanledger_server.doctor import examine
 
-    if not examine(data.expanduser(), timeout_s, say=print):
+    is_well = examine(data.expanduser(), timeout_s, say=print)
+    sdk_cli.print_captured()
+    if not is_well:
         raise typer.Exit(1)
 
 

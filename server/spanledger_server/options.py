@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from spanledger_dashboard.access.settings import AUTH, DashboardAuth
 from spanledger_server.guard import Auth
 from spanledger_server.output import Format
 
@@ -39,6 +40,11 @@ AuthMode = Annotated[
         show_default=False,
         help="Whether requests need a key; default: none on loopback, keys elsewhere.",
     ),
+]
+_SIGN_IN = "How people sign in to the dashboard; none: it listens on loopback only."
+SignIn = Annotated[DashboardAuth, typer.Option("--auth", envvar=AUTH, help=_SIGN_IN)]
+DashboardSignIn = Annotated[
+    DashboardAuth, typer.Option("--dashboard-auth", envvar=AUTH, help=_SIGN_IN)
 ]
 TlsCert = Annotated[
     Path | None,

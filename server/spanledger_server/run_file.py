@@ -43,8 +43,10 @@ class RunInfo(BaseModel, frozen=True):
     Attributes:
         pid: the supervisor.
         started_at_s: its process creation time, so that a reused pid is not mistaken for it.
-        host: address of the OTLP and API ports; the dashboard is on loopback in any case.
+        host: address of the OTLP and API ports.
         is_tls: the OTLP and API ports speak TLS.
+        is_dashboard_guarded: people sign in to the dashboard, which listens and speaks as the
+            others do; else it is on loopback, in plain text.
         processes: those it started, for cleaning up after a crash.
         ready: every process accepts work.
     """
@@ -58,6 +60,7 @@ class RunInfo(BaseModel, frozen=True):
     engine_port: int
     api_port: int = 0
     is_tls: bool = False
+    is_dashboard_guarded: bool = False
     processes: tuple[RunProcess, ...] = ()
     ready: bool = False
 
@@ -69,12 +72,13 @@ class RunInfo(BaseModel, frozen=True):
     @property
     def dashboard_url(self) -> str:
         """URL of the dashboard."""
-        return f"http://{_for_url(self.dashboard_host)}:{self.dashboard_port}"
+        scheme = self._scheme if self.is_dashboard_guarded else "http"
+        return f"{scheme}://{_for_url(self.dashboard_host)}:{self.dashboard_port}"
 
     @property
     def dashboard_host(self) -> str:
-        """Address of the dashboard, which asks nobody for a key."""
-        return loopback_of(self.host)
+        """Address of the dashboard; of loopback where nobody signs in."""
+        return self.host if self.is_dashboard_guarded else loopback_of(self.host)
 
     @property
     def api_url(self) -> str:

@@ -19,8 +19,9 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from spanledger_server.dashboard_guard import DashboardGuard
 from spanledger_server.errors import StartError, UsageError
-from spanledger_server.guard import Auth, Guard, loopback_of
+from spanledger_server.guard import Auth, Guard
 from spanledger_server.run_file import RunFile, RunInfo
 from spanledger_storage.engine import Engine, EngineSettings, find_binary
 from spanledger_storage.errors import EngineError, StorageError
@@ -53,6 +54,7 @@ class UpSettings:
     api_port: int
     engine_port: int
     guard: Guard
+    dashboard_guard: DashboardGuard
     store_url: str | None = None
     read_store_url: str | None = None
     state_url: str | None = None
@@ -133,14 +135,16 @@ class Supervisor:
 
     def _choose_ports(self) -> RunInfo:
         s = self._settings
+        dashboard_host = s.dashboard_guard.host_of(s.host)
         return RunInfo(
             pid=os.getpid(),
             started_at_s=psutil.Process().create_time(),
             host=s.host,
             is_tls=s.guard.tls is not None,
+            is_dashboard_guarded=not s.dashboard_guard.is_open,
             http_port=_free(s.host, s.http_port, "--http-port"),
             grpc_port=_free(s.host, s.grpc_port, "--grpc-port"),
-            dashboard_port=_free(loopback_of(s.host), s.dashboard_port, "--dashboard-port"),
+            dashboard_port=_free(dashboard_host, s.dashboard_port, "--dashboard-port"),
             api_port=_free(s.host, s.api_port, "--api-port"),
             engine_port=0 if s.store_url else _free("127.0.0.1", s.engine_port, "--engine-port"),
         )
@@ -207,7 +211,7 @@ class Supervisor:
             _Role(
                 "dashboard",
                 ["dashboard", "--supervised", "--host", info.dashboard_host,
-                 "--port", str(info.dashboard_port)],
+                 "--port", str(info.dashboard_port), *self._settings.dashboard_guard.options()],
                 lambda: _answers(f"{info.dashboard_url}/_stcore/health"),
             ),
             _Role(
@@ -276,10 +280,13 @@ class Supervisor:
         key, note = "", ""
         if self._settings.guard.auth is Auth.KEYS:
             key = "  export OTEL_EXPORTER_OTLP_HEADERS=x-api-key=KEY\n"
-            note = (
-                "Requests need a key: spanledger keys create. The dashboard asks nobody for one, "
-                "so it stays on loopback.\n\n"
+            note = "Requests need a key: spanledger keys create. " + (
+                "The dashboard asks nobody to sign in, so it stays on loopback; "
+                "--dashboard-auth accounts changes that."
+                if self._settings.dashboard_guard.is_open
+                else "People sign in to the dashboard: spanledger accounts add NAME."
             )
+            note += "\n\n"
         self._say(
             "Spanledger is ready.\n\n"
             f"  Dashboard  {info.dashboard_url}\n"

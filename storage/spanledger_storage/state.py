@@ -65,6 +65,18 @@ def open_state_reader(url: str) -> sa.Engine:
     return sa.create_engine(f"sqlite:///file:{path}?mode=ro&uri=true")
 
 
+def open_state_writer(url: str) -> sa.Engine:
+    """Return an engine that writes, also for a role whose transactions read unless told otherwise.
+
+    Raises:
+        ConfigError: the URL names another database or cannot be read.
+    """
+    engine = open_state(url)
+    if engine.dialect.name == "postgresql":
+        return engine.execution_options(postgresql_readonly=False)
+    return engine
+
+
 def _configure_sqlite(connection: sa.engine.interfaces.DBAPIConnection, _: object) -> None:
     # Several processes share the file: readers must not block the one writer.
     connection.execute("PRAGMA journal_mode=WAL")

@@ -140,6 +140,7 @@ def test_an_entry_counts_as_many_calls_as_the_histogram_was_told_of(world: World
     cube = "SELECT sum(calls) AS calls FROM usage_hourly FINAL WHERE is_deleted = 0"
     assert world.store.sql_rows(cube) == [{"calls": 9 + 4 + 1}]
     params = {"project": "p", "from_s": T0 // S, "to_s": (T0 + 2 * HOUR) // S, "bucket_s": 86_400}
+    params |= {"within": "project", "name": "p"}
     table = world.store.arrow("dashboard_usage_recent", params)
     assert table.column("calls").to_pylist() == [9 + 4, 1]
 

@@ -38,15 +38,15 @@ def store_url(settings: StoreSettings) -> str:
     return f"clickhouse://{s.username}:{s.password}@{s.host}:{s.port}/{s.database}"
 
 
-def start_dashboard(url: str, output: Path) -> Dashboard:
-    """Start the dashboard on a store and return once it is healthy."""
+def start_dashboard(url: str, output: Path, **variables: str) -> Dashboard:
+    """Start the dashboard on a store, with more settings, and return once it is healthy."""
     port = free_port()
     base = f"http://127.0.0.1:{port}"
     started = time.monotonic()
     with output.open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "spanledger_dashboard", "--port", str(port)],
-            env={**os.environ, "SPANLEDGER_STORE_URL": url},
+            env={**os.environ, "SPANLEDGER_STORE_URL": url, **variables},
             stdout=log,
             stderr=log,
         )

@@ -115,7 +115,7 @@ class Seeder:
 
     def message(self, role: str, *parts: Row) -> bytes:
         """Add a message and return its hash."""
-        content = json.dumps({"role": role, "parts": list(parts)})
+        content = json.dumps({"role": role, "parts": list(parts)}, ensure_ascii=False)
         digest = hashlib.blake2b(content.encode(), digest_size=16).digest()
         row = {"project": "default", "hash": digest, "role": role, "content": content}
         self._add("messages", row | {"stored_at": self.now_s})

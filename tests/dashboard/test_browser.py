@@ -186,6 +186,36 @@ def test_hostile_names_stay_text(visit: Visit, path: str) -> None:
     assert page.locator("img[src=x], script:text('hacked'), a[href^=javascript]").count() == 0
 
 
+@pytest.mark.usefixtures("traces")
+def test_hostile_names_stay_text_in_every_view(visit: Visit) -> None:
+    page = visit.page
+    visit.open(f"/trace?trace_id={HOSTILE}&view=Decisions")
+    for view in ("Decisions", "Graph", "Transcript"):
+        page.get_by_text(view, exact=True).click()
+        visit.settle()
+        assert f"view={view}" in page.url
+        assert page.locator("img[src=x], script:text('hacked'), a[href^=javascript]").count() == 0
+    visit.open(f"/compare?a={HOSTILE}&b={TRACE}")
+    expect(page.locator(".st-key-side-a")).to_contain_text("onerror")
+    assert page.locator("img[src=x], script:text('hacked'), a[href^=javascript]").count() == 0
+
+
+@pytest.mark.usefixtures("traces")
+def test_from_a_turn_to_its_span_and_back(visit: Visit) -> None:
+    page = visit.page
+    visit.open(f"/trace?trace_id={TRACE}&view=Decisions")
+    page.locator(f".st-key-go-turn-{CALL} button").first.click()
+    expect(page.locator(".st-key-detail h4")).to_have_text("chat sonnet")
+    expect(page.locator(".tv .row[aria-selected=true]")).to_contain_text("chat sonnet")
+    assert f"span_id={CALL}" in page.url
+    page.get_by_role("tab", name="Copy", exact=True).click()
+    command = page.locator(".st-key-detail [data-testid=stCode]")
+    expect(command).to_contain_text("curl ", timeout=15_000)  # what colours it is loaded first
+    page.get_by_text("Transcript", exact=True).click()
+    expect(page.locator(".st-key-transcript")).to_contain_text("onerror")
+    expect(page.locator(".st-key-transcript")).to_contain_text("$0.0125")
+
+
 @pytest.mark.parametrize("path", ["/overview", "/traces", f"/trace?trace_id={TRACE}"])
 def test_pages_without_data_load_cleanly(visit: Visit, path: str) -> None:
     visit.open(path)

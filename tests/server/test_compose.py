@@ -17,7 +17,15 @@ import yaml
 from sqlalchemy.exc import DBAPIError
 
 from spanledger_server.cli import app
-from spanledger_storage.state import Heartbeats, migrate_state, open_state
+from spanledger_storage.errors import StateError
+from spanledger_storage.saved_views import SavedViews
+from spanledger_storage.state import (
+    Heartbeats,
+    metadata,
+    migrate_state,
+    open_state,
+    open_state_writer,
+)
 from tests.postgres import postgres_server
 
 ROOT = Path(__file__).parents[2]
@@ -88,9 +96,13 @@ def test_what_is_published_asks_for_keys(service: str) -> None:
     assert ("SPANLEDGER_INGEST_KEY" in environment) == (service == "collector")
 
 
-def test_the_dashboard_asks_nobody_and_is_published_on_this_machine_alone() -> None:
-    [port] = SERVICES["dashboard"]["ports"]
-    assert port.startswith("127.0.0.1:")
+def test_people_sign_in_to_the_dashboard_and_its_sessions_outlive_the_container() -> None:
+    command, options = command_of("dashboard")
+    assert options["--auth"] == "accounts"
+    assert "--auth" in defaults(command)
+    [volume] = SERVICES["dashboard"]["volumes"]
+    assert volume.endswith(f":{options['--data']}")
+    assert "SPANLEDGER_STATE_URL" in SERVICES["dashboard"]["environment"]
 
 
 def test_images_are_pinned() -> None:
@@ -221,7 +233,7 @@ def test_clickhouse_bounds_its_memory_and_its_own_tables() -> None:
     assert mounted["clickhouse-server"].startswith("/etc/clickhouse-server/config.d/")
 
 
-def test_the_dashboards_role_reads_the_state_database_and_cannot_write() -> None:
+def test_the_dashboards_role_reads_the_state_database_and_writes_what_people_save() -> None:
     if shutil.which("psql") is None:
         pytest.skip("psql is not installed")
     [mounted] = SERVICES["postgres"]["configs"]
@@ -241,12 +253,34 @@ def test_the_dashboards_role_reads_the_state_database_and_cannot_write() -> None
         owner = open_state(url)
         migrate_state(owner)
         owner.dispose()
-        reader = open_state(url.replace(f"{place.username}@", "reader@"))
+        readers_url = url.replace(f"{place.username}@", "reader@")
+        reader = open_state(readers_url)
         with reader.connect() as connection:
             assert connection.scalar(sa.text("SELECT count(*) FROM watermarks")) == 0
         with reader.connect() as connection, pytest.raises(DBAPIError):
             connection.execute(sa.text("INSERT INTO watermarks VALUES ('ledger', 1)"))
+        with pytest.raises(StateError):  # its transactions read unless told otherwise
+            SavedViews(reader).save("sql", "one", "q", {}, who="ann")
         reader.dispose()
+        _check_writes_saved_views_only(readers_url)
+
+
+def _check_writes_saved_views_only(readers_url: str) -> None:
+    writer = open_state_writer(readers_url)
+    views = SavedViews(writer)
+    for answer in (1, 2):  # inserted, then updated
+        views.save("sql", "one", "q", {"answer": answer}, who="ann")
+    assert [dict(view.content) for view in views.of("sql", "one")] == [{"answer": 2}]
+    assert views.remove("sql", "one", "q")
+    tables = sorted(set(metadata.tables) - {"saved_views"})
+    assert "watermarks" in tables
+    for table in (*tables, "alembic_version"):
+        with writer.connect() as connection, pytest.raises(DBAPIError, match="permission denied"):
+            connection.execute(sa.text(f"DELETE FROM {table}"))
+    for statement in ("TRUNCATE saved_views", "DROP TABLE saved_views", "CREATE TABLE t (n INT)"):
+        with writer.connect() as connection, pytest.raises(DBAPIError):
+            connection.execute(sa.text(statement))
+    writer.dispose()
 
 
 @pytest.mark.parametrize(("age_s", "status"), [(5, 0), (600, 1), (None, 1)])
@@ -279,7 +313,7 @@ def test_http_health_checks_are_valid_programs_on_the_own_port(service: str) -> 
 def test_image_runs_without_root_and_holds_every_package() -> None:
     users = re.findall(r"^USER (\S+)", DOCKERFILE, re.M)
     assert users == ["spanledger"]
-    assert "[postgres]" in DOCKERFILE
+    assert ".[postgres,oidc]" in DOCKERFILE
     project = (ROOT / "pyproject.toml").read_text()
     folders = set(re.findall(r'^    "(\w+)/spanledger_\w+",$', project, re.M)) | {"sdk"}
     assert len(folders) == 7

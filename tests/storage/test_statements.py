@@ -14,6 +14,7 @@ _EXAMPLES = {
     "String": "x",
     "FixedString(16)": "0123456789abcdef",
     "DateTime": "2026-01-01 00:00:00",
+    "Identifier": "project",  # a column every table has
 }
 
 

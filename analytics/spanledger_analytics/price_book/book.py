@@ -72,6 +72,10 @@ class PriceBook:
         """Return the prices that held at an instant (UTC nanoseconds)."""
         return self.schedule(key).at(time_ns)
 
+    def rates_of(self, key: PriceKey, at_ns: int) -> Iterator[FlatRate]:
+        """Return what one kind of call is priced with at an instant (UTC ns), one row per rate."""
+        return flat_rates(self.schedule(key), key, self.name, at_ns)
+
     def is_called(self, key: PriceKey, provider: str, model: str) -> bool:
         """Return whether a call goes by these names: of the wire, or of the price data.
 

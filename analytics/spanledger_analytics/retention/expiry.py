@@ -26,6 +26,9 @@ _DELETE = {
     "dead_letters": "retention_delete_dead_letters",
     "trajectories": "retention_delete_trajectories",
     "metric_points": "retention_delete_metric_points",
+    "gpu_samples": "retention_delete_gpu_samples",
+    "gpu_processes": "retention_delete_gpu_processes",
+    "inference_samples": "retention_delete_inference_samples",
     "ledger": "retention_delete_ledger",
     "usage_hourly": "retention_delete_usage_hourly",
 }

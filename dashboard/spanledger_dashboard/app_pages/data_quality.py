@@ -14,10 +14,7 @@ from spanledger_dashboard.freshness import show_freshness
 from spanledger_dashboard.quality_findings import show_finding
 from spanledger_dashboard.scope import Scope
 
-_REFRESH_S = 60
 
-
-@st.fragment(run_every=_REFRESH_S)
 def _body() -> None:
     with explained():
         where = scope.current()

@@ -1,98 +1,162 @@
-"""Overview: what is spent, on what, and is anything wrong?"""
+"""Overview: is anything wrong, what does it cost today, and why more than before?"""
 
 from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Sequence
+from typing import Literal
+
 import streamlit as st
 
-from spanledger_dashboard import charts, scope, tables
+from spanledger_dashboard import attention, charts, line_charts, links, scope
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard.cards import show_cards
+from spanledger_dashboard.attention import Notice, Urgency
 from spanledger_dashboard.connection import store
+from spanledger_dashboard.day_spend import DaySpend, load_day_spend
 from spanledger_dashboard.empty_state import show_no_data, show_nothing_in_range
+from spanledger_dashboard.entity_detail import (
+    axis_of,
+    read_latencies,
+    show_figure,
+    show_figures,
+)
 from spanledger_dashboard.failures import explained
 from spanledger_dashboard.freshness import show_freshness
 from spanledger_dashboard.gaps import show_gaps
+from spanledger_dashboard.latency import Latencies
+from spanledger_dashboard.movers import Mover, load_user_movers, top_movers
+from spanledger_dashboard.overview_cards import health_figures, money_figures
+from spanledger_dashboard.overview_cards import show_figures as show_cards
+from spanledger_dashboard.overview_tables import show_groups, show_movers, show_speeds
 from spanledger_dashboard.scope import Scope
-from spanledger_dashboard.usage import Key, Usage, buckets, by_agent, by_model, grouped, load_usage
+from spanledger_dashboard.tasks import Active, Tasks, load_active, load_tasks
+from spanledger_dashboard.text import plain
+from spanledger_dashboard.time_range import Window
+from spanledger_dashboard.usage import Usage, by_agent, by_model, grouped, load_usage
 
-_REFRESH_S = 15
-_CHART_CONFIG = {"displayModeBar": False}
-_FORMATS = {
-    "Cost": tables.usd,
-    "Calls": tables.count,
-    "Tokens": tables.short_count,
-    "Errors": tables.count,
-    "Per call": tables.usd,
+_MAX_NOTICES = 4
+_BADGES: dict[Urgency, tuple[str, Literal["red", "orange", "blue"]]] = {
+    Urgency.now: ("Incomplete", "red"),
+    Urgency.soon: ("Doubtful", "orange"),
+    Urgency.note: ("Note", "blue"),
 }
 
 
-@st.fragment(run_every=_REFRESH_S)
 def _body() -> None:
     with explained():
         where = scope.current()
         now_s = scope.now_s()
         newest = show_freshness(where.project, now_s)
-        usage = _usage(where, now_s)
+        # Within a bucket the same answer holds, as long as it is kept.
+        usage = _usage(where, where.time_range.window(now_s).current_s)
         if usage.rows:
-            _show(where, usage)
+            _show(where, usage, now_s)
         elif newest is None:
             show_no_data(where.project)
         else:
             show_nothing_in_range()
 
 
-@st.cache_data(ttl=60, max_entries=50, show_spinner=False)
+def _show(where: Scope, usage: Usage, now_s: int) -> None:
+    window, period = usage.window, f"vs {where.time_range.label} before"
+    day = _day(where, now_s // 60 * 60)
+    tasks = _tasks(where.project, window)
+    latencies = read_latencies(where, window, None)
+    active = _active(where.project, now_s)
+    show_cards(
+        [
+            *money_figures(day, usage, tasks, period),
+            *health_figures(usage, latencies.total, active, tasks, period),
+        ]
+    )
+    has_gaps = show_gaps(usage)
+    # Filled last: looking through every call takes longer than all the rest.
+    notices = st.container()
+    _show_charts(where, usage, day, latencies)
+    with notices:
+        _show_notices(_notices(where.project, window), is_all=not has_gaps)
+
+
+def _show_charts(where: Scope, usage: Usage, day: DaySpend, latencies: Latencies) -> None:
+    axis = axis_of(where, usage.window)
+    left, right = st.columns([3, 2])
+    with left:
+        show_figure("Spend by model", charts.spend_by(usage.rows, axis, by_model))
+        show_figure("Spend by agent", charts.spend_by(usage.rows, axis, by_agent))
+    with right:
+        names = (
+            f"Today {fmt.usd(day.today_usd)}",
+            f"Yesterday {fmt.usd(day.yesterday_usd)} by now",
+            f"A week ago {fmt.usd(day.last_week_usd)} by now",
+        )
+        hours = (day.moments.now_s - day.moments.today_s) / 3_600
+        show_figure("Spend since midnight", line_charts.day_curves(day.curves, names, hours))
+        with st.container(border=True):
+            users = _user_movers(where.project, usage.window)
+            show_movers(top_movers(usage, users), f"vs {where.time_range.label} before")
+    show_figures(
+        {
+            "Tokens by class": charts.tokens_by_class(usage.rows, axis),
+            "Calls and errors": charts.calls_and_errors(usage.rows, axis),
+            "Latency": line_charts.latency_lines(latencies.by_bucket, axis),
+            "Time to the first token": line_charts.latency_lines(
+                latencies.by_bucket, axis, is_ttft=True
+            ),
+        }
+    )
+    left, right = st.columns(2)
+    with left:
+        show_groups("model", grouped(usage.rows, by_model))
+    with right:
+        show_groups("agent", grouped(usage.rows, by_agent))
+    show_speeds(latencies)
+
+
+def _show_notices(found: Sequence[Notice], *, is_all: bool) -> None:
+    if not found:
+        nothing = "Nothing" if is_all else "Nothing else"
+        st.caption(f":green[:material/check_circle:] {nothing} found that needs a look.")
+        return
+    with st.container(border=True, key="attention", gap="small"):
+        for notice in found[:_MAX_NOTICES]:
+            label, color = _BADGES[notice.urgency]
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.badge(label, color=color)
+                text = f"**{plain(notice.title)}** · {plain(notice.amount)}"
+                st.markdown(text, width="stretch")
+                st.page_link(notice.page, label="Look", query_params=links.scope_query())
+        left_out = len(found) - _MAX_NOTICES
+        if left_out > 0:
+            st.caption(f"{left_out} more.")
+
+
+@st.cache_data(ttl=15, max_entries=50, show_spinner="Adding up …")
 def _usage(where: Scope, now_s: int) -> Usage:
     return load_usage(store(), where.project, where.time_range, now_s)
 
 
-def _show(where: Scope, usage: Usage) -> None:
-    bucket_s = where.time_range.bucket_s
-    starts = buckets(usage.window, bucket_s)
-    axis = charts.Axis(starts, [where.local(s) for s in starts], bucket_s)
-    show_cards(usage, axis, f"vs {where.time_range.label} before")
-    show_gaps(usage)
-    figures = {
-        "Spend by model": charts.spend_by(usage.rows, axis, by_model),
-        "Spend by agent": charts.spend_by(usage.rows, axis, by_agent),
-        "Tokens by class": charts.tokens_by_class(usage.rows, axis),
-        "Calls and errors": charts.calls_and_errors(usage.rows, axis),
-    }
-    for column, title in zip([*st.columns(2), *st.columns(2)], figures, strict=True):
-        with column, st.container(border=True):
-            st.markdown(f"**{title}**")
-            st.plotly_chart(figures[title], key=title, config=_CHART_CONFIG, alt=title)
-    left, right = st.columns(2)
-    with left:
-        _table("Cost by model", "Model", usage, by_model)
-    with right:
-        _table("Cost by agent", "Agent", usage, by_agent)
+@st.cache_data(ttl=60, max_entries=50, show_spinner="Adding up …")
+def _day(where: Scope, minute_s: int) -> DaySpend:
+    return load_day_spend(store(), where.project, scope.zone(where.timezone), minute_s)
 
 
-def _table(title: str, first: str, usage: Usage, key: Key) -> None:
-    groups = grouped(usage.rows, key)
-    st.markdown(f"**{title}**")
-    frame = pd.DataFrame(
-        {
-            first: list(groups),
-            "Cost": [None if t.cost_usd is None else float(t.cost_usd) for t in groups.values()],
-            "Calls": [t.calls for t in groups.values()],
-            "Tokens": [t.tokens for t in groups.values()],
-            "Errors": [t.errors for t in groups.values()],
-            "Per call": [
-                None if t.cost_usd is None else float(t.cost_usd / t.calls) for t in groups.values()
-            ],
-        }
-    )
-    st.dataframe(
-        tables.styled(frame, _FORMATS),
-        hide_index=True,
-        placeholder=fmt.UNKNOWN,
-        height="content" if len(frame) < 12 else 460,
-        column_config={first: st.column_config.TextColumn(width="medium")},
-        alt=title,
-    )
+@st.cache_data(ttl=60, max_entries=50, show_spinner="Adding up …")
+def _tasks(project: str, window: Window) -> Tasks:
+    return load_tasks(store(), project, window)
+
+
+@st.cache_data(ttl=15, max_entries=50, show_spinner=False)
+def _active(project: str, now_s: int) -> Active:
+    return load_active(store(), project, now_s)
+
+
+@st.cache_data(ttl=120, max_entries=50, show_spinner="Adding up …")
+def _user_movers(project: str, window: Window) -> list[Mover]:
+    return load_user_movers(store(), project, window)
+
+
+@st.cache_data(ttl=120, max_entries=50, show_spinner="Looking through the calls …")
+def _notices(project: str, window: Window) -> list[Notice]:
+    return attention.notices(store(), project, window)
 
 
 _body()

@@ -9,34 +9,57 @@ from typing import cast
 
 import streamlit as st
 
-from spanledger_dashboard import format as fmt
-from spanledger_dashboard import scope
+from spanledger_dashboard import links, scope
+from spanledger_dashboard.access import viewer
+from spanledger_dashboard.compare_picker import show_compare_picker
 from spanledger_dashboard.connection import store
+from spanledger_dashboard.conversation import Utterance, load_conversation
+from spanledger_dashboard.decision_chain import show_decisions
+from spanledger_dashboard.decision_turns import turns_of
 from spanledger_dashboard.failures import explained
 from spanledger_dashboard.span_detail import show_span
-from spanledger_dashboard.text import code, plain, shortened
 from spanledger_dashboard.trace_data import (
+    Row,
     Trace,
     TraceKey,
-    TraceSums,
     find_trace,
     first_span_id,
+    load_summary,
     load_trace,
     sums,
 )
+from spanledger_dashboard.trace_graph import show_graph
+from spanledger_dashboard.trace_header import show_header
+from spanledger_dashboard.trace_links import VIEW_KEY
+from spanledger_dashboard.trace_parts import Trajectory, load_parts
 from spanledger_dashboard.trace_payload import pack
+from spanledger_dashboard.trace_steps import Steps, load_steps
 from spanledger_dashboard.trace_view import trace_view
+from spanledger_dashboard.transcript import show_transcript
 
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _SPAN_ID = re.compile(r"[0-9a-f]{16}")
-_NAME_LIMIT = 90
+_VIEWS = ("Tree", "Decisions", "Graph", "Transcript")
 # A trace is read again after this long, and while it is still growing the page asks by itself.
 _FRESH = timedelta(seconds=5)
 
 
-@st.cache_resource(ttl=_FRESH, max_entries=16, show_spinner=False)
-def _trace(key: TraceKey) -> Trace:
+@st.cache_data(ttl=_FRESH, max_entries=64, show_spinner=False)
+def _state(key: TraceKey) -> str:
+    """Return something that changes when the trace does; while it grows, with the clock."""
+    row = load_summary(store(), key)
+    is_settled = row is not None and row["status"] == "closed"
+    return f"version {row['version']}" if row and is_settled else f"at {scope.now_s()}"
+
+
+@st.cache_resource(ttl=timedelta(minutes=1), max_entries=16, show_spinner="Reading the trace …")
+def _read(key: TraceKey, state: str) -> Trace:
+    del state  # part of the cache's key: a click reads nothing again that is as it was
     return load_trace(store(), key)
+
+
+def _trace(key: TraceKey) -> Trace:
+    return _read(key, _state(key))
 
 
 @st.cache_resource(ttl=timedelta(minutes=5), max_entries=16, show_spinner=False)
@@ -45,101 +68,119 @@ def _payload(key: TraceKey, selected: str, state: str, _trace: Trace) -> bytes:
     return pack(_trace, selected=selected)
 
 
+@st.cache_resource(ttl=_FRESH, max_entries=16, show_spinner="Reading the steps …")
+def _steps(key: TraceKey) -> Steps:
+    return load_steps(store(), key)
+
+
+@st.cache_resource(ttl=timedelta(seconds=30), max_entries=16, show_spinner="Reading who spoke …")
+def _conversation(key: TraceKey, state: int, _steps: Steps) -> list[Utterance]:
+    del state  # part of the cache's key: how many steps there are
+    return load_conversation(store(), key, _steps)
+
+
+@st.cache_data(ttl=_FRESH, max_entries=64, show_spinner=False)
+def _verdicts(key: TraceKey) -> Row:
+    return store().rows("dashboard_trace_verdicts", key.params)[0]
+
+
+@st.cache_data(ttl=timedelta(seconds=30), max_entries=64, show_spinner=False)
+def _trajectory(key: TraceKey, session_id: str, start_ns: int, end_ns: int) -> Trajectory:
+    return load_parts(store(), key, session_id, start_ns, end_ns)
+
+
 def _show() -> None:
     trace_id = (st.query_params.get("trace_id") or "").strip().lower()
     if not _TRACE_ID.fullmatch(trace_id):
         _show_missing("No trace chosen" if not trace_id else "This is not a trace id", trace_id)
         return
-    key = find_trace(store(), trace_id, scope.current().project)
+    key = _find(trace_id)
     trace = None if key is None else _trace(key)
     if key is None or trace is None or trace.spans.num_rows == 0:
         _show_missing("No such trace", trace_id)
         st.fragment(_await_arrival, run_every=_FRESH)(trace_id)
         return
-    _show_header(trace, sums(trace))
+    scope.follow(key.project)
+    total, session = sums(trace), str((trace.summary or {}).get("session_id") or "")
+    end_ns = total.start_ns + total.duration_ns
+    parts = _trajectory(key, session, total.start_ns, end_ns)
+    show_header(trace, total, _verdicts(key), parts, scope.current())
     is_growing = trace.summary is None or trace.summary["status"] == "open"
     st.fragment(_workspace, run_every=_FRESH if is_growing else None)(key)
 
 
+def _find(trace_id: str) -> TraceKey | None:
+    """Return where the trace lies, as far as the reader may look."""
+    return find_trace(store(), trace_id, scope.current().project, viewer().projects)
+
+
 def _show_missing(title: str, trace_id: str) -> None:
-    st.page_link("app_pages/traces.py", label="Traces", icon=":material/arrow_back:")
+    st.page_link(
+        "app_pages/traces.py",
+        label="Traces",
+        icon=":material/arrow_back:",
+        query_params=links.scope_query(),
+    )
     with st.container(border=True, key="no-trace"):
         st.subheader(title, anchor=False)
         if trace_id:
             st.code(trace_id, language=None)
         st.markdown(
             "Spans appear within seconds of being sent. A trace id has 32 hexadecimal digits; if "
-            "this one is right, its spans have not arrived, or they are older than what is kept."
+            "this one is right, its spans have not arrived, they are older than what is kept, or "
+            "they are in a project that is not open to you."
         )
 
 
 def _await_arrival(trace_id: str) -> None:
     with explained():
-        if find_trace(store(), trace_id, scope.current().project):
+        if _find(trace_id):
             st.rerun()
-
-
-def _show_header(trace: Trace, total: TraceSums) -> None:
-    summary = trace.summary or {}
-    name = str(summary.get("name") or _root_text(trace, "name") or "(no name)")
-    agent = str(summary.get("agent_name") or _root_text(trace, "agent_name"))
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.page_link("app_pages/traces.py", label="Traces", icon=":material/arrow_back:")
-        st.markdown(f"### {plain(shortened(name, _NAME_LIMIT))}", width="content", anchors=False)
-        if agent:
-            st.badge(plain(agent), color="violet", icon=":material/smart_toy:")
-        if total.errors:
-            st.badge(f"{fmt.count(total.errors)} failed", color="red", icon=":material/error:")
-        else:
-            st.badge("no errors", color="green", icon=":material/check:")
-        if summary.get("status") != "closed":
-            st.badge("still open", color="orange", icon=":material/hourglass_top:")
-        if summary.get("outcome"):
-            st.badge(plain(summary["outcome"]), color="gray")
-        st.markdown(code(trace.key.trace_id), width="stretch", text_alignment="right")
-    st.markdown(" &nbsp;·&nbsp; ".join(_facts(trace, total)))
-
-
-def _facts(trace: Trace, total: TraceSums) -> list[str]:
-    summary = trace.summary or {}
-    facts = [
-        f"**{plain(fmt.usd(total.cost_usd))}**",
-        f"**{fmt.duration(total.duration_ns)}**",
-        f"**{fmt.count(total.spans)}** span{'' if total.spans == 1 else 's'}",
-        f"**{fmt.count(total.llm_calls)}** LLM call{'' if total.llm_calls == 1 else 's'}",
-        f"**{plain(fmt.short_count(total.tokens))}** tokens",
-    ]
-    for number, words in (
-        (total.unpriced_calls, "not priced"),
-        (total.calls_without_usage, "without token counts"),
-    ):
-        if number:
-            facts.append(f":orange[{fmt.count(number)} call{'' if number == 1 else 's'} {words}]")
-    for label, column in (("session", "session_id"), ("user", "user_id")):
-        if summary.get(column):
-            facts.append(f":gray[{label}] {code(shortened(str(summary[column]), 40))}")
-    started = scope.current().local(total.start_ns / 1e9)
-    facts.append(f":gray[{plain(started.strftime('%b %-d, %H:%M:%S'))}]")
-    return facts
-
-
-def _root_text(trace: Trace, column: str) -> str:
-    span_id = first_span_id(trace)
-    at = trace.spans["span_id"].to_pylist().index(span_id)
-    return str(trace.spans[column][at].as_py())
 
 
 def _workspace(key: TraceKey) -> None:
     with explained():
+        scope.follow(key.project)  # the reader's session or account may have ended meanwhile
         trace = _trace(key)
-        asked = (st.query_params.get("span_id") or "").strip().lower()
-        opening = _opening(key.trace_id, asked if _SPAN_ID.fullmatch(asked) else "")
-        left, right = st.columns([1.75, 1], gap="small")
-        with left:
-            payload = _payload(key, opening.span_id, repr(sums(trace)), trace)
-            opening.selected = trace_view(payload, key=opening.tree_key) or ""
-        with right, st.container(border=True, key="detail"):
-            show_span(key, opening.selected or opening.span_id or first_span_id(trace))
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            view = st.segmented_control(
+                "View",
+                _VIEWS,
+                default="Tree",
+                required=True,
+                key=VIEW_KEY,
+                bind="query-params",
+                label_visibility="collapsed",
+            )
+            st.space("stretch")
+            show_compare_picker(key, trace)
+        if view == "Tree":
+            _show_tree(key, trace)
+        else:
+            _show_steps(key, view or "Decisions")
+
+
+def _show_steps(key: TraceKey, view: str) -> None:
+    steps = _steps(key)
+    if view == "Graph":
+        show_graph(steps.all)
+        return
+    conversation = _conversation(key, len(steps.all), steps)
+    if view == "Transcript":
+        show_transcript(key, conversation)
+    else:
+        show_decisions(key, turns_of(steps.all), conversation)
+
+
+def _show_tree(key: TraceKey, trace: Trace) -> None:
+    asked = (st.query_params.get("span_id") or "").strip().lower()
+    opening = _opening(key.trace_id, asked if _SPAN_ID.fullmatch(asked) else "")
+    left, right = st.columns([1.75, 1], gap="small")
+    with left:
+        payload = _payload(key, opening.span_id, repr(sums(trace)), trace)
+        opening.selected = trace_view(payload, key=opening.tree_key) or ""
+    with right, st.container(border=True, key="detail"):
+        show_span(key, opening.selected or opening.span_id or first_span_id(trace))
 
 
 @dataclass(slots=True)

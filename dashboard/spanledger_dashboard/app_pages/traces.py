@@ -2,136 +2,83 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
 from typing import cast
 
+import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import scope
+from spanledger_dashboard import (
+    links,
+    navigation,
+    pickers,
+    scope,
+    trace_filters,
+    trace_histogram,
+    trace_search,
+)
+from spanledger_dashboard.charts import Axis
 from spanledger_dashboard.connection import store
+from spanledger_dashboard.downloads import show_downloads
 from spanledger_dashboard.empty_state import show_no_data
 from spanledger_dashboard.failures import explained
 from spanledger_dashboard.freshness import has_data, show_freshness
+from spanledger_dashboard.saved_views_ui import show_saved
 from spanledger_dashboard.scope import Scope
+from spanledger_dashboard.time_range import Window
 from spanledger_dashboard.trace_list import (
-    PAGE_SIZE,
+    EXPORT_LIMIT,
     SORTS,
     Facets,
+    Place,
+    SpanFacets,
+    TraceBucket,
     TraceFilter,
+    TracePage,
     TraceTotals,
+    load_export,
     load_facets,
+    load_histogram,
     load_page,
-    load_totals,
+    load_span_facets,
+    totals,
 )
-from spanledger_dashboard.trace_table import show_table, trace_csv, trace_frame
+from spanledger_dashboard.trace_search import Found
+from spanledger_dashboard.trace_table import COLUMNS, DEFAULT_COLUMNS, show_table, trace_frame
 
-_CSV_ROWS = 10_000
 _REFRESH_S = 5
-_STATUSES = ("ok", "error")
+_CHART_KEY = "traces-chart"
+# Clocks of senders go wrong; what is this late is still read.
+_CLOCK_SKEW_S = 3_600
 
-Row = dict[str, object]
-
-
-def _filters(where: Scope, facets: Facets, from_s: int, to_s: int) -> TraceFilter:
-    with st.container(horizontal=True, gap="small", key="filters"):
-        text = st.text_input(
-            "Name or trace id",
-            key="q",
-            bind="query-params",
-            on_change=_to_first_page,
-            live=True,
-            type="search",
-            placeholder="any",
-            width=170,
-        )
-        agent = _choice("Agent", "agent", facets.agents)
-        model = _choice("Model", "model", facets.models)
-        service = _choice("Service", "service", facets.services)
-        status = _choice("Status", "status", _STATUSES, is_closed=True)
-        session = _exact("Session", "session")
-        user = _exact("User", "user")
-        min_cost = st.number_input(
-            "Min cost ($)",
-            min_value=0.0,
-            value=None,
-            step=0.1,
-            key="min_cost",
-            bind="query-params",
-            on_change=_to_first_page,
-            placeholder="any",
-            width=112,
-        )
-    return TraceFilter(
-        project=where.project,
-        from_s=from_s,
-        to_s=to_s,
-        agent=agent,
-        model=model,
-        service=service,
-        user=user,
-        session=session,
-        status=status,
-        min_cost_usd=Decimal(str(min_cost or 0)),
-        text=(text or "").strip(),
-    )
-
-
-def _to_first_page() -> None:
-    st.session_state["page"] = 1
-
-
-def _choice(label: str, key: str, options: tuple[str, ...], *, is_closed: bool = False) -> str:
-    chosen = st.selectbox(
-        label,
-        options,
-        index=None,
-        key=key,
-        bind="query-params",
-        on_change=_to_first_page,
-        # A link may name an agent that did nothing in this time range.
-        accept_new_options=not is_closed,
-        placeholder="any",
-        width=125,
-    )
-    return chosen or ""
-
-
-def _exact(label: str, key: str) -> str:
-    text = st.text_input(
-        label, key=key, bind="query-params", on_change=_to_first_page, placeholder="any", width=105
-    )
-    return (text or "").strip()
+Content = dict[str, object]
 
 
 @st.cache_data(ttl=60, max_entries=100, show_spinner=False)
-def _facets(where: Scope, from_s: int, to_s: int) -> Facets:
-    return load_facets(store(), where.project, from_s, to_s)
+def _facets(project: str, from_s: int, to_s: int) -> Facets:
+    return load_facets(store(), project, from_s, to_s)
 
 
-@st.cache_data(ttl=15, max_entries=200, show_spinner=False)
-def _totals(narrowed: TraceFilter) -> TraceTotals:
-    return load_totals(store(), narrowed)
+@st.cache_data(ttl=300, max_entries=100, show_spinner=False)
+def _span_facets(project: str, from_s: int, to_s: int) -> SpanFacets:
+    return load_span_facets(store(), project, from_s, to_s)
 
 
-@st.cache_data(ttl=15, max_entries=200, show_spinner=False)
-def _page(narrowed: TraceFilter, sort: str, skip: int) -> list[Row]:
-    return load_page(store(), narrowed, sort, skip)
+@st.cache_data(ttl=60, max_entries=50, show_spinner="Reading messages …")
+def _found(project: str, from_s: int, to_s: int, needle: str) -> Found:
+    return trace_search.search(store(), project, from_s, to_s, needle)
 
 
-def _csv(narrowed: TraceFilter, sort: str) -> bytes:
-    return trace_csv(load_page(store(), narrowed, sort, 0, _CSV_ROWS))
+@st.cache_data(ttl=15, max_entries=200, show_spinner="Reading traces …")
+def _histogram(narrowed: TraceFilter, bucket_s: int) -> list[TraceBucket]:
+    return load_histogram(store(), narrowed, bucket_s)
 
 
-def _summary(totals: TraceTotals) -> str:
-    parts = [
-        f"**{fmt.count(totals.traces)}** trace{'' if totals.traces == 1 else 's'}",
-        f"**{fmt.usd(totals.cost_usd)}**",
-        f"{fmt.count(totals.failed_traces)} with errors",
-    ]
-    if totals.unpriced_calls:
-        parts.append(f":orange[{fmt.count(totals.unpriced_calls)} calls not priced]")
-    return " · ".join(parts).replace("$", r"\$")
+@st.cache_data(ttl=15, max_entries=200, show_spinner="Reading traces …")
+def _page(narrowed: TraceFilter, sort: str, place: Place) -> TracePage:
+    return load_page(store(), narrowed, sort, place)
 
 
 def _show() -> None:
@@ -139,29 +86,23 @@ def _show() -> None:
     now_s = scope.now_s()
     _freshness_line()
     window = where.time_range.window(now_s)
-    from_s, to_s = window.start_s, window.end_s
-    narrowed = _filters(where, _facets(where, from_s, to_s), from_s, to_s)
-    totals = _totals(narrowed)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(_summary(totals), width="stretch")
-        sort = _sort_picker()
-        st.download_button(
-            "CSV",
-            data=lambda: _csv(narrowed, sort),
-            file_name="spanledger-traces.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-            help=f"The first {_CSV_ROWS:,} traces that match, in this order.",
-        )
-    if totals.traces:
-        _show_page(where, narrowed, sort, totals)
+    narrowed, found = _narrowed(where, window, now_s)
+    trace_filters.show_chips()
+    if found is not None:
+        _say_limit(where, found)
+    buckets = _histogram(narrowed, where.time_range.bucket_s)
+    summed = totals(buckets)
+    sort = SORTS.get(str(st.session_state.get("sort")), "newest")
+    compare, measure = _heading(summed, narrowed, sort)
+    if summed.traces:
+        _show_histogram(where, window, buckets, measure)
+        _show_page(where, narrowed, sort, compare)
     elif not has_data(where.project, now_s):
         show_no_data(where.project)
         _await_data()
     else:
         st.info(
-            "No trace matches. Widen the time range or clear a filter.",
+            "No trace matches. Widen the time range or take a filter away.",
             icon=":material/search_off:",
         )
 
@@ -179,36 +120,199 @@ def _await_data() -> None:
             st.rerun()
 
 
-def _sort_picker() -> str:
-    chosen = st.selectbox(
+def _narrowed(where: Scope, window: Window, now_s: int) -> tuple[TraceFilter, Found | None]:
+    """Show the row of filters; return what it says, and what a search for text found."""
+    from_s, to_s = window.start_s, window.end_s
+    facets = _facets(where.project, from_s, to_s)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="search"):
+        trace_filters.show_searches()
+        trace_filters.show_filters(facets, _span_facets(where.project, from_s, to_s))
+        show_saved("traces", where.project, _content, _apply)
+        st.space("stretch")
+        _sort_picker()
+    # Trajectories that are over bound what has to be read of their spans.
+    is_over = to_s < now_s
+    spans_to_s = max(to_s, facets.last_end_s + 1) if is_over else to_s + _CLOCK_SKEW_S
+    needle = trace_filters.text_searched()
+    found = _found(where.project, from_s, spans_to_s, needle) if needle else None
+    return trace_filters.chosen(where.project, from_s, to_s, spans_to_s, found), found
+
+
+def _sort_picker() -> None:
+    st.selectbox(
         "Order",
         list(SORTS),
         key="sort",
         bind="query-params",
-        on_change=_to_first_page,
+        on_change=trace_filters.to_first_page,
         label_visibility="collapsed",
         width=170,
         icon=":material/sort:",
     )
-    return SORTS.get(chosen or "", "newest")
 
 
-def _show_page(where: Scope, narrowed: TraceFilter, sort: str, totals: TraceTotals) -> None:
-    pages = -(-totals.traces // PAGE_SIZE)
-    # Below the table on the screen, but the table needs the number.
-    table = st.container()
-    number = 1
-    if pages > 1:
-        with st.container(horizontal=True, horizontal_alignment="center"):
-            number = min(st.pagination(pages, key="page", bind="query-params"), pages)
-    rows = _page(narrowed, sort, (number - 1) * PAGE_SIZE)
-    with table:
-        opened = show_table(trace_frame(rows, where))
-    if opened is not None:
-        st.switch_page(
-            "app_pages/trace.py",
-            query_params={"trace_id": cast("str", rows[opened]["trace_id"])},
+def _say_limit(where: Scope, found: Found) -> None:
+    """Tell when a search did not look at everything."""
+    back_to = f"{where.local(found.searched_from_s):%b %-d, %H:%M}"
+    if found.limit == "time":
+        st.warning(
+            f"The search for text ended after {trace_search.BUDGET_S} s. What is older than "
+            f"{back_to} was not searched; a shorter time range can be searched completely.",
+            icon=":material/timer:",
         )
+    elif found.limit == "traces":
+        st.warning(
+            f"The search for text ended at the newest {trace_search.AT_MOST:,} traces. The list "
+            f"and its sums are of these; what is older than {back_to} was not searched.",
+            icon=":material/filter_list:",
+        )
+
+
+def _heading(summed: TraceTotals, narrowed: TraceFilter, sort: str) -> tuple[DeltaGenerator, str]:
+    """Show the sums and the actions; return where the one on two traces goes, and the measure."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="heading"):
+        st.markdown(_summary(summed), width="stretch")
+        compare = st.container(width="content")
+        measure = st.segmented_control(
+            "Bars",
+            trace_histogram.MEASURES,
+            default=trace_histogram.TRACES,
+            required=True,
+            key="bars",
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+        with st.popover("", icon=":material/view_column:", help="Columns", key="columns-menu"):
+            st.multiselect(
+                "Columns",
+                COLUMNS,
+                default=DEFAULT_COLUMNS,
+                key="columns",
+                bind="query-params",
+                width=360,
+            )
+        show_downloads(
+            "traces",
+            lambda: load_export(store(), narrowed, sort),
+            what=f"All traces that match, in this order; at most {EXPORT_LIMIT:,}",
+        )
+    return compare, measure or trace_histogram.TRACES
+
+
+def _summary(summed: TraceTotals) -> str:
+    parts = [
+        f"**{fmt.count(summed.traces)}** trace{'' if summed.traces == 1 else 's'}",
+        f"**{fmt.usd(summed.cost_usd)}**",
+        f"{fmt.count(summed.failed_traces)} with errors",
+    ]
+    if summed.unpriced_calls:
+        calls = "call" if summed.unpriced_calls == 1 else "calls"
+        parts.append(f":orange[{fmt.count(summed.unpriced_calls)} {calls} not priced]")
+    return " · ".join(parts).replace("$", r"\$")
+
+
+def _show_histogram(
+    where: Scope, window: Window, buckets: Sequence[TraceBucket], measure: str
+) -> None:
+    bucket_s = where.time_range.bucket_s
+    starts = range(window.start_s, window.end_s, bucket_s)
+    axis = Axis(starts, [where.local(start) for start in starts], bucket_s)
+    st.plotly_chart(
+        _figure(buckets, axis, measure),
+        key=_CHART_KEY,
+        on_select=lambda: _choose_time(axis),
+        selection_mode=("points", "box"),
+        config={"displayModeBar": False},
+        alt="Matching traces over time; drag across the bars to choose a time range",
+    )
+
+
+def _figure(buckets: Sequence[TraceBucket], axis: Axis, measure: str) -> go.Figure:
+    return trace_histogram.figure(buckets, axis, measure)
+
+
+def _choose_time(axis: Axis) -> None:
+    state = cast("Mapping[str, Mapping[str, object]]", st.session_state.get(_CHART_KEY) or {})
+    chosen = trace_histogram.brushed(state.get("selection", {}), axis)
+    if chosen is not None:
+        pickers.choose_bounds(*chosen)
+        trace_filters.to_first_page()
+
+
+def _show_page(where: Scope, narrowed: TraceFilter, sort: str, compare: DeltaGenerator) -> None:
+    place = Place.read(st.query_params.get("after", ""), st.query_params.get("before", ""))
+    page = _page(narrowed, sort, place)
+    ids = [str(row["trace_id"]) for row in page.rows]
+    columns = [c for c in COLUMNS if c in (st.session_state.get("columns") or DEFAULT_COLUMNS)]
+    picked = show_table(trace_frame(page.rows, where, columns), ids)
+    _turns(page)
+    with compare:
+        _compare_button([ids[number] for number in picked.ticked])
+    if picked.opened is not None:
+        links.open_trace(ids[picked.opened])
+
+
+def _turns(page: TracePage) -> None:
+    """Show the way to the pages above and below."""
+    if page.before is None and page.after is None:
+        return
+    with st.container(horizontal=True, horizontal_alignment="center", gap="small", key="turns"):
+        for label, icon, name, place in (
+            ("First", "first_page", "", page.before and ""),
+            ("Previous", "chevron_left", "before", page.before),
+            ("Next", "chevron_right", "after", page.after),
+        ):
+            st.button(
+                label,
+                key=f"turn-{label}",
+                icon=f":material/{icon}:",
+                icon_position="right" if label == "Next" else "left",
+                disabled=place is None,
+                on_click=_turn,
+                args=(name, place or ""),
+            )
+
+
+def _turn(name: str, place: str) -> None:
+    trace_filters.to_first_page()
+    if name:
+        st.query_params[name] = place
+
+
+def _compare_button(ids: Sequence[str]) -> None:
+    """Show the action on two traces, once some are picked."""
+    if "compare" not in navigation.PAGES or not ids:
+        return
+    is_pair = len(ids) == 2
+    if st.button(
+        "Compare",
+        icon=":material/compare_arrows:",
+        disabled=not is_pair,
+        help="Side by side" if is_pair else "Pick two traces at the left edge of the table",
+    ):
+        project = {k: v for k, v in links.scope_query().items() if k == "project"}
+        pair = {"a": ids[0], "b": ids[1]}
+        st.switch_page(navigation.PAGES["compare"].file, query_params={**project, **pair})
+
+
+def _content() -> Content:
+    state = st.session_state
+    return {
+        "filters": trace_filters.content(),
+        "sort": state.get("sort"),
+        "columns": list(state.get("columns") or DEFAULT_COLUMNS),
+        "bars": state.get("bars"),
+    }
+
+
+def _apply(saved: Content) -> None:
+    filters, columns = saved.get("filters"), saved.get("columns")
+    trace_filters.apply(cast("Content", filters) if isinstance(filters, dict) else {})
+    listed = cast("list[object]", columns) if isinstance(columns, list) else []
+    st.session_state["columns"] = [c for c in listed if c in COLUMNS] or list(DEFAULT_COLUMNS)
+    sort, bars = saved.get("sort"), saved.get("bars")
+    st.session_state["sort"] = sort if sort in SORTS else next(iter(SORTS))
+    st.session_state["bars"] = bars if bars in trace_histogram.MEASURES else trace_histogram.TRACES
 
 
 _show()

@@ -10,6 +10,10 @@ from typing import Protocol, cast
 from streamlit.components.v2 import component
 
 _FOLDER = files("spanledger_dashboard.trace_view")
+_FILES = (
+    *("numbers", "payload", "model", "path", "outline", "figures"),  # no DOM
+    *("icons", "row", "minimap", "toolbar", "axis", "keys", "memory", "view"),
+)
 
 
 class _Result(Protocol):
@@ -17,10 +21,13 @@ class _Result(Protocol):
 
 
 def javascript() -> str:
-    """Return the module the browser loads: the model, one row, the view."""
-    return "\n".join(
-        (_FOLDER / name).read_text(encoding="utf-8") for name in ("model.js", "row.js", "view.js")
-    )
+    """Return the module the browser loads: all files as one, what others use first."""
+    return "\n".join((_FOLDER / f"{n}.js").read_text(encoding="utf-8") for n in _FILES)
+
+
+def stylesheet() -> str:
+    """Return the component's own CSS; its colours are the theme's."""
+    return (_FOLDER / "view.css").read_text(encoding="utf-8")
 
 
 def trace_view(payload: bytes, *, key: str) -> str | None:
@@ -47,6 +54,6 @@ def _component() -> Callable[..., _Result]:
         "spanledger_trace_view",
         html='<div class="mount"></div>',
         js=javascript(),
-        css=(_FOLDER / "view.css").read_text(encoding="utf-8"),
+        css=stylesheet(),
     )
     return cast("Callable[..., _Result]", made)

@@ -1,43 +1,36 @@
-// The trace as arrays, and numbers as text. No DOM here: view.js is joined after this file into one
-// module, and the tests import this one alone.
+// The trace as arrays, one typed array per fact, indexed by span. No DOM here: the files of this
+// folder are joined into one module, and the tests import the part without DOM alone.
 
 export const FLAG_ERROR = 1;
 export const FLAG_UNPRICED = 2;
 export const FLAG_MERGED = 4;
 export const FLAG_NO_USAGE = 8;
+export const FLAG_CALL = 16;
 
-const TYPES = { f8: Float64Array, i4: Int32Array, u1: Uint8Array };
-const ALIGNMENT = 8;
-const PICO_PER_USD = 1e12;
+// A run: at least so many siblings in a row that look alike, each with at most so many spans.
+const RUN_LENGTH = 5;
+const RUN_SPANS = 4;
+// These marks tell how spans belong together; the others tell of trouble.
+const QUIET_MARKS = new Set(["sources", "same", "link"]);
 
-const aligned = (length) => length + ((ALIGNMENT - (length % ALIGNMENT)) % ALIGNMENT);
+/** Picodollars of two parts, exact. */
+const pico = (micro, rest) => BigInt(micro) * 1_000_000n + BigInt(rest);
 
-/** Reads the block trace_payload.py packs: {header, columns by name}. */
-export function unpack(bytes) {
-  // A view into a larger buffer may start off the alignment the typed arrays need.
-  const block = bytes.byteOffset % ALIGNMENT ? bytes.slice() : bytes;
-  const headerLength = new DataView(block.buffer, block.byteOffset, 4).getUint32(0, true);
-  const text = new TextDecoder().decode(block.subarray(4, 4 + headerLength));
-  const header = JSON.parse(text);
-  const columns = {};
-  let at = 4 + headerLength;
-  for (const [name, type, count] of header.columns) {
-    const array = new TYPES[type](block.buffer, block.byteOffset + at, count);
-    columns[name] = array;
-    at += aligned(array.byteLength);
-  }
-  return { header, columns };
-}
-
-/** The tree of a trace: order, depth and sums, each one typed array over spans. */
+/**
+ * The tree of a trace: order, depth and sums.
+ *
+ * A row of the tree is a number: a span below `count`, and run `row - count` from there on.
+ */
 export class TraceModel {
   constructor(header, columns) {
     this.header = header;
     this.columns = columns;
     this.count = columns.start.length;
     this.parent = Int32Array.from(columns.parent);
+    this.#indexMarks();
     this.#order();
     this.#sum();
+    this.#findRuns();
   }
 
   text(column, span) {
@@ -57,44 +50,98 @@ export class TraceModel {
   }
 
   find(id) {
-    for (let span = 0; span < this.count; span += 1) if (this.id(span) === id) return span;
+    const { id: bytes } = this.columns;
+    const wanted = (id.match(/[0-9a-f]{2}/g) ?? []).map((hex) => parseInt(hex, 16));
+    if (wanted.length !== 8) return -1;
+    for (let span = 0; span < this.count; span += 1) {
+      let i = 0;
+      while (i < 8 && bytes[span * 8 + i] === wanted[i]) i += 1;
+      if (i === 8) return span;
+    }
     return -1;
   }
 
-  isParent(span) {
-    return this.size[span] > 1;
+  /** The spans of some ids that are in the trace. */
+  findAll(ids) {
+    if (!ids.length) return [];
+    const spans = new Map();
+    for (let span = 0; span < this.count; span += 1) spans.set(this.id(span), span);
+    return ids.map((id) => spans.get(id) ?? -1).filter((span) => span >= 0);
+  }
+
+  isRun(row) {
+    return row >= this.count;
+  }
+
+  /** The span a row stands for: of a run, its first. */
+  span(row) {
+    return this.isRun(row) ? this.runs.first[row - this.count] : row;
+  }
+
+  isParent(row) {
+    return this.isRun(row) || this.size[row] > 1;
+  }
+
+  /** The marks of a span. */
+  marks(span) {
+    const found = [];
+    for (let i = this.markFrom[span]; i < this.markFrom[span + 1]; i += 1) {
+      found.push({
+        kind: this.text("mark_kind", i), label: this.text("mark_label", i),
+        text: this.text("mark_text", i), target: this.text("mark_target", i),
+      });
+    }
+    return found;
+  }
+
+  #indexMarks() {
+    const { mark_span: spans, mark_kind: kinds } = this.columns;
+    const isQuiet = this.header.dictionaries.mark_kind.map((kind) => QUIET_MARKS.has(kind));
+    this.markFrom = new Int32Array(this.count + 1);
+    this.isMarked = new Uint8Array(this.count);
+    for (let i = 0; i < spans.length; i += 1) {
+      this.markFrom[spans[i] + 1] += 1;
+      if (!isQuiet[kinds[i]]) this.isMarked[spans[i]] = 1;
+    }
+    for (let span = 0; span < this.count; span += 1) this.markFrom[span + 1] += this.markFrom[span];
   }
 
   /** Spans in depth-first order; children by start, as the rows came. */
   #order() {
     const n = this.count;
-    const firstChild = new Int32Array(n).fill(-1);
-    const nextSibling = new Int32Array(n).fill(-1);
+    this.firstChild = new Int32Array(n).fill(-1);
+    this.nextSibling = new Int32Array(n).fill(-1);
     for (let span = n - 1; span >= 0; span -= 1) {
       const parent = this.parent[span];
       if (parent < 0) continue;
-      nextSibling[span] = firstChild[parent];
-      firstChild[parent] = span;
+      this.nextSibling[span] = this.firstChild[parent];
+      this.firstChild[parent] = span;
     }
     this.order = new Int32Array(n);
     this.position = new Int32Array(n).fill(-1);
     this.depth = new Int32Array(n);
+    this.roots = [];
     let filled = 0;
+    const unseen = (start) => {
+      let span = start;
+      while (span >= 0 && this.position[span] >= 0) span = this.nextSibling[span];
+      return span;
+    };
     const visit = (root) => {
-      const stack = [root];
-      while (stack.length) {
-        const span = stack.pop();
-        if (this.position[span] >= 0) continue;
+      this.roots.push(root);
+      for (let span = root; ; ) {
         this.position[span] = filled;
         this.order[filled] = span;
         filled += 1;
-        const children = [];
-        for (let c = firstChild[span]; c >= 0; c = nextSibling[c]) {
-          if (this.position[c] >= 0) continue;
-          this.depth[c] = this.depth[span] + 1;
-          children.push(c);
+        let next = unseen(this.firstChild[span]);
+        if (next >= 0) this.depth[next] = this.depth[span] + 1;
+        while (next < 0) {
+          if (span === root) return;
+          next = unseen(this.nextSibling[span]);
+          if (next >= 0) this.depth[next] = this.depth[span];
+          else span = this.parent[span];
         }
-        for (let i = children.length - 1; i >= 0; i -= 1) stack.push(children[i]);
+        span = next;
       }
     };
     for (let span = 0; span < n; span += 1) if (this.parent[span] < 0) visit(span);
@@ -106,125 +153,190 @@ export class TraceModel {
     }
   }
 
-  /** Sums over each span and everything below it. */
+  /** Sums over each span and everything below it: of calls that the ledger counts, once each. */
   #sum() {
     const n = this.count;
-    const { start, duration, cost } = this.columns;
-    this.size = new Int32Array(n).fill(1);
-    this.errors = new Int32Array(n);
-    this.unpriced = new Int32Array(n);
-    this.total = new Float64Array(n);
+    const { start, duration, micro, pico: rest, input, output } = this.columns;
+    const size = (this.size = new Int32Array(n).fill(1));
+    const errors = (this.errors = new Int32Array(n));
+    const marked = (this.marked = Int32Array.from(this.isMarked));
+    const unpriced = (this.unpriced = new Int32Array(n));
+    const priced = (this.priced = new Int32Array(n));
+    const calls = (this.calls = new Int32Array(n));
+    const sums = [size, errors, marked, unpriced, priced, calls];
+    for (const name of ["input", "output", "micro", "rest"]) sums.push((this[name] = new Float64Array(n)));
     this.end = new Float64Array(n);
-    this.length = 0;
+    this.length = 1;
     for (let i = n - 1; i >= 0; i -= 1) {
       const span = this.order[i];
-      const parent = this.parent[span];
-      this.errors[span] += this.has(span, FLAG_ERROR) ? 1 : 0;
-      this.unpriced[span] += this.has(span, FLAG_UNPRICED) ? 1 : 0;
-      this.total[span] += Number.isNaN(cost[span]) ? 0 : cost[span];
+      if (this.has(span, FLAG_ERROR)) errors[span] += 1;
+      if (this.has(span, FLAG_UNPRICED)) unpriced[span] += 1;
+      if (this.has(span, FLAG_CALL)) {
+        calls[span] += 1;
+        this.input[span] += input[span] || 0;
+        this.output[span] += output[span] || 0;
+      }
+      if (!Number.isNaN(micro[span])) {
+        priced[span] += 1;
+        this.micro[span] += micro[span];
+        this.rest[span] += rest[span];
+      }
       this.end[span] = start[span] + duration[span];
       this.length = Math.max(this.length, this.end[span]);
-      if (parent < 0) continue;
-      this.size[parent] += this.size[span];
-      this.errors[parent] += this.errors[span];
-      this.unpriced[parent] += this.unpriced[span];
-      this.total[parent] += this.total[span];
+      const parent = this.parent[span];
+      if (parent >= 0) for (const sum of sums) sum[parent] += sum[span];
     }
-    this.grandTotal = 0;
-    for (let span = 0; span < n; span += 1) if (this.parent[span] < 0) this.grandTotal += this.total[span];
-    this.length = Math.max(this.length, 1);
+    this.grandTotal = this.roots.reduce((sum, root) => sum + this.micro[root], 0);
   }
 
-  /** Spans to show, top to bottom, given which are collapsed. */
-  visible(collapsed) {
-    const rows = new Int32Array(this.count);
+  /** What a span costs by itself, in picodollars; null: unknown. */
+  own(span) {
+    const { micro, pico: rest } = this.columns;
+    return Number.isNaN(micro[span]) ? null : pico(micro[span], rest[span]);
+  }
+
+  /** What a span and everything below it cost, in picodollars; null: nothing is known. */
+  total(span) {
+    return this.priced[span] ? pico(this.micro[span], this.rest[span]) : null;
+  }
+
+  /** Siblings in a row that look alike: the same names, down to their leaves. */
+  #findRuns() {
+    const n = this.count;
+    const { name, role, model, agent_name: agent } = this.columns;
+    const shape = new Int32Array(n);
+    for (let i = n - 1; i >= 0; i -= 1) {
+      const span = this.order[i];
+      let hash = Math.imul(name[span] + 1, 0x9e3779b1) ^ Math.imul(role[span] + 1, 0x85ebca6b);
+      hash ^= Math.imul(model[span] + 1, 0xc2b2ae35) ^ Math.imul(agent[span] + 1, 0x27d4eb2f);
+      shape[span] = Math.imul(shape[span] ^ hash, 0x165667b1);
+      if (this.parent[span] >= 0) {
+        const up = this.parent[span];
+        shape[up] = Math.imul(shape[up], 31) + shape[span];
+      }
+    }
+    this.runs = { first: [], length: [], end: [] };
+    this.runOf = new Int32Array(n).fill(-1);
+    for (const siblings of this.#families()) this.#findRunsOf(siblings, shape);
+  }
+
+  *#families() {
+    yield this.roots;
+    for (let span = 0; span < this.count; span += 1) {
+      if (this.size[span] <= RUN_LENGTH) continue;
+      const children = [];
+      for (let c = this.firstChild[span]; c >= 0; c = this.nextSibling[c]) {
+        if (this.parent[c] === span) children.push(c);
+      }
+      if (children.length >= RUN_LENGTH) yield children;
+    }
+  }
+
+  #findRunsOf(siblings, shape) {
+    const isAlike = (a, b) => shape[a] === shape[b] && this.size[a] === this.size[b] && this.size[a] <= RUN_SPANS;
+    for (let from = 0; from < siblings.length; ) {
+      let to = from + 1;
+      while (to < siblings.length && isAlike(siblings[from], siblings[to])) to += 1;
+      if (to - from >= RUN_LENGTH) {
+        const last = siblings[to - 1];
+        for (let i = from; i < to; i += 1) this.runOf[siblings[i]] = this.runs.first.length;
+        this.runs.first.push(siblings[from]);
+        this.runs.length.push(to - from);
+        this.runs.end.push(this.position[last] + this.size[last]);
+      }
+      from = to;
+    }
+  }
+
+  /** The run a span lies in, at any depth; -1: none. */
+  runAround(span) {
+    for (let up = span; up >= 0; up = this.parent[up]) if (this.runOf[up] >= 0) return this.runOf[up];
+    return -1;
+  }
+
+  /** Positions in the order, from and to, of everything a row stands for. */
+  range(row) {
+    const from = this.position[this.span(row)];
+    return [from, this.isRun(row) ? this.runs.end[row - this.count] : from + this.size[row]];
+  }
+
+  /**
+   * Rows to show, top to bottom, and the level of each.
+   *
+   * Without a mask, runs are one row until they are opened; with one, only spans in it are rows.
+   */
+  visible(closed, openRuns, mask = null) {
+    const rows = new Int32Array(this.count + this.runs.first.length);
+    const levels = new Int32Array(rows.length);
     let filled = 0;
+    let openUntil = -1;
+    const push = (row, level) => {
+      rows[filled] = row;
+      levels[filled] = level;
+      filled += 1;
+    };
     for (let i = 0; i < this.count; ) {
       const span = this.order[i];
-      rows[filled] = span;
-      filled += 1;
-      i += collapsed.has(span) ? this.size[span] : 1;
+      const run = mask ? -1 : this.runOf[span];
+      if (mask && !mask[span]) {
+        i += this.size[span];
+        continue;
+      }
+      if (run >= 0 && this.runs.first[run] === span) {
+        push(this.count + run, this.depth[span]);
+        if (!openRuns.has(run)) {
+          i = this.runs.end[run];
+          continue;
+        }
+        openUntil = this.runs.end[run];
+      }
+      push(span, this.depth[span] + (i < openUntil ? 1 : 0));
+      i += closed.has(span) ? this.size[span] : 1;
     }
-    return rows.subarray(0, filled);
+    return { rows: rows.subarray(0, filled), levels: levels.subarray(0, filled) };
   }
 
-  /** Spans, in tree order, whose name, model, agent or id holds the text. */
+  /** A mask of some spans and everything above them. */
+  mask(spans) {
+    const mask = new Uint8Array(this.count);
+    for (const span of spans) for (let up = span; up >= 0 && !mask[up]; up = this.parent[up]) mask[up] = 1;
+    return mask;
+  }
+
+  /** Spans, in tree order, whose name, model, agent, tool or id holds the text. */
   search(text) {
     const wanted = text.trim().toLowerCase();
     if (!wanted) return [];
-    const hits = {};
-    for (const column of ["name", "model", "agent_name"]) {
-      hits[column] = this.header.dictionaries[column].map((t) => t.toLowerCase().includes(wanted));
-    }
+    const columns = ["name", "model", "agent_name", "tool_name"].map((column) => [
+      this.columns[column],
+      this.header.dictionaries[column].map((t) => t.toLowerCase().includes(wanted)),
+    ]);
     const isId = /^[0-9a-f]{4,16}$/.test(wanted);
-    return Array.from(this.order).filter(
-      (span) =>
-        hits.name[this.columns.name[span]] ||
-        hits.model[this.columns.model[span]] ||
-        hits.agent_name[this.columns.agent_name[span]] ||
-        (isId && this.id(span).startsWith(wanted)),
+    return this.#where(
+      (span) => columns.some(([codes, hits]) => hits[codes[span]]) || (isId && this.id(span).startsWith(wanted)),
     );
   }
 
   /** Spans that failed, in tree order. */
   failed() {
-    return Array.from(this.order).filter((span) => this.has(span, FLAG_ERROR));
+    return this.#where((span) => this.has(span, FLAG_ERROR));
   }
-}
 
-/** The first round number of nanoseconds that is at least `rough`: decimal below a minute. */
-export function tickStep(rough) {
-  const steps = [60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 43_200, 86_400].map((s) => s * 1e9);
-  if (rough > 30e9) return steps.find((s) => s >= rough) ?? Math.ceil(rough / 86_400e9) * 86_400e9;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough);
-  if (step < 20e9) return step;
-  return rough <= 15e9 ? 15e9 : 30e9;
-}
-
-// The three below say the same as format.py; a test compares them.
-
-/** Dollars from picodollars. */
-export function usd(pico) {
-  if (Number.isNaN(pico)) return "—";
-  const size = pico / PICO_PER_USD;
-  if (size === 0) return "$0.00";
-  if (size >= 999.995) return `$${Math.round(size).toLocaleString("en-US")}`;
-  if (size >= 0.9995) return `$${size.toFixed(2)}`;
-  const places = Math.max(2, 2 - Math.floor(Math.log10(size) + 1e-12));
-  return `$${size.toFixed(Math.min(places, 12))}`;
-}
-
-/** A whole number in at most five characters. */
-export function shortCount(number) {
-  if (Number.isNaN(number)) return "—";
-  if (number < 10_000) return number.toLocaleString("en-US");
-  let value = number;
-  for (const unit of ["k", "M", "B"]) {
-    value /= 1000;
-    const rounded = value < 9.995 ? value.toFixed(2) : value < 99.95 ? value.toFixed(1) : value.toFixed(0);
-    if (Number(rounded) < 1000 || unit === "B") return rounded + unit;
+  /** Spans with marks that tell of trouble, in tree order. */
+  noted() {
+    return this.#where((span) => this.isMarked[span]);
   }
-  return "";
-}
 
-/** A duration in nanoseconds. */
-export function duration(ns) {
-  const digits = (value) =>
-    String(Number(value < 9.995 ? value.toFixed(2) : value < 99.95 ? value.toFixed(1) : value.toFixed(0)));
-  if (ns < 1e3) return `${ns}ns`;
-  if (ns < 999_500) return `${digits(ns / 1e3)}µs`;
-  if (ns < 999_500_000) return `${digits(ns / 1e6)}ms`;
-  if (ns < 59_995_000_000) return `${(ns / 1e9).toFixed(ns < 9_995_000_000 ? 2 : 1)}s`;
-  const seconds = Math.round(ns / 1e9);
-  for (const [size, unit, partSize, partUnit] of [
-    [86_400, "d", 3_600, "h"],
-    [3_600, "h", 60, "m"],
-    [60, "m", 1, "s"],
-  ]) {
-    if (seconds < size) continue;
-    const rest = Math.floor((seconds % size) / partSize);
-    return `${Math.floor(seconds / size)}${unit}${rest ? ` ${rest}${partUnit}` : ""}`;
+  /** Spans that cost something, the dearest first. */
+  dearest() {
+    const { micro, pico: rest } = this.columns;
+    const spans = this.#where((span) => micro[span] > 0 || (micro[span] === 0 && rest[span] > 0));
+    return spans.sort((a, b) => micro[b] - micro[a] || rest[b] - rest[a]);
   }
-  return `${seconds}s`;
+
+  #where(test) {
+    const found = [];
+    for (let i = 0; i < this.count; i += 1) if (test(this.order[i])) found.push(this.order[i]);
+    return found;
+  }
 }

@@ -1,6 +1,5 @@
-// Draws the tree of model.js with the rows of row.js (both joined before this file). Rows are a small
-// pool that moves with the scroll position, so ten thousand spans cost as much as fifty. Data only
-// ever becomes text nodes, attributes and numbers: never markup.
+// The tree on the screen. Rows are a small pool that moves with the scroll position, so a hundred
+// thousand spans cost as much as fifty. Data only ever becomes text nodes, attributes and numbers.
 
 const SPARE_ROWS = 6;
 // A held arrow key passes spans by that nobody wants to read.
@@ -23,127 +22,101 @@ export default function mount({ data, parentElement, setStateValue }) {
   };
 }
 
-/** A number that changes when the block does. */
-function signature(bytes) {
-  let hash = 2166136261;
-  for (let i = 0; i < bytes.length; i += 1) hash = Math.imul(hash ^ bytes[i], 16777619);
-  return `${bytes.length}:${hash}`;
-}
-
 class TraceView {
   constructor(host) {
-    this.collapsed = new Set();
-    this.hits = [];
-    this.fit = true;
-    this.zoom = null;
-    this.selected = -1;
+    Object.assign(this, {
+      hits: [], needle: "", fit: true, isOwn: false, zoom: null, selected: -1, stamp: 0, axis: [0, 1],
+    });
     this.#build(host);
-    this.resizes = new ResizeObserver(() => this.#draw());
+    this.resizes = new ResizeObserver(() => this.model && this.#paint());
     this.resizes.observe(this.scroll);
   }
 
   close() {
+    if (this.model) remember(this.model.header.trace, this.#memory());
     this.resizes.disconnect();
     this.root.remove();
   }
 
-  show(bytes) {
-    const seen = signature(bytes);
-    if (seen !== this.signature) this.#load(bytes, seen);
-    // Also runs when only the theme changed: the canvas has to be painted again.
-    this.#draw();
-    this.#drawMini();
+  async show(bytes) {
+    const block = openBlock(bytes);
+    this.latest = block.signature;
+    if (block.signature !== this.signature) {
+      const body = block.is_deflated ? await inflated(block.body) : block.body;
+      if (this.latest !== block.signature) return;
+      this.#load(unpack(body), block);
+    } else if (block.selected && block.selected !== this.asked) {
+      this.asked = block.selected;
+      this.select(this.model.find(block.selected), { quiet: true, center: true });
+    }
+    // Also when only the theme changed: the strip has to be painted again.
+    this.#paint();
     this.root.dataset.ready = String(this.model.count);
   }
 
-  #load(bytes, seen) {
+  #load({ header, columns }, { selected, signature }) {
     const before = this.model;
-    const { header, columns } = unpack(bytes);
-    const kept = before && [...this.collapsed].map((span) => before.id(span));
-    const selected = before && this.selected >= 0 ? before.id(this.selected) : "";
-    const isAsked = header.selected && header.selected !== this.asked;
+    const memory = before ? this.#memory() : remembered(header.trace);
+    // A link is followed once: what its reader selected since then lasts.
+    const isAsked = Boolean(selected) && selected !== memory?.asked;
     this.model = new TraceModel(header, columns);
-    this.signature = seen;
-    this.asked = header.selected;
-    this.collapsed = new Set((kept ?? []).map((id) => this.model.find(id)).filter((span) => span >= 0));
-    this.failed = this.model.failed();
-    this.#refreshRows();
-    this.#describe();
-    if (this.query.value) this.#search();
-    const wanted = this.model.find(isAsked ? header.selected : selected);
-    this.#select(wanted >= 0 ? wanted : this.model.order[0], { quiet: true, center: isAsked });
+    this.outline = new Outline(this.model);
+    Object.assign(this, { signature, asked: selected, axis: [0, this.model.length] });
+    if (memory) this.#recall(memory);
+    this.#showRows();
+    this.#findHits();
+    const wanted = isAsked ? this.model.find(selected) : this.#rowOf(memory?.selected);
+    this.#choose(wanted >= 0 ? wanted : this.outline.rows[0], isAsked);
+    if (!memory || isAsked) return;
+    this.#scrollBack(memory);
+    if (!before && wanted >= 0) this.report(this.model.id(this.model.span(wanted)));
+  }
+
+  // What lasts over new spans and over other tabs: ids, because rows shift as spans arrive.
+
+  #memory() {
+    const { model, outline } = this;
+    const top = Math.min(Math.floor(this.scroll.scrollTop / ROW_HEIGHT), outline.rows.length - 1);
+    return {
+      asked: this.asked, startNs: model.header.start_ns, outline: outline.remember(),
+      fit: this.fit, isOwn: this.isOwn, zoom: this.zoom,
+      selected: { id: model.id(model.span(this.selected)), isRun: model.isRun(this.selected) },
+      top: model.id(model.span(outline.rows[top])), offset: this.scroll.scrollTop - top * ROW_HEIGHT,
+    };
+  }
+
+  #recall({ startNs, outline, fit, isOwn, zoom }) {
+    this.outline.recall(outline);
+    const shift = Number(BigInt(startNs) - BigInt(this.model.header.start_ns));
+    Object.assign(this, { fit, isOwn, zoom: zoom && zoom.map((ns) => ns + shift) });
+    this.toolbar.fit.setAttribute("aria-pressed", fit);
+    this.head.setOwn(isOwn);
+  }
+
+  #rowOf(chosen) {
+    const span = chosen ? this.model.find(chosen.id) : -1;
+    const run = span >= 0 && chosen.isRun ? this.model.runOf[span] : -1;
+    return run >= 0 ? this.model.count + run : span;
+  }
+
+  #scrollBack({ top, offset }) {
+    const span = this.model.find(top);
+    if (span >= 0) this.scroll.scrollTop = this.outline.indexOf(span) * ROW_HEIGHT + offset;
   }
 
   // Building
 
   #build(host) {
     this.root = element("div", "tv");
-    this.root.append(this.#bar(), this.#minimap(), this.#grid(), (this.foot = element("div", "foot")));
+    this.toolbar = new Toolbar({
+      search: (text) => this.search(text), step: (direction) => this.walk(this.hits, direction),
+      leave: () => this.grid.focus(), filter: (name) => this.setFilter(name), fit: () => this.toggleFit(),
+      dearest: () => this.goDearest(), expand: () => this.setAll(false), collapse: () => this.setAll(true),
+      copy: () => this.copyLink(),
+    });
+    this.minimap = new Minimap({ zoom: (from, to) => this.zoomTo(from, to), go: (share) => this.#goTo(share) });
+    this.root.append(this.toolbar.root, this.minimap.root, this.#grid(), element("div", "foot", KEYS_SHOWN));
     host.replaceChildren(this.root);
-  }
-
-  #bar() {
-    const bar = element("div", "bar");
-    this.query = element("input");
-    this.query.type = "search";
-    this.query.placeholder = "Search name, model, agent, id  ( / )";
-    this.query.setAttribute("aria-label", "Search spans");
-    this.query.oninput = () => this.#search();
-    this.query.onkeydown = (event) => {
-      event.stopPropagation();
-      if (event.key === "Enter") this.#step(this.hits, event.shiftKey ? -1 : 1);
-      if (event.key === "Escape") {
-        this.query.value = "";
-        this.#search();
-        this.grid.focus();
-      }
-    };
-    this.found = element("span", "hits");
-    this.found.setAttribute("role", "status");
-    this.nextError = this.#button("errors", "", "Next failed span (e, back: E)", () => this.#step(this.failed, 1));
-    this.fitButton = this.#button("", "Fit rows", "Scale the time axis to the rows on screen (f)", () => this.#toggleFit());
-    this.fitButton.setAttribute("aria-pressed", "true");
-    bar.append(
-      this.query,
-      this.found,
-      this.nextError,
-      this.fitButton,
-      this.#button("", "Expand", "Expand all", () => this.#collapseAll(false)),
-      this.#button("", "Collapse", "Collapse all below the first level", () => this.#collapseAll(true)),
-    );
-    return bar;
-  }
-
-  #button(className, text, title, act) {
-    const button = element("button", className, text);
-    button.type = "button";
-    button.title = title;
-    button.onclick = act;
-    return button;
-  }
-
-  #minimap() {
-    this.mini = element("canvas", "mini");
-    this.mini.title = "The whole trace. Drag to zoom, double-click to reset.";
-    this.mini.setAttribute("aria-hidden", "true");
-    let from = null;
-    const at = (event) => {
-      const box = this.mini.getBoundingClientRect();
-      return (Math.min(Math.max(event.clientX - box.left, 0), box.width) / box.width) * this.model.length;
-    };
-    this.mini.onpointerdown = (event) => {
-      from = at(event);
-      this.mini.setPointerCapture(event.pointerId);
-    };
-    this.mini.onpointermove = (event) => {
-      if (from === null) return;
-      const to = at(event);
-      if (Math.abs(to - from) > this.model.length / 200) this.#zoomTo(Math.min(from, to), Math.max(from, to));
-    };
-    this.mini.onpointerup = () => (from = null);
-    this.mini.onpointercancel = () => (from = null);
-    this.mini.ondblclick = () => this.#zoomTo(0, 0);
-    return this.mini;
   }
 
   #grid() {
@@ -152,256 +125,275 @@ class TraceView {
     this.grid.setAttribute("role", "treegrid");
     this.grid.setAttribute("aria-label", "Spans of the trace");
     this.grid.onkeydown = (event) => this.#key(event);
-    const head = element("div", "head");
-    head.setAttribute("role", "row");
-    for (const [text, className] of [["Span", ""], ["Duration", "num"], ["Tokens in / out", "num tokens"], ["Cost", "num"]]) {
-      head.append(element("div", className, text));
-    }
-    this.ticks = element("div", "ticks");
-    head.append(this.ticks);
-    for (const cell of head.children) cell.setAttribute("role", "columnheader");
-    this.ticks.setAttribute("aria-label", "Time");
+    this.head = new Head({ own: () => this.toggleOwn() });
     this.scroll = element("div", "scroll");
     this.scroll.setAttribute("role", "rowgroup");
-    this.scroll.onscroll = () => this.#draw();
+    this.scroll.onscroll = () => this.#soon();
     this.scroll.onclick = (event) => this.#click(event);
     this.scroll.ondblclick = (event) => this.#doubleClick(event);
+    this.scroll.onpointermove = (event) => this.#point(event);
+    this.scroll.onpointerleave = () => this.#point(null);
     this.spacer = element("div");
     this.spacer.setAttribute("role", "presentation");
+    this.cursor = element("div", "cursor");
     this.scroll.append(this.spacer);
     this.pool = [];
-    this.grid.append(head, this.scroll);
+    this.grid.append(this.head.root, this.scroll, this.cursor);
     return this.grid;
   }
 
   // Drawing
 
-  #draw() {
-    if (!this.model) return;
-    const height = this.scroll.clientHeight;
-    const first = Math.max(0, Math.floor(this.scroll.scrollTop / ROW_HEIGHT) - SPARE_ROWS);
-    const count = Math.min(this.rows.length - first, Math.ceil(height / ROW_HEIGHT) + 2 * SPARE_ROWS);
-    this.#setAxis();
-    while (this.pool.length < count) this.pool.push(new TreeRow(this.scroll));
-    this.pool.forEach((row, i) => {
-      row.row.style.display = i < count ? "" : "none";
-      if (i < count) row.fill(this, first + i);
+  #soon() {
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = null;
+      this.draw();
     });
   }
 
-  #setAxis() {
-    let range = this.zoom;
-    if (!range && this.fit) {
-      const top = Math.floor(this.scroll.scrollTop / ROW_HEIGHT);
-      const bottom = Math.min(this.rows.length, top + Math.ceil(this.scroll.clientHeight / ROW_HEIGHT));
-      range = [Infinity, 0];
-      for (let i = top; i < bottom; i += 1) {
-        const span = this.rows[i];
-        // A parent that merely frames its rows would flatten them all; its children set the scale.
-        if (this.model.isParent(span) && !this.collapsed.has(span) && bottom - top > 1) continue;
-        range = [Math.min(range[0], this.model.columns.start[span]), Math.max(range[1], this.model.end[span])];
-      }
-      if (range[1] <= range[0]) range = null;
+  /** Draws rows that are new on screen; all of them after a change. */
+  draw(isChanged = false) {
+    if (!this.model) return;
+    if (isChanged) this.stamp += 1;
+    const slots = Math.ceil(this.scroll.clientHeight / ROW_HEIGHT) + 2 * SPARE_ROWS;
+    while (this.pool.length < slots) this.pool.push(new TreeRow());
+    const top = Math.floor(this.scroll.scrollTop / ROW_HEIGHT);
+    const first = Math.max(0, Math.min(top - SPARE_ROWS, this.outline.rows.length - this.pool.length));
+    const isMoved = this.#setAxis(top);
+    for (let i = 0; i < this.pool.length; i += 1) {
+      const index = first + i;
+      const slot = this.pool[index % this.pool.length];
+      const isUsed = index < this.outline.rows.length;
+      if (!isUsed) slot.row.remove();
+      if (!isUsed) continue;
+      if (!slot.row.isConnected) this.scroll.append(slot.row);
+      if (slot.stamp !== this.stamp || slot.index !== index) slot.fill(this, index);
+      else if (isMoved) slot.place(this);
+      Object.assign(slot, { stamp: this.stamp, index });
     }
-    this.axis = range ?? [0, this.model.length];
-    this.#drawTicks();
+    this.#frame(top);
   }
 
-  #drawTicks() {
-    const [from, to] = this.axis;
-    const width = this.ticks.clientWidth;
-    const wanted = Math.max(1, Math.floor(width / 62));
-    const step = tickStep((to - from) / wanted);
-    const marks = [];
-    for (let t = Math.ceil(from / step) * step; t < to; t += step) {
-      const mark = element("span", "", t === 0 ? "0" : duration(Math.round(t)).replace(/\.0+(?=\D)/, ""));
-      mark.style.left = `${((t - from) / (to - from)) * 100}%`;
-      marks.push(mark);
+  #paint() {
+    this.draw(true);
+    this.head.draw(this.axis);
+    this.minimap.draw(this.model);
+    this.#frame(Math.floor(this.scroll.scrollTop / ROW_HEIGHT));
+  }
+
+  /** Sets what the axis shows, and tells whether that is new. */
+  #setAxis(top) {
+    const before = this.axis;
+    this.axis = this.zoom ?? (this.fit ? this.#rangeOnScreen(top) : null) ?? [0, this.model.length];
+    const isMoved = this.axis[0] !== before[0] || this.axis[1] !== before[1];
+    if (isMoved) this.head.draw(this.axis);
+    return isMoved;
+  }
+
+  #rangeOnScreen(top) {
+    const bottom = Math.min(this.outline.rows.length, top + Math.ceil(this.scroll.clientHeight / ROW_HEIGHT));
+    let [from, to] = [Infinity, 0];
+    for (let i = top; i < bottom; i += 1) {
+      // A parent that merely frames its rows would flatten them all; its children set the scale.
+      if (this.outline.isOpen(this.outline.rows[i]) && bottom - top > 1) continue;
+      const { start, end } = figures(this.model, this.outline.rows[i]);
+      [from, to] = [Math.min(from, start), Math.max(to, end)];
     }
-    this.ticks.replaceChildren(...marks);
+    return to > from ? [from, to] : null;
   }
 
-  #drawMini() {
-    const width = this.mini.clientWidth;
-    const height = this.mini.clientHeight;
-    if (!width || !this.model) return;
-    const ratio = window.devicePixelRatio || 1;
-    this.mini.width = width * ratio;
-    this.mini.height = height * ratio;
-    const canvas = this.mini.getContext("2d");
-    canvas.scale(ratio, ratio);
-    const style = getComputedStyle(this.root);
-    const color = (name) => style.getPropertyValue(`--st-${name}-color`) || "gray";
-    const { model } = this;
-    const scale = width / model.length;
-    const step = (height - 4) / Math.max(model.count, 1);
-    for (let i = 0; i < model.count; i += 1) {
-      const span = model.order[i];
-      const isFailed = model.has(span, FLAG_ERROR);
-      canvas.fillStyle = color(isFailed ? "red" : (ROLE_COLORS[model.text("role", span)] ?? "gray"));
-      const length = Math.max(model.columns.duration[span] * scale, 1);
-      canvas.fillRect(model.columns.start[span] * scale, 2 + i * step, length, Math.max(step, isFailed ? 2 : 1));
-    }
-    if (!this.zoom) return;
-    canvas.fillStyle = color("text");
-    canvas.globalAlpha = 0.16;
-    canvas.fillRect(0, 0, this.zoom[0] * scale, height);
-    canvas.fillRect(this.zoom[1] * scale, 0, width, height);
+  #frame(top) {
+    if (!this.minimap.model) return;
+    const bottom = Math.min(this.outline.rows.length, top + Math.floor(this.scroll.clientHeight / ROW_HEIGHT)) - 1;
+    const share = (row, end) => this.model.range(row)[end] / this.model.count;
+    const last = this.outline.rows[Math.max(bottom, 0)];
+    const end = this.outline.isOpen(last) ? (this.model.range(last)[0] + 1) / this.model.count : share(last, 1);
+    this.minimap.frame(this.axis, [share(this.outline.rows[Math.min(top, this.outline.rows.length - 1)], 0), end]);
   }
 
-  #describe() {
-    const failed = this.failed.length;
-    this.nextError.hidden = failed === 0;
-    this.nextError.textContent = `✕ ${failed.toLocaleString("en-US")} error${failed === 1 ? "" : "s"}`;
-    this.foot.textContent =
-      "↑↓ move · ←→ close, open · / search · e next error · f fit rows · double-click a bar: zoom to it";
+  #point(event) {
+    const cell = event?.target.closest(".row")?.querySelector(".time");
+    const box = cell?.getBoundingClientRect();
+    const share = box && event.clientX >= box.left ? (event.clientX - box.left) / box.width : null;
+    this.cursor.style.display = share === null ? "none" : "";
+    if (share !== null) this.cursor.style.left = `${event.clientX - this.grid.getBoundingClientRect().left}px`;
+    this.head.point(share, this.axis);
   }
 
-  // Acting
+  // Rows, scale, search
 
-  #refreshRows() {
-    this.rows = this.model.visible(this.collapsed);
-    this.spacer.style.height = `${this.rows.length * ROW_HEIGHT}px`;
-    this.grid.setAttribute("aria-rowcount", this.rows.length + 1);
+  /** Makes room for the rows there are, after any change of the outline. */
+  #showRows() {
+    const { model, outline } = this;
+    this.spacer.style.height = `${outline.rows.length * ROW_HEIGHT}px`;
+    this.grid.setAttribute("aria-rowcount", outline.rows.length + 1);
+    this.toolbar.describe(model.count, outline);
   }
 
-  #index(span) {
-    return this.rows.indexOf(span);
+  /** Changes the outline and keeps the selected row in sight. */
+  #change(act, center = false) {
+    act(this.outline);
+    this.#showRows();
+    this.#reveal(this.outline.indexOf(this.selected), center);
+    this.draw(true);
   }
 
-  #toggle(span, isClosed) {
-    if (!this.model.isParent(span)) return;
-    if (isClosed) this.collapsed.add(span);
-    else this.collapsed.delete(span);
-    this.#refreshRows();
-    this.#draw();
+  toggle(row) {
+    this.outline.toggle(row);
+    this.#showRows();
+    this.draw(true);
   }
 
-  #collapseAll(isClosed) {
-    this.collapsed.clear();
-    if (isClosed) {
-      for (let span = 0; span < this.model.count; span += 1) {
-        if (this.model.isParent(span) && this.model.depth[span] > 0) this.collapsed.add(span);
-      }
-    }
-    this.#refreshRows();
-    this.#reveal(this.#nearestShown(this.selected));
-    this.#draw();
+  setAll(isClosed) {
+    this.#change((outline) => outline.setAll(isClosed));
   }
 
-  #nearestShown(span) {
-    let shown = span;
-    for (let up = span; up >= 0; up = this.model.parent[up]) if (this.collapsed.has(up)) shown = up;
-    return shown;
+  setFilter(name) {
+    this.#change((outline) => outline.setFilter(name), true);
   }
 
-  #toggleFit() {
+  toggleFit() {
     this.fit = !this.fit;
     this.zoom = null;
-    this.fitButton.setAttribute("aria-pressed", this.fit);
-    this.#draw();
-    this.#drawMini();
+    this.toolbar.fit.setAttribute("aria-pressed", this.fit);
+    this.draw();
   }
 
-  #zoomTo(from, to) {
+  toggleOwn() {
+    this.isOwn = !this.isOwn;
+    this.head.setOwn(this.isOwn);
+    this.draw(true);
+  }
+
+  zoomTo(from, to) {
     this.zoom = to > from ? [from, to] : null;
-    this.#draw();
-    this.#drawMini();
+    this.draw();
   }
 
-  #search() {
-    this.needle = this.query.value.trim().toLowerCase();
-    this.hits = this.model.search(this.needle);
-    this.found.textContent = this.needle ? `${this.hits.length.toLocaleString("en-US")} found` : "";
-    this.#draw();
-    if (this.needle && this.hits.length) this.#reveal(this.#nearestShown(this.hits[0]));
+  zoomToRow(row) {
+    const { start, end } = figures(this.model, row);
+    const margin = (end - start) * 0.05;
+    this.zoomTo(start - margin, end + margin);
   }
+
+  #goTo(share) {
+    const span = this.model.order[Math.min(Math.floor(share * this.model.count), this.model.count - 1)];
+    this.#reveal(this.outline.indexOf(span), true);
+    this.draw();
+  }
+
+  #findHits() {
+    this.hits = this.model.search(this.needle);
+    this.toolbar.say(this.needle ? `${count(this.hits.length)} found` : "");
+    this.toolbar.setHits(this.hits.length);
+  }
+
+  search(text) {
+    this.needle = text.trim().toLowerCase();
+    this.#findHits();
+    if (this.hits.length) this.#reveal(this.outline.indexOf(this.hits[0]));
+    this.draw(true);
+  }
+
+  // Going from span to span
 
   /** Selects the next (or previous) of some spans, in tree order, around the end. */
-  #step(spans, direction) {
+  walk(spans, direction, what = "") {
     if (!spans.length) return;
-    const here = this.model.position[this.selected];
-    const at = (span) => this.model.position[span];
+    const { position } = this.model;
+    const here = position[this.model.span(this.selected)];
     const next = direction > 0
-      ? (spans.find((s) => at(s) > here) ?? spans[0])
-      : (spans.findLast((s) => at(s) < here) ?? spans.at(-1));
-    this.#select(next, { center: true });
+      ? spans.findIndex((span) => position[span] > here)
+      : spans.findLastIndex((span) => position[span] < here);
+    const at = next >= 0 ? next : direction > 0 ? 0 : spans.length - 1;
+    this.toolbar.say(`${count(at + 1)}/${count(spans.length)}${what && ` ${what}`}`);
+    this.select(spans[at], { center: true });
   }
 
-  #select(span, { quiet = false, center = false, delay = REPORT_DELAY_MS } = {}) {
-    if (span < 0) return;
-    let isHidden = false;
-    for (let up = this.model.parent[span]; up >= 0; up = this.model.parent[up]) {
-      isHidden = this.collapsed.delete(up) || isHidden;
-    }
-    if (isHidden) this.#refreshRows();
-    this.selected = span;
-    this.#reveal(span, center);
-    this.#draw();
-    this.grid.setAttribute("aria-activedescendant", `span-${this.model.id(span)}`);
+  goDearest() {
+    if (!this.outline.dearest.length) return;
+    const at = (this.outline.dearest.indexOf(this.selected) + 1) % this.outline.dearest.length;
+    this.toolbar.say(`${count(at + 1)}/${count(this.outline.dearest.length)} by cost`);
+    this.select(this.outline.dearest[at], { center: true });
+  }
+
+  /** Selects a row, opening what hides it. */
+  select(row, { quiet = false, center = false, delay = REPORT_DELAY_MS } = {}) {
+    if (row < 0) return;
+    this.#choose(row, center);
+    this.draw(true);
     if (quiet) return;
     clearTimeout(this.pending);
-    this.pending = setTimeout(() => this.#tell(this.model.id(span)), delay);
+    this.pending = setTimeout(() => this.#tell(this.model.id(this.model.span(row))), delay);
+  }
+
+  #choose(row, center) {
+    const { rows } = this.outline;
+    this.outline.uncover(row);
+    if (rows !== this.outline.rows) this.#showRows();
+    this.selected = row;
+    this.#reveal(this.outline.indexOf(row), center);
+    this.grid.setAttribute("aria-activedescendant", rowId(this.model, row));
   }
 
   #tell(id) {
     // The address names the span without a new history entry for each one looked at.
-    const address = new URL(window.location.href);
-    address.searchParams.set("span_id", id);
-    window.history.replaceState(window.history.state, "", address);
+    window.history.replaceState(window.history.state, "", spanAddress(this.model.header.trace, id));
     this.report(id);
   }
 
-  #reveal(span, center = false) {
-    const top = this.#index(span) * ROW_HEIGHT;
+  async copyLink() {
+    const id = this.model.id(this.model.span(this.selected));
+    this.toolbar.say(await copied(spanAddress(this.model.header.trace, id)));
+  }
+
+  /** Goes where the first mark of a row leads: to a span of this trace, or to another trace. */
+  follow(row) {
+    const target = this.model.isRun(row) ? "" : this.model.marks(row).find((mark) => mark.target)?.target;
+    if (target) this.#goTarget(target);
+  }
+
+  #goTarget(target) {
+    const [trace, id] = target.split("/");
+    if (trace !== this.model.header.trace) window.location.assign(spanAddress(trace, id));
+    else this.select(this.model.find(id), { center: true, delay: 0 });
+  }
+
+  #reveal(index, center = false) {
+    const top = index * ROW_HEIGHT;
     const { scrollTop, clientHeight } = this.scroll;
     if (top >= scrollTop && top + ROW_HEIGHT <= scrollTop + clientHeight) return;
     if (center) this.scroll.scrollTop = top - clientHeight / 2;
     else this.scroll.scrollTop = top < scrollTop ? top : top + ROW_HEIGHT - clientHeight;
   }
 
-  #spanOf(event) {
+  // Pointer and keys
+
+  #rowAt(event) {
     const row = event.target.closest(".row");
-    return row ? this.rows[Number(row.dataset.index)] : -1;
+    return row ? this.outline.rows[Number(row.dataset.index)] : -1;
   }
 
   #click(event) {
-    const span = this.#spanOf(event);
-    if (span < 0) return;
+    const row = this.#rowAt(event);
+    if (row < 0) return;
     this.grid.focus({ preventScroll: true });
-    if (event.target.closest(".twist")) this.#toggle(span, !this.collapsed.has(span));
-    else this.#select(span, { delay: 0 });
+    const { target } = event.target.closest(".pill")?.dataset ?? {};
+    if (target) this.#goTarget(target);
+    else if (event.target.closest(".twist")) this.toggle(row);
+    else this.select(row, { delay: 0 });
   }
 
   #doubleClick(event) {
-    const span = this.#spanOf(event);
-    if (span < 0) return;
-    if (event.target.closest(".time")) {
-      const margin = this.model.columns.duration[span] * 0.05;
-      this.#zoomTo(this.model.columns.start[span] - margin, this.model.end[span] + margin);
-    } else if (!event.target.closest(".twist")) this.#toggle(span, !this.collapsed.has(span));
+    const row = this.#rowAt(event);
+    if (row < 0) return;
+    if (event.target.closest(".time")) this.zoomToRow(row);
+    else if (!event.target.closest(".twist, .pill")) this.toggle(row);
   }
 
   #key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const at = this.#index(this.#nearestShown(this.selected));
-    const page = Math.max(1, Math.floor(this.scroll.clientHeight / ROW_HEIGHT) - 1);
-    const go = (index) => this.#select(this.rows[Math.min(Math.max(index, 0), this.rows.length - 1)]);
-    const acts = {
-      ArrowDown: () => go(at + 1), j: () => go(at + 1),
-      ArrowUp: () => go(at - 1), k: () => go(at - 1),
-      PageDown: () => go(at + page), PageUp: () => go(at - page),
-      Home: () => go(0), End: () => go(this.rows.length - 1),
-      ArrowRight: () => (this.collapsed.has(this.selected) ? this.#toggle(this.selected, false) : this.model.isParent(this.selected) && go(at + 1)),
-      ArrowLeft: () => (this.model.isParent(this.selected) && !this.collapsed.has(this.selected) ? this.#toggle(this.selected, true) : this.#select(this.model.parent[this.selected])),
-      Enter: () => this.#toggle(this.selected, !this.collapsed.has(this.selected)),
-      "/": () => this.query.focus(),
-      e: () => this.#step(this.failed, 1), E: () => this.#step(this.failed, -1),
-      n: () => this.#step(this.hits, 1), N: () => this.#step(this.hits, -1),
-      f: () => this.#toggleFit(),
-      Escape: () => this.#zoomTo(0, 0),
-    };
-    const act = acts[event.key];
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("button")) return;
+    const act = actOf(this, event.key);
     if (!act) return;
     event.preventDefault();
     event.stopPropagation();

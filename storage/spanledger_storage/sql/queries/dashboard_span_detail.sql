@@ -1,7 +1,7 @@
 -- What does one span say, in full?
 -- Parameters: project; trace_id; span_id; hours_s: unix seconds, from dashboard_trace_hours.
--- Columns: those of spans that a reader wants, times as unix ns, message hashes as hex, events
--- and links as parallel lists. One row, none when the span does not exist. A span without messages
+-- Columns: those of spans that a reader wants but the attributes (dashboard_span_raw), times as unix
+-- ns, message hashes as hex, events and links as parallel lists. One row, none when the span does not exist. A span without messages
 -- of its own shows those of the log records written in it, in their order.
 -- Sort key used: (project, toStartOfHour(start_time), trace_id).
 WITH
@@ -62,8 +62,11 @@ SELECT
     attempts,
     temperature,
     top_p,
+    top_k,
     max_tokens,
     seed,
+    frequency_penalty,
+    presence_penalty,
     reasoning_level,
     tool_name,
     tool_call_id,
@@ -78,8 +81,6 @@ SELECT
     ) AS output_hashes,
     tool_arguments,
     tool_result,
-    attributes,
-    resource_attributes,
     arrayMap(t -> toUnixTimestamp64Nano(t), events.time) AS event_times_ns,
     events.name AS event_names,
     events.attributes AS event_attributes,

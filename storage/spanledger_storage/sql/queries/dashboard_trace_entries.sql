@@ -1,21 +1,28 @@
 -- What do the calls of a trace cost, and on which spans were they seen?
 -- Parameters: project; trace_id; hours_s: unix seconds, from dashboard_trace_hours.
--- Columns: span_id (primary), kind, total_cost_usd (NULL: unknown), price_status, usage_source,
--- input_tokens, output_tokens, merged_span_ids (the other spans of this trace the call was seen
--- in). One row per ledger entry.
+-- Columns: span_id (primary), kind, total_cost_usd (NULL: unknown), cost_pico (the same in whole
+-- picodollars), price_status, usage_source, input_tokens, output_tokens, cache_read_tokens,
+-- cache_write_tokens, cache_write_1h_tokens, merged_span_ids (the other spans of this trace the
+-- call was seen in), sources (all spans it was seen in, other traces included). One row per ledger
+-- entry.
 -- Sort key used: (project, toStartOfHour(time), trace_id).
 SELECT
     span_id,
     kind,
     total_cost_usd,
+    toInt64(total_cost_usd * 1000000000000) AS cost_pico,
     price_status,
     usage_source,
     input_tokens,
     output_tokens,
+    cache_read_tokens,
+    cache_write_tokens,
+    cache_write_1h_tokens,
     arrayFilter(
         s -> s != span_id,
         arrayMap(s -> s.2, arrayFilter(s -> s.1 = {trace_id:String}, source_spans))
-    ) AS merged_span_ids
+    ) AS merged_span_ids,
+    toUInt32(length(source_spans)) AS sources
 FROM ledger_current
 WHERE project = {project:String}
     AND toStartOfHour(time) IN (SELECT toDateTime(arrayJoin({hours_s:Array(UInt32)}), 'UTC'))

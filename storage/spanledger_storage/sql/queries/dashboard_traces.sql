@@ -1,13 +1,19 @@
--- Which trajectories match the filters, in the chosen order?
--- Parameters: project; from_s, to_s: unix seconds, half open, of the start; filters (empty or
--- zero: not filtered): agent, model, service, user, session (exact), status (ok, error: at
--- least one span failed), min_cost_usd, text (part of the name, or start of the trace id);
--- sort: newest cost duration tokens spans errors, all descending; page_size, skip: rows.
+-- Which trajectories match the filters, in the chosen order, from one place on?
+-- Parameters: project; from_s, to_s: unix seconds, half open, of the start; spans_to_s: unix seconds,
+-- no span of these trajectories starts later; filters (empty, zero or NULL: not filtered): agent,
+-- model, service, environment, user, session, outcome (exact), status (ok error open), min_cost_usd,
+-- max_cost_usd, min_tokens, max_tokens, min_duration_ns, max_duration_ns, text (part of the name, or
+-- start of the trace id), tool (called in it), attribute, attribute_value (of one of its spans or
+-- their resource; without a value: whatever it is), is_found_only, found (trace ids a search found);
+-- sort: newest cost duration tokens spans errors, all descending; place: the keys of the row to go
+-- on from, empty: the first or last ones; is_before: the rows above the place, nearest first;
+-- page_size: rows.
 -- Columns: trace_id, name, start_ms (unix), status (open closed), outcome, agent_name, models,
--- service_name, session_id, user_id, duration_ns, span_count, error_count, llm_calls,
--- unpriced_calls, calls_without_usage, tokens (input and output), total_cost_usd (NULL: nothing
--- priced). One row per trajectory.
+-- service_name, environment, session_id, user_id, duration_ns, span_count, error_count, llm_calls,
+-- tool_calls, unpriced_calls, calls_without_usage, input_tokens, output_tokens, tokens (both),
+-- total_cost_usd (NULL: nothing priced), keys (the place of the row). One row per trajectory.
 -- Sort key used: (project, toStartOfHour(start_time)).
+WITH if({is_before:Bool}, -1, 1) AS direction
 SELECT
     trajectory_id AS trace_id,
     name,
@@ -17,16 +23,32 @@ SELECT
     agent_name,
     models,
     service_name,
+    environment,
     session_id,
     user_id,
     duration_ns,
     span_count,
     error_count,
     llm_calls,
+    tool_calls,
     unpriced_calls,
     calls_without_usage,
+    input_tokens,
+    output_tokens,
     input_tokens + output_tokens AS tokens,
-    total_cost_usd
+    total_cost_usd,
+    [
+        multiIf(
+            {sort:String} = 'cost', toInt128(ifNull(total_cost_usd, -1) * 1000000000000),
+            {sort:String} = 'duration', toInt128(duration_ns),
+            {sort:String} = 'tokens', toInt128(input_tokens + output_tokens),
+            {sort:String} = 'spans', toInt128(span_count),
+            {sort:String} = 'errors', toInt128(error_count),
+            toInt128(0)
+        ),
+        toInt128(toUnixTimestamp64Nano(start_time)),
+        toInt128(cityHash64(trajectory_id))
+    ] AS keys
 FROM trajectories FINAL
 WHERE project = {project:String}
     AND is_deleted = 0
@@ -35,25 +57,66 @@ WHERE project = {project:String}
     AND ({agent:String} = '' OR agent_name = {agent:String} OR has(agents, {agent:String}))
     AND ({model:String} = '' OR has(models, {model:String}))
     AND ({service:String} = '' OR service_name = {service:String})
+    AND ({environment:String} = '' OR environment = {environment:String})
     AND ({user:String} = '' OR user_id = {user:String})
     AND ({session:String} = '' OR session_id = {session:String})
-    AND ({status:String} = '' OR ({status:String} = 'error') = (error_count > 0))
-    AND ({min_cost_usd:Decimal(38, 12)} = 0 OR total_cost_usd >= {min_cost_usd:Decimal(38, 12)})
+    AND ({outcome:String} = '' OR outcome = {outcome:String})
+    AND multiIf(
+        {status:String} = 'ok', error_count = 0 AND status != 'open',
+        {status:String} = 'error', error_count > 0,
+        {status:String} = 'open', status = 'open',
+        1
+    )
+    AND ({min_cost_usd:Nullable(Decimal(38, 12))} IS NULL OR total_cost_usd >= {min_cost_usd:Nullable(Decimal(38, 12))})
+    AND ({max_cost_usd:Nullable(Decimal(38, 12))} IS NULL OR total_cost_usd <= {max_cost_usd:Nullable(Decimal(38, 12))})
+    AND input_tokens + output_tokens >= {min_tokens:UInt64}
+    AND ({max_tokens:UInt64} = 0 OR input_tokens + output_tokens <= {max_tokens:UInt64})
+    AND duration_ns >= {min_duration_ns:UInt64}
+    AND ({max_duration_ns:UInt64} = 0 OR duration_ns <= {max_duration_ns:UInt64})
     AND (
         {text:String} = ''
         OR positionCaseInsensitiveUTF8(name, {text:String}) > 0
         OR startsWith(trajectory_id, lower({text:String}))
         OR has(trace_ids, lower({text:String}))
     )
+    AND ({is_found_only:Bool} = 0 OR trajectory_id IN (SELECT arrayJoin({found:Array(String)})))
+    AND ({tool:String} = '' OR trajectory_id IN (
+        SELECT trace_id
+        FROM spans
+        WHERE {tool:String} != ''
+            AND project = {project:String}
+            AND toStartOfHour(start_time) >= toStartOfHour(toDateTime({from_s:Int64}, 'UTC'))
+            AND start_time >= toDateTime({from_s:Int64}, 'UTC')
+            AND start_time < toDateTime({spans_to_s:Int64}, 'UTC')
+            AND tool_name = {tool:String}
+    ))
+    AND ({attribute:String} = '' OR trajectory_id IN (
+        -- Apart, because the index on the values of one map knows nothing of the other.
+        SELECT trace_id
+        FROM spans
+        WHERE {attribute:String} != ''
+            AND project = {project:String}
+            AND toStartOfHour(start_time) >= toStartOfHour(toDateTime({from_s:Int64}, 'UTC'))
+            AND start_time >= toDateTime({from_s:Int64}, 'UTC')
+            AND start_time < toDateTime({spans_to_s:Int64}, 'UTC')
+            AND if({attribute_value:String} = '', mapContains(attributes, {attribute:String}), attributes[{attribute:String}] = {attribute_value:String})
+        UNION ALL
+        SELECT trace_id
+        FROM spans
+        WHERE {attribute:String} != ''
+            AND project = {project:String}
+            AND toStartOfHour(start_time) >= toStartOfHour(toDateTime({from_s:Int64}, 'UTC'))
+            AND start_time >= toDateTime({from_s:Int64}, 'UTC')
+            AND start_time < toDateTime({spans_to_s:Int64}, 'UTC')
+            AND if({attribute_value:String} = '', mapContains(resource_attributes, {attribute:String}), resource_attributes[{attribute:String}] = {attribute_value:String})
+    ))
+    AND (
+        empty({place:Array(Int128)})
+        OR arrayMap(key -> key * direction, keys)
+        < arrayMap(key -> key * direction, {place:Array(Int128)})
+    )
 ORDER BY
-    multiIf(
-        {sort:String} = 'cost', toFloat64(ifNull(total_cost_usd, -1)),
-        {sort:String} = 'duration', toFloat64(duration_ns),
-        {sort:String} = 'tokens', toFloat64(tokens),
-        {sort:String} = 'spans', toFloat64(span_count),
-        {sort:String} = 'errors', toFloat64(error_count),
-        0.
-    ) DESC,
-    start_time DESC,
-    trajectory_id
-LIMIT {page_size:UInt32} OFFSET {skip:UInt64}
+    keys[1] * direction DESC,
+    keys[2] * direction DESC,
+    keys[3] * direction DESC
+LIMIT {page_size:UInt32}

@@ -1,7 +1,8 @@
 -- What is known of one trajectory as a whole?
 -- Parameters: project; trace_id; hours_s: unix seconds, from dashboard_trace_hours.
 -- Columns: name, status (open closed), outcome, agent_name, agents, session_id, user_id, task_id,
--- service_name, environment. No row while the jobs have not seen the trace yet.
+-- service_name, environment, version (another one after every change). No row while the jobs have
+-- not seen the trace yet.
 -- Sort key used: (project, toStartOfHour(start_time), trajectory_id).
 SELECT
     name,
@@ -13,7 +14,8 @@ SELECT
     user_id,
     task_id,
     service_name,
-    environment
+    environment,
+    version
 FROM trajectories FINAL
 WHERE project = {project:String}
     AND toStartOfHour(start_time) IN (SELECT toDateTime(arrayJoin({hours_s:Array(UInt32)}), 'UTC'))

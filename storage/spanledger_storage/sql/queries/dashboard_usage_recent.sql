@@ -1,5 +1,6 @@
--- What was used and what did it cost in the last hours, in buckets finer than the hourly cube?
--- Parameters: project; from_s, to_s: unix seconds, half open; bucket_s: seconds.
+-- What was used and what did it cost, in buckets finer than the hourly cube or of a part of a project?
+-- Parameters: project; within, name: only entries whose column "within" holds "name" (project and
+-- the project: all of them); from_s, to_s: unix seconds, half open; bucket_s: seconds.
 -- Columns and grain: those of dashboard_usage_hourly.
 -- "Unpriced" and "without usage" mean what they mean in usage_hourly: usage known but no
 -- price; answered but no token count.
@@ -25,5 +26,6 @@ FROM ledger_current AS entry
 WHERE project = {project:String}
     AND time >= toDateTime({from_s:Int64}, 'UTC')
     AND time < toDateTime({to_s:Int64}, 'UTC')
+    AND {within:Identifier} = {name:String}
 GROUP BY bucket_s, kind, model, agent_name
 ORDER BY bucket_s, kind, model, agent_name

@@ -1,0 +1,240 @@
+"""What the SDK costs a program: import, spans, guarded calls, and a collector in trouble.
+
+    python -m benchmarks.sdk [--spans 20000] [--requests 3000]
+
+Other SDKs are measured in the same run where they are installed (langfuse, traceloop-sdk, openlit).
+Each measurement is a process of its own. Import is beyond OpenTelemetry's own, the best of several;
+spans are CPU time of the thread that makes them, beside a bare span of OpenTelemetry's SDK into the
+same queue; latency is that of a request that works for a millisecond and makes ten spans.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from pathlib import Path
+from statistics import median
+
+from tests.conftest import free_port
+from tests.sdk.receiver import Receiver
+
+ROOT = Path(__file__).parent.parent
+_SETUPS = {
+    "opentelemetry": """
+        from opentelemetry import trace
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        trace.set_tracer_provider(provider)
+        tracer = trace.get_tracer("bench")
+        def work(x):
+            with tracer.start_as_current_span("work"):
+                return x
+    """,
+    "spanledger": """
+        import spanledger
+        spanledger.init(instrument=False)
+        @spanledger.agent
+        def work(x):
+            return x
+    """,
+    "spanledger tool": """
+        import spanledger
+        spanledger.init(instrument=False)
+        @spanledger.tool
+        def work(x):
+            return x
+    """,
+    "langfuse": """
+        from langfuse import Langfuse, observe
+        Langfuse(public_key="pk", secret_key="sk", host=URL)
+        @observe()
+        def work(x):
+            return x
+    """,
+    "traceloop": """
+        from traceloop.sdk import Traceloop
+        from traceloop.sdk.decorators import task
+        Traceloop.init(api_endpoint=URL, telemetry_enabled=False, instruments=set())
+        @task(name="work")
+        def work(x):
+            return x
+    """,
+    "openlit": """
+        import openlit
+        openlit.init(otlp_endpoint=URL, disable_metrics=True, disabled_instrumentors=None)
+        @openlit.trace
+        def work(x):
+            return x
+    """,
+}
+_MODULES = {"langfuse": "langfuse", "traceloop": "traceloop.sdk", "openlit": "openlit"}
+_SPANS = """
+import time
+for _ in range(500): work(1)
+samples = []
+for _ in range(COUNT // 500):
+    started = time.thread_time_ns()
+    for _ in range(500): work(1)
+    samples.append((time.thread_time_ns() - started) / 500)
+    time.sleep(0.02)  # the queue is emptied meanwhile
+samples.sort()
+print(samples[len(samples) // 2] / 1000, samples[0] / 1000)
+import os; os._exit(0)
+"""
+_GUARDED = """
+import time, statistics, spanledger
+call = lambda: spanledger.llm_call(
+    provider="openai", model="gpt-4o-mini", input_tokens=1000, max_output_tokens=100)
+def measured():
+    samples = []
+    for _ in range(COUNT):
+        started = time.thread_time_ns()
+        with call() as made:
+            made.usage(input_tokens=1000, output_tokens=100)
+        samples.append(time.thread_time_ns() - started)
+    return statistics.median(samples) / 1000
+measured(); bare = measured()
+with spanledger.budget(usd=10**6, llm_calls=10**9), spanledger.loop_guard():
+    measured(); guarded = measured()
+print(guarded - bare, bare)
+"""
+_LATENCY = """
+import time
+def request():
+    until = time.thread_time_ns() + 1_000_000
+    while time.thread_time_ns() < until: pass
+    for n in range(10): work(n)
+samples = []
+for _ in range(COUNT):
+    started = time.perf_counter_ns()
+    request()
+    samples.append(time.perf_counter_ns() - started)
+    time.sleep(0.002)
+samples.sort()
+print(samples[len(samples) // 2] / 1e6, samples[int(len(samples) * 0.99)] / 1e6)
+import os; os._exit(0)
+"""
+
+
+def run(code: str, url: str, count: int) -> list[float]:
+    """Return the numbers a program printed last."""
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "SPANLEDGER_"))},
+        "OTEL_EXPORTER_OTLP_ENDPOINT": url,
+    }
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", f"URL = {url!r}\nCOUNT = {count}\n{code}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+        timeout=600,
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr[-1000:])
+    return [float(number) for number in done.stdout.split("\n")[-2].split()]
+
+
+def import_ms(module: str) -> float:
+    """Return the median import time beyond that of OpenTelemetry's SDK and exporter."""
+    code = f"""
+import opentelemetry.sdk.trace.export, opentelemetry.exporter.otlp.proto.http.trace_exporter, time
+started = time.thread_time()
+import {module}
+print((time.thread_time() - started) * 1000)
+"""
+    return median(run(code, "http://127.0.0.1:9", 0)[0] for _ in range(5))
+
+
+def spans(names: list[str], url: str, count: int) -> None:
+    """Print the cost of a decorated span of each SDK."""
+    print("\nCPU per decorated span, median (min), microseconds")
+    base = 0.0
+    for name in names:
+        try:
+            middle, best = run(textwrap.dedent(_SETUPS[name]) + _SPANS, url, count)
+        except (RuntimeError, IndexError, ValueError, subprocess.TimeoutExpired) as error:
+            print(f"  {name:<18} failed: {str(error).strip()[-120:]}")
+            continue
+        base = base or middle
+        print(f"  {name:<18}{middle:8.1f} ({best:.1f}), {middle - base:+.1f} beyond OpenTelemetry")
+
+
+def latency(url: str, requests: int) -> None:
+    """Print the latency of a program's requests with the collector well and in trouble."""
+    print("\nlatency of a request with ten spans, p50 and p99, ms")
+    bare = "def work(x): return x\n" + _LATENCY
+    ours = textwrap.dedent(_SETUPS["spanledger"]) + _LATENCY
+    print("  {:<18}{:8.2f}{:8.2f}".format("no SDK", *run(bare, url, requests)))
+    receiver = Receiver()
+    receiver.start()
+    for state, status, delay_s in (("well", 200, 0.0), ("slow", 200, 5.0), ("failing", 503, 0.0)):
+        receiver.status, receiver.delay_s = status, delay_s
+        print("  {:<18}{:8.2f}{:8.2f}".format(state, *run(ours, receiver.url, requests)))
+    receiver.stop()
+    down = f"http://127.0.0.1:{free_port()}"
+    print("  {:<18}{:8.2f}{:8.2f}".format("down", *run(ours, down, requests)))
+
+
+def wheel_bytes() -> int:
+    """Return the size of the built wheel."""
+    with tempfile.TemporaryDirectory() as directory:
+        argv = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", directory]
+        subprocess.run([*argv, str(ROOT / "sdk")], check=True, capture_output=True)
+        return sum(path.stat().st_size for path in Path(directory).glob("*.whl"))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--spans", type=int, default=20_000)
+    parser.add_argument("--requests", type=int, default=3_000)
+    options = parser.parse_args()
+    print(f"{time.strftime('%Y-%m-%d')}, {platform.machine()}, {os.cpu_count()} cores,", end=" ")
+    print(f"Python {platform.python_version()}, load {json.dumps(os.getloadavg())}")
+    try:
+        print(f"wheel: {wheel_bytes() / 1000:.0f} kB")
+    except subprocess.CalledProcessError as error:
+        print(f"wheel: not built: {error.stderr.decode()[-200:]}")
+    others: list[str] = []
+    for name, module in _MODULES.items():
+        try:
+            found = importlib.util.find_spec(module)
+        except ImportError:
+            found = None
+        if found is None:
+            print(f"{name}: not installed, skipped")
+        else:
+            others.append(name)
+    print("\nimport beyond OpenTelemetry's SDK and exporter, median CPU ms")
+    print(f"  {'spanledger':<18}{import_ms('spanledger'):8.1f}")
+    everything = "spanledger\nfor name in spanledger.__all__: getattr(spanledger, name)"
+    print(f"  {'all of it used':<18}{import_ms(everything):8.1f}")
+    for name in others:
+        print(f"  {name:<18}{import_ms(_MODULES[name]):8.1f}")
+    receiver = Receiver()
+    receiver.start()
+    spans(["opentelemetry", "spanledger", "spanledger tool", *others], receiver.url, options.spans)
+    guarded, bare = run(
+        "import spanledger\nspanledger.init(instrument=False)\n" + _GUARDED, receiver.url, 5000
+    )
+    receiver.stop()
+    print(
+        f"\nguards on a call: {guarded:+.1f} microseconds beside {bare:.1f} of llm_call, median CPU"
+    )
+    latency("http://127.0.0.1:9", options.requests)
+
+
+if __name__ == "__main__":
+    main()

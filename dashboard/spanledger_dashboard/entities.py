@@ -1,0 +1,270 @@
+"""Agents, models, users, sessions and tools: five descriptions of one list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import cast
+
+import pyarrow as pa
+
+from spanledger_dashboard.latency import Percentiles
+from spanledger_dashboard.time_range import Window
+from spanledger_dashboard.usage import Only, Totals
+from spanledger_storage.store import Store
+
+MAX_ROWS = 1_000
+_DOWNLOAD_ROWS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """What one pair of pages, list and detail, is about.
+
+    Attributes:
+        key: in the address: ``/agents?agent=planner``.
+        column: of what ``statement`` reads, the ledger for most.
+        nameless: what calls without a name of this kind are called.
+        columns: of the list, names in entity_columns.py.
+        order: what the rows are ordered by, in words.
+        is_failures: only rows with errors count, most errors first.
+    """
+
+    key: str
+    column: str
+    title: str
+    plural: str
+    statement: str
+    nameless: str
+    columns: tuple[str, ...]
+    order: str = "dearest"
+    is_failures: bool = False
+
+    def value_of(self, name: str) -> str:
+        """Return what the column holds for a name as shown."""
+        return "" if name == self.nameless else name
+
+    def name_of(self, value: str) -> str:
+        """Return a column's value as shown."""
+        return value or self.nameless
+
+    def only(self, name: str) -> Only:
+        """Return the narrowing to one of these, by its name as shown."""
+        return Only(self.column, self.value_of(name))
+
+
+_MONEY = ("Cost", "Change", "Trend")
+_CALLS = ("Calls", "Per call", "Error rate", "p50", "p95")
+_TOKENS = ("Tokens", "Cache hit")
+
+AGENTS = Entity(
+    "agent", "agent_name", "Agents", "agents", "dashboard_entities", "(no agent)",
+    (*_MONEY, *_CALLS, "TTFT p95", *_TOKENS, "Last seen"),
+)  # fmt: skip
+USERS = Entity(
+    "user", "user_id", "Users", "users", "dashboard_entities", "(no user)",
+    (*_MONEY, *_CALLS, *_TOKENS, "Last seen"),
+)  # fmt: skip
+MODELS = Entity(
+    "model", "model", "Models", "models", "dashboard_entities", "(no model)",
+    ("Provider", *_MONEY, *_CALLS, "TTFT p95", "Tokens per s", *_TOKENS),
+)  # fmt: skip
+SESSIONS = Entity(
+    "session", "session_id", "Sessions", "sessions", "dashboard_sessions", "(no session)",
+    ("Cost", "Turns", "Per turn", "Failed", "Calls", *_TOKENS, "User", "Agent", "Started",
+     "Lasted"),
+)  # fmt: skip
+TOOLS = Entity(
+    "tool", "tool_name", "Tools", "tools", "dashboard_tools", "(no name)",
+    ("Runs", "Runs trend", "Errors", "Error rate", "p50", "p95",
+     "p99", "In traces", "Last seen"),
+    order="most used",
+)  # fmt: skip
+# Not pages of their own: they only break down one of the others.
+VERSIONS = Entity(
+    "version", "agent_version", "Versions", "versions", "dashboard_entities", "(no version)",
+    (*_MONEY, *_CALLS, "TTFT p95", *_TOKENS, "First seen", "Last seen"),
+)  # fmt: skip
+SERVICES = Entity(
+    "service", "service_name", "Services", "services", "dashboard_entities", "(no service)",
+    (*_MONEY, *_CALLS, *_TOKENS, "Last seen"),
+)  # fmt: skip
+ERRORS = Entity(
+    "error", "error_type", "Errors", "kinds of error", "dashboard_entities", "(type not told)",
+    ("Errors", "Share"), is_failures=True,
+)  # fmt: skip
+TOOL_ERRORS = Entity(
+    "error", "error_type", "Errors", "kinds of error", "dashboard_tools", "(type not told)",
+    ("Errors", "Share"), is_failures=True,
+)  # fmt: skip
+TOOL_SERVICES = Entity(
+    "service", "service_name", "Services", "services", "dashboard_tools", "(no service)",
+    ("Runs", "Errors", "Error rate", "p50", "p95", "In traces"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What a list is of. Hashable, so cached functions can take it.
+
+    Attributes:
+        only: narrows the calls; None: those of the whole project.
+        agent: narrows the executions of tools to trajectories of an agent; empty: any.
+        text: part of the name; empty: any.
+    """
+
+    project: str
+    window: Window
+    bucket_s: int
+    only: Only | None = None
+    agent: str = ""
+    text: str = ""
+
+    def params(self, entity: Entity, rows: int) -> dict[str, object]:
+        """Return the parameters of an entity's statement."""
+        window = self.window
+        part = self.only or Only("project", self.project)
+        return {
+            "project": self.project,
+            "entity": entity.column,
+            "agent": self.agent,
+            "text": self.text,
+            "from_s": window.start_s,
+            "current_s": window.current_s,
+            "to_s": window.end_s,
+            "bucket_s": self.bucket_s,
+            "page_size": rows,
+            **part.params,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class EntityRow:
+    """One agent, model, user, session or tool; None: its statement does not tell, or unknown.
+
+    Attributes:
+        complete_usd: of what is over; ``before_usd``: of the same stretch a period earlier.
+        trend: one number per step, dollars or executions.
+        latency: of calls, or of executions.
+    """
+
+    name: str
+    totals: Totals
+    latency: Percentiles
+    ttft: Percentiles
+    tokens_per_s: float | None
+    complete_usd: Decimal
+    before_usd: Decimal
+    trend: tuple[float, ...]
+    first_ms: int
+    last_ms: int
+    traces: int = 0
+    failed_traces: int = 0
+    providers: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EntityRows:
+    """The first rows of a list, and how many there are."""
+
+    rows: tuple[EntityRow, ...]
+    count: int
+
+
+def load_entities(
+    store: Store, entity: Entity, wanted: Slice, max_rows: int = MAX_ROWS
+) -> EntityRows:
+    """Read the list of one kind of entity.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    rows = store.rows(entity.statement, wanted.params(entity, max_rows))
+    starts = range(wanted.window.start_s, wanted.window.end_s, wanted.bucket_s)
+    count = cast("int", rows[0]["names"]) if rows else 0
+    before = _before(store, entity, wanted, rows)
+    found = [_row(entity, row, starts, before) for row in rows]
+    if entity.is_failures:
+        found = sorted((r for r in found if r.totals.errors), key=lambda r: -r.totals.errors)
+        count = len(found)
+    return EntityRows(tuple(found), count)
+
+
+def entity_table(store: Store, entity: Entity, wanted: Slice) -> pa.Table:
+    """Return the list as the statement gives it, for a file; without what only charts need.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    table = store.arrow(entity.statement, wanted.params(entity, _DOWNLOAD_ROWS))
+    charted = {"names", "trend", "steps"}
+    return table.drop_columns([name for name in table.column_names if name in charted])
+
+
+def _before(
+    store: Store, entity: Entity, wanted: Slice, rows: Sequence[Mapping[str, object]]
+) -> dict[str, Decimal]:
+    """Return by name what was spent in the stretch, a period earlier, that is now over."""
+    if not rows or "complete_usd" not in rows[0]:
+        return {}
+    window = wanted.window
+    params: dict[str, object] = {
+        **wanted.params(entity, 0),
+        "names": [str(row["name"]) for row in rows],
+        "from_s": window.start_s - window.length_s,
+        "to_s": window.current_s - window.length_s,
+    }
+    found = store.rows("dashboard_spend_before", params)
+    return {str(row["called"]): cast("Decimal", row["cost_usd"]) for row in found}
+
+
+def _row(
+    entity: Entity, row: Mapping[str, object], starts: range, before: Mapping[str, Decimal]
+) -> EntityRow:
+    def number(name: str) -> int:
+        return cast("int", row.get(name) or 0)
+
+    def amount(name: str) -> Decimal:
+        return cast("Decimal", row.get(name, Decimal(0)))
+
+    def names(name: str) -> tuple[str, ...]:
+        return tuple(cast("list[str]", row.get(name) or []))
+
+    counts = {name: number(name) for name in _COUNTS}
+    return EntityRow(
+        name=entity.name_of(str(row["name"])),
+        totals=Totals(**counts, total_cost_usd=amount("total_cost_usd")),
+        latency=_percentiles(row, "latency"),
+        ttft=_percentiles(row, "ttft"),
+        tokens_per_s=cast("float | None", row.get("tokens_per_s")),
+        complete_usd=amount("complete_usd"),
+        before_usd=before.get(str(row["name"]), Decimal(0)),
+        trend=_trend(row, starts),
+        first_ms=number("first_ms"),
+        last_ms=number("last_ms"),
+        traces=number("traces"),
+        failed_traces=number("failed_traces"),
+        providers=names("providers"),
+        users=names("users"),
+        agents=names("agents"),
+    )
+
+
+_COUNTS = (
+    "calls", "llm_calls", "errors", "unpriced_calls", "calls_without_usage", "input_tokens",
+    "uncached_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens",
+)  # fmt: skip
+
+
+def _percentiles(row: Mapping[str, object], of: str) -> Percentiles:
+    return Percentiles(
+        *(cast("int | None", row.get(f"{of}_{p}_ns")) for p in ("p50", "p95", "p99"))
+    )
+
+
+def _trend(row: Mapping[str, object], starts: range) -> tuple[float, ...]:
+    found = dict(cast("list[tuple[int, float]]", row.get("trend", [])))
+    return tuple(found.get(start, 0.0) for start in starts)

@@ -1,0 +1,73 @@
+"""What surrounds every page beside the pickers: who is signed in, and the help."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlsplit
+
+import streamlit as st
+
+from spanledger_dashboard.access import Viewer
+from spanledger_dashboard.text import plain, shortened
+
+_NAME_LIMIT = 26
+_SHORTCUTS = """
+| key | does |
+|---|---|
+| `P` `N` | the period before, after |
+| `R` | look again now |
+| `Tab` | from one control to the next |
+| `Esc` | close what is open |
+
+**Keys in a trace**
+
+| key | does |
+|---|---|
+| `/` | search; then `n`, `N`: the next, previous hit |
+| `↑` `↓` or `j` `k` | one span up, down; `Home`, `End`: the first, last |
+| `←` `→` | fold, unfold |
+| `e` `m` `$` | the next error, mark, the dearest; `E` `M`: back |
+| `p` | critical path |
+| `c` | copy a link to the span |
+"""
+
+
+def show_person(person: Viewer) -> None:
+    """Show who is signed in, and the way out; nothing where nobody signs in."""
+    if not person.is_signed_in:
+        return
+    with st.sidebar, st.container(key="person", gap="xxsmall"):
+        st.caption(
+            f":material/person: {plain(shortened(person.name, _NAME_LIMIT))}",
+            help=f"{person.role}, {_projects(person)}",
+        )
+        st.html('<a href="/logout" target="_self" class="sign-out">Sign out</a>')
+
+
+def show_help() -> None:
+    """Show the keys, and how times and links work."""
+    with st.popover("", icon=":material/help:", help="Keys, times, links", key="help"):
+        st.markdown("**Keys**")
+        st.markdown(_SHORTCUTS)
+        st.markdown("**Times** are on your clock; hover over one to see it in UTC.")
+        st.markdown("**Links**: the address holds everything you chose. Copy it to share a view.")
+        st.markdown("**Light or dark**: follows your system; the menu ⋮ changes it.")
+
+
+def show_signed_out() -> None:
+    """Say that the session has ended, with the way back to this page."""
+    with st.container(border=True, key="signed-out"):
+        st.subheader("You are signed out", anchor=False)
+        st.markdown("Your session has ended. Sign in again to go on.")
+        st.html(f'<a href="{_sign_in_url()}" target="_self" class="sign-in">Sign in</a>')
+
+
+def _sign_in_url() -> str:
+    parts = urlsplit(st.context.url or "")
+    wanted = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return f"/login?next={quote(wanted, safe='')}"
+
+
+def _projects(person: Viewer) -> str:
+    if person.projects is None:
+        return "every project"
+    return plain(", ".join(sorted(person.projects)) or "no project")

@@ -1,0 +1,55 @@
+-- What GPUs told, one row per GPU or MIG instance and second, whatever dialect told it. Parts of a
+-- row that came in different requests become one row, and a resend changes nothing.
+CREATE TABLE IF NOT EXISTS gpu_samples
+(
+    project LowCardinality(String),
+    gpu LowCardinality(String) COMMENT 'UUID; without one, host and index',
+    mig LowCardinality(String) COMMENT 'GPU instance id; empty: the whole GPU',
+    time DateTime('UTC') CODEC(Delta(4), ZSTD(1)),
+    source LowCardinality(String) COMMENT 'hw dcgm openlit triton',
+    gpu_index LowCardinality(String) COMMENT 'on its host',
+    model LowCardinality(String),
+    mig_profile LowCardinality(String),
+    host LowCardinality(String),
+    namespace LowCardinality(String) COMMENT 'of the pod that uses the GPU, where the source tells',
+    pod LowCardinality(String),
+    container LowCardinality(String),
+    is_lost Nullable(Bool) COMMENT 'true while the GPU does not answer',
+    utilization_ratio Nullable(Float32) COMMENT 'share of time a kernel ran',
+    engine_active_ratio Nullable(Float32) COMMENT 'share of time the graphics or compute engine was active',
+    sm_active_ratio Nullable(Float32),
+    tensor_active_ratio Nullable(Float32),
+    memory_active_ratio Nullable(Float32) COMMENT 'share of time memory was read or written',
+    dram_active_ratio Nullable(Float32),
+    encoder_ratio Nullable(Float32),
+    decoder_ratio Nullable(Float32),
+    memory_used_bytes Nullable(UInt64) CODEC(ZSTD(1)),
+    memory_free_bytes Nullable(UInt64) CODEC(ZSTD(1)),
+    memory_reserved_bytes Nullable(UInt64) CODEC(ZSTD(1)),
+    memory_total_bytes Nullable(UInt64) CODEC(ZSTD(1)),
+    memory_used_ratio Nullable(Float32),
+    power_watts Nullable(Float32) CODEC(ZSTD(1)),
+    power_limit_watts Nullable(Float32),
+    energy_joules Nullable(Float64) COMMENT 'since the driver was loaded' CODEC(ZSTD(1)),
+    temperature_celsius Nullable(Float32),
+    memory_temperature_celsius Nullable(Float32),
+    fan_ratio Nullable(Float32),
+    graphics_clock_hz Nullable(UInt64),
+    sm_clock_hz Nullable(UInt64),
+    memory_clock_hz Nullable(UInt64),
+    clock_events Nullable(UInt64) COMMENT 'bits as NVML has them: why clocks are as they are',
+    xid Nullable(UInt32) COMMENT 'code of the last XID event; 0: none',
+    xid_errors Nullable(UInt64) COMMENT 'XID events since the source started',
+    ecc_corrected_errors Nullable(UInt64) COMMENT 'since the driver was loaded',
+    ecc_uncorrected_errors Nullable(UInt64),
+    pcie_sent_bytes Nullable(UInt64) COMMENT 'since the driver was loaded' CODEC(ZSTD(1)),
+    pcie_received_bytes Nullable(UInt64) CODEC(ZSTD(1)),
+    nvlink_sent_bytes Nullable(UInt64) CODEC(ZSTD(1)),
+    nvlink_received_bytes Nullable(UInt64) CODEC(ZSTD(1)),
+    pcie_sent_bytes_per_s Nullable(Float32),
+    pcie_received_bytes_per_s Nullable(Float32)
+)
+ENGINE = CoalescingMergeTree
+PARTITION BY toYYYYMMDD(time)
+ORDER BY (project, toStartOfHour(time), gpu, mig, time)
+SETTINGS non_replicated_deduplication_window = 10000, old_parts_lifetime = 480

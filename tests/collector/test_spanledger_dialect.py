@@ -1,0 +1,88 @@
+"""What the SDK says in place of content, and of spans that have only started."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from spanledger import (
+    INPUT_HASHES,
+    OUTPUT_HASHES,
+    STEP_KIND,
+    TOOL_CALL_SIGNATURE,
+    TOOL_COST_USD,
+    TOOL_RESULT_SIGNATURE,
+)
+from spanledger_collector.decode.bulk import decode as bulk
+from tests.decoded import NOW_NS, decode, span
+
+HASHES = ["00" * 15 + f"{n:02x}" for n in range(3)]
+TOOL = {
+    "gen_ai.operation.name": "execute_tool",
+    "gen_ai.tool.name": "search",
+    TOOL_CALL_SIGNATURE: 2**63 - 1,
+    TOOL_RESULT_SIGNATURE: 7,
+    TOOL_COST_USD: "0.005",
+}
+
+
+@pytest.fixture(params=["span by span", "at once"])
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once = request.param == "at once"
+    monkeypatch.setattr(bulk, "FEWEST_SPANS", 0 if at_once else 2**40)
+    monkeypatch.setattr(bulk, "LEAST_SHARE", 0.0 if at_once else 1.0)
+
+
+def row(attributes: dict[str, object], scope: str) -> dict[str, Any]:
+    [made] = decode(span(attributes), scope=scope).spans.to_pylist()
+    return made
+
+
+@pytest.mark.usefixtures("_way")
+@pytest.mark.parametrize("scope", ["spanledger", "spanledger.pending"])
+def test_signatures_and_prices_of_tools(scope: str) -> None:
+    made = row(TOOL, scope)
+    assert (made["role"], made["tool_name"]) == ("tool", "search")
+    assert (made["call_sig"], made["result_sig"]) == (2**63 - 1, 7)
+    assert str(made["reported_cost_usd"]) == "0.005000000000"
+
+
+@pytest.mark.usefixtures("_way")
+def test_content_that_came_is_signed_here() -> None:
+    made = row({**TOOL, "gen_ai.tool.call.arguments": "{}"}, "spanledger")
+    assert made["call_sig"] not in (0, 2**63 - 1)
+    assert made["result_sig"] == 7
+
+
+@pytest.mark.usefixtures("_way")
+@pytest.mark.parametrize("signature", [-1, 0, 2**62 * 1.5, "7", True])
+def test_what_is_no_signature_is_none(signature: object) -> None:
+    assert row({**TOOL, TOOL_RESULT_SIGNATURE: signature}, "spanledger")["result_sig"] == 0
+
+
+@pytest.mark.usefixtures("_way")
+@pytest.mark.parametrize("scope", ["spanledger", "opentelemetry.instrumentation.genai.openai"])
+def test_hashes_of_messages_of_any_instrumentation(scope: str) -> None:
+    call = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
+    made = row({**call, INPUT_HASHES: HASHES[:2], OUTPUT_HASHES: HASHES[2:]}, scope)
+    assert [one.hex() for one in made["input_messages"]] == HASHES[:2]
+    assert [one.hex() for one in made["output_messages"]] == HASHES[2:]
+    assert INPUT_HASHES not in dict(made["attributes"])
+
+
+@pytest.mark.usefixtures("_way")
+@pytest.mark.parametrize("hashes", [["00"], ["zz" * 16], "00" * 16, [1], []])
+def test_what_is_no_hash_stays_an_attribute(hashes: object) -> None:
+    made = row({"gen_ai.operation.name": "chat", INPUT_HASHES: hashes}, "spanledger")
+    assert made["input_messages"] == []
+    assert INPUT_HASHES in dict(made["attributes"])
+
+
+@pytest.mark.usefixtures("_way")
+def test_a_span_that_has_only_started_is_older_than_its_end() -> None:
+    started = row({STEP_KIND: "task"}, "spanledger.pending")
+    ended = row({STEP_KIND: "task"}, "spanledger")
+    assert (started["flags"], ended["flags"]) == (["pending"], [])
+    assert (started["version"], ended["version"]) == (1, NOW_NS)
+    assert started["role"] == ended["role"] == "workflow"
