@@ -21,10 +21,15 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml sdk/pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ./sdk -e .
+	@# The command once belonged to the server's distribution: replacing that one takes it away.
+	@[ -x $(BIN)/spanledger ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--force-reinstall --no-deps -e ./sdk
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml sdk/pyproject.toml requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@[ -x $(BIN)/spanledger ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--force-reinstall --no-deps -e ./sdk
 	@touch $@ $(VENV)/.installed
 
 test: install chromium

@@ -94,20 +94,24 @@ import os; os._exit(0)
 """
 _GUARDED = """
 import time, statistics, spanledger
-call = lambda: spanledger.llm_call(
-    provider="openai", model="gpt-4o-mini", input_tokens=1000, max_output_tokens=100)
+from opentelemetry import context
+from spanledger._guards import ModelCall, guards_of
+from spanledger._usage import Usage
+call, usage = ModelCall("openai", "gpt-4o-mini", 100, 1000), Usage(1000, 100)
 def measured():
-    samples = []
+    base, samples = context.get_current(), []
     for _ in range(COUNT):
         started = time.thread_time_ns()
-        with call() as made:
-            made.usage(input_tokens=1000, output_tokens=100)
+        for guard in guards_of(base):
+            ticket = guard.before_model(call, base)
+            guard.after_model(ticket, call, usage, is_sent=True)
         samples.append(time.thread_time_ns() - started)
     return statistics.median(samples) / 1000
-measured(); bare = measured()
-with spanledger.budget(usd=10**6, llm_calls=10**9), spanledger.loop_guard():
-    measured(); guarded = measured()
-print(guarded - bare, bare)
+with spanledger.budget(usd=10**6, llm_calls=10**9):
+    measured(); budget = measured()
+with spanledger.loop_guard():
+    measured(); loops = measured()
+print(budget, loops)
 """
 _LATENCY = """
 import time
@@ -226,13 +230,9 @@ def main() -> None:
     receiver = Receiver()
     receiver.start()
     spans(["opentelemetry", "spanledger", "spanledger tool", *others], receiver.url, options.spans)
-    guarded, bare = run(
-        "import spanledger\nspanledger.init(instrument=False)\n" + _GUARDED, receiver.url, 5000
-    )
+    budget, loops = run(_GUARDED, receiver.url, 5000)
     receiver.stop()
-    print(
-        f"\nguards on a call: {guarded:+.1f} microseconds beside {bare:.1f} of llm_call, median CPU"
-    )
+    print(f"\nguarded call, median CPU, microseconds: budget {budget:.1f}, loop guard {loops:.1f}")
     latency("http://127.0.0.1:9", options.requests)
 
 

@@ -1,11 +1,156 @@
-"""Attribute names that Spanledger reads beside the OpenTelemetry semantic conventions.
+"""OpenTelemetry for agents: what they did, what it cost, and guards that stop a runaway.
 
-Set them on any span with any OpenTelemetry SDK; this package needs nothing else::
+::
 
-    span.set_attribute(spanledger.TASK_OUTCOME, "completed")
+    import spanledger
+
+    spanledger.init()
+
+Everything here works with any OTLP backend. Names are loaded when they are first used: importing
+the package costs next to nothing, OpenTelemetry included.
 """
 
-from spanledger._attributes import TASK_ID, TASK_OUTCOME
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from spanledger._attributes import (
+    DIMENSION_PREFIX,
+    INPUT_HASHES,
+    OUTPUT_HASHES,
+    PENDING,
+    STEP_KIND,
+    STREAM_CHUNKS,
+    STREAM_END,
+    STREAM_GAP_MAX_S,
+    STREAM_GAP_MEAN_S,
+    TASK_ID,
+    TASK_OUTCOME,
+    TASK_SCORE,
+    TOOL_CALL_SIGNATURE,
+    TOOL_COST_USD,
+    TOOL_RESULT_SIGNATURE,
+    TRAJECTORY_ID,
+    WAIT_FOR,
+    WAIT_REASON,
+)
 from spanledger._version import __version__
 
-__all__ = ["TASK_ID", "TASK_OUTCOME", "__version__"]
+if TYPE_CHECKING:
+    from spanledger._accounts import Account, Accounts
+    from spanledger._budget import Budget, BudgetEvent, BudgetUse, budget
+    from spanledger._calls import LlmCall, llm_call
+    from spanledger._carriers import extract, inject
+    from spanledger._context import dimensions, session
+    from spanledger._doctor import Diagnosis, doctor
+    from spanledger._errors import (
+        BudgetExceeded,
+        LimitReached,
+        LoopDetected,
+        SpanledgerError,
+        TokenError,
+    )
+    from spanledger._inference import instrument_worker
+    from spanledger._init import flush, init
+    from spanledger._loop_guard import LoopEvent, LoopGuard, loop_guard
+    from spanledger._loops import LoopLimits
+    from spanledger._outcome import feedback, outcome
+    from spanledger._steps import Step, agent, task, tool, workflow
+    from spanledger._trajectory import pause, resume
+    from spanledger._usage import Usage
+    from spanledger._work import Work
+
+_HOMES = {
+    "_accounts": ("Account", "Accounts"),
+    "_budget": ("Budget", "BudgetEvent", "BudgetUse", "budget"),
+    "_calls": ("LlmCall", "llm_call"),
+    "_carriers": ("extract", "inject"),
+    "_context": ("dimensions", "session"),
+    "_doctor": ("Diagnosis", "doctor"),
+    "_errors": (
+        *("BudgetExceeded", "LimitReached", "LoopDetected", "SpanledgerError", "TokenError"),
+    ),
+    "_inference": ("instrument_worker",),
+    "_init": ("flush", "init"),
+    "_loop_guard": ("LoopEvent", "LoopGuard", "loop_guard"),
+    "_loops": ("LoopLimits",),
+    "_outcome": ("feedback", "outcome"),
+    "_steps": ("Step", "agent", "task", "tool", "workflow"),
+    "_trajectory": ("pause", "resume"),
+    "_usage": ("Usage",),
+    "_work": ("Work",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Account",
+    "Accounts",
+    "Budget",
+    "BudgetEvent",
+    "BudgetExceeded",
+    "BudgetUse",
+    "DIMENSION_PREFIX",
+    "Diagnosis",
+    "INPUT_HASHES",
+    "LimitReached",
+    "LlmCall",
+    "LoopDetected",
+    "LoopEvent",
+    "LoopGuard",
+    "LoopLimits",
+    "OUTPUT_HASHES",
+    "PENDING",
+    "STEP_KIND",
+    "STREAM_CHUNKS",
+    "STREAM_END",
+    "STREAM_GAP_MAX_S",
+    "STREAM_GAP_MEAN_S",
+    "SpanledgerError",
+    "Step",
+    "TASK_ID",
+    "TASK_OUTCOME",
+    "TASK_SCORE",
+    "TOOL_CALL_SIGNATURE",
+    "TOOL_COST_USD",
+    "TOOL_RESULT_SIGNATURE",
+    "TRAJECTORY_ID",
+    "TokenError",
+    "Usage",
+    "WAIT_FOR",
+    "WAIT_REASON",
+    "Work",
+    "__version__",
+    "agent",
+    "budget",
+    "dimensions",
+    "doctor",
+    "extract",
+    "feedback",
+    "flush",
+    "init",
+    "inject",
+    "instrument_worker",
+    "llm_call",
+    "loop_guard",
+    "outcome",
+    "pause",
+    "resume",
+    "session",
+    "task",
+    "tool",
+    "workflow",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = found  # asked for once
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

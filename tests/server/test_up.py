@@ -16,6 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
+from spanledger_dashboard.access.settings import DashboardAuth
+from spanledger_server.dashboard_guard import DashboardGuard
 from spanledger_server.errors import UsageError
 from spanledger_server.guard import Auth, Guard
 from spanledger_server.run_file import RunFile, RunInfo
@@ -104,7 +106,8 @@ def test_a_lock_that_is_not_to_be_had_is_not_taken_for_another_instance(
 def test_what_a_killed_instance_left_is_awaited_and_a_reused_pid_is_left_alone(
     tmp_path: Path,
 ) -> None:
-    settings = UpSettings(tmp_path, "127.0.0.1", 0, 0, 0, 0, 0, Guard(Auth.NONE, tmp_path))
+    settings = UpSettings(tmp_path, "127.0.0.1", 0, 0, 0, 0, 0, Guard(Auth.NONE, tmp_path),
+                          DashboardGuard(DashboardAuth.NONE, tmp_path))  # fmt: skip
     killed = RunInfo(pid=1, started_at_s=0, host="", http_port=1, grpc_port=1, dashboard_port=1,
                      engine_port=0)  # fmt: skip
     file = RunFile(tmp_path)

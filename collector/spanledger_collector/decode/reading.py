@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from spanledger import INPUT_HASHES, OUTPUT_HASHES
 from spanledger_collector import dialects
 from spanledger_collector.decode.carried import INPUTS, OUTPUTS, RECORD_HASH, hashes, restore
 from spanledger_collector.decode.columns import TEMPLATE, Row
@@ -19,7 +20,12 @@ from spanledger_collector.decode.settle import settle
 from spanledger_collector.decode.signatures import sign
 from spanledger_collector.decode.values import Attributes, Value, read_attributes, text, time_ns
 from spanledger_collector.dialects.base import Dialect, Draft, Sources
-from spanledger_collector.dialects.content import MESSAGE_EVENTS, absorb_event, read_content
+from spanledger_collector.dialects.content import (
+    MESSAGE_EVENTS,
+    absorb_event,
+    read_content,
+    take_hashes,
+)
 
 _KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 _STATUSES = ("unset", "ok", "error")
@@ -77,6 +83,8 @@ def read_span(
         dialect.interpret(draft)
     events = _read_events(draft, dialect) if span.events else []
     inputs, outputs = read_content(draft, dialect.content, messages, str(row["project"]))
+    inputs = inputs or take_hashes(attributes, INPUT_HASHES)
+    outputs = outputs or take_hashes(attributes, OUTPUT_HASHES)
     settle(draft)
     if row["role"] == "tool":
         sign(row, key)

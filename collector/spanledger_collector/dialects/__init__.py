@@ -24,6 +24,7 @@ from spanledger_collector.dialects.openlit import OPENLIT
 from spanledger_collector.dialects.openllmetry import OPENLLMETRY
 from spanledger_collector.dialects.otel_genai import OTEL_GENAI
 from spanledger_collector.dialects.pydantic_ai import PYDANTIC_AI
+from spanledger_collector.dialects.spanledger import SPANLEDGER, SPANLEDGER_PENDING
 from spanledger_collector.dialects.strands import STRANDS
 from spanledger_collector.dialects.temporal import TEMPORAL
 from spanledger_collector.dialects.vercel import VERCEL
@@ -45,6 +46,8 @@ REGISTRY: tuple[Dialect, ...] = (
     OPENLLMETRY,
     STRANDS,
     OTEL_GENAI,
+    SPANLEDGER,
+    SPANLEDGER_PENDING,
     TEMPORAL,
     GENERIC,
 )

@@ -7,6 +7,7 @@ from spanledger_collector.decode.values import Attributes, Value, parse_json, re
 from spanledger_collector.dialects.base import Content, Draft
 from spanledger_collector.dialects.vocabulary import finish_reason
 
+_HASH_BYTES = 16
 _EVENT_ROLES = {
     "gen_ai.system.message": "system",
     "gen_ai.user.message": "user",
@@ -64,6 +65,21 @@ def read_content(
         _take_tool(draft, "tool_arguments", content.tool_arguments)
         _take_tool(draft, "tool_result", content.tool_result)
     return inputs, outputs
+
+
+def take_hashes(attributes: Attributes, key: str) -> list[bytes]:
+    """Take the hashes of messages out of the attributes, where an SDK kept the messages."""
+    said = attributes.get(key)
+    if not isinstance(said, list) or not said:
+        return []
+    try:
+        hashes = [bytes.fromhex(one) for one in said if isinstance(one, str)]
+    except ValueError:
+        return []
+    if len(hashes) != len(said) or any(len(one) != _HASH_BYTES for one in hashes):
+        return []
+    del attributes[key]
+    return hashes
 
 
 def absorb_event(draft: Draft, content: Content, name: str, event: Attributes) -> bool:

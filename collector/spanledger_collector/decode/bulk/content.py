@@ -7,7 +7,9 @@ from typing import cast
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from spanledger import INPUT_HASHES, OUTPUT_HASHES
 from spanledger_collector.decode.bulk import arrow
 from spanledger_collector.decode.bulk.arrow import Indexes, Mask
 from spanledger_collector.decode.bulk.spans import Reading, pick
@@ -16,6 +18,7 @@ from spanledger_collector.decode.messages import MessageStore
 from spanledger_collector.decode.signatures import SIGNATURES, sign
 from spanledger_collector.dialects.base import Content
 
+_HASH_KEYS = (INPUT_HASHES, OUTPUT_HASHES)
 _Keep = Callable[[str, bytes, str], list[bytes] | None]
 
 
@@ -92,6 +95,8 @@ def find_odd_content(reading: Reading, content: Content, among: Mask) -> None:
     for key in content.keys:
         rows, indexes = reading.of(key, among)
         reading.odd[rows[~reading.attributes.is_text(indexes)]] = True
+    for key in _HASH_KEYS:
+        reading.odd[reading.of(key, among)[0]] = True
     for keys in (content.tool_arguments, content.tool_result):
         times = np.zeros(reading.size, np.int64)
         for key in keys:
@@ -128,14 +133,20 @@ _SIGNED = (
 )
 
 
+def _signatures(reading: Reading, name: str) -> NDArray[np.uint64]:
+    """Return the signatures that spans came with, whose content stayed where it was."""
+    known = reading.columns.get(name)
+    return np.zeros(reading.size, np.uint64) if known is None else known.to_numpy().copy()
+
+
 def sign_tools(reading: Reading) -> None:
     """Fill the signatures of tool spans, each as the row-by-row reader does."""
     columns = reading.columns
     rows = np.flatnonzero(arrow.is_word(columns["role"], "tool"))
     told = pa.table({name: arrow.take(columns[name], rows) for name in _SIGNED})
-    signed = {name: np.zeros(reading.size, np.uint64) for name in SIGNATURES}
+    signed = {name: _signatures(reading, name) for name in SIGNATURES}
     for row, said in zip(rows.tolist(), told.to_pylist(), strict=True):
         sign(said)
         for name, column in signed.items():
-            column[row] = said.get(name, 0)
+            column[row] = said.get(name, column[row])
     columns.update({name: arrow.array(column) for name, column in signed.items()})

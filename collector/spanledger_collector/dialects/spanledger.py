@@ -1,0 +1,54 @@
+"""Our own SDK: OpenTelemetry's names wherever there is one, ours where there is none.
+
+Spans that have only started come under a scope of their own; the ended span takes their place.
+"""
+
+from __future__ import annotations
+
+from spanledger import STEP_KIND, TOOL_CALL_SIGNATURE, TOOL_COST_USD, TOOL_RESULT_SIGNATURE
+from spanledger_collector.decode.signatures import is_signature
+from spanledger_collector.decode.values import Value, paid
+from spanledger_collector.dialects.base import Dialect, Draft, sources
+from spanledger_collector.dialects.otel_genai import COLUMNS, CONTENT, ROLES, guess_role
+
+PENDING_FLAG = "pending"
+"""Of a span that has only started."""
+
+
+def _signature(value: Value) -> Value:
+    return value if is_signature(value) else None
+
+
+_COLUMNS = {
+    **COLUMNS,
+    **sources("reported_cost_usd", paid, TOOL_COST_USD, "operation.cost"),
+    **sources("call_sig", _signature, TOOL_CALL_SIGNATURE),
+    **sources("result_sig", _signature, TOOL_RESULT_SIGNATURE),
+}
+_ROLES = (*ROLES, (STEP_KIND, {"task": "workflow"}))
+
+
+def _announced(draft: Draft) -> None:
+    guess_role(draft)
+    draft.row["status"] = "unset"
+    draft.flags.append(PENDING_FLAG)
+
+
+SPANLEDGER = Dialect(
+    name="spanledger",
+    scopes=("spanledger",),
+    markers=frozenset(),
+    columns=_COLUMNS,
+    roles=_ROLES,
+    content=CONTENT,
+    interpret=guess_role,
+)
+SPANLEDGER_PENDING = Dialect(
+    name="spanledger_pending",
+    scopes=("spanledger.pending",),
+    markers=frozenset(),
+    columns=_COLUMNS,
+    roles=_ROLES,
+    content=CONTENT,
+    interpret=_announced,
+)

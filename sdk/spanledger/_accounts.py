@@ -1,0 +1,158 @@
+"""What a budget has spent and set aside: reserve before a call, settle after it."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Literal, Protocol
+
+Amount = Literal["usd", "llm_calls", "tokens", "seconds"]
+AMOUNTS: tuple[Amount, ...] = ("usd", "llm_calls", "tokens", "seconds")
+_MOST_ACCOUNTS = 10_000
+
+
+@dataclass(slots=True)
+class Charge:
+    """Money in picodollars, calls and tokens of one call."""
+
+    usd_pd: int = 0
+    llm_calls: int = 0
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Hard limits; ``None``: none. The soft limit is a share of each."""
+
+    usd_pd: int | None
+    llm_calls: int | None
+    tokens: int | None
+    seconds: float | None
+    soft_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a reservation found: which amounts are over which limit, and whether it holds."""
+
+    hard: tuple[Amount, ...]
+    soft: tuple[Amount, ...]
+
+
+_FITS = Verdict((), ())
+
+
+class Account(Protocol):
+    """Where the charges of one key are kept."""
+
+    def reserve(self, charge: Charge, limits: Limits, *, is_strict: bool) -> Verdict:
+        """Set a charge aside; with ``is_strict`` not if it would go over a hard limit."""
+        ...
+
+    def settle(self, reserved: Charge, actual: Charge) -> None:
+        """Put what was used in the place of what was set aside."""
+        ...
+
+    def used(self) -> tuple[Charge, Charge, float]:
+        """Return what is settled, what is set aside, and the seconds since the first call."""
+        ...
+
+
+class Accounts(Protocol):
+    """Where accounts come from: this process, or a server that several processes share."""
+
+    def account(self, key: str) -> Account:
+        """Return the account of a key, a new one for a new key."""
+        ...
+
+
+class LocalAccount:
+    """An account in this process; safe to use from threads."""
+
+    __slots__ = ("_clock_s", "_lock", "_reserved", "_settled", "_since_s", "_told")
+
+    def __init__(self, clock_s: Callable[[], float] = monotonic) -> None:
+        self._clock_s = clock_s
+        self._since_s = clock_s()
+        self._lock = threading.Lock()
+        self._settled = Charge()
+        self._reserved = Charge()
+        self._told: set[Amount] = set()
+
+    def reserve(self, charge: Charge, limits: Limits, *, is_strict: bool) -> Verdict:
+        """Set a charge aside, in one step with the question whether it fits."""
+        with self._lock:
+            settled, reserved = self._settled, self._reserved
+            after: list[tuple[Amount, float, float]] = []
+            if limits.usd_pd is not None:
+                usd_pd = settled.usd_pd + reserved.usd_pd + charge.usd_pd
+                after.append(("usd", usd_pd, limits.usd_pd))
+            if limits.llm_calls is not None:
+                calls = settled.llm_calls + reserved.llm_calls + charge.llm_calls
+                after.append(("llm_calls", calls, limits.llm_calls))
+            if limits.tokens is not None:
+                tokens = settled.tokens + reserved.tokens + charge.tokens
+                after.append(("tokens", tokens, limits.tokens))
+            if limits.seconds is not None:
+                after.append(("seconds", self._clock_s() - self._since_s, limits.seconds))
+            verdict = self._judged(after, limits.soft_ratio)
+            if not (verdict.hard and is_strict):
+                reserved.usd_pd += charge.usd_pd
+                reserved.llm_calls += charge.llm_calls
+                reserved.tokens += charge.tokens
+        return verdict
+
+    def _judged(self, after: list[tuple[Amount, float, float]], soft_ratio: float) -> Verdict:
+        hard: list[Amount] = []
+        soft: list[Amount] = []
+        for name, amount, limit in after:
+            if amount > limit:
+                hard.append(name)
+            elif amount >= limit * soft_ratio and name not in self._told:
+                self._told.add(name)
+                soft.append(name)
+        return Verdict(tuple(hard), tuple(soft)) if hard or soft else _FITS
+
+    def settle(self, reserved: Charge, actual: Charge) -> None:
+        """Put what was used in the place of what was set aside."""
+        with self._lock:
+            self._reserved.usd_pd -= reserved.usd_pd
+            self._reserved.llm_calls -= reserved.llm_calls
+            self._reserved.tokens -= reserved.tokens
+            self._settled.usd_pd += actual.usd_pd
+            self._settled.llm_calls += actual.llm_calls
+            self._settled.tokens += actual.tokens
+
+    def used(self) -> tuple[Charge, Charge, float]:
+        """Return what is settled, what is set aside, and the seconds since the first call."""
+        with self._lock:
+            settled, reserved = self._settled, self._reserved
+            return (
+                Charge(settled.usd_pd, settled.llm_calls, settled.tokens),
+                Charge(reserved.usd_pd, reserved.llm_calls, reserved.tokens),
+                self._clock_s() - self._since_s,
+            )
+
+
+class LocalAccounts:
+    """Accounts of this process; of too many keys the one not used longest is forgotten."""
+
+    def __init__(self, clock_s: Callable[[], float] = monotonic) -> None:
+        self._clock_s = clock_s
+        self._lock = threading.Lock()
+        self._accounts: OrderedDict[str, LocalAccount] = OrderedDict()
+
+    def account(self, key: str) -> LocalAccount:
+        """Return the account of a key, a new one for a new key."""
+        with self._lock:
+            found = self._accounts.get(key)
+            if found is None:
+                found = self._accounts[key] = LocalAccount(self._clock_s)
+                if len(self._accounts) > _MOST_ACCOUNTS:
+                    self._accounts.popitem(last=False)
+            else:
+                self._accounts.move_to_end(key)
+            return found

@@ -1,0 +1,351 @@
+"""Budgets: limits on money, calls, tokens and time that hold while calls run side by side."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from contextvars import Token
+from dataclasses import dataclass
+from decimal import Decimal
+from types import TracebackType
+from typing import Literal
+
+from opentelemetry import baggage, context, trace
+from opentelemetry.context import Context
+
+from spanledger._accounts import Account, Accounts, Amount, Charge, Limits, LocalAccounts
+from spanledger._attributes import TASK_ID
+from spanledger._context import SESSION_ID, USER_ID, agent_of
+from spanledger._errors import BudgetExceeded, LimitReached
+from spanledger._failures import told
+from spanledger._guards import ModelCall, ToolCall, guards_of, with_guard
+from spanledger._prices import PICODOLLARS, rate_of
+from spanledger._usage import Usage
+
+Scope = Literal["run", "agent", "session", "user", "task"]
+Mode = Literal["observe", "raise"]
+_USD_STEP = Decimal("1e-12")
+_SCOPE_KEYS = {"session": SESSION_ID, "user": USER_ID, "task": TASK_ID}
+_UNKNOWN_SHARE = 10  # of a limit, set aside for a call of which nothing is known: a tenth
+_HINTS: dict[Amount, tuple[str, ...]] = {
+    "usd": ("cheaper_model", "fewer_steps", "ask_human"),
+    "tokens": ("shorter_context", "fewer_steps", "ask_human"),
+    "llm_calls": ("fewer_steps", "ask_human"),
+    "seconds": ("fewer_steps", "ask_human"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetUse:
+    """What a budget has seen so far.
+
+    Attributes:
+        usd: of settled calls, at list prices.
+        reserved_usd: set aside for calls that run.
+        llm_calls: settled and running.
+        tokens: input and output of settled calls.
+        seconds: since the budget began.
+    """
+
+    usd: Decimal
+    reserved_usd: Decimal
+    llm_calls: int
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetEvent:
+    """A budget is at a limit.
+
+    Attributes:
+        budget: its name.
+        key: whose: id of the session, user or task, or name of the agent; empty for ``run``.
+        amount: which of the limits.
+        level: ``soft``, once; ``hard`` for each call that would go over.
+        limit: the hard limit, in the amount's own unit.
+        use: what was used before the call.
+        hints: what an agent could do: ``cheaper_model``, ``fewer_steps``, ``shorter_context``,
+            ``ask_human``.
+    """
+
+    budget: str
+    key: str
+    amount: Amount
+    level: Literal["soft", "hard"]
+    limit: Decimal | float
+    use: BudgetUse
+    hints: tuple[str, ...]
+
+    def __str__(self) -> str:
+        whose = f" of {self.key}" if self.key else ""
+        return f"budget {self.budget}{whose}: {self.level} limit of {self.limit} {self.amount}"
+
+
+class Budget:
+    """A limit on what happens inside its ``with`` block; see ``budget``.
+
+    One object may be entered many times, also at once. Entered with the scope ``run`` each block
+    has an account of its own; with another scope, blocks share the account of the same session,
+    user, task or agent.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        scope: Scope,
+        limits: Limits,
+        mode: Mode,
+        on_limit: Callable[[BudgetEvent], object] | None,
+        accounts: Accounts,
+    ) -> None:
+        self.name = name
+        self.scope: Scope = scope
+        self.limits = limits
+        self.mode: Mode = mode
+        self.on_limit = on_limit
+        self.accounts = accounts
+        self._runs = itertools.count(1)
+
+    def __enter__(self) -> RunningBudget:
+        base = context.get_current()
+        running = RunningBudget(self, f"run {next(self._runs)}" if self.scope == "run" else "")
+        running.token = context.attach(with_guard(running, base))
+        return running
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # Looked up, not remembered: several tasks may have entered the same object.
+        mine = [g for g in guards_of(context.get_current()) if isinstance(g, RunningBudget)]
+        for running in reversed(mine):
+            if running.budget is self and running.token is not None:
+                context.detach(running.token)
+                return
+
+    async def __aenter__(self) -> RunningBudget:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+
+@dataclass(slots=True)
+class _Ticket:
+    account: Account
+    reserved: Charge
+
+
+class RunningBudget:
+    """A budget in its block: sees every call inside, of whatever instrumentation."""
+
+    __slots__ = ("_largest", "_of_run", "budget", "token")
+
+    def __init__(self, budget: Budget, run: str) -> None:
+        self.budget = budget
+        self.token: Token[Context] | None = None
+        self._of_run = budget.accounts.account(run) if run else None
+        self._largest = Charge()
+
+    def use(self) -> BudgetUse:
+        """Return what the budget has seen; of the current session, user, task or agent."""
+        _, account = self._account(context.get_current())
+        return _use_of(account)
+
+    def before_model(self, call: ModelCall, base: Context) -> object:
+        """Set aside what a call may cost.
+
+        Raises:
+            BudgetExceeded: it does not fit, and the budget was told to raise.
+        """
+        key, account = self._account(base)
+        return self._admit(key, account, self._estimate(call))
+
+    def after_model(
+        self, ticket: object, call: ModelCall, usage: Usage | None, *, is_sent: bool
+    ) -> None:
+        """Put what a call used in the place of what was set aside for it."""
+        if not isinstance(ticket, _Ticket):
+            return
+        actual = Charge()
+        if is_sent:
+            actual = ticket.reserved if usage is None else self._actual(call, usage)
+            largest = self._largest
+            largest.usd_pd = max(largest.usd_pd, actual.usd_pd)
+            largest.tokens = max(largest.tokens, actual.tokens)
+        ticket.account.settle(ticket.reserved, actual)
+
+    def before_tool(self, call: ToolCall) -> None:
+        """Count the price of a call, and see whether there is anything left.
+
+        Raises:
+            BudgetExceeded: it does not fit, and the budget was told to raise.
+        """
+        key, account = self._account(context.get_current())
+        charge = Charge(usd_pd=int(call.usd * PICODOLLARS))
+        self._admit(key, account, charge)
+        account.settle(charge, charge)  # a call has its price whatever it answers
+
+    def after_tool(self, call: ToolCall, result: int, *, is_error: bool) -> None:
+        """Do nothing: only ``spent`` tells of money."""
+
+    def spent(self, usd: Decimal) -> None:
+        """Count what a tool cost."""
+        _, account = self._account(context.get_current())
+        account.settle(Charge(), Charge(usd_pd=int(usd * PICODOLLARS)))
+
+    def _admit(self, key: str, account: Account, charge: Charge) -> _Ticket:
+        budget = self.budget
+        is_strict = budget.mode == "raise"
+        verdict = account.reserve(charge, budget.limits, is_strict=is_strict)
+        is_reserved = not (verdict.hard and is_strict)
+        try:
+            for amount in verdict.soft:
+                self._tell(key, account, amount, "soft")
+            for amount in verdict.hard:
+                event = self._tell(key, account, amount, "hard")
+                if is_strict:
+                    raise BudgetExceeded(event)
+        except LimitReached:
+            if is_reserved:
+                account.settle(charge, Charge())
+            raise
+        return _Ticket(account, charge)
+
+    def _account(self, base: Context) -> tuple[str, Account]:
+        if self._of_run is not None:
+            return "", self._of_run
+        key = _key_of(self.budget.scope, base)
+        return key, self.budget.accounts.account(key)
+
+    def _estimate(self, call: ModelCall) -> Charge:
+        """Return what a call may use: by its own limits, else by the largest call so far."""
+        limits, largest = self.budget.limits, self._largest
+        tokens = largest.tokens or (limits.tokens or 0) // _UNKNOWN_SHARE
+        usd_pd = largest.usd_pd or (limits.usd_pd or 0) // _UNKNOWN_SHARE
+        if call.max_output_tokens is not None and call.input_tokens is not None:
+            usage = Usage(call.input_tokens, call.max_output_tokens)
+            tokens = call.input_tokens + call.max_output_tokens
+            rate = rate_of(call.provider, call.model) if limits.usd_pd is not None else None
+            usd_pd = usd_pd if rate is None else rate.cost_pd(usage)
+        return Charge(
+            0 if limits.usd_pd is None else usd_pd,
+            1,
+            0 if limits.tokens is None else tokens,
+        )
+
+    def _actual(self, call: ModelCall, usage: Usage) -> Charge:
+        rate = None if self.budget.limits.usd_pd is None else rate_of(call.provider, call.model)
+        tokens = (usage.input_tokens or 0) + (usage.output_tokens or 0)
+        return Charge(0 if rate is None else rate.cost_pd(usage), 1, tokens)
+
+    def _tell(
+        self, key: str, account: Account, amount: Amount, level: Literal["soft", "hard"]
+    ) -> BudgetEvent:
+        budget = self.budget
+        limit = _limit(budget.limits, amount)
+        event = BudgetEvent(
+            budget.name, key, amount, level, limit, _use_of(account), _HINTS[amount]
+        )
+        trace.get_current_span().add_event(
+            "spanledger.budget",
+            {
+                "spanledger.budget.name": budget.name,
+                "spanledger.budget.amount": amount,
+                "spanledger.budget.level": level,
+                "spanledger.budget.limit": str(limit),
+            },
+        )
+        if budget.on_limit is not None:
+            try:
+                budget.on_limit(event)
+            except LimitReached:
+                raise  # the callback decided to stop the program
+            except Exception as error:
+                told(f"callback of the budget {budget.name}", error)
+        return event
+
+
+def _key_of(scope: Scope, base: Context) -> str:
+    if scope == "agent":
+        return agent_of(base)
+    return str(baggage.get_baggage(_SCOPE_KEYS[scope], base) or "")
+
+
+def _limit(limits: Limits, amount: Amount) -> Decimal | float:
+    if amount == "usd":
+        return _usd(limits.usd_pd or 0)
+    found: float | None = getattr(limits, amount)
+    return 0 if found is None else found
+
+
+def _usd(picodollars: int) -> Decimal:
+    return (Decimal(picodollars) / PICODOLLARS).quantize(_USD_STEP)
+
+
+def _use_of(account: Account) -> BudgetUse:
+    settled, reserved, seconds = account.used()
+    return BudgetUse(
+        _usd(settled.usd_pd),
+        _usd(reserved.usd_pd),
+        settled.llm_calls + reserved.llm_calls,
+        settled.tokens,
+        seconds,
+    )
+
+
+def budget(
+    *,
+    usd: Decimal | float | str | None = None,
+    llm_calls: int | None = None,
+    tokens: int | None = None,
+    seconds: float | None = None,
+    scope: Scope = "run",
+    soft: float = 0.8,
+    mode: Mode = "observe",
+    on_limit: Callable[[BudgetEvent], object] | None = None,
+    name: str = "budget",
+    accounts: Accounts | None = None,
+) -> Budget:
+    """Return a budget for the calls inside its block.
+
+    ::
+
+        with spanledger.budget(usd="2.00", llm_calls=50, mode="raise"):
+            agent.run(...)
+
+    Each call of a model sets aside what it may cost before it is sent, and settles afterwards
+    with what it did cost. What is set aside is the price of the call's own limits
+    (``llm_call(input_tokens=…, max_output_tokens=…)``), else of the largest call so far, else a
+    tenth of the limit; only what a call costs beyond that can go over.
+
+    Args:
+        usd: hard limit in US dollars, at list prices; needs the extra ``prices``.
+        llm_calls: hard limit on calls of models.
+        tokens: hard limit on input and output tokens together.
+        seconds: hard limit on the time since the first call.
+        scope: whose budget: of one ``run`` of the block, or of the current ``agent``,
+            ``session``, ``user`` or ``task`` in this process.
+        soft: share of each limit at which ``on_limit`` hears of it first.
+        mode: ``observe`` tells; ``raise`` stops a call that does not fit.
+        on_limit: hears of every limit that is met.
+        name: told in events.
+        accounts: where amounts are kept; default: in this process.
+
+    Raises:
+        ValueError: a limit is negative, or nothing is limited.
+    """
+    usd_pd = None if usd is None else int(Decimal(str(usd)) * PICODOLLARS)
+    given = [n for n in (usd_pd, llm_calls, tokens, seconds) if n is not None]
+    if not given or min(given) < 0 or not 0 < soft <= 1:
+        raise ValueError("a budget needs a limit of 0 or more, and a soft share above 0, up to 1")
+    limits = Limits(usd_pd, llm_calls, tokens, seconds, soft)
+    return Budget(name, scope, limits, mode, on_limit, accounts or LocalAccounts())

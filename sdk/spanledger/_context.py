@@ -1,0 +1,107 @@
+"""What every span below shares: session, user, task and dimensions, carried as baggage."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import cast
+
+from opentelemetry import baggage, context
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+
+from spanledger._attributes import DIMENSION_PREFIX, TASK_ID, TRAJECTORY_ID
+
+SESSION_ID = "session.id"
+CONVERSATION_ID = "gen_ai.conversation.id"
+USER_ID = "user.id"
+AGENT_KEY = context.create_key("spanledger-agent")
+"""The innermost run of an agent, in this process only."""
+_KEYS = frozenset((SESSION_ID, USER_ID, TASK_ID, TRAJECTORY_ID))
+
+
+def with_shared(shared: Mapping[str, str], base: Context | None = None) -> Context:
+    """Return a context whose spans carry these attributes, and those of the base."""
+    made = context.get_current() if base is None else base
+    for key, value in shared.items():
+        made = baggage.set_baggage(key, value, made)
+    return made
+
+
+def shared(base: Context | None = None) -> dict[str, str]:
+    """Return the attributes that spans of a context share."""
+    return {
+        key: value
+        for key, value in baggage.get_all(base).items()
+        if isinstance(value, str) and (key in _KEYS or key.startswith(DIMENSION_PREFIX))
+    }
+
+
+class AgentRun:
+    """One run of an agent, for what is counted per run."""
+
+    __slots__ = ("__weakref__", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+def run_of(base: Context) -> AgentRun | None:
+    """Return the innermost run of an agent."""
+    return cast("AgentRun | None", base.get(AGENT_KEY))
+
+
+def agent_of(base: Context) -> str:
+    """Return the name of the innermost agent; empty: none."""
+    run = run_of(base)
+    return "" if run is None else run.name
+
+
+@contextmanager
+def session(id: str, *, user: str | None = None) -> Generator[None]:
+    """Mark every span inside with the id of a conversation, and of its user.
+
+    Works around ``async`` code, too: ``with``, not ``async with``.
+    """
+    found = {SESSION_ID: str(id)}
+    if user is not None:
+        found[USER_ID] = str(user)
+    with attached(found):
+        yield
+
+
+@contextmanager
+def dimensions(**values: str) -> Generator[None]:
+    """Mark every span inside with dimensions of your own: ``dimensions(team="search")``.
+
+    They travel as W3C baggage. Whoever may not see them must not get baggage:
+    ``OTEL_PROPAGATORS=tracecontext`` keeps it in the process.
+    """
+    with attached({DIMENSION_PREFIX + key: str(value) for key, value in values.items()}):
+        yield
+
+
+@contextmanager
+def attached(found: Mapping[str, str]) -> Generator[None]:
+    """Make spans inside carry these attributes."""
+    token = context.attach(with_shared(found))
+    try:
+        yield
+    finally:
+        context.detach(token)
+
+
+class ShareProcessor(SpanProcessor):
+    """Stamps what is shared on every span of every library when it starts."""
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Set the attributes that the context shares; those the span has stay."""
+        for key, value in shared(parent_context).items():
+            own = span.attributes or {}
+            if key not in own:
+                span.set_attribute(key, value)
+            if key == SESSION_ID and CONVERSATION_ID not in own:
+                span.set_attribute(CONVERSATION_ID, value)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Do nothing."""

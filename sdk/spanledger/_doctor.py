@@ -1,0 +1,129 @@
+"""``doctor``: what is captured, what is not, and why."""
+
+from __future__ import annotations
+
+import sys
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from importlib.metadata import packages_distributions
+
+from spanledger._init import running
+from spanledger._instrumentations import Instrumentation, installed
+
+_TIMEOUT_S = 2.0
+_CAPTURABLE = {
+    "openai": "opentelemetry-instrumentation-genai-openai",
+    "anthropic": "opentelemetry-instrumentation-genai-anthropic",
+    "langchain_core": "opentelemetry-instrumentation-genai-langchain",
+    "agents": "opentelemetry-instrumentation-genai-openai-agents",
+    "llama_index": "openinference-instrumentation-llama-index",
+    "crewai": "openinference-instrumentation-crewai",
+    "dspy": "openinference-instrumentation-dspy",
+    "smolagents": "openinference-instrumentation-smolagents",
+    "agno": "openinference-instrumentation-agno",
+    "litellm": "openinference-instrumentation-litellm",
+    "mistralai": "openinference-instrumentation-mistralai",
+    "groq": "openinference-instrumentation-groq",
+    "google.genai": "openinference-instrumentation-google-genai",
+    "boto3": "openinference-instrumentation-bedrock",
+}
+_LIBRARY_OF = {
+    "langchain_core": "langchain",
+    "agents": "openai_agents",
+    "google.genai": "google_genai",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What ``doctor`` found; its text is for people.
+
+    Attributes:
+        is_started: whether ``init`` has run.
+        endpoint: where spans go; empty: nowhere.
+        problem: why nothing is sent or nobody answers; empty: nothing is wrong.
+        sent: spans sent so far.
+        dropped: spans dropped because the queue was full.
+        failed: spans that nobody took.
+        instrumentations: what became of those installed.
+        missing: libraries that are installed and not captured, with the package that would.
+    """
+
+    is_started: bool
+    endpoint: str
+    problem: str
+    sent: int
+    dropped: int
+    failed: int
+    instrumentations: tuple[Instrumentation, ...]
+    missing: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        lines = [f"Spans go to {self.endpoint}." if self.endpoint else "Spans go nowhere."]
+        if self.problem:
+            lines.append(f"Problem: {self.problem}")
+        if self.is_started:
+            lines.append(f"{self.sent} sent, {self.dropped} dropped, {self.failed} failed so far.")
+        return "\n".join([*lines, *self.libraries()])
+
+    def libraries(self) -> list[str]:
+        """Return a line for each library around models that is installed."""
+        lines: list[str] = []
+        for one in self.instrumentations:
+            state = one.state if self.is_started else "installed"
+            why = f": {one.reason}" if one.reason else ""
+            lines.append(f"  {one.library}: {one.distribution} is {state}{why}")
+        for library, package in self.missing:
+            lines.append(f"  {library} is not captured; pip install {package}")
+        return lines
+
+
+def doctor() -> Diagnosis:
+    """Return what is captured and what is not, after asking the collector whether it is there."""
+    found = running()
+    if found is None:
+        listed = tuple(one for one, _ in installed())
+        problem = "spanledger.init() has not been called"
+        return Diagnosis(False, "", problem, 0, 0, 0, listed, _missing(listed))
+    problem = found.reason or _unreachable(found.endpoint)
+    listed = tuple(found.instrumentations)
+    figures = found.figures
+    return Diagnosis(
+        True,
+        found.endpoint,
+        problem,
+        figures.sent,
+        figures.dropped,
+        figures.failed,
+        listed,
+        _missing(listed),
+    )
+
+
+def _unreachable(endpoint: str) -> str:
+    """Return why an endpoint does not answer; any HTTP answer will do."""
+    if not endpoint.startswith(("http://", "https://")):
+        return ""
+    url = endpoint if endpoint.endswith("/v1/traces") else f"{endpoint.rstrip('/')}/v1/traces"
+    request = urllib.request.Request(
+        url, data=b"", headers={"Content-Type": "application/x-protobuf"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S):
+            return ""
+    except urllib.error.HTTPError as error:
+        return f"{endpoint} is no OTLP endpoint" if error.code == 404 else ""
+    except (OSError, ValueError) as error:
+        return f"{endpoint} does not answer: {error}"
+
+
+def _missing(listed: tuple[Instrumentation, ...]) -> tuple[tuple[str, str], ...]:
+    covered = {one.library for one in listed if one.state != "failed"}
+    have = packages_distributions()
+    return tuple(
+        (_LIBRARY_OF.get(module, module), package)
+        for module, package in _CAPTURABLE.items()
+        if (module in have or module in sys.modules)
+        and _LIBRARY_OF.get(module, module) not in covered
+    )

@@ -1,0 +1,79 @@
+"""What watches over calls: budgets and loop guards, carried in OpenTelemetry's context.
+
+The context goes wherever spans go: into tasks, and into threads where OpenTelemetry is told to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol, cast
+
+from opentelemetry import context
+from opentelemetry.context import Context
+
+from spanledger._usage import Usage
+
+GUARDS_KEY = context.create_key("spanledger-guards")
+
+
+@dataclass(slots=True)
+class ToolCall:
+    """A call of a tool, its signature, 0: not known, and its price if it has one."""
+
+    tool: str
+    signature: int
+    usd: Decimal = Decimal(0)
+
+
+@dataclass(slots=True)
+class ModelCall:
+    """A call of a model before it is sent.
+
+    Attributes:
+        provider: OpenTelemetry's name of it; empty: not known.
+        model: as asked for.
+        max_output_tokens: what the answer may have at most; ``None``: not known.
+        input_tokens: of the request, if somebody counted them.
+    """
+
+    provider: str = ""
+    model: str = ""
+    max_output_tokens: int | None = None
+    input_tokens: int | None = None
+
+
+class Guard(Protocol):
+    """Sees calls before and after they are made; ``before_…`` may raise ``LimitReached``."""
+
+    def before_model(self, call: ModelCall, base: Context) -> object:
+        """Let a call pass, or raise; returns what ``after_model`` wants to know again."""
+        ...
+
+    def after_model(
+        self, ticket: object, call: ModelCall, usage: Usage | None, *, is_sent: bool
+    ) -> None:
+        """See what a call used; ``None``: nobody knows. A call may not have been sent after all."""
+        ...
+
+    def before_tool(self, call: ToolCall) -> None:
+        """Let a call of a tool pass, or raise."""
+        ...
+
+    def after_tool(self, call: ToolCall, result: int, *, is_error: bool) -> None:
+        """See the signature of what a tool answered."""
+        ...
+
+    def spent(self, usd: Decimal) -> None:
+        """See what a tool cost."""
+        ...
+
+
+def guards_of(base: Context) -> tuple[Guard, ...]:
+    """Return the guards that watch over a context."""
+    return cast("tuple[Guard, ...]", base.get(GUARDS_KEY, ()))
+
+
+def with_guard(guard: Guard, base: Context) -> Context:
+    """Return a context that one more guard watches over."""
+    return context.set_value(GUARDS_KEY, (*guards_of(base), guard), base)

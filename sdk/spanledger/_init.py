@@ -1,0 +1,193 @@
+"""``init``: from nothing, or from what the program has set up itself, to spans on their way."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+from dataclasses import dataclass, field
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+
+from spanledger._context import ShareProcessor
+from spanledger._failures import told
+from spanledger._instrumentations import Instrumentation, turn_on
+from spanledger._pending import PendingProcessor
+from spanledger._privacy import Privacy
+from spanledger._queue import QueueFigures, QueueProcessor
+from spanledger._settings import (
+    Redact,
+    Settings,
+    content_mode,
+    instrumented,
+    is_under_pytest,
+    switch,
+    variable,
+)
+from spanledger._state import STATE
+from spanledger._tracing import TRACING
+from spanledger._watching import WatchProcessor
+
+log = logging.getLogger("spanledger")
+_EXIT_MS = 2000
+_CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+
+
+@dataclass(slots=True)
+class Running:
+    """What ``init`` has set up.
+
+    Attributes:
+        settings: as they were taken up.
+        endpoint: where spans go; empty: nowhere.
+        has_own_provider: whether the program had none.
+        instrumentations: what became of those installed.
+        queue: spans on their way; ``None``: nothing is sent from here.
+        reason: why nothing is sent.
+    """
+
+    settings: Settings
+    endpoint: str = ""
+    has_own_provider: bool = False
+    instrumentations: list[Instrumentation] = field(default_factory=list[Instrumentation])
+    queue: QueueProcessor | None = None
+    reason: str = ""
+
+    @property
+    def figures(self) -> QueueFigures:
+        """Spans sent, dropped and failed so far."""
+        return QueueFigures() if self.queue is None else self.queue.figures
+
+
+_lock = threading.Lock()
+_running: Running | None = None
+
+
+def running() -> Running | None:
+    """Return what ``init`` has set up; ``None``: nothing yet."""
+    return _running
+
+
+def init(
+    *,
+    endpoint: str | None = None,
+    api_key: str | None = None,
+    service_name: str | None = None,
+    content: str | None = None,
+    redact: Redact | None = None,
+    spool: str | os.PathLike[str] | None = None,
+    pending: bool | None = None,
+    instrument: bool | list[str] | tuple[str, ...] | None = None,
+    send_under_pytest: bool | None = None,
+) -> None:
+    """Turn on tracing and every instrumentation that is installed; again: do nothing.
+
+    A tracer provider that the program has set up is used as it is. It gets an exporter of ours
+    only if an endpoint is given here or in ``SPANLEDGER_ENDPOINT``; without one, what
+    OpenTelemetry's own variables say holds. Whatever goes wrong is logged, not raised.
+
+    Args:
+        endpoint: OTLP/HTTP base URL, such as ``http://localhost:4318``.
+        api_key: ingest key of the project.
+        service_name: name of the program.
+        content: what of the conversation leaves the process: ``none``; ``hashes``, which tell
+            repetition apart but not what was said; ``full``.
+        redact: sees key and text of everything before it leaves; returns what to send instead,
+            or ``None`` for nothing.
+        spool: directory that keeps spans through outages and restarts.
+        pending: send a copy of agents and tasks when they start, so that they show while they
+            run. Only for Spanledger's collector: others would count them twice.
+        instrument: libraries to instrument; ``False``: none. Default: all that are installed.
+        send_under_pytest: send spans while pytest runs.
+
+    Raises:
+        ValueError: an argument or a variable has a value that means nothing.
+    """
+    global _running
+    with _lock:
+        if _running is not None or switch("SPANLEDGER_DISABLED", False):
+            return
+        is_asked = send_under_pytest or switch("SPANLEDGER_SEND_UNDER_PYTEST", False)
+        settings = Settings(
+            endpoint=(endpoint or variable("SPANLEDGER_ENDPOINT")).rstrip("/"),
+            api_key=api_key or variable("SPANLEDGER_API_KEY"),
+            service_name=service_name or "",
+            content=content_mode(content),
+            redact=redact,
+            spool=str(spool or variable("SPANLEDGER_SPOOL")),
+            spool_max_bytes=int(variable("SPANLEDGER_SPOOL_MAX_BYTES") or 100_000_000),
+            pending=switch("SPANLEDGER_PENDING", False) if pending is None else pending,
+            instrument=instrumented(instrument),
+            is_silent=is_under_pytest() and not is_asked,
+        )
+        try:
+            _running = _started(settings)
+        except Exception as error:
+            told("init", error)
+            _running = Running(settings, reason=f"{type(error).__name__}: {error}")
+
+
+def flush(timeout_s: float = 5.0) -> bool:
+    """Wait until spans that have ended are sent; return whether they were, in this time."""
+    if _running is None or _running.queue is None:
+        return True
+    return _running.queue.force_flush(int(timeout_s * 1000))
+
+
+def _started(settings: Settings) -> Running:
+    found = Running(settings)
+    STATE.content = settings.content
+    provider = trace.get_tracer_provider()
+    if not isinstance(provider, TracerProvider):
+        if not isinstance(provider, trace.ProxyTracerProvider):
+            found.reason = f"the program's {type(provider).__name__} takes no span processors"
+            return found
+        provider = _own_provider(settings)
+        found.has_own_provider = True
+    provider.add_span_processor(ShareProcessor())
+    provider.add_span_processor(WatchProcessor())
+    _send_from(provider, found)
+    if found.has_own_provider:
+        if settings.content == "hashes" and found.queue is not None:
+            # Ours is the only exporter: what instrumentations capture is hashed before it leaves.
+            os.environ.setdefault(_CAPTURE, "SPAN_ONLY")
+        trace.set_tracer_provider(provider)
+    TRACING.use(None, None)
+    if settings.content == "full":
+        os.environ.setdefault(_CAPTURE, "SPAN_ONLY")
+    found.instrumentations = turn_on(settings.instrument, provider)
+    return found
+
+
+def _own_provider(settings: Settings) -> TracerProvider:
+    # Resource.create reads OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME.
+    names = {"service.name": settings.service_name} if settings.service_name else {}
+    return TracerProvider(resource=Resource.create(names), shutdown_on_exit=False)
+
+
+def _send_from(provider: TracerProvider, found: Running) -> None:
+    settings = found.settings
+    if settings.is_silent:
+        found.reason = "pytest runs; send_under_pytest=True sends all the same"
+        return
+    if not settings.endpoint and not found.has_own_provider:
+        found.reason = "the program has its own provider and exporters; no endpoint was given"
+        return
+    if not settings.endpoint and os.environ.get("OTEL_TRACES_EXPORTER", "otlp") not in ("otlp", ""):
+        found.reason = "OTEL_TRACES_EXPORTER names another exporter than otlp"
+        return
+    from spanledger._exporters import Exporters  # it loads an HTTP client, which is not for nothing
+
+    exporters = Exporters(settings)
+    found.endpoint = exporters.endpoint
+    queue = QueueProcessor(
+        exporters.make, Privacy(settings.content, settings.redact).applied, exporters.drain
+    )
+    found.queue = queue
+    if settings.pending:
+        provider.add_span_processor(PendingProcessor(queue))
+    provider.add_span_processor(queue)
+    atexit.register(queue.shutdown, _EXIT_MS)

@@ -1,0 +1,112 @@
+"""What a call costs, from the price data of the extra ``prices``; the ledger decides, later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from spanledger._failures import told
+from spanledger._usage import Usage
+
+PICODOLLARS = 10**12
+"""In a dollar."""
+Price = tuple[tuple[int, int], ...]
+"""From how many input tokens on, and picodollars per token; the first starts at 0."""
+_FREE: Price = ((0, 0),)
+_PROVIDERS = {
+    "aws.bedrock": "aws",
+    "azure.ai.openai": "azure",
+    "azure.ai.inference": "azure",
+    "gcp.gemini": "google",
+    "gcp.gen_ai": "google",
+    "gcp.vertex_ai": "google",
+    "mistral_ai": "mistral",
+    "moonshot_ai": "moonshotai",
+    "x_ai": "x-ai",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Prices of a model per token, in picodollars."""
+
+    input: Price
+    output: Price
+    cache_read: Price
+    cache_write: Price
+
+    def cost_pd(self, usage: Usage) -> int:
+        """Return the cost in picodollars; tokens nobody told of cost nothing here."""
+        total = usage.input_tokens or 0
+        if not usage.cache_read_tokens and not usage.cache_write_tokens:
+            return total * _at(self.input, total) + (usage.output_tokens or 0) * _at(
+                self.output, total
+            )
+        read = min(usage.cache_read_tokens or 0, total)
+        written = min(usage.cache_write_tokens or 0, total - read)
+        return (
+            (total - read - written) * _at(self.input, total)
+            + read * _at(self.cache_read, total)
+            + written * _at(self.cache_write, total)
+            + (usage.output_tokens or 0) * _at(self.output, total)
+        )
+
+
+@lru_cache(maxsize=1024)
+def rate_of(provider: str, model: str) -> Rate | None:
+    """Return the rate of a model today; ``None``: not known, or no price data installed."""
+    try:
+        # A part of its own: it is loaded by the first budget in dollars, and by nobody else.
+        import genai_prices
+    except ImportError:
+        told("prices", "budgets in dollars need prices: pip install 'spanledger[prices]'")
+        return None
+    try:
+        usage = genai_prices.Usage(input_tokens=1, output_tokens=1)
+        found = _looked_up(genai_prices.calc_price, usage, provider, model)
+        return None if found is None else _compiled(found.model_price)
+    except Exception as error:
+        told(f"price of {model}", error)
+        return None
+
+
+def _looked_up(calc_price: Any, usage: Any, provider: str, model: str) -> Any:
+    try:
+        provider_id = _PROVIDERS.get(provider, provider) or None
+        return calc_price(usage, model_ref=model, provider_id=provider_id)
+    except LookupError:
+        told(f"price of {model}", "no price is known; budgets in dollars do not see it")
+        return None
+
+
+def _compiled(prices: Any) -> Rate:
+    own = _price(getattr(prices, "input_mtok", None))
+    return Rate(
+        own or _FREE,
+        _price(getattr(prices, "output_mtok", None)) or _FREE,
+        _price(getattr(prices, "cache_read_mtok", None)) or own or _FREE,
+        _price(getattr(prices, "cache_write_mtok", None)) or own or _FREE,
+    )
+
+
+def _price(per_million: Any) -> Price | None:
+    if per_million is None:
+        return None
+    if isinstance(per_million, Decimal):
+        return ((0, _per_token(per_million)),)
+    tiers = ((int(tier.start), _per_token(tier.price)) for tier in per_million.tiers)
+    return ((0, _per_token(per_million.base)), *sorted(tiers))
+
+
+def _per_token(per_million: Decimal) -> int:
+    return int(Decimal(per_million) * (PICODOLLARS // 1_000_000))
+
+
+def _at(price: Price, input_tokens: int) -> int:
+    found = price[0][1]
+    for start, per_token in price[1:]:
+        if input_tokens > start:
+            found = per_token
+    return found

@@ -1,0 +1,169 @@
+"""Spans on their way out: a bounded queue that a thread of its own empties.
+
+OpenTelemetry's batch processor does nearly this; but it cannot end within a given time, and does
+not tell how many spans it dropped.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+from opentelemetry import context
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from spanledger._failures import told
+
+_EVERY_S = 1.0
+_MOST_SPANS = 8192
+_BATCH = 512
+_SUPPRESSED = ("suppress_instrumentation", "suppress_http_instrumentation")
+
+
+@dataclass(slots=True)
+class QueueFigures:
+    """Spans since the start: sent, dropped because the queue was full, refused or lost."""
+
+    sent: int = 0
+    dropped: int = 0
+    failed: int = 0
+
+
+class QueueProcessor(SpanProcessor):
+    """Takes ended spans from the program at once, and sends them from its own thread.
+
+    Args:
+        make_exporter: makes what sends a batch, which may block and may fail.
+        applied: makes of a span what may leave; ``None``: nothing of it may.
+        idle: called by the thread when there is nothing to do.
+    """
+
+    def __init__(
+        self,
+        make_exporter: Callable[[], SpanExporter],
+        applied: Callable[[ReadableSpan], ReadableSpan | None],
+        idle: Callable[[], object] | None = None,
+    ) -> None:
+        self.figures = QueueFigures()
+        self._make_exporter = make_exporter
+        self._exporter: SpanExporter | None = make_exporter()
+        self._applied = applied
+        self._idle = idle
+        self._queue: deque[ReadableSpan] = deque()
+        self._start()
+        if hasattr(os, "register_at_fork"):
+            mine = weakref.ref(self)
+            os.register_at_fork(after_in_child=lambda: _restarted(mine()))
+
+    def _start(self) -> None:
+        self._is_ending = False
+        self._wake = threading.Event()
+        self._is_idle = threading.Event()
+        self._is_idle.set()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    def restart(self) -> None:
+        """Begin anew in a forked child: what waited is the parent's to send."""
+        self._queue.clear()
+        self.figures = QueueFigures()
+        self._exporter = None  # its connections are the parent's
+        self._start()
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Queue a span; never waits."""
+        sampled = span.get_span_context()
+        if self._is_ending or sampled is None or not sampled.trace_flags.sampled:
+            return
+        queue = self._queue
+        if len(queue) >= _MOST_SPANS:
+            self.figures.dropped += 1
+            told("the queue of spans is full", "spans are dropped")
+            return
+        queue.append(span)
+        if self._thread is None:
+            self._start_thread()
+        if len(queue) >= _BATCH and not self._wake.is_set():
+            self._wake.set()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Wait until what is queued now is sent or has failed; return whether that was so."""
+        if self._thread is None:
+            return not self._queue
+        deadline = monotonic() + timeout_millis / 1000
+        self._is_idle.clear()
+        self._wake.set()
+        return self._is_idle.wait(max(0.0, deadline - monotonic())) and not self._queue
+
+    def shutdown(self, timeout_millis: int = 2000) -> None:
+        """Send what is left within the time there is, then let go."""
+        if self._is_ending:
+            return
+        self.force_flush(timeout_millis)
+        self._is_ending = True
+        self._wake.set()
+        self.figures.dropped += len(self._queue)
+        self._queue.clear()
+        try:
+            if self._exporter is not None:
+                self._exporter.shutdown()
+        except Exception as error:
+            told("ending", error)
+
+    def _start_thread(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="spanledger", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # the interpreter is ending
+                    told("starting a thread", error)
+                    return
+                self._thread = thread
+
+    def _run(self) -> None:
+        for key in _SUPPRESSED:
+            context.attach(context.set_value(key, True))
+        wake, is_idle = self._wake, self._is_idle
+        while not self._is_ending:
+            wake.wait(_EVERY_S)
+            wake.clear()
+            try:
+                while self._queue and not self._is_ending:
+                    self._send()
+                if self._idle is not None and not self._is_ending:
+                    self._idle()
+            except Exception as error:
+                told("sending", error)
+            if not self._queue:
+                is_idle.set()
+
+    def _send(self) -> None:
+        queue = self._queue
+        taken = [queue.popleft() for _ in range(min(_BATCH, len(queue)))]
+        batch = [span for span in map(self._applied, taken) if span is not None]
+        self.figures.dropped += len(taken) - len(batch)
+        if not batch:
+            return
+        try:
+            if self._exporter is None:
+                self._exporter = self._make_exporter()
+            is_sent = self._exporter.export(batch) is SpanExportResult.SUCCESS
+        except Exception as error:
+            told("sending", error)
+            is_sent = False
+        if is_sent:
+            self.figures.sent += len(batch)
+        else:
+            self.figures.failed += len(batch)
+
+
+def _restarted(processor: QueueProcessor | None) -> None:
+    if processor is not None:
+        processor.restart()

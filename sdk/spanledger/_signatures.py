@@ -1,0 +1,159 @@
+"""Signatures of tool calls and of their results: equal where an agent does the same again.
+
+The algorithm, which the collector shares (docs/sdk.md, "Signatures"):
+
+1. JSON, of a list or a map, is written again: keys sorted, no spaces, without the keys that
+   always differ. Any other text has each run of white space made one space, none at the ends.
+2. In results, a star takes the place of what differs every time: ids, times, temporary files.
+3. BLAKE2b with 8 bytes over subject, a zero byte, and the text; the lowest 63 bits of it, and 1
+   instead of 0. The subject of a call is the tool's name, of a result ``ok`` or ``error``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import re
+from hashlib import blake2b
+from typing import cast
+
+VOLATILE_KEYS = frozenset(
+    (
+        *("messageId", "message_id", "runId", "run_id", "requestId", "request_id", "traceId"),
+        *("trace_id", "idempotencyKey", "idempotency_key", "ts", "timestamp", "receipt", "nonce"),
+        *("tool_call_id", "toolCallId", "tool_use_id", "toolUseId"),
+    )
+)
+"""Keys of arguments and results that say nothing about what is asked."""
+# \b and \d as in RE2, which knows ASCII only.
+_VOLATILE = re.compile(
+    rb"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"  # UUIDs
+    rb"|\b0x[0-9a-fA-F]{4,16}\b"  # addresses
+    rb"|\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?"  # times
+    rb"|\b\d+(?:\.\d+)? ?(?:ns|us|ms|s|sec|secs|seconds?)\b"  # durations
+    rb"|/tmp/[^\s\"']+"
+    rb"|\b(?:call|toolu|chatcmpl|msg|run|resp)[_-][A-Za-z0-9]{8,}"
+    rb"|\x1b\[[0-9;]*[A-Za-z]"  # colours of terminals
+)
+_ODD_NUMBER = re.compile(r"\d[eE]|\d{15}|0\.000")
+_REWRITE = re.compile(
+    rf'{_ODD_NUMBER.pattern}|"-?\d[^"]*":|"(?:{"|".join(sorted(VOLATILE_KEYS))})":|^[^\[{{]'
+)
+_BITS = 0x7FFF_FFFF_FFFF_FFFF
+_LONGEST_RESULT = 1 << 16  # of a longer text the start and the end are signed: no host may wait
+
+
+def call_signature(tool: str, arguments: object) -> int:
+    """Return the signature of a call: the tool's name and its arguments, JSON text or values."""
+    return _signature(tool, _canonical(arguments))
+
+
+def result_signature(result: object, *, is_error: bool = False) -> int:
+    """Return the signature of what a tool answered, or of the message it failed with."""
+    if isinstance(result, str) and len(result) > _LONGEST_RESULT:
+        half = _LONGEST_RESULT // 2
+        result = result[:half] + result[-half:]
+    said = _canonical(result)
+    if len(said) > _LONGEST_RESULT:
+        said = said[: _LONGEST_RESULT // 2] + said[-_LONGEST_RESULT // 2 :]
+    return _signature("error" if is_error else "ok", _VOLATILE.sub(b"*", said))
+
+
+def to_json(value: object) -> str:
+    """Return compact JSON with sorted keys; what JSON cannot say as its ``repr``."""
+    try:
+        return _dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        try:
+            return _dumps(_writable(value))
+        except (TypeError, ValueError, RecursionError):
+            return repr(value)
+
+
+def _signature(subject: str, said: bytes) -> int:
+    digest = blake2b(subject.encode("utf-8", "replace") + b"\0" + said, digest_size=8).digest()
+    return int.from_bytes(digest, "big") & _BITS or 1
+
+
+def _canonical(said: object) -> bytes:
+    if not isinstance(said, str):
+        said = to_json(said)
+        if not _REWRITE.search(said):  # it is written in the one way already
+            return said.encode("utf-8", "replace")
+    if said[:1] in ("[", "{", " ", "\n"):
+        with contextlib.suppress(ValueError, RecursionError):
+            return _rewritten(said)
+    return b" ".join(said.encode("utf-8", "replace").split())
+
+
+def _rewritten(said: str) -> bytes:
+    """Return JSON of a list or a map in its one way of being written.
+
+    Raises:
+        ValueError: it is no such JSON.
+    """
+    is_odd = _ODD_NUMBER.search(said) is not None
+    parse_int = _parse_int if is_odd else None
+    parsed: object = json.loads(said, parse_constant=_refuse, parse_int=parse_int)
+    if not isinstance(parsed, (list, dict)):
+        raise ValueError
+    stable = _stable(cast("object", parsed))
+    return (_write(stable) if is_odd else _dumps(stable)).encode()
+
+
+def _refuse(word: str) -> object:
+    raise ValueError(word)  # NaN is not JSON
+
+
+def _parse_int(digits: str) -> int | float:
+    number = int(digits)
+    return number if -(2**63) <= number < 2**64 else float(number)
+
+
+def _write(value: object) -> str:
+    """Write JSON that has numbers Python would write another way than the collector: 1e-07."""
+    if isinstance(value, float):
+        return _write_float(value)
+    if isinstance(value, dict):
+        items = sorted(cast("dict[str, object]", value).items())
+        return "{" + ",".join(f"{_dumps(key)}:{_write(item)}" for key, item in items) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_write, cast("list[object]", value))) + "]"
+    return _dumps(value)
+
+
+def _write_float(value: float) -> str:
+    mantissa, e, exponent = repr(value).partition("e-")
+    if not e:
+        return mantissa
+    if exponent != "05":
+        return f"{mantissa}e-{exponent.lstrip('0')}"
+    sign = "-" if mantissa[0] == "-" else ""
+    return f"{sign}0.0000{mantissa.lstrip('-').replace('.', '')}"
+
+
+def _stable(value: object) -> object:
+    if isinstance(value, dict):
+        items = cast("dict[str, object]", value).items()
+        return {key: _stable(item) for key, item in items if key not in VOLATILE_KEYS}
+    if isinstance(value, list):
+        return [_stable(item) for item in cast("list[object]", value)]
+    return value
+
+
+_dumps = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False, default=repr
+).encode
+
+
+def _writable(value: object) -> object:
+    """Return a value with text for keys, and for numbers that JSON does not have."""
+    if isinstance(value, dict):
+        items = cast("dict[object, object]", value).items()
+        return {str(key): _writable(item) for key, item in items}
+    if isinstance(value, (list, tuple)):
+        return [_writable(item) for item in cast("list[object]", value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(value)
+    return value

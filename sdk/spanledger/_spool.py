@@ -1,0 +1,196 @@
+"""Requests kept on disk until the collector has them: through outages, crashes and restarts.
+
+Each request is a file before it is sent and gone once it is answered, so that a crash in between
+sends it again: the collector knows a span by its id and keeps it once. A process locks the
+directory of its own; those of processes that are no more are taken over.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import time
+import uuid
+from pathlib import Path
+from typing import Any, cast
+
+import requests
+
+from spanledger._failures import told
+
+try:
+    import fcntl
+except ImportError:  # Windows: leftovers of other processes stay where they are
+    fcntl = None  # type: ignore[assignment]
+
+_KEPT_HEADERS = ("Content-Type", "Content-Encoding")
+_RETRYABLE = frozenset((408, 429, 500, 502, 503, 504))
+_AT_ONCE = 16  # files sent again in one go, so that new spans need not wait
+_LONGEST_PAUSE_S = 30.0
+
+
+class Spool:
+    """Files of one process, the oldest first.
+
+    Args:
+        directory: shared by all processes of a program.
+        max_bytes: of the files of this process; beyond it the oldest go.
+    """
+
+    def __init__(self, directory: Path, max_bytes: int) -> None:
+        self.dropped = 0
+        self._root = directory
+        self._max_bytes = max_bytes
+        self._numbers = itertools.count()
+        self._pid = os.getpid()
+        self._lock = -1
+        self._own = self._made_own()
+        self._take_over()
+
+    def add(self, headers: dict[str, str], body: bytes) -> Path:
+        """Keep a request; return its file.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        if self._pid != os.getpid():  # a fork: the parent's files are the parent's
+            self._pid = os.getpid()
+            if self._lock >= 0:
+                os.close(self._lock)
+            self._own = self._made_own()
+        self._make_room(len(body))
+        path = self._own / f"{time.time_ns():020}-{next(self._numbers):08}.otlp"
+        part = path.with_suffix(".part")
+        part.write_bytes(json.dumps(headers).encode() + b"\n" + body)
+        part.rename(path)
+        return path
+
+    def files(self) -> list[Path]:
+        """Return what waits, the oldest first."""
+        return sorted(self._own.glob("*.otlp"))
+
+    @staticmethod
+    def read(path: Path) -> tuple[dict[str, str], bytes]:
+        """Return headers and body of a file.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: it is damaged.
+        """
+        headers, _, body = path.read_bytes().partition(b"\n")
+        return cast("dict[str, str]", json.loads(headers)), body
+
+    def _made_own(self) -> Path:
+        own = self._root / uuid.uuid4().hex
+        own.mkdir(parents=True, mode=0o700)
+        self._lock = os.open(own / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+        if fcntl is not None:
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        return own
+
+    def _make_room(self, size: int) -> None:
+        sizes = [(path, path.stat().st_size) for path in self.files()]
+        total = sum(length for _, length in sizes) + size
+        for path, length in sizes:
+            if total <= self._max_bytes:
+                return
+            path.unlink(missing_ok=True)
+            self.dropped += 1
+            total -= length
+            told("the spool is full", "the oldest spans are dropped")
+
+    def _take_over(self) -> None:
+        if fcntl is None:
+            return
+        for other in self._root.iterdir():
+            if other == self._own or not (other / "lock").exists():
+                continue
+            lock = os.open(other / "lock", os.O_RDWR)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for path in other.glob("*.otlp"):
+                    path.rename(self._own / path.name)
+                for path in other.iterdir():
+                    path.unlink()
+                other.rmdir()
+            except OSError:
+                continue  # its process lives, or another one was faster
+            finally:
+                os.close(lock)
+
+
+class SpoolSession(requests.Session):
+    """Sends requests of OpenTelemetry's exporter, and keeps those that do not get through.
+
+    To the exporter a kept request is an answered one; it is sent again by ``drain``.
+    """
+
+    def __init__(self, spool: Spool) -> None:
+        super().__init__()
+        self.spool = spool
+        self._like: tuple[requests.PreparedRequest, dict[str, Any]] | None = None
+        self._pause_s = 1.0
+        self._not_before_s = 0.0
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Keep a request, send it, and let it go when it is answered."""
+        said = request.headers
+        kept = {name: str(said[name]) for name in _KEPT_HEADERS if name in said}
+        body = request.body
+        try:
+            path = self.spool.add(kept, body if isinstance(body, bytes) else b"")
+        except OSError as error:
+            told("the spool does not take spans", error)
+            return super().send(request, **kwargs)
+        self._like = (request, kwargs)
+        if time.monotonic() < self._not_before_s:
+            return _kept_answer(request)
+        answer = self._tried(path, request, kwargs)
+        return _kept_answer(request) if answer is None else answer
+
+    def drain(self) -> None:
+        """Send again what waits, unless the last try was just now."""
+        if self._like is None or time.monotonic() < self._not_before_s:
+            return
+        request, kwargs = self._like
+        for path in self.spool.files()[:_AT_ONCE]:
+            try:
+                headers, body = self.spool.read(path)
+            except (OSError, ValueError) as error:
+                told("a file of the spool", error)
+                path.unlink(missing_ok=True)
+                continue
+            again = request.copy()
+            for name in _KEPT_HEADERS:
+                again.headers.pop(name, None)
+            again.headers.update(headers)
+            again.prepare_body(body, None)
+            if self._tried(path, again, kwargs) is None:
+                return
+
+    def _tried(
+        self, path: Path, request: requests.PreparedRequest, kwargs: dict[str, Any]
+    ) -> requests.Response | None:
+        """Send a request; return the answer, or ``None`` when it must wait."""
+        try:
+            answer = super().send(request, **kwargs)
+        except requests.RequestException as error:
+            told("the collector is not reached; spans wait on disk", error)
+            answer = None
+        if answer is None or answer.status_code in _RETRYABLE:
+            self._not_before_s = time.monotonic() + self._pause_s
+            self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
+            return None
+        self._pause_s = 1.0
+        path.unlink(missing_ok=True)
+        return answer
+
+
+def _kept_answer(request: requests.PreparedRequest) -> requests.Response:
+    answer = requests.Response()
+    answer.status_code = 200
+    answer.reason = "kept on disk"
+    answer.request = request
+    answer._content = b""  # pyright: ignore[reportPrivateUsage] # no other way to make one
+    return answer

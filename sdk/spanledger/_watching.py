@@ -1,0 +1,157 @@
+"""Lets guards see the calls that instrumentations of other libraries record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opentelemetry import context
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import StatusCode
+from opentelemetry.util.types import Attributes
+
+from spanledger._errors import LimitReached
+from spanledger._failures import told
+from spanledger._guards import Guard, ModelCall, ToolCall, guards_of
+from spanledger._signatures import call_signature, result_signature
+from spanledger._tracing import SCOPE
+from spanledger._usage import Usage
+
+_MODEL_OPERATIONS = frozenset(("chat", "text_completion", "generate_content", "embeddings"))
+_MOST_OPEN = 10_000
+_MODEL_KINDS = frozenset(("LLM", "EMBEDDING"))
+_KEYS = {
+    "input_tokens": ("gen_ai.usage.input_tokens", "llm.token_count.prompt"),
+    "output_tokens": ("gen_ai.usage.output_tokens", "llm.token_count.completion"),
+    "cache_read_tokens": (
+        "gen_ai.usage.cache_read.input_tokens",
+        "llm.token_count.prompt_details.cache_read",
+    ),
+    "cache_write_tokens": (
+        "gen_ai.usage.cache_write.input_tokens",
+        "gen_ai.usage.cache_creation.input_tokens",
+        "llm.token_count.prompt_details.cache_write",
+    ),
+}
+
+
+@dataclass(slots=True)
+class _Watched:
+    call: ModelCall
+    tickets: list[tuple[Guard, object]]
+
+
+class WatchProcessor(SpanProcessor):
+    """Asks the guards when a span of a model call starts, and tells them when it has ended.
+
+    A guard that was told to raise raises out of the instrumentation, into the program that made
+    the call; that is what stops it.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[int, _Watched] = {}
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Let a call pass, or raise.
+
+        Raises:
+            LimitReached: a guard stops the call.
+        """
+        base = context.get_current() if parent_context is None else parent_context
+        guards = guards_of(base)
+        if not guards or _is_ours(span) or not _is_model_call(span.attributes):
+            return
+        parent = span.parent
+        if parent is not None and parent.span_id in self._open:
+            return  # the same call, seen by the library below
+        watched = _Watched(_call_of(span.attributes), [])
+        try:
+            for guard in guards:
+                watched.tickets.append((guard, guard.before_model(watched.call, base)))
+        except LimitReached:
+            _settle(watched, None, is_sent=False)
+            raise
+        except Exception as error:
+            told("guarding a call", error)
+        if len(self._open) >= _MOST_OPEN:  # of a library that never ends its spans
+            self._open.pop(next(iter(self._open)), None)
+        self._open[_id_of(span)] = watched
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Tell the guards what a call used, or what a tool answered."""
+        try:
+            watched = self._open.pop(_id_of(span), None)
+            if watched is not None:
+                watched.call.model = _text(span.attributes, "gen_ai.response.model", "") or (
+                    watched.call.model
+                )
+                _settle(watched, _usage_of(span.attributes), is_sent=True)
+            elif guards := guards_of(context.get_current()):
+                _tool_ended(span, guards)
+        except Exception as error:
+            told("guarding a call", error)
+
+
+def _id_of(span: ReadableSpan) -> int:
+    own = span.get_span_context()
+    return 0 if own is None else own.span_id
+
+
+def _settle(watched: _Watched, usage: Usage | None, *, is_sent: bool) -> None:
+    for guard, ticket in watched.tickets:
+        guard.after_model(ticket, watched.call, usage, is_sent=is_sent)
+
+
+def _tool_ended(span: ReadableSpan, guards: tuple[Guard, ...]) -> None:
+    attributes = span.attributes
+    is_tool = _text(attributes, "gen_ai.operation.name", "") == "execute_tool"
+    if not is_tool or _is_ours(span):
+        return
+    arguments = _text(attributes, "gen_ai.tool.call.arguments", "")
+    if not arguments:
+        return
+    tool = _text(attributes, "gen_ai.tool.name", "")
+    is_error = span.status.status_code is StatusCode.ERROR
+    said = span.status.description if is_error else ""
+    result = _text(attributes, "gen_ai.tool.call.result", said or "")
+    call = ToolCall(tool, call_signature(tool, arguments))
+    for guard in guards:
+        guard.after_tool(call, result_signature(result, is_error=is_error), is_error=is_error)
+
+
+def _is_ours(span: ReadableSpan) -> bool:
+    scope = span.instrumentation_scope
+    return scope is not None and scope.name == SCOPE
+
+
+def _is_model_call(attributes: Attributes) -> bool:
+    return (
+        _text(attributes, "gen_ai.operation.name", "") in _MODEL_OPERATIONS
+        or _text(attributes, "openinference.span.kind", "") in _MODEL_KINDS
+        or _text(attributes, "llm.request.type", "") != ""
+    )
+
+
+def _call_of(attributes: Attributes) -> ModelCall:
+    provider = _text(attributes, "gen_ai.provider.name", "") or _text(
+        attributes, "gen_ai.system", ""
+    )
+    model = _text(attributes, "gen_ai.request.model", "") or _text(attributes, "llm.model_name", "")
+    limit = (attributes or {}).get("gen_ai.request.max_tokens")
+    return ModelCall(provider.lower(), model, limit if isinstance(limit, int) else None)
+
+
+def _usage_of(attributes: Attributes) -> Usage | None:
+    found: dict[str, int] = {}
+    for name, keys in _KEYS.items():
+        for key in keys:
+            value = (attributes or {}).get(key)
+            if isinstance(value, int):
+                found[name] = value
+                break
+    return Usage(**found) if "input_tokens" in found or "output_tokens" in found else None
+
+
+def _text(attributes: Attributes, key: str, default: str) -> str:
+    value = (attributes or {}).get(key)
+    return value if isinstance(value, str) and value else default

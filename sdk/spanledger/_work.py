@@ -1,0 +1,188 @@
+"""One piece of work that is going on: an open span, and the context its children see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextvars import Token
+from decimal import Decimal
+
+from opentelemetry import context
+from opentelemetry.context import Context
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    Link,
+    Span,
+    SpanKind,
+    Status,
+    StatusCode,
+    set_span_in_context,
+)
+from opentelemetry.util.types import AttributeValue
+
+from spanledger._attributes import TOOL_CALL_SIGNATURE, TOOL_COST_USD, TOOL_RESULT_SIGNATURE
+from spanledger._failures import told
+from spanledger._guards import ToolCall, guards_of
+from spanledger._signatures import call_signature, result_signature, to_json
+from spanledger._state import STATE
+from spanledger._tracing import TRACING
+
+_LONGEST_MESSAGE = 2000
+_NOTHING = Decimal(0)
+_PAUSES = ("langgraph.errors.GraphBubbleUp", "langgraph.errors.GraphInterrupt")
+
+
+class Work:
+    """An open span with what may be said of it; what goes wrong in here never gets out."""
+
+    __slots__ = ("_call", "_context", "_token", "_tool", "_usd", "span")
+
+    def __init__(
+        self,
+        name: str,
+        attributes: Mapping[str, AttributeValue],
+        values: Mapping[str, object],
+        base: Context,
+        tool: str = "",
+        kind: SpanKind = SpanKind.INTERNAL,
+        links: Sequence[Link] = (),
+    ) -> None:
+        clock_ns = TRACING.clock_ns
+        start_ns = None if clock_ns is None else clock_ns()
+        span = TRACING.tracer.start_span(name, base, kind, attributes, links, start_ns)
+        self.span: Span = span
+        # One copy of the map instead of one for each value.
+        self._context = Context({**set_span_in_context(span, base), **values})
+        self._token: Token[Context] | None = None
+        self._tool = tool
+        self._usd = _NOTHING
+        self._call: ToolCall | None = None
+
+    @classmethod
+    def none(cls) -> Work:
+        """Return work that nobody records, for when starting a span failed."""
+        work = cls.__new__(cls)
+        work.span = INVALID_SPAN
+        work._context = context.get_current()
+        work._token = work._call = None
+        work._tool = ""
+        work._usd = _NOTHING
+        return work
+
+    def enter(self) -> None:
+        """Make the span the current one."""
+        self._token = context.attach(self._context)
+
+    def leave(self) -> None:
+        """Make the span before it the current one again; remember what was set meanwhile."""
+        token, self._token = self._token, None
+        if token is not None:
+            self._context = context.get_current()
+            context.detach(token)
+
+    def set(self, key: str, value: AttributeValue) -> None:
+        """Set an attribute of the span."""
+        self.span.set_attribute(key, value)
+
+    def arguments(self, value: object) -> None:
+        """Say what a tool was called with, before it does anything.
+
+        Raises:
+            LoopDetected: a loop guard that was told to raise stops the call here.
+        """
+        guards = guards_of(self._context)
+        is_recording = STATE.content != "none" and self.span.is_recording()
+        if not (is_recording or guards):
+            return
+        signature = 0
+        try:
+            if is_recording and STATE.content == "full":
+                self.span.set_attribute("gen_ai.tool.call.arguments", _text(value))
+            if guards or STATE.content == "hashes":
+                signature = call_signature(self._tool, value)
+                if is_recording and STATE.content == "hashes":
+                    self.span.set_attribute(TOOL_CALL_SIGNATURE, signature)
+        except Exception as error:
+            told("arguments of a tool", error)
+        if guards:
+            self._call = ToolCall(self._tool, signature, self._usd)
+            for guard in guards:
+                guard.before_tool(self._call)
+
+    def result(self, value: object, *, is_error: bool = False) -> None:
+        """Say what a tool answered."""
+        call, self._call = self._call, None
+        is_recording = STATE.content != "none" and self.span.is_recording()
+        if not (is_recording or call):
+            return
+        try:
+            if is_recording and STATE.content == "full" and not is_error:
+                self.span.set_attribute("gen_ai.tool.call.result", _text(value))
+            if call or STATE.content == "hashes":
+                signature = result_signature(value, is_error=is_error)
+                if is_recording and STATE.content == "hashes":
+                    self.span.set_attribute(TOOL_RESULT_SIGNATURE, signature)
+                if call:
+                    for guard in guards_of(self._context):
+                        guard.after_tool(call, signature, is_error=is_error)
+        except Exception as error:
+            told("result of a tool", error)
+
+    def cost(self, usd: Decimal | float | str) -> None:
+        """Say what a call of a paid tool cost, in US dollars."""
+        if self.price(usd):
+            for guard in guards_of(self._context):
+                guard.spent(self._usd)
+
+    def price(self, usd: Decimal | float | str | None) -> bool:
+        """Say what the call will cost; budgets see it with the arguments. False: no amount."""
+        if usd is None:
+            return False
+        try:
+            self._usd = amount = _amount(usd)
+        except (ArithmeticError, ValueError) as error:
+            told("cost of a tool", error)
+            return False
+        self.span.set_attribute(TOOL_COST_USD, format(amount, "f"))
+        return True
+
+    def fail(self, error: BaseException) -> None:
+        """Record an exception; an interrupt that waits for a human is no error."""
+        if isinstance(error, GeneratorExit):  # its reader has had enough
+            return
+        try:
+            if is_pause(error):
+                self.span.add_event("spanledger.pause")
+                return
+            name = type(error).__qualname__
+            message = f"{name}: {error}"[:_LONGEST_MESSAGE]
+            self.span.set_status(Status(StatusCode.ERROR, message))
+            self.span.set_attribute("error.type", name)
+            self.span.record_exception(error)
+            if self._tool:
+                self.result(message, is_error=True)
+        except Exception as failure:
+            told("recording an exception", failure)
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """Leave and end the span, with the exception that ended the work."""
+        self.leave()
+        if error is not None:
+            self.fail(error)
+        clock_ns = TRACING.clock_ns
+        self.span.end(None if clock_ns is None else clock_ns())
+
+
+def is_pause(error: BaseException) -> bool:
+    """Return whether an exception is how LangGraph stops to wait, not an error."""
+    return any(f"{c.__module__}.{c.__qualname__}" in _PAUSES for c in type(error).__mro__[:-2])
+
+
+def _amount(usd: Decimal | float | str) -> Decimal:
+    amount = Decimal(str(usd))
+    if not (amount.is_finite() and amount >= 0):
+        raise ValueError(f"{usd!r} is not an amount")
+    return amount
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else to_json(value)

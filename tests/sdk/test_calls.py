@@ -1,0 +1,221 @@
+"""`llm_call`: usage and times of direct calls, whatever becomes of their streams."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from opentelemetry.trace import StatusCode
+
+import spanledger
+from spanledger import INPUT_HASHES, STREAM_CHUNKS, STREAM_END, Usage
+from spanledger._usage import Answer
+from spanledger.testing import Captured, capture
+
+CHUNKS: list[dict[str, Any]] = [
+    {
+        "id": "c1",
+        "model": "gpt-5-mini-2025",
+        "choices": [{"delta": {"content": "a"}}],
+        "usage": None,
+    },
+    {"id": "c1", "model": "gpt-5-mini-2025", "choices": [{"delta": {}, "finish_reason": "stop"}]},
+    {"id": "c1", "choices": [], "usage": {"prompt_tokens": 12, "completion_tokens": 3}},
+]
+
+
+def call() -> spanledger.LlmCall:
+    return spanledger.llm_call(provider="openai", model="gpt-5-mini", max_output_tokens=50)
+
+
+def told(captured: Captured) -> dict[str, Any]:
+    assert len(captured.spans) == 1
+    return dict(captured.spans[0].attributes or {})
+
+
+@pytest.mark.parametrize(
+    ("answer", "usage"),
+    [
+        (
+            {
+                "usage": {
+                    "prompt_tokens": 100,
+                    "completion_tokens": 20,
+                    "prompt_tokens_details": {"cached_tokens": 60},
+                    "completion_tokens_details": {"reasoning_tokens": 5},
+                }
+            },
+            Usage(100, 20, 60, None, 5),
+        ),
+        (
+            {
+                "usage": {
+                    "input_tokens": 100,
+                    "output_tokens": 20,
+                    "input_tokens_details": {"cached_tokens": 60},
+                    "output_tokens_details": {"reasoning_tokens": 5},
+                }
+            },
+            Usage(100, 20, 60, None, 5),
+        ),
+        (  # Anthropic leaves the cache out of the input
+            {
+                "usage": {
+                    "input_tokens": 10,
+                    "cache_read_input_tokens": 60,
+                    "cache_creation_input_tokens": 30,
+                    "output_tokens": 20,
+                }
+            },
+            Usage(100, 20, 60, 30),
+        ),
+        (  # Gemini leaves thoughts out of the answer
+            {
+                "usage_metadata": {
+                    "prompt_token_count": 100,
+                    "candidates_token_count": 15,
+                    "thoughts_token_count": 5,
+                    "cached_content_token_count": 60,
+                }
+            },
+            Usage(100, 20, 60, None, 5),
+        ),
+        ({"usage": {}}, None),
+    ],
+    ids=["openai chat", "openai responses", "anthropic", "gemini", "nothing"],
+)
+def test_answers_of_providers_are_read(answer: dict[str, Any], usage: Usage | None) -> None:
+    read = Answer()
+    read.read(answer)
+    assert read.usage == usage
+
+
+def test_the_last_chunk_of_anthropic_repeats_only_the_output() -> None:
+    read = Answer()
+    start = {"input_tokens": 10, "cache_read_input_tokens": 60, "output_tokens": 1}
+    read.read({"type": "message_start", "message": {"id": "m", "model": "claude", "usage": start}})
+    read.read(
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "end_turn"},
+            "usage": {"output_tokens": 20},
+        }
+    )
+    assert read.usage == Usage(70, 20, 60)
+    assert (read.id, read.finish_reason) == ("m", "end_turn")
+
+
+def test_a_call_tells_what_its_answer_told() -> None:
+    answer = {
+        "id": "r1",
+        "model": "gpt-5-mini-2025",
+        "choices": [{"finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 12, "completion_tokens": 3},
+    }
+    with capture() as captured, call() as made:
+        assert made.response(answer) is answer
+    assert told(captured) == {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "gpt-5-mini",
+        "gen_ai.request.max_tokens": 50,
+        "gen_ai.response.model": "gpt-5-mini-2025",
+        "gen_ai.response.id": "r1",
+        "gen_ai.response.finish_reasons": ("stop",),
+        "gen_ai.usage.input_tokens": 12,
+        "gen_ai.usage.output_tokens": 3,
+    }
+
+
+def test_a_stream_read_to_its_end() -> None:
+    with capture() as captured:
+        with call() as made:
+            assert list(made.stream(CHUNKS)) == CHUNKS
+        found = told(captured)
+    assert found[STREAM_END] == "completed"
+    assert found[STREAM_CHUNKS] == 3
+    assert found["gen_ai.usage.input_tokens"] == 12
+    assert 0 < found["gen_ai.response.time_to_first_chunk"] < 60
+    assert found[spanledger.STREAM_GAP_MAX_S] >= found[spanledger.STREAM_GAP_MEAN_S] > 0
+
+
+def test_a_stream_that_its_reader_leaves() -> None:
+    with capture() as captured, call() as made:
+        for _ in made.stream(CHUNKS):
+            break
+    found = told(captured)
+    assert (found[STREAM_END], found[STREAM_CHUNKS]) == ("abandoned", 1)
+    assert "gen_ai.usage.input_tokens" not in found
+    assert captured.spans[0].status.status_code is StatusCode.UNSET
+
+
+def broken() -> Iterator[dict[str, Any]]:
+    yield CHUNKS[0]
+    raise ConnectionError("gone")
+
+
+def test_a_stream_that_breaks() -> None:
+    with capture() as captured, pytest.raises(ConnectionError), call() as made:
+        list(made.stream(broken()))
+    assert told(captured)[STREAM_END] == "broken"
+    assert captured.spans[0].status.description == "ConnectionError: gone"
+
+
+def test_a_stream_given_away_ends_the_span_when_it_ends() -> None:
+    with capture() as captured:
+        with call() as made:
+            stream = made.stream(CHUNKS)
+        assert captured.spans == []
+        assert len(list(stream)) == 3
+        assert told(captured)[STREAM_END] == "completed"
+
+
+def test_a_stream_given_away_and_dropped_ends_the_span() -> None:
+    with capture() as captured:
+        with call() as made:
+            stream = made.stream(iter(CHUNKS))
+        next(stream)
+        del stream
+        assert told(captured)[STREAM_END] == "abandoned"
+
+
+def test_asynchronous_streams() -> None:
+    async def source() -> AsyncIterator[dict[str, Any]]:
+        for chunk in CHUNKS:
+            yield chunk
+
+    async def run() -> int:
+        async with call() as made:
+            return len([chunk async for chunk in made.astream(source())])
+
+    with capture() as captured:
+        assert asyncio.run(run()) == 3
+    assert told(captured)["gen_ai.usage.output_tokens"] == 3
+
+
+def test_a_stream_is_still_what_it_was() -> None:
+    class Response(list[dict[str, Any]]):
+        closed = False
+        request_id = "req-1"
+
+        def close(self) -> None:
+            self.closed = True
+
+    response = Response(CHUNKS)
+    with capture() as captured, call() as made, made.stream(response) as stream:
+        assert stream.request_id == "req-1"
+        next(stream)
+    assert response.closed
+    assert told(captured)[STREAM_END] == "abandoned"
+
+
+def test_messages_leave_only_as_they_may() -> None:
+    messages = [{"role": "user", "parts": [{"type": "text", "content": "hi"}]}]
+    for content in ("full", "hashes", "none"):
+        with capture(content) as captured, call() as made:
+            made.input(messages)
+        found = told(captured)
+        assert ("gen_ai.input.messages" in found) == (content == "full")
+        assert (INPUT_HASHES in found) == (content == "hashes")

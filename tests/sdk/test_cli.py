@@ -1,0 +1,71 @@
+"""The command `spanledger`: the SDK's alone, and with the server beside it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import spanledger
+from spanledger import _cli
+from spanledger_server.sdk_cli import VARIABLES
+from tests.instance import environment
+
+
+def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    code = "from spanledger._cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**environment(), **variables},
+    )
+
+
+def test_with_the_server_installed_its_commands_are_there_too() -> None:
+    done = run("up", "--help")
+    assert done.returncode == 0
+    assert "--store-url" in done.stdout
+    told = run("--help").stdout
+    assert all(f"  {name} " in told for name in _cli.COMMANDS)
+
+
+def test_settings_of_the_sdk_do_not_stop_the_server() -> None:
+    assert "SPANLEDGER_CONTENT" in VARIABLES
+    assert run("version", SPANLEDGER_CONTENT="none").stdout == f"{spanledger.__version__}\n"
+
+
+def test_alone_it_has_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(_cli, "find_spec", lambda name: None)
+    for arguments, code in ((["version"], 0), ([], 0), (["up"], 2), (["run"], 2)):
+        monkeypatch.setattr(sys, "argv", ["spanledger", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            _cli.main()
+        assert ended.value.code == code
+    said = capsys.readouterr()
+    assert said.out.startswith(spanledger.__version__)
+    assert "no such command: up" in said.err
+
+
+@pytest.mark.parametrize("name", sorted(_cli.COMMANDS))
+def test_every_command_exists(name: str) -> None:
+    module, _, function = _cli.COMMANDS[name][0].partition(":")
+    assert callable(getattr(import_module(module), function))
+
+
+def test_run_keeps_arguments_code_and_the_path_of_the_program(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("print('theirs')")
+    code = "import sys, spanledger._init as i; print(sys.argv[1:], i.running() is not None)"
+    code += "; sys.exit(3)"
+    done = run("run", "--", sys.executable, "-c", code, "a b", PYTHONPATH=os.fspath(tmp_path))
+    assert done.returncode == 3, done.stderr
+    assert done.stdout.endswith("theirs\n['a b'] True\n")
+    assert run("run", "--", "no-such-program").returncode == 127

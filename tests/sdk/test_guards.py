@@ -1,0 +1,310 @@
+"""Budgets and loop guards."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+import spanledger
+from spanledger import BudgetEvent, BudgetExceeded, LimitReached, LoopDetected, LoopEvent
+from spanledger.testing import Captured, capture
+
+# gpt-4o-mini: $0.15 and $0.60 per million tokens.
+CALL_USD = Decimal("0.00075")
+
+
+def one_call(**usage: int) -> None:
+    used = {"input_tokens": 1000, "output_tokens": 1000} | usage
+    with spanledger.llm_call(
+        provider="openai", model="gpt-4o-mini", input_tokens=1000, max_output_tokens=1000
+    ) as call:
+        call.usage(**used)
+
+
+def test_fifty_tasks_at_once_never_overshoot() -> None:
+    sent = 0
+
+    async def task(limit: spanledger.Budget) -> None:
+        nonlocal sent
+        for _ in range(4):
+            call = spanledger.llm_call(
+                provider="openai", model="gpt-4o-mini", input_tokens=1000, max_output_tokens=1000
+            )
+            async with call:
+                sent += 1
+                await asyncio.sleep(0.001)
+                call.usage(input_tokens=1000, output_tokens=1000)
+
+    async def run() -> list[BaseException | None]:
+        limit = spanledger.budget(usd=CALL_USD * 20, mode="raise")
+        with limit as running:
+            tasks = [task(limit) for _ in range(50)]
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+            assert running.use().usd == CALL_USD * 20
+            assert running.use().reserved_usd == 0
+        return results
+
+    results = asyncio.run(run())
+    assert sent == 20
+    assert all(isinstance(one, BudgetExceeded) for one in results)
+
+
+def test_threads_at_once_never_overshoot() -> None:
+    from opentelemetry import context
+
+    passed: list[int] = []
+    with spanledger.budget(llm_calls=25, mode="raise"):
+        base = context.get_current()
+
+        def work() -> None:
+            context.attach(base)
+            for _ in range(5):
+                try:
+                    one_call()
+                except BudgetExceeded:
+                    continue
+                passed.append(1)
+
+        threads = [threading.Thread(target=work) for _ in range(10)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(passed) == 25
+
+
+def test_observing_tells_and_lets_pass() -> None:
+    heard: list[BudgetEvent] = []
+    limit = spanledger.budget(llm_calls=5, soft=0.6, on_limit=heard.append)
+    with capture() as captured, spanledger.agent("a"), limit as running:
+        for _ in range(7):
+            one_call()
+        assert running.use().llm_calls == 7
+    assert [(event.level, event.use.llm_calls) for event in heard] == [
+        ("soft", 3),
+        ("hard", 6),
+        ("hard", 7),
+    ]
+    assert heard[0].hints == ("fewer_steps", "ask_human")
+    assert len(captured.span("invoke_agent a").events) == 3
+
+
+@pytest.mark.parametrize(
+    ("limits", "passed"),
+    [
+        ({"usd": CALL_USD * 3}, 3),
+        ({"tokens": 5999}, 2),
+        ({"tokens": 6000}, 3),
+        ({"llm_calls": 0}, 0),
+        ({"usd": 1, "tokens": 2000}, 1),
+    ],
+)
+def test_each_limit_stops_the_call_that_does_not_fit(limits: dict[str, Any], passed: int) -> None:
+    with spanledger.budget(**limits, mode="raise"):
+        for _ in range(passed):
+            one_call()
+        with pytest.raises(BudgetExceeded):
+            one_call()
+
+
+def test_a_call_of_which_nothing_is_known_sets_a_tenth_aside() -> None:
+    def unknown() -> spanledger.LlmCall:
+        return spanledger.llm_call(provider="openai", model="gpt-4o-mini")
+
+    with spanledger.budget(usd=1, mode="raise") as running:
+        calls = [unknown() for _ in range(10)]
+        for call in calls:
+            call.__enter__()
+        assert running.use().reserved_usd == 1
+        with pytest.raises(BudgetExceeded):
+            unknown().__enter__()
+        for call in reversed(calls):
+            call.usage(input_tokens=1000, output_tokens=1000)
+            call.__exit__(None, None, None)
+        assert running.use().usd == CALL_USD * 10
+
+
+def test_a_call_whose_usage_nobody_told_costs_what_was_set_aside() -> None:
+    with spanledger.budget(usd=1) as running:
+        call = spanledger.llm_call(
+            provider="openai", model="gpt-4o-mini", input_tokens=1000, max_output_tokens=1000
+        )
+        with call:
+            pass
+        assert running.use().usd == CALL_USD
+
+
+def test_each_session_has_a_budget_of_its_own() -> None:
+    limit = spanledger.budget(llm_calls=2, scope="session", mode="raise")
+    for session in ("a", "b"):
+        with limit, spanledger.session(session):
+            one_call()
+    with limit, spanledger.session("a"):
+        one_call()
+        with pytest.raises(BudgetExceeded) as raised:
+            one_call()
+    assert raised.value.event.key == "a"
+    with limit, spanledger.agent("x"), spanledger.session("b"):
+        one_call()
+
+
+def test_paid_tools_count_and_a_spent_budget_stops_tools() -> None:
+    @spanledger.tool(cost_usd="0.40")
+    def search() -> None: ...
+
+    with spanledger.budget(usd=1, mode="raise") as running:
+        for _ in range(2):
+            search()
+        with pytest.raises(BudgetExceeded):
+            search()
+        assert running.use().usd == Decimal("0.80")
+        with spanledger.tool("metered") as work:
+            work.cost("0.30")
+        assert running.use().usd == Decimal("1.10")
+        with pytest.raises(BudgetExceeded):
+            search()
+
+
+def test_a_callback_that_fails_is_no_matter_and_one_that_stops_does() -> None:
+    def fails(event: BudgetEvent) -> None:
+        raise RuntimeError
+
+    def stops(event: BudgetEvent) -> None:
+        raise BudgetExceeded(event)
+
+    with spanledger.budget(llm_calls=0, on_limit=fails):
+        one_call()
+    with spanledger.budget(llm_calls=1, soft=1, on_limit=stops) as running:
+        with pytest.raises(LimitReached):
+            one_call()
+        assert running.use().llm_calls == 0
+
+
+def test_a_refused_call_gives_back_what_other_budgets_set_aside() -> None:
+    with spanledger.budget(usd=1) as outer, spanledger.budget(llm_calls=0, mode="raise"):
+        with pytest.raises(BudgetExceeded):
+            one_call()
+        assert outer.use().reserved_usd == 0
+        assert outer.use().usd == 0
+
+
+@pytest.mark.parametrize("limits", [{}, {"usd": -1}, {"tokens": 5, "soft": 0}])
+def test_a_budget_that_limits_nothing_is_refused(limits: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="limit"):
+        spanledger.budget(**limits)
+
+
+def watched(captured: Captured, model: str, usage: tuple[int, int]) -> None:
+    """Make the spans an instrumentation makes: a framework's around the provider's."""
+    tracer = captured.provider.get_tracer("openinference.instrumentation.x")
+    asked = {"gen_ai.operation.name": "chat", "gen_ai.request.model": model}
+    asked["gen_ai.provider.name"] = "openai"
+    with (
+        tracer.start_as_current_span("outer", attributes=asked),
+        tracer.start_as_current_span("inner", attributes=asked) as inner,
+    ):
+        inner.set_attribute("gen_ai.usage.input_tokens", usage[0])
+        inner.set_attribute("gen_ai.usage.output_tokens", usage[1])
+
+
+def test_calls_of_other_instrumentations_count_once_and_are_stopped() -> None:
+    with capture() as captured, spanledger.budget(llm_calls=2, mode="raise") as running:
+        watched(captured, "gpt-4o-mini", (10, 1))
+        watched(captured, "gpt-4o-mini", (10, 1))
+        assert running.use().llm_calls == 2
+        with pytest.raises(BudgetExceeded):
+            watched(captured, "gpt-4o-mini", (10, 1))
+
+
+def test_the_same_call_with_the_same_result_is_a_loop() -> None:
+    heard: list[LoopEvent] = []
+
+    @spanledger.tool
+    def read(path: str) -> str:
+        return f"content at 2026-11-21T10:00:00Z of {path}"
+
+    guard = spanledger.loop_guard(mode="raise", on_loop=heard.append)
+    with spanledger.agent("a"), guard:
+        for _ in range(5):
+            read("/a")
+        with pytest.raises(LoopDetected):
+            read("/a")
+    assert [(e.kind, e.level, e.copies, e.agent) for e in heard] == [
+        ("exact", "warn", 3, "a"),
+        ("exact", "stop", 5, "a"),
+    ]
+
+
+def test_polls_and_progress_are_no_loops() -> None:
+    heard: list[LoopEvent] = []
+    results = iter(range(100))
+
+    @spanledger.tool
+    def poll() -> str:
+        return f"{next(results)} of 100 done"
+
+    @spanledger.tool
+    def read(offset: int) -> str:
+        return "same"
+
+    with spanledger.loop_guard(mode="raise", on_loop=heard.append) as guard:
+        for offset in range(15):
+            poll()
+            read(offset)
+        for _ in range(10):
+            read(0)
+            guard.progress()
+    assert heard == []
+
+
+def test_cycles_are_found_and_another_call_may_go_on() -> None:
+    heard: list[LoopEvent] = []
+
+    @spanledger.tool
+    def act(name: str) -> str:
+        return name
+
+    with spanledger.loop_guard(mode="raise", on_loop=heard.append):
+        for _ in range(4):
+            act("edit")
+            act("test")
+        with pytest.raises(LoopDetected):
+            act("edit")
+        act("something else")
+    assert [(e.kind, e.period, e.copies, e.level) for e in heard] == [
+        ("cycle", 2, 3, "warn"),
+        ("cycle", 2, 4, "stop"),
+    ]
+
+
+def test_with_turns_of_a_model_the_next_call_of_it_is_stopped() -> None:
+    @spanledger.tool
+    def look(where: str) -> str:
+        return "nothing"
+
+    with spanledger.loop_guard(mode="raise"):
+        for turn in range(5):
+            one_call()
+            for where in ("a", "b") if turn % 2 else ("b", "a"):  # parallel: any order
+                look(where)
+        with pytest.raises(LoopDetected):
+            one_call()
+
+
+def test_errors_again_and_again_are_a_loop_whatever_they_say() -> None:
+    heard: list[LoopEvent] = []
+    numbers = iter(range(10))
+
+    @spanledger.tool
+    def fails() -> None:
+        raise ValueError(f"attempt {next(numbers)}")
+
+    with spanledger.loop_guard(on_loop=heard.append):
+        for _ in range(4):
+            with pytest.raises(ValueError, match="attempt"):
+                fails()
+    assert [(event.kind, event.level) for event in heard] == [("error_retry", "warn")]

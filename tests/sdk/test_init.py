@@ -1,0 +1,217 @@
+"""`init`: reuses what is there, sends nothing under pytest, turns on one instrumentation each."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from typing import Any
+
+import pytest
+
+from spanledger import _instrumentations
+from spanledger._settings import content_mode, instrumented, switch
+from tests.instance import environment
+from tests.sdk.receiver import receiving
+
+
+def run(code: str, **variables: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**environment(), **variables},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+_AGENT = "with spanledger.agent('a'): pass"
+
+
+def test_nothing_is_sent_under_pytest_unless_asked() -> None:
+    with receiving() as receiver:
+        code = f"import spanledger; spanledger.init(instrument=False)\n{_AGENT}\n"
+        code += "print(spanledger.doctor())"
+        assert "pytest runs" in run(code, SPANLEDGER_ENDPOINT=receiver.url)
+        assert receiver.spans == []
+        run(code, SPANLEDGER_ENDPOINT=receiver.url, SPANLEDGER_SEND_UNDER_PYTEST="1")
+        assert receiver.names == ["invoke_agent a"]
+
+
+def test_variables_of_opentelemetry_hold() -> None:
+    code = f"import spanledger; spanledger.init(instrument=False)\nspanledger.init()\n{_AGENT}"
+    with receiving() as receiver:
+        run(
+            code,
+            OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url,
+            OTEL_EXPORTER_OTLP_HEADERS="x-tenant=acme",
+            OTEL_SERVICE_NAME="my-agent",
+            SPANLEDGER_SEND_UNDER_PYTEST="true",
+        )
+        assert receiver.names == ["invoke_agent a"]
+        assert receiver.headers[0]["x-tenant"] == "acme"
+        run(
+            code,
+            OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url,
+            OTEL_TRACES_EXPORTER="none",
+            SPANLEDGER_SEND_UNDER_PYTEST="true",
+        )
+        run(code, SPANLEDGER_ENDPOINT=receiver.url, SPANLEDGER_DISABLED="true")
+        assert len(receiver.spans) == 1
+
+
+_PROVIDER = f"""
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+mine, exporter = TracerProvider(), InMemorySpanExporter()
+mine.add_span_processor(SimpleSpanProcessor(exporter))
+trace.set_tracer_provider(mine)
+import spanledger
+spanledger.init(instrument=False)
+assert trace.get_tracer_provider() is mine
+with spanledger.session("s"):
+    {_AGENT}
+span, = exporter.get_finished_spans()
+print(span.name, span.attributes["session.id"], spanledger.doctor().endpoint)
+"""
+
+
+def test_a_provider_that_is_there_stays_and_gets_an_exporter_only_when_one_is_named() -> None:
+    asked = {"SPANLEDGER_SEND_UNDER_PYTEST": "true"}
+    assert run(_PROVIDER, **asked) == "invoke_agent a s"
+    with receiving() as receiver:
+        told = run(_PROVIDER, SPANLEDGER_ENDPOINT=receiver.url, **asked)
+        assert told == f"invoke_agent a s {receiver.url}"
+        assert receiver.names == ["invoke_agent a"]
+
+
+def test_redaction_sees_every_text_and_what_it_cannot_do_is_not_sent() -> None:
+    code = "\n".join(
+        [
+            "import spanledger",
+            "def redact(key, text):",
+            "    if text == 'bad': raise ValueError",
+            "    return None if key.endswith('call.result') else text.replace('secret', '***')",
+            "spanledger.init(instrument=False, content='full', redact=redact)",
+            "@spanledger.tool",
+            "def search(q): return q",
+            "search('a secret'); search('bad')",
+            "try:",
+            "    with spanledger.agent('x'): raise KeyError('my secret')",
+            "except KeyError: pass",
+        ]
+    )
+    with receiving() as receiver:
+        run(code, SPANLEDGER_ENDPOINT=receiver.url, SPANLEDGER_SEND_UNDER_PYTEST="true")
+    assert receiver.names == ["execute_tool search", "invoke_agent x"]
+    assert "secret" not in str(receiver.spans)
+    assert "***" in str(receiver.spans[0])
+    assert "call.result" not in str(receiver.spans[0])
+    assert receiver.spans[1].status.message == "KeyError: 'my ***'"
+
+
+def test_run_starts_a_program_with_tracing_on() -> None:
+    code = f"import sys; sys.argv = ['spanledger', 'run', '--', sys.executable, '-c', {_AGENT!r}]\n"
+    code = code.replace("with spanledger", "import spanledger\\nwith spanledger")
+    code += "from spanledger._cli import main; main()"
+    with receiving() as receiver:
+        run(code, SPANLEDGER_ENDPOINT=receiver.url, SPANLEDGER_SEND_UNDER_PYTEST="true")
+        assert receiver.names == ["invoke_agent a"]
+
+
+class Instrumentor:
+    """What an entry point gives; remembers whether it was turned on."""
+
+    on: bool = False
+
+    def __init__(self) -> None:
+        self.is_instrumented_by_opentelemetry = False
+
+    def instrument(self, tracer_provider: Any) -> None:
+        type(self).on = self.is_instrumented_by_opentelemetry = True
+
+
+def made() -> type[Instrumentor]:
+    """A class of its own, which remembers for itself."""
+
+    class Made(Instrumentor): ...
+
+    return Made
+
+
+class Failing(Instrumentor):
+    def instrument(self, tracer_provider: Any) -> None:
+        raise RuntimeError("wrong version")
+
+
+def entry(value: str, made: type[Instrumentor]) -> EntryPoint:
+    class Entry(EntryPoint):
+        def load(self) -> Any:
+            return made
+
+    return Entry(value.rpartition(".")[2], f"{value}:X", "opentelemetry_instrumentor")
+
+
+OFFICIAL = "opentelemetry.instrumentation.genai.openai"
+INFERENCE = "openinference.instrumentation.openai"
+OPENLLMETRY = "opentelemetry.instrumentation.openai"
+
+
+def turned_on(
+    monkeypatch: pytest.MonkeyPatch, *entries: EntryPoint, wanted: tuple[str, ...] | None = None
+) -> dict[str, str]:
+    monkeypatch.setattr(_instrumentations, "entry_points", lambda group: list(entries))
+    found = _instrumentations.turn_on(wanted, None)
+    return {one.distribution: one.state for one in found}
+
+
+def test_of_instrumentations_of_one_library_one_is_kept_and_the_log_says_which(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    kinds = [made() for _ in range(4)]
+    values = [OPENLLMETRY, INFERENCE, OFFICIAL, "opentelemetry.instrumentation.requests"]
+    entries = [entry(value, kind) for value, kind in zip(values, kinds, strict=True)]
+    with caplog.at_level(logging.INFO, "spanledger"):
+        states = turned_on(monkeypatch, *entries)
+    assert states == {f"{OFFICIAL}:X": "on", f"{INFERENCE}:X": "off", f"{OPENLLMETRY}:X": "off"}
+    assert [kind.on for kind in kinds] == [False, False, True, False]
+    assert [record.message for record in caplog.records] == [
+        f"spanledger: openai: keeping {OFFICIAL}:X, not {other}:X, which records the same calls"
+        for other in (INFERENCE, OPENLLMETRY)
+    ]
+
+
+def test_when_the_best_fails_the_next_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    good = made()
+    entries = [entry(OFFICIAL, Failing), entry(INFERENCE, good)]
+    states = turned_on(monkeypatch, *entries)
+    assert states == {f"{OFFICIAL}:X": "failed", f"{INFERENCE}:X": "on"}
+
+
+def test_only_libraries_asked_for_and_not_disabled(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = made()
+    assert turned_on(monkeypatch, entry(OFFICIAL, kind), wanted=("anthropic",)) == {
+        f"{OFFICIAL}:X": "off"
+    }
+    monkeypatch.setenv("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "openai")
+    assert turned_on(monkeypatch, entry(OFFICIAL, kind)) == {f"{OFFICIAL}:X": "off"}
+    assert not kind.on
+
+
+def test_settings_that_mean_nothing_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="none, hashes, full"):
+        content_mode("some")
+    monkeypatch.setenv("X", "perhaps")
+    with pytest.raises(ValueError, match="true or false"):
+        switch("X", False)
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "true")
+    assert content_mode(None) == "full"
+    monkeypatch.setenv("SPANLEDGER_INSTRUMENT", "OpenAI, anthropic")
+    assert instrumented(None) == ("openai", "anthropic")
+    assert instrumented(False) == ()
