@@ -26,8 +26,8 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from spanledger_dashboard.trace_data import find_trace, load_trace
-from spanledger_dashboard.trace_payload import pack
+from spanledger_dashboard.trace.data import find_trace, load_trace
+from spanledger_dashboard.trace.payload import pack
 from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.store import Store

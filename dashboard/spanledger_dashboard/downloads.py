@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 import streamlit as st
@@ -14,7 +14,7 @@ import streamlit as st
 Read = Callable[[], pa.Table]
 
 # https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA = r"^[=+\-@\t\r]"
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def show_downloads(name: str, read: Read, *, what: str) -> None:
@@ -54,21 +54,20 @@ def parquet_bytes(table: pa.Table) -> bytes:
     return out.getvalue()
 
 
-def _csv_column(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+def _csv_column(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     kind = column.type
     if pa.types.is_dictionary(kind):
-        column = column.cast(kind.value_type)
-        kind = column.type
-    if pa.types.is_list(kind) or pa.types.is_map(kind) or pa.types.is_struct(kind):
-        texts = [None if v is None else str(v) for v in column.to_pylist()]
-        column = pa.chunked_array([pa.array(texts, pa.string())])
-    elif pa.types.is_decimal(kind):
+        return _csv_column(column.cast(kind.value_type))
+    if pa.types.is_decimal(kind):
         return column.cast(pa.string())  # all digits: a reader's float would lose them
-    elif not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        return column
-    is_formula = pc.match_substring_regex(column, _FORMULA)
-    return pc.if_else(pc.fill_null(is_formula, False), pc.binary_join_element_wise("'", column, ""),
-                      column)  # fmt: skip
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_nested(kind):
+        texts = [None if v is None else _safe(str(v)) for v in column.to_pylist()]
+        return pa.chunked_array([pa.array(texts, pa.string())])
+    return column
+
+
+def _safe(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA_SIGNS) else text
 
 
 _FORMATS = (

@@ -7,7 +7,9 @@ def import_pages() -> None:
     import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
     import pyarrow as pa
 
-    from spanledger_dashboard import charts, span_detail, trace_payload, usage
+    from spanledger_dashboard import charts, usage
+    from spanledger_dashboard.trace import payload as trace_payload
+    from spanledger_dashboard.trace import span_detail
 
     del charts, span_detail, trace_payload, usage
     pa.Table.from_pandas(pd.DataFrame({"x": [0]}))

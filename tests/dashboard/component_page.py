@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Page, Route
 
-from spanledger_dashboard.trace_view import javascript, stylesheet
+from spanledger_dashboard.trace.view import javascript, stylesheet
 
 # Answered by the test itself, nothing listens there; the clipboard wants a loopback address.
 ADDRESS = "http://127.0.0.1/trace"

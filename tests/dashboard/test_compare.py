@@ -12,9 +12,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
-from spanledger_dashboard.diff_table import diff_arrow, signed_count, signed_duration, signed_usd
-from spanledger_dashboard.golden import golden_content, golden_side
-from spanledger_dashboard.trajectory_diff import (
+from spanledger_dashboard.compare.diff_table import (
+    diff_arrow,
+    signed_count,
+    signed_duration,
+    signed_usd,
+)
+from spanledger_dashboard.compare.golden import golden_content, golden_side
+from spanledger_dashboard.compare.trajectory_diff import (
     DiffStep,
     Side,
     Totals,

@@ -10,17 +10,19 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from spanledger_analytics.change.decomposition import Change
-from spanledger_dashboard import cost_charts, cost_filters, cost_tables
-from spanledger_dashboard.cost_change import Explained, headline, reasons
-from spanledger_dashboard.cost_drill import (
+from spanledger_dashboard.cost import charts as cost_charts
+from spanledger_dashboard.cost import filters as cost_filters
+from spanledger_dashboard.cost import tables as cost_tables
+from spanledger_dashboard.cost.change import Explained, headline, reasons
+from spanledger_dashboard.cost.drill import (
     clicked_bar,
     clicked_name,
     clicked_row,
     clicked_tile,
     traces_query,
 )
-from spanledger_dashboard.cost_measures import MEASURES
-from spanledger_dashboard.cost_periods import (
+from spanledger_dashboard.cost.measures import MEASURES
+from spanledger_dashboard.cost.periods import (
     GRAINS,
     bucket_end,
     bucket_starts,
@@ -28,7 +30,7 @@ from spanledger_dashboard.cost_periods import (
     earlier,
     grain_of,
 )
-from spanledger_dashboard.cost_query import Answer, Question, Slice, Stretch
+from spanledger_dashboard.cost.query import Answer, Question, Slice, Stretch
 from spanledger_dashboard.downloads import csv_bytes
 
 BERLIN = ZoneInfo("Europe/Berlin")

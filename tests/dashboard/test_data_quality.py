@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
 from spanledger_analytics.data_quality import Example, Group
-from spanledger_dashboard.quality_findings import group_frame, trace_link
+from spanledger_dashboard.quality.findings import group_frame, trace_link
 from tests.dashboard.seed import Seeder
 
 APP = Path(spanledger_dashboard.__file__).parent / "app.py"

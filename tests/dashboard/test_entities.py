@@ -15,7 +15,8 @@ from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
 from spanledger_dashboard.downloads import csv_bytes
-from spanledger_dashboard.entities import (
+from spanledger_dashboard.entities.columns import change
+from spanledger_dashboard.entities.kinds import (
     AGENTS,
     SESSIONS,
     TOOLS,
@@ -23,10 +24,9 @@ from spanledger_dashboard.entities import (
     entity_table,
     load_entities,
 )
-from spanledger_dashboard.entity_columns import change
+from spanledger_dashboard.entities.tool_detail import size
 from spanledger_dashboard.latency import Percentiles, load_latencies
 from spanledger_dashboard.time_range import RANGES, Window
-from spanledger_dashboard.tool_detail import size
 from spanledger_dashboard.usage import Only
 from spanledger_storage.store import Store
 from tests.dashboard.seed import Row, Seeder

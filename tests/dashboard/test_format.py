@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard.trace_view import javascript
+from spanledger_dashboard.trace.view import javascript
 
 USD = [
     ("0", "$0.00"),

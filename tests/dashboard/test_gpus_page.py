@@ -120,7 +120,7 @@ def test_figures_of_a_fleet(app: AppTest, store: Store, now_s: int) -> None:
     assert figures["Utilization"] == "37.5%"
     assert figures["Idle"] == "50.0%"
     assert figures["Memory"] == "2.0 GiB"
-    assert figures["Power"] == "500 W"  # 200 + 300, newest
+    assert figures["Power"] == "200 W"  # newest; what GPU 2 drew before it was lost is over
     # 4000 J, then a new start, then 2000 J; GPU 2 has no counter: 300 W for 30 s.
     assert figures["Energy"] == f"{(4000 + 2000 + 9000) / 3600:.2f} Wh"
     assert figures["Throttled"] == "50.0%"
@@ -200,7 +200,7 @@ def test_figures_of_a_worker(app: AppTest, store: Store, now_s: int) -> None:
     assert row["TTFT p95"] == pytest.approx(0.1 + 0.9 * (33.25 - 25) / 10)
     detail = page(app, worker="node-1:8000", model="qwen")
     assert cards(detail)["Out per second"] == "1.25"
-    assert cards(detail)["Tokens per joule"] == "0.50"
+    assert cards(detail)["Tokens/J"] == "0.50"
 
 
 def test_counters_that_began_in_the_range_count_from_zero(store: Store, now_s: int) -> None:

@@ -15,7 +15,7 @@ from spanledger_collector.decode.decode import Body
 from spanledger_collector.decode.decode_batch import decode_batch
 from spanledger_collector.signals import Signal
 from spanledger_collector.store.store_process import store_rows
-from spanledger_dashboard.trace_data import (
+from spanledger_dashboard.trace.data import (
     TraceKey,
     find_trace,
     load_messages,

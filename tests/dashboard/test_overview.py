@@ -13,11 +13,11 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
-from spanledger_dashboard import attention
-from spanledger_dashboard.attention import Notice, Urgency
-from spanledger_dashboard.day_spend import Moments, day_spend, load_day_spend
-from spanledger_dashboard.movers import Mover, load_user_movers, top_movers
-from spanledger_dashboard.tasks import load_active, load_tasks
+from spanledger_dashboard.overview import attention
+from spanledger_dashboard.overview.attention import Notice, Urgency
+from spanledger_dashboard.overview.day_spend import Moments, day_spend, load_day_spend
+from spanledger_dashboard.overview.movers import Mover, load_user_movers, top_movers
+from spanledger_dashboard.overview.tasks import load_active, load_tasks
 from spanledger_dashboard.time_range import RANGES, Window
 from spanledger_dashboard.usage import Totals, Usage, UsageRow
 from spanledger_storage.store import Store

@@ -14,7 +14,7 @@ from spanledger_analytics.price_book.store import (
     set_exchange_rates,
     set_rates,
 )
-from spanledger_dashboard.price_tables import RateFilter, day, price, rate_frame
+from spanledger_dashboard.prices.tables import RateFilter, day, price, rate_frame
 from spanledger_storage.price_state import ContractRow, ExchangeRateRow, PriceState, RateRow
 from spanledger_storage.state import migrate_state, open_state
 from tests.dashboard.seed import NS_PER_S, Seeder

@@ -10,9 +10,9 @@ import pytest
 
 from spanledger_collector.decode.decode import Body, decode_traces
 from spanledger_collector.edge.json_otlp import traces_from_json
-from spanledger_dashboard.message_parts import Part, media_label, without_data
-from spanledger_dashboard.provider_request import Message, as_curl
-from spanledger_dashboard.span_export import as_json, as_otlp
+from spanledger_dashboard.trace.message_parts import Part, media_label, without_data
+from spanledger_dashboard.trace.provider_request import Message, as_curl
+from spanledger_dashboard.trace.span_export import as_json, as_otlp
 
 EVIL = 'it\'s "quoted" $(touch /tmp/x) `id` \\ \n<b>'
 TRACE, SPAN_ID = "ab" * 16, "cd" * 8

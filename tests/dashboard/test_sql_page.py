@@ -14,8 +14,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
-from spanledger_dashboard import sql_chart, sql_console
-from spanledger_dashboard.sql_chart import Plan, first_plan
+from spanledger_dashboard.sql import chart as sql_chart
+from spanledger_dashboard.sql import console as sql_console
+from spanledger_dashboard.sql.chart import Plan, first_plan
 from spanledger_storage.engine import DATABASE, Engine
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.saved_views import SavedViews

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, expect
 
-from spanledger_dashboard.trace_data import Row
-from spanledger_dashboard.trace_payload import pack
+from spanledger_dashboard.trace.data import Row
+from spanledger_dashboard.trace.payload import pack
 from tests.dashboard.component_page import ComponentPage
 from tests.dashboard.process import CHROMIUM, chromium
 from tests.dashboard.trace_rows import TRACE, S, call, span, span_id, tool, trace

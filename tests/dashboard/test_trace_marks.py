@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from spanledger_dashboard.trace_data import Row
-from spanledger_dashboard.trace_marks import GivenMarks, find_marks
-from spanledger_dashboard.trace_shape import TraceShape
+from spanledger_dashboard.trace.data import Row
+from spanledger_dashboard.trace.marks import GivenMarks, find_marks
+from spanledger_dashboard.trace.shape import TraceShape
 from tests.dashboard.trace_rows import TRACE, S, call, span, span_id, tool, trace
 
 AGENT: dict[str, Any] = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from spanledger_dashboard.trace_data import Row
-from spanledger_dashboard.trace_payload import pack
+from spanledger_dashboard.trace.data import Row
+from spanledger_dashboard.trace.payload import pack
 from tests.dashboard.trace_rows import S, call, in_browser, needs_node, span, span_id, tool, trace
 
 pytestmark = needs_node

@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
-from spanledger_dashboard.trace_data import find_trace
+from spanledger_dashboard.trace.data import find_trace
 from spanledger_storage.store import Store
 from tests.dashboard.seed import Row, Seeder
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from spanledger_dashboard.trace_data import find_trace, first_span_id, load_trace, sums
-from spanledger_dashboard.trace_payload import (
+from spanledger_dashboard.trace.data import find_trace, first_span_id, load_trace, sums
+from spanledger_dashboard.trace.payload import (
     FLAG_CALL,
     FLAG_ERROR,
     FLAG_MERGED,

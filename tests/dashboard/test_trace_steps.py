@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from spanledger_dashboard.conversation import in_order
-from spanledger_dashboard.decision_turns import turns_of
-from spanledger_dashboard.trace_graph import NO_AGENT, Node, edges_of, graph_option, with_rest
-from spanledger_dashboard.trace_parts import trajectory_of
-from spanledger_dashboard.trace_steps import Steps, steps_of
+from spanledger_dashboard.trace.conversation import in_order
+from spanledger_dashboard.trace.decision_turns import turns_of
+from spanledger_dashboard.trace.graph import NO_AGENT, Node, edges_of, graph_option, with_rest
+from spanledger_dashboard.trace.parts import trajectory_of
+from spanledger_dashboard.trace.steps import Steps, steps_of
 
 SPAN: dict[str, Any] = {
     "parent_span_id": "",

@@ -14,11 +14,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
-from spanledger_dashboard import trace_search
 from spanledger_dashboard.charts import Axis
 from spanledger_dashboard.downloads import csv_bytes, parquet_bytes
-from spanledger_dashboard.trace_histogram import DOLLARS, TRACES, brushed, figure
-from spanledger_dashboard.trace_list import (
+from spanledger_dashboard.traces import search as trace_search
+from spanledger_dashboard.traces.histogram import DOLLARS, TRACES, brushed, figure
+from spanledger_dashboard.traces.listing import (
     PAGE_SIZE,
     SORTS,
     Place,
@@ -29,7 +29,7 @@ from spanledger_dashboard.trace_list import (
     load_page,
     totals,
 )
-from spanledger_dashboard.trace_table import COLUMNS
+from spanledger_dashboard.traces.table import COLUMNS
 from spanledger_storage.store import Store
 from tests.dashboard.seed import Row, Seeder
 

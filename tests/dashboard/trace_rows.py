@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from spanledger_dashboard.trace_data import Row, Trace, TraceKey
-from spanledger_dashboard.trace_view import javascript
+from spanledger_dashboard.trace.data import Row, Trace, TraceKey
+from spanledger_dashboard.trace.view import javascript
 
 TRACE = "ab" * 16
 S = 10**9

@@ -10,9 +10,7 @@ import streamlit as st
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard import scope
 from spanledger_dashboard.access import viewer
-from spanledger_dashboard.compare_picker import TRACE_ID, show_choices
-from spanledger_dashboard.connection import saved_views, store
-from spanledger_dashboard.diff_table import (
+from spanledger_dashboard.compare.diff_table import (
     diff_arrow,
     show_diff_table,
     signed_count,
@@ -20,19 +18,21 @@ from spanledger_dashboard.diff_table import (
     signed_usd,
     step_text,
 )
-from spanledger_dashboard.downloads import show_downloads
-from spanledger_dashboard.failures import explained
-from spanledger_dashboard.golden import golden_side, side_of
-from spanledger_dashboard.text import code, plain, shortened
-from spanledger_dashboard.trace_data import Trace, TraceKey, find_trace, load_trace
-from spanledger_dashboard.trace_steps import load_steps
-from spanledger_dashboard.trajectory_diff import (
+from spanledger_dashboard.compare.golden import golden_side, side_of
+from spanledger_dashboard.compare.picker import TRACE_ID, show_choices
+from spanledger_dashboard.compare.trajectory_diff import (
     DiffRow,
     DiffStep,
     Side,
     compare,
     first_divergence,
 )
+from spanledger_dashboard.connection import saved_views, store
+from spanledger_dashboard.downloads import show_downloads
+from spanledger_dashboard.failures import explained
+from spanledger_dashboard.text import code, plain, shortened
+from spanledger_dashboard.trace.data import Trace, TraceKey, find_trace, load_trace
+from spanledger_dashboard.trace.steps import load_steps
 
 _FRESH = timedelta(seconds=15)
 _NAME_LIMIT = 70

@@ -7,13 +7,16 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
-from spanledger_dashboard import cost_charts, cost_controls, cost_tables, scope, tables
 from spanledger_dashboard import format as fmt
+from spanledger_dashboard import scope, tables
 from spanledger_dashboard.connection import store
-from spanledger_dashboard.cost_change import Compared
-from spanledger_dashboard.cost_change_view import show_change
-from spanledger_dashboard.cost_controls import LINES, TABLE, TREEMAP, View
-from spanledger_dashboard.cost_drill import (
+from spanledger_dashboard.cost import charts as cost_charts
+from spanledger_dashboard.cost import controls as cost_controls
+from spanledger_dashboard.cost import tables as cost_tables
+from spanledger_dashboard.cost.change import Compared
+from spanledger_dashboard.cost.change_view import show_change
+from spanledger_dashboard.cost.controls import LINES, TABLE, TREEMAP, View
+from spanledger_dashboard.cost.drill import (
     Clicked,
     clicked_bar,
     clicked_name,
@@ -22,9 +25,9 @@ from spanledger_dashboard.cost_drill import (
     follow_click,
     show_drill,
 )
-from spanledger_dashboard.cost_measures import DIMENSIONS
-from spanledger_dashboard.cost_periods import Grain, bucket_starts, comparable, earlier, grain_of
-from spanledger_dashboard.cost_query import Answer, Question, Stretch, load_answer, load_values
+from spanledger_dashboard.cost.measures import DIMENSIONS
+from spanledger_dashboard.cost.periods import Grain, bucket_starts, comparable, earlier, grain_of
+from spanledger_dashboard.cost.query import Answer, Question, Stretch, load_answer, load_values
 from spanledger_dashboard.downloads import show_downloads
 from spanledger_dashboard.empty_state import show_no_data, show_nothing_in_range
 from spanledger_dashboard.freshness import has_data

@@ -11,7 +11,7 @@ from spanledger_dashboard.connection import store
 from spanledger_dashboard.empty_state import show_no_data, show_nothing_in_range
 from spanledger_dashboard.failures import explained
 from spanledger_dashboard.freshness import show_freshness
-from spanledger_dashboard.quality_findings import show_finding
+from spanledger_dashboard.quality.findings import show_finding
 from spanledger_dashboard.scope import Scope
 
 

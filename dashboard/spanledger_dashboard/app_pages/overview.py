@@ -7,13 +7,11 @@ from typing import Literal
 
 import streamlit as st
 
-from spanledger_dashboard import attention, charts, line_charts, links, scope
+from spanledger_dashboard import charts, line_charts, links, scope
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard.attention import Notice, Urgency
 from spanledger_dashboard.connection import store
-from spanledger_dashboard.day_spend import DaySpend, load_day_spend
 from spanledger_dashboard.empty_state import show_no_data, show_nothing_in_range
-from spanledger_dashboard.entity_detail import (
+from spanledger_dashboard.entities.detail import (
     axis_of,
     read_latencies,
     show_figure,
@@ -21,14 +19,17 @@ from spanledger_dashboard.entity_detail import (
 )
 from spanledger_dashboard.failures import explained
 from spanledger_dashboard.freshness import show_freshness
-from spanledger_dashboard.gaps import show_gaps
 from spanledger_dashboard.latency import Latencies
-from spanledger_dashboard.movers import Mover, load_user_movers, top_movers
-from spanledger_dashboard.overview_cards import health_figures, money_figures
-from spanledger_dashboard.overview_cards import show_figures as show_cards
-from spanledger_dashboard.overview_tables import show_groups, show_movers, show_speeds
+from spanledger_dashboard.overview import attention
+from spanledger_dashboard.overview.attention import Notice, Urgency
+from spanledger_dashboard.overview.day_spend import DaySpend, load_day_spend
+from spanledger_dashboard.overview.figures import health_figures, money_figures
+from spanledger_dashboard.overview.figures import show_figures as show_cards
+from spanledger_dashboard.overview.gaps import show_gaps
+from spanledger_dashboard.overview.movers import Mover, load_user_movers, top_movers
+from spanledger_dashboard.overview.tables import show_groups, show_movers, show_speeds
+from spanledger_dashboard.overview.tasks import Active, Tasks, load_active, load_tasks
 from spanledger_dashboard.scope import Scope
-from spanledger_dashboard.tasks import Active, Tasks, load_active, load_tasks
 from spanledger_dashboard.text import plain
 from spanledger_dashboard.time_range import Window
 from spanledger_dashboard.usage import Usage, by_agent, by_model, grouped, load_usage

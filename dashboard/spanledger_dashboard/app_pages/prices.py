@@ -21,10 +21,11 @@ from spanledger_analytics.price_book.commitments import ContractUse, Drawdown, d
 from spanledger_analytics.price_book.rates import FlatRate
 from spanledger_analytics.price_book.store import load_overrides
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import price_tables, tables
+from spanledger_dashboard import tables
 from spanledger_dashboard.connection import state, store
 from spanledger_dashboard.failures import explained
-from spanledger_dashboard.price_tables import RateFilter
+from spanledger_dashboard.prices import tables as price_tables
+from spanledger_dashboard.prices.tables import RateFilter
 from spanledger_dashboard.text import plain
 from spanledger_storage.price_state import (
     ContractRow,

@@ -1,7 +1,7 @@
 """Sessions: what a conversation costs from turn to turn, and one of them in full."""
 
-from spanledger_dashboard.entities import SESSIONS
-from spanledger_dashboard.entity_page import show_entity_page
-from spanledger_dashboard.session_detail import show_session
+from spanledger_dashboard.entities.kinds import SESSIONS
+from spanledger_dashboard.entities.page import show_entity_page
+from spanledger_dashboard.entities.session_detail import show_session
 
 show_entity_page(SESSIONS, (show_session,))

@@ -10,13 +10,14 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import scope, sql_chart
+from spanledger_dashboard import scope
 from spanledger_dashboard.connection import store
 from spanledger_dashboard.downloads import show_downloads
 from spanledger_dashboard.saved_views_ui import show_saved
 from spanledger_dashboard.scope import Scope
-from spanledger_dashboard.sql_chart import KINDS, Plan, first_plan, numeric_columns
-from spanledger_dashboard.sql_console import (
+from spanledger_dashboard.sql import chart as sql_chart
+from spanledger_dashboard.sql.chart import KINDS, Plan, first_plan, numeric_columns
+from spanledger_dashboard.sql.console import (
     BYTE_LIMIT,
     EXAMPLES,
     ROW_LIMIT,
@@ -28,7 +29,7 @@ from spanledger_dashboard.sql_console import (
     excerpt,
     run,
 )
-from spanledger_dashboard.sql_schema import show_schema
+from spanledger_dashboard.sql.schema import show_schema
 from spanledger_dashboard.text import plain
 from spanledger_storage.console import QueryAnswer
 from spanledger_storage.console_guard import LENGTH_LIMIT

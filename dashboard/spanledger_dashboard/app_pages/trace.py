@@ -11,14 +11,11 @@ import streamlit as st
 
 from spanledger_dashboard import links, scope
 from spanledger_dashboard.access import viewer
-from spanledger_dashboard.compare_picker import show_compare_picker
+from spanledger_dashboard.compare.picker import show_compare_picker
 from spanledger_dashboard.connection import store
-from spanledger_dashboard.conversation import Utterance, load_conversation
-from spanledger_dashboard.decision_chain import show_decisions
-from spanledger_dashboard.decision_turns import turns_of
 from spanledger_dashboard.failures import explained
-from spanledger_dashboard.span_detail import show_span
-from spanledger_dashboard.trace_data import (
+from spanledger_dashboard.trace.conversation import Utterance, load_conversation
+from spanledger_dashboard.trace.data import (
     Row,
     Trace,
     TraceKey,
@@ -28,14 +25,17 @@ from spanledger_dashboard.trace_data import (
     load_trace,
     sums,
 )
-from spanledger_dashboard.trace_graph import show_graph
-from spanledger_dashboard.trace_header import show_header
-from spanledger_dashboard.trace_links import VIEW_KEY
-from spanledger_dashboard.trace_parts import Trajectory, load_parts
-from spanledger_dashboard.trace_payload import pack
-from spanledger_dashboard.trace_steps import Steps, load_steps
-from spanledger_dashboard.trace_view import trace_view
-from spanledger_dashboard.transcript import show_transcript
+from spanledger_dashboard.trace.decision_chain import show_decisions
+from spanledger_dashboard.trace.decision_turns import turns_of
+from spanledger_dashboard.trace.graph import show_graph
+from spanledger_dashboard.trace.header import show_header
+from spanledger_dashboard.trace.links import VIEW_KEY
+from spanledger_dashboard.trace.parts import Trajectory, load_parts
+from spanledger_dashboard.trace.payload import pack
+from spanledger_dashboard.trace.span_detail import show_span
+from spanledger_dashboard.trace.steps import Steps, load_steps
+from spanledger_dashboard.trace.transcript import show_transcript
+from spanledger_dashboard.trace.view import trace_view
 
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _SPAN_ID = re.compile(r"[0-9a-f]{16}")

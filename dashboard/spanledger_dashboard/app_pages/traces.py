@@ -10,15 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import (
-    links,
-    navigation,
-    pickers,
-    scope,
-    trace_filters,
-    trace_histogram,
-    trace_search,
-)
+from spanledger_dashboard import links, navigation, pickers, scope
 from spanledger_dashboard.charts import Axis
 from spanledger_dashboard.connection import store
 from spanledger_dashboard.downloads import show_downloads
@@ -28,7 +20,10 @@ from spanledger_dashboard.freshness import has_data, show_freshness
 from spanledger_dashboard.saved_views_ui import show_saved
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.time_range import Window
-from spanledger_dashboard.trace_list import (
+from spanledger_dashboard.traces import filters as trace_filters
+from spanledger_dashboard.traces import histogram as trace_histogram
+from spanledger_dashboard.traces import search as trace_search
+from spanledger_dashboard.traces.listing import (
     EXPORT_LIMIT,
     SORTS,
     Facets,
@@ -45,8 +40,8 @@ from spanledger_dashboard.trace_list import (
     load_span_facets,
     totals,
 )
-from spanledger_dashboard.trace_search import Found
-from spanledger_dashboard.trace_table import COLUMNS, DEFAULT_COLUMNS, show_table, trace_frame
+from spanledger_dashboard.traces.search import Found
+from spanledger_dashboard.traces.table import COLUMNS, DEFAULT_COLUMNS, show_table, trace_frame
 
 _REFRESH_S = 5
 _CHART_KEY = "traces-chart"

@@ -1,0 +1,1 @@
+"""Lists and details of sessions, users, agents, models and tools."""

@@ -1,0 +1,1 @@
+"""One trace: its tree, its views, its spans."""

@@ -1,0 +1,50 @@
+"""What three people come for: an engineer, somebody from finance, somebody on call."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.dashboard.visiting import CALL, IN_A_BROWSER, TOOL, TRACE, Visit
+
+pytestmark = [*IN_A_BROWSER, pytest.mark.usefixtures("traces")]
+
+
+def test_an_engineer_finds_where_the_agent_went_wrong(visit: Visit) -> None:
+    page = visit.page
+    visit.open("/overview")
+    page.get_by_role("link", name="Traces").first.click()
+    visit.settle()
+    visit.open("/traces?status=error&agent=support&range=1h")
+    box = page.locator("[data-testid=data-grid-canvas]").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 260, box["y"] + 35 + 17)  # the only row: the table is a canvas
+    page.wait_for_selector(".tv[data-ready='4']")
+    assert f"trace_id={TRACE}" in page.url
+    page.get_by_role("treegrid", name="Spans of the trace").focus()
+    page.keyboard.press("e")
+    expect(page.locator(".st-key-detail h4")).to_have_text("execute_tool sql")
+    assert f"span_id={TOOL}" in page.url
+
+
+def test_finance_follows_a_figure_to_the_traces_behind_it(visit: Visit) -> None:
+    page = visit.page
+    visit.open("/cost?range=24h")
+    expect(page.locator("[data-testid=stMain]")).to_contain_text("claude-sonnet-4-5")
+    page.get_by_role("link", name="Models").first.click()
+    visit.settle()
+    assert "range=24h" in page.url
+    expect(page.locator("[data-testid=stMain]")).to_contain_text("$")
+
+
+def test_on_call_opens_a_link_at_night(visit: Visit) -> None:
+    page = visit.page
+    visit.page.emulate_media(color_scheme="dark")
+    visit.open(f"/trace?trace_id={TRACE}&span_id={CALL}")
+    expect(page.locator(".tv .row[aria-selected=true]")).to_contain_text("chat sonnet")
+    expect(page.locator(".st-key-detail")).to_contain_text("$0.0125")
+    background = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
+    assert background == "rgb(18, 23, 26)"
+    page.get_by_role("link", name="Traces").first.click()
+    visit.settle()
+    expect(page.locator("[data-testid=stDataFrame]").first).to_be_visible()
