@@ -29,9 +29,7 @@ accounts = sa.Table(
     sa.Column("role", sa.String(16), nullable=False, comment="viewer editor admin"),
     sa.Column("projects", sa.Text, comment="JSON list of names; NULL: every project"),
     sa.Column("password", sa.String(256), comment="scrypt, parameters and salt; NULL: none"),
-    sa.Column(
-        "stamp", sa.String(32), nullable=False, comment="its sessions carry it"
-    ),
+    sa.Column("stamp", sa.String(32), nullable=False, comment="its sessions carry it"),
     sa.Column("created_at_ns", sa.BigInteger, nullable=False, comment="UTC nanoseconds"),
     sa.Column("created_by", sa.String(128), nullable=False),
 )

@@ -26,6 +26,8 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 from spanledger_collector.decode.columns import Lists, Maps
 from spanledger_collector.decode.decode import HOUR_NS, Body
 from spanledger_collector.decode.exponential import explicit_buckets
+from spanledger_collector.decode.infrastructure.rows import InfrastructureRows
+from spanledger_collector.decode.infrastructure.rules import Rule
 from spanledger_collector.decode.origin import Origin
 from spanledger_collector.decode.values import (
     LAST_HOUR_S,
@@ -64,8 +66,12 @@ _UNBOUNDED = ("tool_use_id", "event_loop_cycle_id")
 _NO_VALUE = DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
 
 
-def decode_metrics(bodies: Sequence[Body], ingested_at_ns: int) -> tuple[pa.Table, Touches]:
-    """Return one row per data point, and how many points lie in which hour of which project.
+def decode_metrics(
+    bodies: Sequence[Body], ingested_at_ns: int
+) -> tuple[pa.Table, Touches, list[tuple[str, pa.Table]]]:
+    """Return one row per data point, points by project and hour, and further tables.
+
+    Those tables are what the points tell of GPUs and inference workers (``infrastructure/``).
 
     Other signals are passed over. A point without a value (not recorded, NaN) is kept with NULLs,
     one without a time gets that of its receipt. Exemplars are dropped: they repeat spans. The
@@ -87,7 +93,7 @@ def decode_metrics(bodies: Sequence[Body], ingested_at_ns: int) -> tuple[pa.Tabl
                 origin = Origin.of(body, ingested_at_ns, group.resource, scoped.scope)
                 for metric in scoped.metrics:
                     rows.add(metric, origin)
-    return rows.table(), rows.touches
+    return rows.table(), rows.touches, rows.infrastructure.tables()
 
 
 @dataclass(slots=True)
@@ -110,6 +116,7 @@ class _Rows:
 
     def __init__(self) -> None:
         self.touches: Touches = Counter()
+        self.infrastructure = InfrastructureRows()
         self._values: list[tuple[object, ...]] = []
         self._origins: list[Origin] = []
         self._attributes = Maps()
@@ -132,23 +139,31 @@ class _Rows:
             data.is_monotonic if kind == "sum" else None,
         )
         stem = dump_json([origin.resource_attributes, origin.scope_name, *about])
+        rules = self.infrastructure.rules(metric.name)
         for point in data.data_points:
-            self._add_point(point, about, stem, origin)
+            self._add_point(point, about, stem, origin, rules)
 
     def _add_point(
-        self, point: Point, about: tuple[object, ...], stem: bytes, origin: Origin
-    ) -> None:
+        self, point: Point, about: tuple[object, ...], stem: bytes, origin: Origin,
+        rules: Sequence[Rule],
+    ) -> None:  # fmt: skip
         attributes = read_attributes(point.attributes)
         for key in _UNBOUNDED:
             attributes.pop(key, None)
         series = blake2b(stem + dump_json(dict(attributes)), digest_size=16).hexdigest()
         figures = _Figures() if point.flags & _NO_VALUE else _figures(point)
         at_ns = time_ns(point.time_unix_nano) or origin.received_ns
+        start_ns = time_ns(point.start_time_unix_nano)
+        for rule in rules:
+            self.infrastructure.add(
+                rule, origin.project, series, attributes, origin.resource_attributes, figures,
+                start_ns, at_ns,
+            )  # fmt: skip
         self._values.append(
             (
                 *about,
                 series,
-                time_ns(point.start_time_unix_nano),
+                start_ns,
                 at_ns,
                 _real(figures.value),
                 figures.integer_value,

@@ -1,0 +1,1 @@
+"""GPU and inference metrics of every dialect to rows of one meaning."""
