@@ -2,8 +2,8 @@
 
     python -m benchmarks.screenshots --url http://127.0.0.1:8501 --out docs/img
 
-Takes the overview, the list, and the most expensive trace of the last day with one of its calls
-selected. Meant for an instance that `make demo` filled.
+Takes every page of the menu, and the most expensive trace of the last day in each of its views with
+one of its calls selected. Meant for an instance that `make demo` filled.
 """
 
 from __future__ import annotations
@@ -18,6 +18,20 @@ from playwright.sync_api import Browser, Page
 from tests.dashboard.process import CHROMIUM, chromium
 
 _THEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
+_PAGES = {
+    "overview": "overview",
+    "traces": "traces?sort=Most+expensive",
+    "sessions": "sessions",
+    "users": "users",
+    "agents": "agents",
+    "models": "models",
+    "tools": "tools",
+    "cost": "cost?range=24h",
+    "data-quality": "data_quality",
+    "prices": "prices",
+    "sql": "sql",
+    "gpus": "gpus",
+}
 _VIEW = {"width": 1440, "height": 900}
 # Charts and tables draw after the script has ended, without saying when they are done.
 _DRAW_MS = 1_500
@@ -48,12 +62,16 @@ def _take(browser: Browser, url: str, theme: Literal["light", "dark"], out: Path
         reduced_motion="reduce",
     )
     page = context.new_page()
-    page.goto(f"{url}/overview")
-    _shoot(page, out / f"overview-{theme}.png")
+    for name, path in _PAGES.items():
+        page.goto(f"{url}/{path}")
+        _shoot(page, out / f"{name}-{theme}.png")
     page.goto(f"{url}/traces?sort=Most+expensive")
-    _shoot(page, out / f"traces-{theme}.png")
+    _settle(page)
     _open_first(page)
     _shoot(page, out / f"trace-{theme}.png")
+    for view in ("Decisions", "Graph", "Transcript"):
+        page.get_by_text(view, exact=True).first.click()
+        _shoot(page, out / f"trace-{view.lower()}-{theme}.png")
     context.close()
 
 
@@ -68,11 +86,15 @@ def _open_first(page: Page) -> None:
 
 
 def _shoot(page: Page, path: Path) -> None:
+    _settle(page)
+    page.screenshot(path=path)
+    print(path)
+
+
+def _settle(page: Page) -> None:
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
     page.wait_for_function("document.querySelectorAll('[data-testid=stSkeleton]').length === 0")
     page.wait_for_timeout(_DRAW_MS)
-    page.screenshot(path=path)
-    print(path)
 
 
 if __name__ == "__main__":

@@ -42,46 +42,48 @@ def saved_views() -> SavedViews | None:
     """Return what people saved, to read and write as the reader of the page may.
 
     None without a state database. Its methods raise Denied for a project that is not open to the
-    reader, and, when something is saved or removed, for readers who may only look.
+    reader, and, when something is saved or removed, for readers who may only look; SignedOut once
+    the session has ended.
 
     Raises:
         ConfigError: the address cannot be read.
         SettingsError: no store is set.
-        SignedOut: the session has ended.
     """
     url = DashboardSettings.from_environment().state_url
-    return _OpenViews(_open_state_to_save(url), viewer()) if url else None
+    return _OpenViews(_open_state_to_save(url)) if url else None
 
 
 class _OpenViews(SavedViews):
-    """What is saved, as far as it is open to somebody."""
+    """What is saved, as far as it is open to the reader.
 
-    def __init__(self, engine: StateEngine, person: Viewer) -> None:
-        super().__init__(engine)
-        self._person = person
+    Who that is is asked at every call: a button keeps this from one run of its page to the next.
+    """
 
     def of(self, kind: Kind, project: str) -> list[SavedView]:
-        self._demand(project)
+        _demand(project)
         return super().of(kind, project)
 
     def save(
         self, kind: Kind, project: str, name: str, content: Mapping[str, object], *, who: str
     ) -> None:
-        self._demand_to_save(project)
+        _demand_to_save(project)
         super().save(kind, project, name, content, who=who)
 
     def remove(self, kind: Kind, project: str, name: str) -> bool:
-        self._demand_to_save(project)
+        _demand_to_save(project)
         return super().remove(kind, project, name)
 
-    def _demand(self, project: str) -> None:
-        if not self._person.may_see(project):
-            raise Denied(f"Project {project} is not open to you, or it does not exist.")
 
-    def _demand_to_save(self, project: str) -> None:
-        self._demand(project)
-        if not self._person.may_save:
-            raise Denied("Your account may look, not save. An editor or admin can save this.")
+def _demand(project: str) -> Viewer:
+    person = viewer()
+    if not person.may_see(project):
+        raise Denied(f"Project {project} is not open to you, or it does not exist.")
+    return person
+
+
+def _demand_to_save(project: str) -> None:
+    if not _demand(project).may_save:
+        raise Denied("Your account may look, not save. An editor or admin can save this.")
 
 
 @st.cache_resource(show_spinner=False, max_entries=4, on_release=StateEngine.dispose)

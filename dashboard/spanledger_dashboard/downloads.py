@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -11,26 +12,36 @@ import pyarrow.csv
 import pyarrow.parquet
 import streamlit as st
 
+from spanledger_dashboard import scope
+from spanledger_dashboard.access.media import check_later
+
 Read = Callable[[], pa.Table]
 
 # https://owasp.org/www-community/attacks/CSV_Injection
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def show_downloads(name: str, read: Read, *, what: str) -> None:
+def show_downloads(name: str, read: Read, *, what: str, project: str | None = None) -> None:
     """Show one small menu with the formats; the table is read when somebody asks for it.
 
     Args:
         name: of the file, without its ending; also the key, so unique on a page.
         read: returns the table as the store gave it: exact decimals, UTC times.
         what: says what is in it and how much of it, for the menu's help.
+        project: whose rows; None: of the chosen project. Who may no longer see it gets no file.
     """
+    check = check_later(project or scope.current().project)
+
+    def make(write: Callable[[pa.Table], bytes]) -> bytes:
+        check()  # the page may have been shown long before
+        return write(read())
+
     with st.popover("", icon=":material/download:", help=what, key=f"download-{name}"):
         st.caption(what)
         for label, ending, mime, write in _FORMATS:
             st.download_button(
                 label,
-                data=lambda write=write: write(read()),  # type: ignore[misc]  # bound now
+                data=partial(make, write),
                 file_name=f"spanledger-{name}.{ending}",
                 mime=mime,
                 on_click="ignore",
@@ -60,10 +71,30 @@ def _csv_column(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
         return _csv_column(column.cast(kind.value_type))
     if pa.types.is_decimal(kind):
         return column.cast(pa.string())  # all digits: a reader's float would lose them
+    if _is_bytes(kind):
+        digits = [None if v is None else v.hex() for v in column.to_pylist()]
+        return pa.chunked_array([pa.array(digits, pa.string())])
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_nested(kind):
-        texts = [None if v is None else _safe(str(v)) for v in column.to_pylist()]
+        texts = [None if v is None else _safe(str(v)) for v in _readable(column)]
         return pa.chunked_array([pa.array(texts, pa.string())])
     return column
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_fixed_size_binary(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+    )
+
+
+def _readable(column: pa.ChunkedArray[Any]) -> list[object]:
+    """Return the values; the store also calls bytes text that are none: these get marks."""
+    try:
+        return list(column.to_pylist())
+    except UnicodeDecodeError:
+        raw = column.cast(pa.binary()).to_pylist()
+        return [None if v is None else v.decode("utf-8", "replace") for v in raw]
 
 
 def _safe(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import cast
 import streamlit as st
 
 from spanledger_dashboard import format as fmt
+from spanledger_dashboard import times
 from spanledger_dashboard.connection import store
 
 
@@ -25,7 +26,7 @@ def show_freshness(project: str, now_s: int) -> int | None:
     delay = fmt.duration(None if lag_ms is None else lag_ms * 1_000_000)
     lag = "" if lag_ms is None else f" · spans arrive {delay} after they end"
     icon = ":green[●]" if age_s < 300 else ":gray[●]"
-    st.caption(f"{icon} Newest span {fmt.ago(age_s)}{lag}")
+    st.caption(f"{icon} Newest span {fmt.ago(age_s)}{lag}", help=times.utc(received_at_ms / 1000))
     return received_at_ms
 
 

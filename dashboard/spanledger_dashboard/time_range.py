@@ -49,7 +49,9 @@ class TimeRange:
     def window(self, now_s: int) -> Window:
         """Return the buckets up to and including the one ``now_s`` lies in, or the chosen ones."""
         if self.end_s is not None:
-            return Window(self.end_s - self.length_s, self.end_s, self.end_s)
+            start = self.end_s - self.length_s
+            over = min(self.end_s, now_s - now_s % self.bucket_s)
+            return Window(start, max(start, over), self.end_s)
         current = now_s - now_s % self.bucket_s
         end = current + self.bucket_s
         return Window(start_s=end - self.length_s, current_s=current, end_s=end)

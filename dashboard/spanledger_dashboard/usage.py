@@ -166,6 +166,11 @@ def by_model(row: UsageRow) -> str:
     return row.model or f"({row.kind})"
 
 
+def models_without_name(rows: Iterable[UsageRow]) -> frozenset[str]:
+    """Return what ``by_model`` calls the rows without a model."""
+    return frozenset(by_model(row) for row in rows if not row.model)
+
+
 def by_agent(row: UsageRow) -> str:
     """Return the agent of a row."""
     return row.agent or "(no agent)"

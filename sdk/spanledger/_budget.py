@@ -64,7 +64,7 @@ class BudgetEvent:
         amount: which of the limits.
         level: ``soft``, once; ``hard`` for each call that would go over.
         limit: the hard limit, in the amount's own unit.
-        use: what was used before the call.
+        use: what was used before the call; with the amount where ``Work.cost`` told of it.
         hints: what an agent could do: ``cheaper_model``, ``fewer_steps``, ``shorter_context``,
             ``ask_human``.
     """
@@ -189,6 +189,8 @@ class RunningBudget:
         Raises:
             BudgetExceeded: it does not fit, and the budget was told to raise.
         """
+        if call.is_admitted:
+            return
         key, account = self._account(context.get_current())
         charge = Charge(usd_pd=int(call.usd * PICODOLLARS))
         self._admit(key, account, charge)
@@ -198,9 +200,22 @@ class RunningBudget:
         """Do nothing: only ``spent`` tells of money."""
 
     def spent(self, usd: Decimal) -> None:
-        """Count what a tool cost."""
-        _, account = self._account(context.get_current())
-        account.settle(Charge(), Charge(usd_pd=int(usd * PICODOLLARS)))
+        """Count what a tool cost, and tell of limits on money it met.
+
+        It is spent, so that nothing is stopped here; the next call is.
+        """
+        key, account = self._account(context.get_current())
+        charge, limits = Charge(usd_pd=int(usd * PICODOLLARS)), self.budget.limits
+        if usd < 0:
+            account.settle(Charge(), charge)
+            return
+        money = Limits(limits.usd_pd, None, None, None, limits.soft_ratio)
+        verdict = account.reserve(charge, money, is_strict=False)
+        account.settle(charge, charge)
+        for amount in verdict.soft:
+            self._tell(key, account, amount, "soft")
+        for amount in verdict.hard:
+            self._tell(key, account, amount, "hard")
 
     def _admit(self, key: str, account: Account, charge: Charge) -> _Ticket:
         budget = self.budget

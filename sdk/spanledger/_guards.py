@@ -19,11 +19,19 @@ GUARDS_KEY = context.create_key("spanledger-guards")
 
 @dataclass(slots=True)
 class ToolCall:
-    """A call of a tool, its signature, 0: not known, and its price if it has one."""
+    """A call of a tool.
+
+    Attributes:
+        tool: its name.
+        signature: of tool and arguments; 0: not known.
+        usd: its price, if it has one and it is not counted yet.
+        is_admitted: whether budgets have let the call pass already.
+    """
 
     tool: str
     signature: int
     usd: Decimal = Decimal(0)
+    is_admitted: bool = False
 
 
 @dataclass(slots=True)
@@ -65,7 +73,7 @@ class Guard(Protocol):
         ...
 
     def spent(self, usd: Decimal) -> None:
-        """See what a tool cost."""
+        """See what a tool cost beyond what was counted; below zero: it cost less."""
         ...
 
 

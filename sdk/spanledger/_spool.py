@@ -24,6 +24,7 @@ try:
 except ImportError:  # Windows: leftovers of other processes stay where they are
     fcntl = None  # type: ignore[assignment]
 
+_UNLOCKED = ".new"  # suffix of a directory nobody may take over: it is not locked yet
 _KEPT_HEADERS = ("Content-Type", "Content-Encoding")
 _RETRYABLE = frozenset((408, 429, 500, 502, 503, 504))
 _AT_ONCE = 16  # files sent again in one go, so that new spans need not wait
@@ -55,16 +56,15 @@ class Spool:
             OSError: the disk does not take it.
         """
         if self._pid != os.getpid():  # a fork: the parent's files are the parent's
-            self._pid = os.getpid()
-            if self._lock >= 0:
-                os.close(self._lock)
             self._own = self._made_own()
+            self._pid = os.getpid()
         self._make_room(len(body))
-        path = self._own / f"{time.time_ns():020}-{next(self._numbers):08}.otlp"
-        part = path.with_suffix(".part")
-        part.write_bytes(json.dumps(headers).encode() + b"\n" + body)
-        part.rename(path)
-        return path
+        data = json.dumps(headers).encode() + b"\n" + body
+        try:
+            return self._written(data)
+        except FileNotFoundError:  # somebody removed the directory
+            self._own = self._made_own()
+            return self._written(data)
 
     def files(self) -> list[Path]:
         """Return what waits, the oldest first."""
@@ -81,12 +81,31 @@ class Spool:
         headers, _, body = path.read_bytes().partition(b"\n")
         return cast("dict[str, str]", json.loads(headers)), body
 
+    def _written(self, data: bytes) -> Path:
+        path = self._own / f"{time.time_ns():020}-{next(self._numbers):08}.otlp"
+        part = path.with_suffix(".part")
+        part.write_bytes(data)
+        part.rename(path)
+        return path
+
     def _made_own(self) -> Path:
+        """Make the directory of this process; others see it only once it is locked."""
         own = self._root / uuid.uuid4().hex
-        own.mkdir(parents=True, mode=0o700)
-        self._lock = os.open(own / "lock", os.O_CREAT | os.O_RDWR, 0o600)
-        if fcntl is not None:
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        if fcntl is None:
+            own.mkdir(parents=True, mode=0o700)
+            return own
+        made = own.with_suffix(_UNLOCKED)
+        made.mkdir(parents=True, mode=0o700)
+        lock = os.open(made / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            made.rename(own)
+        except OSError:
+            os.close(lock)
+            raise
+        if self._lock >= 0:
+            os.close(self._lock)
+        self._lock = lock
         return own
 
     def _make_room(self, size: int) -> None:
@@ -104,10 +123,11 @@ class Spool:
         if fcntl is None:
             return
         for other in self._root.iterdir():
-            if other == self._own or not (other / "lock").exists():
+            if other == self._own or other.suffix == _UNLOCKED:
                 continue
-            lock = os.open(other / "lock", os.O_RDWR)
+            lock = -1
             try:
+                lock = os.open(other / "lock", os.O_RDWR)
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 for path in other.glob("*.otlp"):
                     path.rename(self._own / path.name)
@@ -115,9 +135,10 @@ class Spool:
                     path.unlink()
                 other.rmdir()
             except OSError:
-                continue  # its process lives, or another one was faster
+                continue  # its process lives, another one was faster, or it is none of ours
             finally:
-                os.close(lock)
+                if lock >= 0:
+                    os.close(lock)
 
 
 class SpoolSession(requests.Session):

@@ -14,6 +14,7 @@ from opentelemetry.util.types import AttributeValue
 
 from spanledger._attributes import STEP_KIND, TASK_ID
 from spanledger._context import AGENT_KEY, AgentRun, with_shared
+from spanledger._errors import LimitReached
 from spanledger._failures import told
 from spanledger._work import Work
 from spanledger._wrapping import wrapped
@@ -77,7 +78,8 @@ class _Plan:
 class Step:
     """A step of an agent: a decorator, and a context manager that gives the open ``Work``.
 
-    Enter it once at a time; ``with`` and ``async with`` do the same.
+    Enter it once at a time; ``with`` and ``async with`` do the same. A tool that has a price is
+    stopped there with ``BudgetExceeded`` by a budget that it does not fit and that may raise.
     """
 
     __slots__ = ("_plan", "_work")
@@ -94,10 +96,15 @@ class Step:
         return cast("F", wrapped(function, plan.open, is_tool=plan.kind == "tool"))
 
     def __enter__(self) -> Work:
-        self._work = work = self._plan.open((), {})
+        work = self._plan.open((), {})
         work.enter()
         if self._plan.cost_usd is not None:
-            work.cost(self._plan.cost_usd)
+            try:
+                work.admit()
+            except LimitReached as error:
+                work.finish(error)
+                raise
+        self._work = work
         return work
 
     def __exit__(

@@ -20,8 +20,9 @@ from opentelemetry.trace import (
 from opentelemetry.util.types import AttributeValue
 
 from spanledger._attributes import TOOL_CALL_SIGNATURE, TOOL_COST_USD, TOOL_RESULT_SIGNATURE
+from spanledger._errors import LimitReached
 from spanledger._failures import told
-from spanledger._guards import ToolCall, guards_of
+from spanledger._guards import Guard, ToolCall, guards_of
 from spanledger._signatures import call_signature, result_signature, to_json
 from spanledger._state import STATE
 from spanledger._tracing import TRACING
@@ -34,7 +35,16 @@ _PAUSES = ("langgraph.errors.GraphBubbleUp", "langgraph.errors.GraphInterrupt")
 class Work:
     """An open span with what may be said of it; what goes wrong in here never gets out."""
 
-    __slots__ = ("_call", "_context", "_token", "_tool", "_usd", "span")
+    __slots__ = (
+        "_call",
+        "_charged",
+        "_context",
+        "_is_admitted",
+        "_token",
+        "_tool",
+        "_usd",
+        "span",
+    )
 
     def __init__(
         self,
@@ -54,7 +64,8 @@ class Work:
         self._context = Context({**set_span_in_context(span, base), **values})
         self._token: Token[Context] | None = None
         self._tool = tool
-        self._usd = _NOTHING
+        self._usd = self._charged = _NOTHING  # the price, and what of it the guards have counted
+        self._is_admitted = False
         self._call: ToolCall | None = None
 
     @classmethod
@@ -65,7 +76,8 @@ class Work:
         work._context = context.get_current()
         work._token = work._call = None
         work._tool = ""
-        work._usd = _NOTHING
+        work._usd = work._charged = _NOTHING
+        work._is_admitted = False
         return work
 
     def enter(self) -> None:
@@ -87,7 +99,7 @@ class Work:
         """Say what a tool was called with, before it does anything.
 
         Raises:
-            LoopDetected: a loop guard that was told to raise stops the call here.
+            LimitReached: a guard that was told to raise stops the call here.
         """
         guards = guards_of(self._context)
         is_recording = STATE.content != "none" and self.span.is_recording()
@@ -104,9 +116,8 @@ class Work:
         except Exception as error:
             told("arguments of a tool", error)
         if guards:
-            self._call = ToolCall(self._tool, signature, self._usd)
-            for guard in guards:
-                guard.before_tool(self._call)
+            self._call = self._next_call(signature)
+            self._admit(guards, self._call)
 
     def result(self, value: object, *, is_error: bool = False) -> None:
         """Say what a tool answered."""
@@ -128,10 +139,49 @@ class Work:
             told("result of a tool", error)
 
     def cost(self, usd: Decimal | float | str) -> None:
-        """Say what a call of a paid tool cost, in US dollars."""
-        if self.price(usd):
-            for guard in guards_of(self._context):
-                guard.spent(self._usd)
+        """Say what a call of a paid tool cost, in US dollars; the last amount counts.
+
+        Raises:
+            LimitReached: only if the callback of a budget raises it; the amount is counted.
+        """
+        if not self.price(usd):
+            return
+        more, self._charged = self._usd - self._charged, self._usd
+        stopped: LimitReached | None = None
+        for guard in guards_of(self._context) if more else ():
+            try:
+                guard.spent(more)
+            except LimitReached as error:  # the others must know of the money, too
+                stopped = stopped or error
+        if stopped is not None:
+            raise stopped
+
+    def admit(self) -> None:
+        """Let budgets count the price before the arguments are known.
+
+        Raises:
+            LimitReached: a budget that was told to raise stops the call here.
+        """
+        if guards := guards_of(self._context):
+            self._admit(guards, self._next_call(0))
+
+    def _next_call(self, signature: int) -> ToolCall:
+        return ToolCall(self._tool, signature, self._usd - self._charged, self._is_admitted)
+
+    def _admit(self, guards: tuple[Guard, ...], call: ToolCall) -> None:
+        """Let the guards see a call before it is made; one that is refused costs nothing."""
+        passed: list[Guard] = []
+        try:
+            for guard in guards:
+                guard.before_tool(call)
+                passed.append(guard)
+        except LimitReached:
+            if call.usd:
+                for guard in passed:
+                    guard.spent(-call.usd)
+                self.price(0)
+            raise
+        self._charged, self._is_admitted = self._usd, True
 
     def price(self, usd: Decimal | float | str | None) -> bool:
         """Say what the call will cost; budgets see it with the arguments. False: no amount."""

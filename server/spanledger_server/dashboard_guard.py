@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from spanledger_dashboard.access.secret import secret_of
 from spanledger_dashboard.access.settings import (
     AUTH,
+    DATA,
     SECRET,
     AccessSettings,
     DashboardAuth,
@@ -31,8 +32,8 @@ class DashboardGuard:
 
     Attributes:
         auth: how people sign in; none: only on loopback.
-        data: directory of the instance; keeps the secret of the sessions, and the accounts
-            where no state database is named.
+        data: directory of the instance; keeps the secret of the sessions, which of them were
+            signed out, and the accounts where no state database is named.
         state_url: the state database, as it was given.
         tls: used where people sign in.
     """
@@ -94,8 +95,10 @@ class DashboardGuard:
             check_listening(host, self.auth)
             if not self.is_open:
                 self._find_state()
+                data = self.data.expanduser().absolute()
+                os.environ[DATA] = str(data)
                 if not os.environ.get(SECRET):
-                    os.environ[SECRET] = secret_of(self.data.expanduser())
+                    os.environ[SECRET] = secret_of(data)
             AccessSettings.from_environment()
         except SettingsError as error:
             raise UsageError(str(error)) from None

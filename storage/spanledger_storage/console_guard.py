@@ -10,6 +10,8 @@ that form is run.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 from spanledger_storage.errors import StorageError
 from spanledger_storage.store import Store
@@ -27,8 +29,16 @@ _REFUSED = re.compile(
 )
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|`((?:[^`\\]|\\.)*)`|\"((?:[^\"\\]|\\.)*)\"", re.DOTALL)
 _CALLED = re.compile(r"(\w+)\s*\(")
+_WORD = re.compile(r"\w+")
 _APPLIED = re.compile(r"\bAPPLY\b[\s(]*(\w+)")
 _CLAUSE = re.compile(r"\b(SETTINGS|FORMAT|INTO OUTFILE)\b")
+
+_PARSED = """
+SELECT
+    formatQuery({sql:String}) AS text,
+    getSetting('readonly') != 0 AS is_reader,
+    (SELECT groupArray(name) FROM system.functions) AS functions
+"""
 
 
 class QueryRefused(StorageError):
@@ -46,29 +56,42 @@ def canonical(store: Store, sql: str) -> str:
         raise QueryRefused(f"A query has at most {LENGTH_LIMIT:,} characters, not {len(sql):,}.")
     if not sql.strip():
         raise QueryRefused("There is no query.")
-    text = str(store.sql_rows("SELECT formatQuery({sql:String}) AS text", {"sql": sql})[0]["text"])
-    check(text)
+    [found] = store.sql_rows(_PARSED, {"sql": sql})
+    if not found["is_reader"]:
+        raise QueryRefused(
+            "Queries need a user of the store that can only read: give the dashboard its address "
+            "in SPANLEDGER_READ_STORE_URL."
+        )
+    text = str(found["text"])
+    check(text, cast("Sequence[str]", found["functions"]))
     return text
 
 
-def check(text: str) -> None:
+def check(text: str, functions: Iterable[str]) -> None:
     """Refuse a query in canonical form that says something it may not.
+
+    Args:
+        text: the query.
+        functions: names of all functions the store has. One that reaches outside may not be named
+            at all: ``arrayMap(file, …)`` calls it without brackets.
 
     Raises:
         QueryRefused: says what.
     """
+    refused = {name.lower() for name in functions if _REFUSED.match(name)}
     bare = _QUOTED.sub(_without_quotes, text)
     first = bare.lstrip("( \n").partition("\n")[0].split(" ")[0]
     if first not in _FIRST_WORDS:
         raise QueryRefused(
             f"{first[:40]} is not possible here: a query begins with {', '.join(_FIRST_WORDS)}."
         )
-    if clause := _CLAUSE.search(bare):
+    if clause := _CLAUSE.search(_QUOTED.sub("''", text)):
         raise QueryRefused(
             f"{clause[1]} is not possible here: settings, format and limits are those of the page."
         )
-    for name in (*_CALLED.findall(bare), *_APPLIED.findall(bare)):
-        if _REFUSED.match(name):
+    called = {*_CALLED.findall(bare), *_APPLIED.findall(bare)}
+    for name in _WORD.findall(bare):
+        if name.lower() in refused or (name in called and _REFUSED.match(name)):
             raise QueryRefused(
                 f"{name}() is not possible here: it reaches beyond the tables of this store."
             )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.resources import as_file, files
 from pathlib import Path
 from urllib.parse import quote
@@ -90,6 +92,7 @@ def migrate_state(engine: sa.Engine) -> None:
     Raises:
         MigrationError: the database was written by a newer version, or a step failed.
     """
+    _keep_private(engine)
     if _revision(engine) == _newest_revision():
         return  # the usual case, without the half second that Alembic takes to import
     from alembic import command
@@ -107,6 +110,16 @@ def migrate_state(engine: sa.Engine) -> None:
             raise MigrationError(f"The state database cannot be brought up to date: {error}") from (
                 error
             )
+
+
+def _keep_private(engine: sa.Engine) -> None:
+    """Make the file readable by its owner alone: hashes of passwords and keys are in it."""
+    if engine.dialect.name != "sqlite" or engine.url.database in (None, "", ":memory:"):
+        return
+    file = Path(str(engine.url.database))
+    with suppress(OSError):  # a disk or a file that is not ours: opening it says what is wrong
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+        file.chmod(0o600)
 
 
 def _revision(engine: sa.Engine) -> str | None:

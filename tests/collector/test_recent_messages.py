@@ -132,6 +132,19 @@ def test_a_conversation_is_stored_as_it_grows(store: Store, process: StoreProces
     ]  # fmt: skip
 
 
+def test_another_attempt_brings_what_has_left_meanwhile(
+    store: Store, process: StoreProcess
+) -> None:
+    now = time.time_ns() // (86_400 * SECOND) * 86_400 * SECOND
+    assert process.run(batch("a", now, "one")).error is None
+    store.execute("RENAME TABLE spans TO spans_away")
+    assert process.run(batch("b", now + SECOND, "one", "two")).error is not None
+    store.execute("RENAME TABLE spans_away TO spans")
+    store.execute("TRUNCATE TABLE messages")  # as a deletion that found no span with them
+    assert process.run(batch("b", now + 90 * SECOND, "one", "two")).error is None
+    assert store.sql_rows("SELECT count() AS n FROM messages") == [{"n": 2}]
+
+
 def test_what_could_not_be_stored_is_not_held(store: Store, process: StoreProcess) -> None:
     now = time.time_ns()
     store.execute("RENAME TABLE spans TO spans_away")

@@ -10,6 +10,9 @@ import streamlit as st
 from spanledger_storage.store import Store, StoreSettings
 from tests.dashboard import process
 from tests.dashboard.seed import Seeder
+from tests.dashboard.visiting import base, browser, traces, visit
+
+__all__ = ["base", "browser", "traces", "visit"]  # fixtures
 
 
 @pytest.fixture

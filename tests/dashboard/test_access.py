@@ -179,16 +179,44 @@ def test_guessing_one_account_gets_slower_and_slower() -> None:
     book = attempts.Attempts()
     waits = []
     now_s = 100.0
-    for n in range(12):
-        wait_s = book.begin("Ann", f"10.0.0.{n}", now_s)  # from everywhere
+    for _ in range(12):
+        wait_s = book.begin("Ann", "10.0.0.1", now_s)
         waits.append(wait_s)
         if wait_s:
-            assert book.begin("ann", "10.0.1.1", now_s + wait_s) == 0
+            assert book.begin("ann", "10.0.0.1", now_s + wait_s) == 0
             now_s += wait_s
     assert waits[:5] == [0] * 5
     assert waits[5:] == [1, 2, 4, 8, 16, 32, 60]
     assert book.begin("bob", "10.0.0.1", now_s) == 0
     assert book.begin("ann", "10.0.0.1", now_s + 901) == 0  # forgotten
+
+
+def test_nobody_waits_for_what_others_failed_at() -> None:
+    book = attempts.Attempts()
+    for n in range(1_000):
+        book.begin("ann", f"10.0.{n % 50}.1", 5.0 + n / 10)
+    assert book.begin("ann", "10.1.0.1", 105.0) == 0
+
+
+def test_an_account_guessed_from_everywhere_leaves_each_address_one_guess() -> None:
+    book = attempts.Attempts()
+    for n in range(50):
+        waits = [book.begin("ann", f"10.0.{n}.1", 5.0) for _ in range(2)]
+        assert waits == [0, 0]
+    assert [book.begin("ann", "10.1.0.1", 5.0) for _ in range(2)] == [0, 1]
+    book.succeeded("ann", "10.1.0.1")
+    assert [book.begin("bob", "10.1.0.1", 5.0) for _ in range(2)] == [0, 0]
+    # One success of its owner does not end the attack.
+    assert [book.begin("ann", "10.1.0.2", 5.0) for _ in range(2)] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "forms", [["admin", "Ａdmin", "ⓐdmin", " ADMIN ", "ａｄｍｉｎ"], ["no body"]]
+)
+def test_a_name_written_differently_is_still_one_account(forms: list[str]) -> None:
+    book = attempts.Attempts()
+    waits = [book.begin(forms[n % len(forms)], "10.0.0.1", 5.0) for n in range(6)]
+    assert waits == [0] * 5 + [1]
 
 
 def test_guessing_many_accounts_from_one_network_gets_slow_too() -> None:
@@ -246,7 +274,7 @@ def sign_in(client: TestClient, name: str = "ann", **fields: str) -> httpx.Respo
     "path",
     [
         "/", "/traces?project=alpha", "/media/abc.csv", "/static/js/x.js", "/_stcore/host-config",
-        "/_stcore/health/", "/_stcore/upload_file/1/2", "/component/x", "/auth/login",
+        "/_stcore/health/", "/component/x", "/auth/login",
         "/oauth2callback", "/login/", "/login/../traces", "/LOGIN", "//traces", "/logout/x",
     ],
 )  # fmt: skip
@@ -354,6 +382,29 @@ def test_after_some_failures_even_the_right_password_has_to_wait(client: TestCli
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) >= 1
     assert "Too many attempts" in answer.text
+
+
+def test_the_right_password_from_elsewhere_is_let_in_meanwhile(
+    client: TestClient, keeper: Doorkeeper
+) -> None:
+    for _ in range(6):
+        sign_in(client, password="wrong password")
+    assert sign_in(client).status_code == 429
+    base = "http://dash.example.com"
+    with behind_the_gate(keeper, base_url=base, client=("10.0.0.9", 1)) as other:
+        assert sign_in(other).status_code == 303
+
+
+@pytest.mark.parametrize("path", ["/_stcore/upload_file/1/2", "//_stcore/upload_file"])
+@pytest.mark.parametrize("mode", ["open", "stranger", "signed in"])
+def test_nobody_sends_files(keeper: Doorkeeper, mode: str, path: str) -> None:
+    base = "http://dash.example.com"
+    with behind_the_gate(None if mode == "open" else keeper, base_url=base) as client:
+        if mode == "signed in":
+            sign_in(client)
+        assert client.get("/traces").is_success == (mode != "stranger")
+        answer = client.request("PUT", base + path, content=b"x")
+        assert (answer.status_code, answer.text) == (404, "Not Found")
 
 
 def test_a_form_of_another_site_is_not_taken(client: TestClient, keeper: Doorkeeper) -> None:

@@ -24,7 +24,7 @@ from spanledger_dashboard.entities.kinds import (
     entity_table,
     load_entities,
 )
-from spanledger_dashboard.entities.tool_detail import size
+from spanledger_dashboard.entities.tool_detail import load_sizes, size
 from spanledger_dashboard.latency import Percentiles, load_latencies
 from spanledger_dashboard.time_range import RANGES, Window
 from spanledger_dashboard.usage import Only
@@ -289,8 +289,8 @@ def test_durations_nobody_measured_are_left_out(store: Store, seed: Seeder, wind
 def tool(seed: Seeder, trace_id: str, seconds: float, **columns: Any) -> None:
     hour = seed.now_s // 3600 * 3600 - 3600
     columns = {"tool_name": "sql", "role": "tool", "name": "execute_tool"} | columns
-    seed.span(trace_id, f"{next(seed.numbers):016x}", at_s=hour - seed.now_s, duration_s=seconds,
-              **columns)  # fmt: skip
+    at_s = hour - seed.now_s + columns.pop("second", 0)
+    seed.span(trace_id, f"{next(seed.numbers):016x}", at_s=at_s, duration_s=seconds, **columns)
 
 
 def test_each_execution_of_a_tool_counts_once(app: AppTest, seed: Seeder) -> None:
@@ -321,6 +321,47 @@ def test_each_execution_of_a_tool_counts_once(app: AppTest, seed: Seeder) -> Non
     }
     assert table(app, "Error")["Errors"].to_dict() == {"Timeout": 1, "(type not told)": 1}
     assert len(table(app, "Started")) == 2
+
+
+def test_a_call_id_that_comes_again_is_another_execution(
+    store: Store, seed: Seeder, window: Window
+) -> None:
+    """Some clients number the calls of each answer: call_0 again in every turn."""
+    trace_id = "aa" * 16
+    for turn in range(10):
+        tool(seed, trace_id, 2, second=turn * 10, tool_call_id="call_0")
+        tool(seed, trace_id, 1, second=turn * 10 + 0.5, tool_call_id="call_0", tool_name="mcp__sql")
+    tool(seed, trace_id, 1, second=20, tool_call_id="call_0", tool_name="web")
+    tool(seed, trace_id, 4, second=100, tool_call_id="c", tool_name="retry", status="error")
+    tool(seed, trace_id, 1, second=110, tool_call_id="c", tool_name="retry")
+    tool(seed, trace_id, 1, second=120, tool_call_id="c", tool_name="retry")
+    tool(seed, trace_id, 1, second=200, tool_call_id="l", tool_name="log", kind="log")
+    tool(seed, trace_id, 1, second=201.9, tool_call_id="l", tool_name="log")
+    tool(seed, trace_id, 1, second=204, tool_call_id="l", tool_name="log", kind="log")
+    for same_moment in range(3):
+        tool(seed, trace_id, 1, second=300 + same_moment, tool_call_id="t", tool_name="touching")
+    seed.insert()
+    found = load_entities(store, TOOLS, Slice("default", window, 3600)).rows
+    runs = {row.name: (row.totals.calls, row.totals.errors, row.latency.p50_ns) for row in found}
+    assert runs == {
+        "sql": (10, 0, 2 * S),
+        "web": (1, 0, S),
+        "retry": (2, 1, 6 * S),  # the second try after a failure is the same call: 11 s, then 1 s
+        "log": (2, 0, round(1.95 * S)),
+        "touching": (1, 0, 3 * S),
+    }
+
+
+def test_what_has_only_started_is_no_execution_yet(
+    store: Store, seed: Seeder, window: Window
+) -> None:
+    tool(seed, "aa" * 16, 0, flags=["pending"], status="unset", tool_arguments="x" * 90)
+    tool(seed, "aa" * 16, 0, flags=["pending"], status="unset", tool_name="web")
+    tool(seed, "aa" * 16, 4, tool_arguments="x" * 10)
+    seed.insert()
+    [row] = load_entities(store, TOOLS, Slice("default", window, 3600)).rows
+    assert (row.name, row.totals.calls, row.latency.p50_ns) == ("sql", 1, 4 * S)
+    assert load_sizes(store, "default", "sql", window).arguments[0] == 10
 
 
 def test_tools_of_an_agent_are_those_of_its_traces(

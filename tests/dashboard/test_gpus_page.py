@@ -10,8 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
-from spanledger_dashboard import gpu_format as units
-from spanledger_dashboard.gpu_data import Ask, load, quantile
+from spanledger_dashboard.gpus import format as units
+from spanledger_dashboard.gpus.data import Ask, load, quantile
 from spanledger_dashboard.time_range import Window
 from spanledger_storage.store import Store
 

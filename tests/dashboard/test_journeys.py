@@ -29,12 +29,12 @@ def test_an_engineer_finds_where_the_agent_went_wrong(visit: Visit) -> None:
 
 def test_finance_follows_a_figure_to_the_traces_behind_it(visit: Visit) -> None:
     page = visit.page
-    visit.open("/cost?range=24h")
+    visit.open("/cost?range=7d")
     expect(page.locator("[data-testid=stMain]")).to_contain_text("claude-sonnet-4-5")
     page.get_by_role("link", name="Models").first.click()
     visit.settle()
-    assert "range=24h" in page.url
-    expect(page.locator("[data-testid=stMain]")).to_contain_text("$")
+    assert "range=7d" in page.url
+    expect(page.locator("[data-testid=stMain]")).to_contain_text("0.0125")
 
 
 def test_on_call_opens_a_link_at_night(visit: Visit) -> None:

@@ -201,6 +201,15 @@ def test_a_day_begins_at_the_readers_midnight() -> None:
     assert found.cut_hours_s == [at(23, 11), at(29, 10), at(30, 10)]
 
 
+def test_an_hour_the_clock_repeats_is_the_one_it_is() -> None:
+    # Berlin's clock shows 02:30 twice on 25 October 2026: at 00:30 and at 01:30 UTC.
+    midnight = int(datetime(2026, 10, 24, 22, tzinfo=UTC).timestamp())
+    for minutes in (150, 210):
+        found = Moments.at(midnight + minutes * 60, ZoneInfo("Europe/Berlin"))
+        assert (found.now_s, found.today_s) == (midnight + minutes * 60, midnight)
+        assert found.yesterday_now_s == midnight - DAY + 150 * 60
+
+
 def test_zones_off_the_hour_cut_the_hours_of_their_midnights() -> None:
     found = Moments.at(at(18, 12), ZoneInfo("Asia/Kolkata"))  # UTC+5:30: 17:30 there
     assert found.today_s == at(17, 18, 30)
@@ -327,4 +336,25 @@ def test_a_click_on_a_mover_opens_it(app: AppTest, seed: Seeder, now_s: int) -> 
     }
     app.run()
     assert app.query_params["agent"] == "planner"
+    assert cards(app)["Spend"] == "$9.00"
+
+
+@pytest.mark.parametrize("title", ["Top movers", "Cost by model"])
+def test_a_click_on_calls_without_a_model_opens_them(
+    app: AppTest, seed: Seeder, now_s: int, title: str
+) -> None:
+    hour = now_s // HOUR * HOUR - 2 * HOUR
+    seed.usage(model="", hours_ago=2, total_cost_usd=Decimal(9))
+    span = seed.span(f"{1:032x}", f"{1:016x}", at_s=hour - now_s)
+    seed.entry(span, "9", model="", trajectory_id=span["trace_id"])
+    seed.trajectory(span["trace_id"])
+    seed.insert()
+    overview(app)
+    rows = table(app, "What" if title == "Top movers" else "Model").reset_index()
+    names = rows["Name" if title == "Top movers" else "Model"].tolist()
+    app.session_state[f"table-{title}"] = {
+        "selection": {"rows": [], "columns": [], "cells": [(names.index("(llm)"), "Name")]}
+    }
+    app.run()
+    assert app.query_params["model"] == "(no model)"
     assert cards(app)["Spend"] == "$9.00"

@@ -143,6 +143,8 @@ NARROWED: list[tuple[str, dict[str, Any], list[int], bool]] = [
     ("newest", {"max_cost_usd": Decimal("5.5")}, [0, 1, 2, 3, 4], True),
     ("newest", {"max_cost_usd": Decimal(0)}, [], True),
     ("newest", {"min_tokens": 21, "max_tokens": 22}, [20, 21], True),
+    ("newest", {"max_tokens": 0}, [], True),  # each has at least one
+    ("newest", {"max_duration_ns": 0}, [0], True),
     ("newest", {"text": "RUN 03"}, [*range(30, 40)], True),
     ("newest", {"text": f"{9:032x}"}, [9], True),
     ("newest", {"model": "model-3", "service": "svc-1"}, [3, 7, 11], False),
@@ -195,6 +197,13 @@ def test_every_filter_is_in_the_address(app: AppTest, store_url: str) -> None:
 def test_what_is_narrowed_is_summed(app: AppTest) -> None:
     shown = text(traces(app, min_duration="10", max_duration="12"))
     assert "3 traces · $34.50 · 1 with errors" in shown  # 10.5 + 11.5 + 12.5; run 10 failed
+
+
+@pytest.mark.usefixtures("many")
+def test_nothing_is_a_limit_too(app: AppTest) -> None:
+    traces(app, max_duration="0")
+    assert names(app) == [run(0)]
+    assert "1 trace · $0.500 ·" in text(app)
 
 
 @pytest.mark.usefixtures("many")

@@ -11,6 +11,7 @@ import pytest
 
 import spanledger
 from spanledger import BudgetEvent, BudgetExceeded, LimitReached, LoopDetected, LoopEvent
+from spanledger._attributes import TOOL_COST_USD
 from spanledger.testing import Captured, capture
 
 # gpt-4o-mini: $0.15 and $0.60 per million tokens.
@@ -167,6 +168,73 @@ def test_paid_tools_count_and_a_spent_budget_stops_tools() -> None:
         assert running.use().usd == Decimal("1.10")
         with pytest.raises(BudgetExceeded):
             search()
+
+
+def test_a_price_counts_once_however_it_is_told() -> None:
+    with spanledger.budget(usd="0.15", mode="raise") as running:
+        with spanledger.tool("flat", cost_usd="0.10") as work:
+            work.arguments({"q": 1})
+            work.cost("0.10")
+        assert running.use().usd == Decimal("0.10")
+    for said in ("0.25", "0.05"):
+        with capture() as captured, spanledger.budget(usd=1) as running:
+            with spanledger.tool("metered", cost_usd=0.1) as work:
+                work.arguments({"q": 1})
+                work.cost(said)
+            assert running.use().usd == Decimal(said)
+        assert (captured.span("execute_tool metered").attributes or {})[TOOL_COST_USD] == said
+
+
+def test_a_budget_stops_a_paid_tool_of_a_with_block_before_it_runs() -> None:
+    began = 0
+    with (
+        capture() as captured,
+        spanledger.budget(usd=1) as outer,
+        spanledger.budget(usd="0.15", mode="raise") as running,
+    ):
+        with spanledger.tool("paid", cost_usd="0.10"):
+            began += 1
+        with pytest.raises(BudgetExceeded), spanledger.tool("paid", cost_usd="0.10"):
+            began += 1
+        assert running.use().usd == outer.use().usd == Decimal("0.10")
+    assert began == 1
+    assert [
+        ((span.attributes or {})[TOOL_COST_USD], span.status.is_ok, len(span.events))
+        for span in captured.spans
+    ] == [("0.10", True, 0), ("0", False, 2)]
+
+
+def test_budgets_tell_of_money_that_tools_spent() -> None:
+    heard: list[tuple[str, str, Decimal]] = []
+
+    def hear(event: BudgetEvent) -> None:
+        heard.append((event.amount, event.level, event.use.usd))
+
+    with spanledger.budget(usd=1, on_limit=hear):
+        with spanledger.tool("metered") as work:
+            for usd in ("0.70", "0.90", "1.10", "0.95"):
+                work.cost(usd)
+        with spanledger.tool("flat", cost_usd="0.10") as work:
+            work.arguments({})  # the same call: not told again
+    assert heard == [
+        ("usd", "soft", Decimal("0.90")),
+        ("usd", "hard", Decimal("1.10")),
+        ("usd", "hard", Decimal("0.95")),
+    ]
+
+
+def test_a_callback_that_stops_at_a_cost_leaves_it_counted() -> None:
+    def stops(event: BudgetEvent) -> None:
+        raise BudgetExceeded(event)
+
+    with (
+        spanledger.budget(usd="0.10", on_limit=stops) as outer,
+        spanledger.budget(usd=1) as inner,
+        spanledger.tool("metered") as work,
+    ):
+        with pytest.raises(LimitReached):
+            work.cost("0.30")
+        assert outer.use().usd == inner.use().usd == Decimal("0.30")
 
 
 def test_a_callback_that_fails_is_no_matter_and_one_that_stops_does() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ import pytest
 import sqlalchemy as sa
 import typer
 
+from spanledger_dashboard.access.secret import secret_of
 from spanledger_dashboard.access.settings import (
     AUTH,
+    DATA,
     SECRET,
     VARIABLES,
     AccessSettings,
@@ -57,7 +60,7 @@ def state(tmp_path: Path) -> Iterator[sa.Engine]:
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (AUTH, "SPANLEDGER_STATE_URL", "SPANLEDGER_STORE_URL", *VARIABLES):
+    for name in (AUTH, DATA, "SPANLEDGER_STATE_URL", "SPANLEDGER_STORE_URL", *VARIABLES):
         # Set first, so that what a test's code sets itself is taken away again.
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
@@ -171,6 +174,68 @@ def test_the_secret_of_a_directory_is_made_once_and_is_its_owners_alone(
     settings = AccessSettings.from_environment()
     assert (settings.auth, settings.session_s) == (DashboardAuth.ACCOUNTS, 7 * 86_400)
     assert first not in repr(settings)
+
+
+def test_the_directory_keeps_who_signed_out(tmp_path: Path, state: sa.Engine) -> None:
+    assert state
+    DashboardGuard(DashboardAuth.ACCOUNTS, tmp_path).prepare("127.0.0.1")
+    assert AccessSettings.from_environment().data == str(tmp_path)
+
+
+def test_a_secret_that_was_never_written_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "session.secret"
+    path.touch()
+    first = secret_of(tmp_path)
+    assert len(first) == 64
+    assert secret_of(tmp_path) == first
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_start_that_ends_while_the_secret_is_written_harms_no_later_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", _interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            secret_of(tmp_path)
+    assert len(secret_of(tmp_path)) == 64
+
+
+def test_where_files_cannot_be_linked_the_secret_is_kept_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "link", _no_links)
+    assert len(secret_of(tmp_path)) == 64
+    assert secret_of(tmp_path) == secret_of(tmp_path)
+
+
+def test_of_two_starts_at_once_both_use_the_secret_that_was_there_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, link = tmp_path / "session.secret", os.link
+
+    def late(made: str, place: Path) -> None:
+        path.write_text("f" * 64)
+        link(made, place)
+
+    monkeypatch.setattr(os, "link", late)
+    assert secret_of(tmp_path) == "f" * 64
+
+
+def test_a_secret_too_short_is_named_by_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "session.secret"
+    path.write_text("short")
+    with pytest.raises(SettingsError, match=re.escape(str(path))):
+        secret_of(tmp_path)
+
+
+def _interrupted(_descriptor: int) -> None:
+    raise KeyboardInterrupt
+
+
+def _no_links(*_paths: object) -> None:
+    raise PermissionError
 
 
 def test_without_a_state_database_there_is_nobody_to_let_in(tmp_path: Path) -> None:

@@ -148,6 +148,11 @@ SELECT * APPLY file FROM (SELECT '/etc/passwd' AS x)
 SELECT * APPLY(file) FROM (SELECT '/etc/passwd' AS x)
 SELECT COLUMNS('x') APPLY (p -> file(p)) FROM (SELECT '/etc/passwd' AS x)
 SELECT arrayMap(x -> file(x), ['/etc/passwd'])
+SELECT arrayMap(file, ['/etc/passwd'])
+SELECT arrayMap(`file`, ['/etc/passwd'])
+SELECT arrayMap((file), ['/etc/passwd'])
+SELECT arrayMap(file AS g, ['/etc/passwd'])
+SELECT arrayFilter(aiGenerate, ['x'])
 WITH (SELECT file('/etc/passwd')) AS x SELECT x
 EXPLAIN SELECT file('/etc/passwd')
 (SELECT 1) UNION ALL (SELECT file('/etc/passwd'))
@@ -183,7 +188,8 @@ EXPLAIN SELECT 1
 DESCRIBE TABLE spans
 SHOW TABLES
 SELECT 'file(x) SETTINGS FORMAT \' INTO OUTFILE' AS text, attributes['file'] FROM spans
-SELECT name AS file, format('{}', name), URLHash('x') FROM trajectories -- file(1)
+SELECT name AS file_name, format('{}', name), URLHash('x') FROM trajectories -- file(1)
+SELECT 1 AS `my SETTINGS`
 SELECT * FROM values('a String', 'x')
 SELECT count() FROM system.columns WHERE database = currentDatabase()
 """.strip().splitlines()
@@ -216,6 +222,11 @@ def test_the_guard_refuses_what_the_engine_would_answer(reader: Store) -> None:
             continue
         passed.append(attack)
     assert passed == []
+
+
+def test_nobody_who_can_write_asks(writer: Store) -> None:
+    with pytest.raises(QueryRefused, match="SPANLEDGER_READ_STORE_URL"):
+        canonical(writer, "SELECT 1")
 
 
 def test_a_query_that_reads_is_run_as_it_was_meant(reader: Store, engine: Engine) -> None:

@@ -60,3 +60,13 @@ def test_a_newer_database_is_refused(state: sa.Engine) -> None:
 def test_other_databases_are_refused_with_the_reason(url: str) -> None:
     with pytest.raises(ConfigError):
         open_state(url)
+
+
+def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
+    file = tmp_path / "state.db"
+    file.touch(mode=0o644)  # of an earlier version
+    engine = open_state(f"sqlite:///{file}")
+    migrate_state(engine)
+    with engine.connect():
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert set(modes.values()) == {0o600}, modes

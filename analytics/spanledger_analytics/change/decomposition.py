@@ -201,6 +201,7 @@ def _factors(use: _Use) -> _Factors:
         cache={
             (model, kind): Fraction(use.tokens.get((model, kind), 0), number)
             for model, number in per_model.items()
+            if number
             for kind in INPUT_CLASSES
         },
         prices={cell: Fraction(use.costs[cell], n) for cell, n in use.tokens.items()},

@@ -25,6 +25,7 @@ _ROUNDS = 5
 _STEP_S = 2  # another process may still write what it had read before
 _ON_THEIR_WAY_S = 120  # a message is stored before the span that refers to it
 _REFERRED_WITHIN_S = STORED_AGAIN_AFTER_S + 10  # and a batch on its way takes some seconds
+_SETTLED_S = 600  # nobody's clock is off by more, and no batch is under way for longer
 _OLD_PARTS_S = 1_200  # eight minutes of old_parts_lifetime, and the engine's pauses between
 _IS = "WHERE project = {project:String} AND"
 _TARGETS = "(SELECT id FROM deletion_targets WHERE deletion = {deletion:String} AND what = "
@@ -248,8 +249,8 @@ class Deletion:
     def _await_references(self, targets: Targets) -> None:
         """Wait until spans that refer to the messages without bringing them along are there."""
         age_s = self._now_ns() // 10**9 - targets.newest_s
-        if targets.messages and age_s < _REFERRED_WITHIN_S:
-            self._sleep(_REFERRED_WITHIN_S - max(0, age_s))
+        if targets.messages and age_s < _SETTLED_S:
+            self._sleep(_REFERRED_WITHIN_S)
 
     def _choose_messages(self, targets: Targets) -> None:
         """Put the messages among the targets that no span refers to any more."""

@@ -129,14 +129,11 @@ class Flusher:
 
     def _run(self, batch: Batch) -> StoreOutcome | None:
         """Run a batch until it is stored or found at fault; None when stopping."""
-        job = StoreJob(
-            batch.flush_id,
-            self._now_ns(),
-            [Body(r.project, r.body, r.received_ns, r.signal) for r in batch.requests],
-        )
+        bodies = [Body(r.project, r.body, r.received_ns, r.signal) for r in batch.requests]
         deaths = attempt = 0
         while not self._stopping.is_set():
-            outcome, is_dead = self._ask(job)
+            # Every attempt has its own time: it decides which messages need not come along.
+            outcome, is_dead = self._ask(StoreJob(batch.flush_id, self._now_ns(), bodies))
             deaths += is_dead
             if deaths >= _MAX_DEATHS:
                 outcome = StoreOutcome(outcome.error, permanent=True)

@@ -171,12 +171,16 @@ def store_rows(store: Store, tables: Tables, flush_id: str) -> None:
     """
     for table, rows in tables:
         time = _TIMES.get(table)
-        if time is None:
+        if table == "messages":
+            # Another attempt may bring more of them: what is in the store depends on when it is.
+            for stored_at in rows["stored_at"].slice(0, 1).cast(pa.int64()).to_pylist():
+                store.insert(table, rows, token=f"{flush_id}/{table}/{stored_at}")
+        elif time is None:
             store.insert(table, rows, token=f"{flush_id}/{table}")
-            continue
-        for number, part in enumerate(parts_of(rows, time)):
-            part = without_defaults(part) if table == "spans" else part
-            store.insert(table, part, token=f"{flush_id}/{table}/{number}")
+        else:
+            for number, part in enumerate(parts_of(rows, time)):
+                part = without_defaults(part) if table == "spans" else part
+                store.insert(table, part, token=f"{flush_id}/{table}/{number}")
 
 
 def parts_of(rows: pa.Table, time: str = "start_time") -> Iterator[pa.Table]:

@@ -22,6 +22,7 @@ from spanledger_dashboard.access.attempts import Attempts
 from spanledger_dashboard.access.media import Owners
 from spanledger_dashboard.access.people import Viewer
 from spanledger_dashboard.access.settings import AccessSettings, DashboardAuth, Grant
+from spanledger_dashboard.access.signed_out import EndedSessions
 from spanledger_storage.account_roles import Role
 from spanledger_storage.accounts import Account, Accounts, account_name
 from spanledger_storage.errors import ConfigError, StateError
@@ -30,7 +31,6 @@ from spanledger_storage.state import open_state_reader
 
 COOKIE = "spanledger_session"
 _FRESH_S = 2.0
-_MAX_SIGNED_OUT = 10_000
 
 Clock = Callable[[], float]
 
@@ -93,7 +93,7 @@ class Doorkeeper:
         self.owners = Owners()
         self._sessions = self._serializer("session")
         self._forms = self._serializer("form")
-        self._signed_out: dict[str, None] = {}
+        self._signed_out = EndedSessions(settings.data)
 
     def viewer_of(self, cookie: str | None) -> Viewer | None:
         """Return whose session a cookie is, None when it is nobody's (any more).
@@ -142,11 +142,8 @@ class Doorkeeper:
     def sign_out(self, cookie: str | None) -> None:
         """End one session, also where a copy of its cookie is kept."""
         said = self._read(cookie)
-        if said is None:
-            return
-        self._signed_out[said["id"]] = None
-        while len(self._signed_out) > _MAX_SIGNED_OUT:
-            del self._signed_out[next(iter(self._signed_out))]
+        if said is not None:
+            self._signed_out.add(said["id"], time.time() + self.settings.session_s)
 
     def form_token(self, nonce: str) -> str:
         """Return what a form carries so that only pages of ours can send it."""

@@ -29,6 +29,8 @@ SIGN_IN = "/login"
 # What a stranger needs: to sign in; and whoever watches the process, a word that it lives.
 _OPEN_PATHS = frozenset({SIGN_IN, "/login/start", "/login/callback", "/logout", "/_stcore/health"})
 _MEDIA = re.compile(r"/media/([0-9a-f]+)(?:\.\w+)?")
+# No page takes files; Streamlit would keep what is sent there in memory.
+_UPLOADS = "_stcore/upload_file"
 _PROTOCOLS = "sec-websocket-protocol"
 _HEADERS = {
     "x-content-type-options": "nosniff",
@@ -52,6 +54,8 @@ class Gate:
         """Answer one request or connection, or pass it on."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
+        elif scope["path"].lstrip("/").startswith(_UPLOADS):
+            await _refuse(PlainTextResponse("Not Found", 404), scope, receive, send)
         elif self._keeper is None:
             await self._answer_local(scope, receive, send)
         elif scope["path"] in _OPEN_PATHS:

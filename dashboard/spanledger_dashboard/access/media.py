@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 
-from spanledger_dashboard.access.people import Denied, viewer
+from spanledger_dashboard.access.people import Denied, later_viewer, viewer
 
 if TYPE_CHECKING:
     from streamlit.runtime.media_file_storage import MediaFileKind
@@ -76,6 +77,22 @@ def track(owners: Owners) -> None:
         return file_id
 
     MemoryMediaFileStorage.load_and_get_id = load_and_get_id  # type: ignore[method-assign]  # no hook
+
+
+def check_later(project: str) -> Callable[[], None]:
+    """Return a check for a file of a project that is made when the page no longer runs.
+
+    It raises Denied unless the page's session still lasts, may still see the project, and is of the
+    account that asks for the file.
+    """
+    look = later_viewer()
+
+    def check() -> None:
+        person = look()
+        if (connected.get() or person.name) != person.name or not person.may_see(project):
+            raise Denied(f"Project {project} is not open to you, or it does not exist.")
+
+    return check
 
 
 def _of_the_page() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from spanledger_storage.account_roles import Role
@@ -63,6 +64,17 @@ def viewer() -> Viewer:
         SignedOut: the session has ended.
         SettingsError: it is not told how people sign in.
     """
+    return later_viewer()()
+
+
+def later_viewer() -> Callable[[], Viewer]:
+    """Return what :func:`viewer` is for this page, to be asked also when none is running.
+
+    What it gives raises the same.
+
+    Raises:
+        SettingsError: it is not told how people sign in.
+    """
     # Imported here: the command line reads this package's settings and needs none of these.
     import streamlit as st
 
@@ -71,13 +83,18 @@ def viewer() -> Viewer:
 
     settings = AccessSettings.from_environment()
     if settings.is_open:
-        return ANYBODY
-    keeper = doorkeeper(settings)
-    found = keeper.viewer_of(st.context.cookies.get(COOKIE))
-    if found is None:
-        raise SignedOut("Your session has ended.")
-    keeper.owners.note_session(_session_id(), found.name)
-    return found
+        return lambda: ANYBODY
+    keeper, session_id = doorkeeper(settings), _session_id()
+    cookie = st.context.cookies.get(COOKIE)
+
+    def look() -> Viewer:
+        found = keeper.viewer_of(cookie)
+        if found is None:
+            raise SignedOut("Your session has ended.")
+        keeper.owners.note_session(session_id, found.name)
+        return found
+
+    return look
 
 
 def _session_id() -> str:

@@ -167,7 +167,7 @@ class Entrance:
         form = await _fields(request)
         if not self._keeper.is_form_token(form.get("token", ""), _nonce(request.cookies)):
             return await self._ask_sign_out(request)
-        self._keeper.sign_out(request.cookies.get(COOKIE))
+        await run_in_threadpool(self._keeper.sign_out, request.cookies.get(COOKIE))
         answer = RedirectResponse(SIGN_IN, 303, headers={"cache-control": "no-store"})
         answer.delete_cookie(COOKIE, path="/")
         return answer

@@ -6,6 +6,7 @@
 | SPANLEDGER_PUBLIC_URL         | none             | address in people's browsers, as https://…    |
 | SPANLEDGER_SESSION_SECRET     | file in the data | signs sessions; 32 characters or more         |
 | SPANLEDGER_SESSION_HOURS      | 168              | hours until people sign in again              |
+| SPANLEDGER_DATA               | none             | directory that keeps who signed out           |
 | SPANLEDGER_OIDC_ISSUER        | none             | URL of the identity provider                  |
 | SPANLEDGER_OIDC_CLIENT_ID     | none             | as registered there                           |
 | SPANLEDGER_OIDC_CLIENT_SECRET | none             | as registered there                           |
@@ -39,7 +40,8 @@ VARIABLES = (
 )
 """What is read here and is no option of a command."""
 
-_MIN_SECRET = 32
+DATA = "SPANLEDGER_DATA"
+MIN_SECRET = 32
 _DEFAULT_HOURS = 168
 _GIVEN = "the identity provider gave it"
 _DOMAIN = re.compile(r"([a-z0-9.-]+)=(viewer|editor|admin)(?::([\w.,*-]+))?")
@@ -89,6 +91,7 @@ class AccessSettings:
     Attributes:
         public_url: scheme and host as in people's browsers, no slash at the end; "": not told.
         session_s: seconds until people sign in again.
+        data: directory that keeps which sessions were signed out; "": they are kept in memory.
     """
 
     auth: DashboardAuth = DashboardAuth.NONE
@@ -97,6 +100,7 @@ class AccessSettings:
     session_s: int = _DEFAULT_HOURS * 3600
     state_url: str = field(default="", repr=False)
     oidc: OidcSettings | None = None
+    data: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -121,6 +125,7 @@ class AccessSettings:
             session_s=_hours(given.get("SPANLEDGER_SESSION_HOURS", "")) * 3600,
             state_url=_required(given, "SPANLEDGER_STATE_URL", "the accounts are in it"),
             oidc=_oidc(given, public_url) if auth is DashboardAuth.OIDC else None,
+            data=given.get(DATA, ""),
         )
 
 
@@ -166,9 +171,9 @@ def _public_url(text: str) -> str:
 
 
 def _secret(text: str) -> str:
-    if len(text) < _MIN_SECRET:
+    if len(text) < MIN_SECRET:
         raise SettingsError(
-            f"{SECRET} must have at least {_MIN_SECRET} characters: it signs the sessions. "
+            f"{SECRET} must have at least {MIN_SECRET} characters: it signs the sessions. "
             "`openssl rand -hex 32` makes one."
         )
     return text

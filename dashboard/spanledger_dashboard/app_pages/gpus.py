@@ -7,15 +7,16 @@ from typing import NoReturn
 import streamlit as st
 
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import gpu_cards, links, scope
-from spanledger_dashboard import gpu_charts as charts
+from spanledger_dashboard import links, scope
 from spanledger_dashboard.charts import Axis
 from spanledger_dashboard.connection import store
 from spanledger_dashboard.entities.detail import axis_of, show_figures
 from spanledger_dashboard.failures import explained
-from spanledger_dashboard.gpu_data import Ask, Infrastructure, Row, View, load, load_steps
-from spanledger_dashboard.gpu_detail import show_gpu, show_worker
-from spanledger_dashboard.gpu_tables import show_events, show_fleet, show_processes, show_workers
+from spanledger_dashboard.gpus import cards as gpu_cards
+from spanledger_dashboard.gpus import charts
+from spanledger_dashboard.gpus.data import Ask, Infrastructure, Row, View, load, load_steps
+from spanledger_dashboard.gpus.detail import show_gpu, show_worker
+from spanledger_dashboard.gpus.tables import show_events, show_fleet, show_processes, show_workers
 from spanledger_dashboard.settings import DashboardSettings
 from spanledger_dashboard.text import plain, shortened
 

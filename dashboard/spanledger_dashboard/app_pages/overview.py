@@ -32,7 +32,14 @@ from spanledger_dashboard.overview.tasks import Active, Tasks, load_active, load
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.text import plain
 from spanledger_dashboard.time_range import Window
-from spanledger_dashboard.usage import Usage, by_agent, by_model, grouped, load_usage
+from spanledger_dashboard.usage import (
+    Usage,
+    by_agent,
+    by_model,
+    grouped,
+    load_usage,
+    models_without_name,
+)
 
 _MAX_NOTICES = 4
 _BADGES: dict[Urgency, tuple[str, Literal["red", "orange", "blue"]]] = {
@@ -79,6 +86,7 @@ def _show(where: Scope, usage: Usage, now_s: int) -> None:
 
 def _show_charts(where: Scope, usage: Usage, day: DaySpend, latencies: Latencies) -> None:
     axis = axis_of(where, usage.window)
+    nameless = models_without_name((*usage.rows, *usage.before_rows))
     left, right = st.columns([3, 2])
     with left:
         show_figure("Spend by model", charts.spend_by(usage.rows, axis, by_model))
@@ -93,7 +101,8 @@ def _show_charts(where: Scope, usage: Usage, day: DaySpend, latencies: Latencies
         show_figure("Spend since midnight", line_charts.day_curves(day.curves, names, hours))
         with st.container(border=True):
             users = _user_movers(where.project, usage.window)
-            show_movers(top_movers(usage, users), f"vs {where.time_range.label} before")
+            period = f"vs {where.time_range.label} before"
+            show_movers(top_movers(usage, users), period, nameless)
     show_figures(
         {
             "Tokens by class": charts.tokens_by_class(usage.rows, axis),
@@ -106,7 +115,7 @@ def _show_charts(where: Scope, usage: Usage, day: DaySpend, latencies: Latencies
     )
     left, right = st.columns(2)
     with left:
-        show_groups("model", grouped(usage.rows, by_model))
+        show_groups("model", grouped(usage.rows, by_model), nameless)
     with right:
         show_groups("agent", grouped(usage.rows, by_agent))
     show_speeds(latencies)

@@ -45,7 +45,8 @@ class Moments:
     @classmethod
     def at(cls, now_s: int, zone: tzinfo) -> Moments:
         """Return the instants around a moment; days are as long as the clock makes them."""
-        now = datetime.fromtimestamp(now_s - now_s % _MINUTE_S, zone)
+        now_s -= now_s % _MINUTE_S
+        now = datetime.fromtimestamp(now_s, zone)
         midnight = now.replace(hour=0, minute=0)
         month = midnight.replace(day=1)
         next_month = (month + timedelta(days=32)).replace(day=1)
@@ -54,7 +55,7 @@ class Moments:
             return int((moment - timedelta(days=days)).timestamp())
 
         return cls(
-            now_s=unix(now),
+            now_s=now_s,  # arithmetic on the wall clock forgets which pass of a repeated hour it is
             today_s=unix(midnight),
             yesterday_s=unix(midnight, 1),
             yesterday_now_s=unix(now, 1),

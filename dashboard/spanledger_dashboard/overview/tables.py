@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import streamlit as st
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard import links, tables
 from spanledger_dashboard.downloads import show_downloads
+from spanledger_dashboard.entities.kinds import MODELS
 from spanledger_dashboard.latency import Latencies
 from spanledger_dashboard.overview.movers import Mover
 from spanledger_dashboard.usage import Totals
@@ -32,16 +33,22 @@ _GROUP_FORMATS = {
 _SPEEDS = ("p50", "p95", "p99", "TTFT p50", "TTFT p95", "TTFT p99")
 
 
-def show_groups(entity: str, groups: Mapping[str, Totals]) -> None:
-    """Show what each model or agent cost, dearest first; a click opens one."""
+def show_groups(entity: str, groups: Mapping[str, Totals], nameless: Collection[str] = ()) -> None:
+    """Show what each model or agent cost, dearest first; a click opens one.
+
+    ``nameless``: what calls without a model go by here.
+    """
     title = f"Cost by {entity}"
     _heading(title, lambda: group_table(entity, groups))
     frame = group_frame(entity.capitalize(), groups)
-    _linked(frame, _GROUP_FORMATS, title, lambda row: (entity, str(frame.iloc[row, 0])))
+    _linked(
+        frame, _GROUP_FORMATS, title,
+        lambda row: _target(entity, str(frame.iloc[row, 0]), nameless),
+    )  # fmt: skip
 
 
-def show_movers(movers: Sequence[Mover], period: str) -> None:
-    """Show whose spend changed most; a click opens one."""
+def show_movers(movers: Sequence[Mover], period: str, nameless: Collection[str] = ()) -> None:
+    """Show whose spend changed most; a click opens one; ``nameless`` as above."""
     title = "Top movers"
     _heading(title, lambda: mover_table(movers))
     if not movers:
@@ -50,7 +57,8 @@ def show_movers(movers: Sequence[Mover], period: str) -> None:
     frame = mover_frame(movers)
     formats = {"Change": _signed_usd, "Spend": tables.usd}
     _linked(
-        frame, formats, title, lambda row: (movers[row].entity, movers[row].name),
+        frame, formats, title,
+        lambda row: _target(movers[row].entity, movers[row].name, nameless),
         {
             "What": st.column_config.TextColumn(width=62),
             "Name": st.column_config.TextColumn(width=165),
@@ -171,6 +179,12 @@ def _linked(
     )
     if state.selection.cells:
         links.open_entity(*target(state.selection.cells[0][0]))
+
+
+def _target(entity: str, name: str, nameless: Collection[str]) -> tuple[str, str]:
+    """Return what a click opens: the page of models has one entry for all without a name."""
+    is_nameless = entity == MODELS.key and name in nameless
+    return entity, MODELS.nameless if is_nameless else name
 
 
 def _signed_usd(value: object) -> str:

@@ -183,8 +183,8 @@ def chosen(
     def text(key: str) -> str:
         return str(state[key] or "").strip()
 
-    def number(key: str, scale: int = 1) -> int:
-        return round(_decimal(state[key]) * scale)
+    def number(key: str, scale: int = 1) -> int | None:
+        return None if state[key] is None else round(_decimal(state[key]) * scale)
 
     return TraceFilter(
         project=project,
@@ -202,9 +202,9 @@ def chosen(
         tool=text("tool"),
         min_cost_usd=None if state["min_cost"] is None else _decimal(state["min_cost"]),
         max_cost_usd=None if state["max_cost"] is None else _decimal(state["max_cost"]),
-        min_tokens=number("min_tokens"),
+        min_tokens=number("min_tokens") or 0,
         max_tokens=number("max_tokens"),
-        min_duration_ns=number("min_duration", _NS_PER_S),
+        min_duration_ns=number("min_duration", _NS_PER_S) or 0,
         max_duration_ns=number("max_duration", _NS_PER_S),
         text=text("q"),
         attribute=text("attr"),

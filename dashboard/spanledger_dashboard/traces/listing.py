@@ -30,7 +30,7 @@ Keys = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class TraceFilter:
-    """What the list is narrowed to; empty, zero and None narrow nothing.
+    """What the list is narrowed to; empty, None and a minimum of 0 narrow nothing.
 
     Attributes:
         from_s: unix seconds; trajectories that started then or later.
@@ -61,9 +61,9 @@ class TraceFilter:
     min_cost_usd: Decimal | None = None
     max_cost_usd: Decimal | None = None
     min_tokens: int = 0
-    max_tokens: int = 0
+    max_tokens: int | None = None
     min_duration_ns: int = 0
-    max_duration_ns: int = 0
+    max_duration_ns: int | None = None
     text: str = ""
     attribute: str = ""
     attribute_value: str = ""

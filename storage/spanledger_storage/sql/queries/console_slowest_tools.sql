@@ -12,6 +12,6 @@ FROM spans
 WHERE project = {project:String}
     AND toStartOfHour(start_time) >= toStartOfHour({from:DateTime})
     AND start_time >= {from:DateTime} AND start_time < {to:DateTime}
-    AND role = 'tool'
+    AND role = 'tool' AND NOT has(flags, 'pending')
 GROUP BY tool_name
 ORDER BY p95_ms DESC

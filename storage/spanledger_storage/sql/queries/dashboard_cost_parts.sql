@@ -12,15 +12,15 @@
 WITH
     if(usage_source = 'metric', greatest(ifNull(attempts, 1), 1), 1) AS stands_for,
     price_status = 'priced' AND (entry.uncached_cost_usd IS NOT NULL OR entry.output_cost_usd IS NOT NULL) AS has_parts,
-    ifNull(entry.input_tokens, 0) - ifNull(entry.cache_read_tokens, 0) - ifNull(entry.cache_write_tokens, 0) AS fresh_tokens
+    entry.input_tokens IS NOT NULL AS has_input -- else a class alone is known, and no share of it
 SELECT
     time >= toDateTime({from_s:Int64}, 'UTC') AS is_now,
     provider,
     model,
     sumIf(stands_for, has_parts) AS calls,
-    sumIf(fresh_tokens, has_parts) AS uncached_tokens,
-    sumIf(ifNull(entry.cache_read_tokens, 0), has_parts) AS cache_read_tokens,
-    sumIf(ifNull(entry.cache_write_tokens, 0), has_parts) AS cache_write_tokens,
+    sumIf(ifNull(entry.uncached_tokens, 0), has_parts AND has_input) AS uncached_tokens,
+    sumIf(ifNull(entry.cache_read_tokens, 0), has_parts AND has_input) AS cache_read_tokens,
+    sumIf(ifNull(entry.cache_write_tokens, 0), has_parts AND has_input) AS cache_write_tokens,
     sumIf(ifNull(entry.output_tokens, 0), has_parts) AS output_tokens,
     sum(ifNull(entry.uncached_cost_usd, 0)) AS uncached_cost_usd,
     sum(ifNull(entry.cache_read_cost_usd, 0)) AS cache_read_cost_usd,

@@ -1,6 +1,6 @@
 -- Which trajectories match the filters, in the chosen order, from one place on?
 -- Parameters: project; from_s, to_s: unix seconds, half open, of the start; spans_to_s: unix seconds,
--- no span of these trajectories starts later; filters (empty, zero or NULL: not filtered): agent,
+-- no span of these trajectories starts later; filters (empty or NULL: not filtered): agent,
 -- model, service, environment, user, session, outcome (exact), status (ok error open), min_cost_usd,
 -- max_cost_usd, min_tokens, max_tokens, min_duration_ns, max_duration_ns, text (part of the name, or
 -- start of the trace id), tool (called in it), attribute, attribute_value (of one of its spans or
@@ -70,9 +70,9 @@ WHERE project = {project:String}
     AND ({min_cost_usd:Nullable(Decimal(38, 12))} IS NULL OR total_cost_usd >= {min_cost_usd:Nullable(Decimal(38, 12))})
     AND ({max_cost_usd:Nullable(Decimal(38, 12))} IS NULL OR total_cost_usd <= {max_cost_usd:Nullable(Decimal(38, 12))})
     AND input_tokens + output_tokens >= {min_tokens:UInt64}
-    AND ({max_tokens:UInt64} = 0 OR input_tokens + output_tokens <= {max_tokens:UInt64})
+    AND ({max_tokens:Nullable(UInt64)} IS NULL OR input_tokens + output_tokens <= {max_tokens:Nullable(UInt64)})
     AND duration_ns >= {min_duration_ns:UInt64}
-    AND ({max_duration_ns:UInt64} = 0 OR duration_ns <= {max_duration_ns:UInt64})
+    AND ({max_duration_ns:Nullable(UInt64)} IS NULL OR duration_ns <= {max_duration_ns:Nullable(UInt64)})
     AND (
         {text:String} = ''
         OR positionCaseInsensitiveUTF8(name, {text:String}) > 0

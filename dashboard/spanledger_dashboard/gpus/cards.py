@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import gpu_format as units
-from spanledger_dashboard.gpu_data import Fleet, Gpu, Infrastructure, Worker
+from spanledger_dashboard.gpus import format as units
+from spanledger_dashboard.gpus.data import Fleet, Gpu, Infrastructure, Worker
 
 Card = tuple[str, str, str]
 

@@ -13,11 +13,11 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import gpu_format as units
 from spanledger_dashboard import tables
 from spanledger_dashboard.connection import store
 from spanledger_dashboard.downloads import show_downloads
-from spanledger_dashboard.gpu_data import (
+from spanledger_dashboard.gpus import format as units
+from spanledger_dashboard.gpus.data import (
     THROTTLING,
     XIDS,
     Ask,

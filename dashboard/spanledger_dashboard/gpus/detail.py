@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 import streamlit as st
 
-from spanledger_dashboard import gpu_cards
-from spanledger_dashboard import gpu_charts as charts
 from spanledger_dashboard.charts import Axis
 from spanledger_dashboard.entities.detail import show_figures
-from spanledger_dashboard.gpu_data import Gpu, Infrastructure, Row, View, Worker, quantile
-from spanledger_dashboard.gpu_tables import show_events, show_fleet, show_processes
+from spanledger_dashboard.gpus import cards as gpu_cards
+from spanledger_dashboard.gpus import charts
+from spanledger_dashboard.gpus.data import Gpu, Infrastructure, Row, View, Worker, quantile
+from spanledger_dashboard.gpus.tables import show_events, show_fleet, show_processes
 
 
 def show_gpu(

@@ -1,0 +1,118 @@
+"""A dashboard in its own process, a real browser, and what a page must not do meanwhile."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+
+from tests.dashboard.process import CHROMIUM, chromium, start_dashboard
+from tests.dashboard.seed import Seeder
+
+# Streamlit asks for these below the page's own path first, then at the root.
+KNOWN_404 = ("/_stcore/health", "/_stcore/host-config")
+TRACE, HOSTILE = "ab" * 16, "cd" * 16
+ROOT, CALL, TOOL, TWIN = (f"{n:016x}" for n in range(1, 5))
+EVIL = '<img src=x onerror="window.hacked=1"><script>hacked=1</script> [a](javascript:hacked) **b**'
+
+IN_A_BROWSER = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+]
+
+
+@dataclass
+class Visit:
+    """A page, and everything it did that it should not have."""
+
+    page: Page
+    base: str
+    problems: list[str] = field(default_factory=list)
+
+    def watch(self) -> None:
+        self.page.on("pageerror", lambda error: self.problems.append(f"page error: {error}"))
+        self.page.on("console", self._console)
+        self.page.on("request", self._request)
+
+    def open(self, path: str) -> None:
+        self.page.goto(self.base + path)
+        self.settle()
+
+    def settle(self) -> None:
+        self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+        self.page.wait_for_function(
+            "document.querySelectorAll('[data-testid=stSkeleton]').length === 0"
+        )
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type != "error" or message.location["url"].endswith(KNOWN_404):
+            return
+        self.problems.append(f"console: {message.text} ({message.location['url']})")
+
+    def _request(self, request: Request) -> None:
+        if not request.url.startswith(
+            (self.base, "data:", "blob:", self.base.replace("http", "ws"))
+        ):
+            self.problems.append(f"request: {request.url}")
+
+
+@pytest.fixture
+def base(store_url: str, tmp_path: Path) -> Iterator[str]:
+    output = tmp_path / "dashboard.log"
+    dashboard = start_dashboard(store_url, output)
+    yield dashboard.base
+    dashboard.process.send_signal(signal.SIGTERM)
+    assert dashboard.process.wait(5) == 0
+    assert "Traceback" not in output.read_text()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def visit(browser: Browser, base: str) -> Iterator[Visit]:
+    context = browser.new_context(
+        viewport={"width": 1440, "height": 900},
+        locale="en-GB",
+        timezone_id="Europe/Berlin",
+        reduced_motion="reduce",
+    )
+    visit = Visit(context.new_page(), base)
+    visit.watch()
+    yield visit
+    assert visit.page.evaluate("window.hacked") is None
+    context.close()
+    assert visit.problems == []
+
+
+@pytest.fixture
+def traces(seed: Seeder) -> None:
+    seed.span(TRACE, ROOT, name="invoke support", role="agent", agent_name="support", duration_s=9)
+    question = seed.message("user", {"type": "text", "content": EVIL})
+    call = seed.span(
+        TRACE, CALL, ROOT, name="chat sonnet", at_s=-58, duration_s=3, input_tokens=1000,
+        output_tokens=200, input_messages=[question],
+    )  # fmt: skip
+    seed.entry(call, "0.0125")
+    seed.span(TRACE, TWIN, CALL, name="proxy", at_s=-58)
+    seed.span(TRACE, TOOL, ROOT, name="execute_tool sql", role="tool", status="error", at_s=-55)
+    seed.trajectory(TRACE, user_id="u1")
+    hostile = seed.span(
+        HOSTILE, ROOT, name=EVIL, role="agent", agent_name=EVIL, at_s=-90, status="error",
+        status_message=EVIL, tool_arguments=EVIL, input_messages=[question],
+        attributes=[(EVIL, EVIL)],
+        **{"events.time": [1], "events.name": ["exception"],
+           "events.attributes": [[("exception.type", EVIL), ("exception.message", EVIL)]]},
+    )  # fmt: skip
+    seed.entry(hostile, None, model=EVIL)
+    seed.trajectory(HOSTILE, user_id=EVIL, session_id=EVIL)
+    seed.usage(model=EVIL, agent_name=EVIL, unpriced_calls=10)
+    seed.usage()
+    seed.insert()

@@ -1,0 +1,52 @@
+"""The directory of requests on disk, when processes start side by side and people tidy up."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from pathlib import Path
+
+import pytest
+
+from spanledger._spool import Spool
+
+
+def directories(root: Path) -> list[Path]:
+    return [path for path in root.iterdir() if path.is_dir()]
+
+
+def test_a_process_that_starts_meanwhile_leaves_a_new_directory_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock = fcntl.flock
+    others: list[Spool] = []
+
+    def slow_flock(lock: int, how: int) -> None:
+        if not others:
+            monkeypatch.setattr(fcntl, "flock", flock)
+            others.append(Spool(tmp_path, 1000))
+        flock(lock, how)
+
+    monkeypatch.setattr(fcntl, "flock", slow_flock)
+    spool = Spool(tmp_path, 1000)
+    assert len(directories(tmp_path)) == 2
+    path = spool.add({}, b"spans")
+    Spool(tmp_path, 1000)
+    assert spool.files() == [path]
+
+
+def test_what_is_no_directory_of_a_process_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "else" / "lock").mkdir(parents=True)
+    (tmp_path / "file").touch()
+    assert Spool(tmp_path, 1000).add({}, b"spans").exists()
+    assert (tmp_path / "else" / "lock").exists()
+
+
+def test_a_directory_that_was_removed_is_made_again(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 1000)
+    for directory in directories(tmp_path):
+        shutil.rmtree(directory)
+    path = spool.add({"Content-Type": "x"}, b"spans")
+    Spool(tmp_path, 1000)
+    assert spool.files() == [path]
+    assert spool.read(path) == ({"Content-Type": "x"}, b"spans")
