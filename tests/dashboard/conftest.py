@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Iterator
 
 import pytest
 import streamlit as st
@@ -31,6 +33,14 @@ def store_url(store_settings: StoreSettings, monkeypatch: pytest.MonkeyPatch) ->
     url = process.store_url(store_settings)
     monkeypatch.setenv("SPANLEDGER_STORE_URL", url)
     return url
+
+
+@pytest.fixture(autouse=True)
+def _same_main_module() -> Iterator[None]:
+    """Streamlit puts the script in its place, which processes that other tests start would run."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
 
 
 @pytest.fixture(autouse=True)
