@@ -48,7 +48,7 @@ def show_help() -> None:
     with st.popover("", icon=":material/help:", help="Keys, times, links", key="help"):
         st.markdown("**Keys**")
         st.markdown(_SHORTCUTS)
-        st.markdown("**Times** are on your clock; hover over one to see it in UTC.")
+        st.markdown("**Times** are on your clock; the ? beside newest span and trace says UTC.")
         st.markdown("**Links**: the address holds everything you chose. Copy it to share a view.")
         st.markdown("**Light or dark**: follows your system; the menu ⋮ changes it.")
 

@@ -7,7 +7,7 @@ from typing import cast
 import streamlit as st
 
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import links
+from spanledger_dashboard import links, times
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.text import code, plain, shortened
 from spanledger_dashboard.trace.data import Row, Trace, TraceSums, first_span_id
@@ -48,7 +48,8 @@ def show_header(
         st.markdown(code(trace.key.trace_id), width="stretch", text_alignment="right")
         _show_neighbours(trajectory, where)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(" &nbsp;·&nbsp; ".join(_facts(trace, total, where)), width="content")
+        facts = " &nbsp;·&nbsp; ".join(_facts(trace, total, where))
+        st.markdown(facts, width="content", help=f"Began {times.utc(total.start_ns / 1e9)}")
         _show_session(summary)
         _show_verdicts(total, verdicts)
 
