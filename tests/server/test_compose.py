@@ -126,6 +126,7 @@ def test_settings_exist_in_the_command_line(service: str) -> None:
     group = typer.main.get_command(app)
     commands = getattr(group, "commands").values()  # noqa: B009 (typer does not type the group)
     known = {p.envvar for command in commands for p in command.params} | _OTHER_VARIABLES
+    known.add("FORWARDED_ALLOW_IPS")  # https://uvicorn.dev/settings/#http
     assert set(SERVICES[service]["environment"]) <= known
 
 

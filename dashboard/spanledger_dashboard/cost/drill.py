@@ -137,7 +137,9 @@ def traces_query(
 def _limits(question: Question, names: Sequence[str]) -> list[str]:
     """Return what the trace list cannot be narrowed by."""
     by = dict(zip(question.by, names, strict=True)) if names else {}
-    narrowing = {key: values for key, values in question.filters if key not in by}
+    narrowing: dict[str, tuple[str, ...]] = {
+        key: values for key, values in question.filters if key not in by
+    }
     narrowing |= {key: (name,) for key, name in by.items()}
     return [
         DIMENSIONS[key].label.lower()
