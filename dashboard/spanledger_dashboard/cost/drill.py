@@ -144,7 +144,7 @@ def _limits(question: Question, names: Sequence[str]) -> list[str]:
     return [
         DIMENSIONS[key].label.lower()
         for key, values in narrowing.items()
-        if len(values) > 1 or not values[0] or not DIMENSIONS[key].traces_key
+        if len(values) != 1 or values == ("",) or not DIMENSIONS[key].traces_key
     ]
 
 
