@@ -1,11 +1,13 @@
 """What the SDK costs a program: import, spans, guarded calls, and a collector in trouble.
 
-    python -m benchmarks.sdk [--spans 20000] [--requests 3000]
+    python -m benchmarks.sdk [--spans 20000] [--requests 3000] [--with langfuse=/its/bin/python …]
 
-Other SDKs are measured in the same run where they are installed (langfuse, traceloop-sdk, openlit).
-Each measurement is a process of its own. Import is beyond OpenTelemetry's own, the best of several;
-spans are CPU time of the thread that makes them, beside a bare span of OpenTelemetry's SDK into the
-same queue; latency is that of a request that works for a millisecond and makes ten spans.
+Other SDKs (langfuse, traceloop, openlit) are measured in the same run: where they are installed
+beside ours, or by the Python of the environment that ``--with`` names; they need other releases of
+OpenTelemetry. Each measurement is a process of its own. Import is beyond OpenTelemetry's own, the
+median of several; spans are CPU time of the thread that makes them, beside a bare span of
+OpenTelemetry's SDK in the same environment; latency is that of a request that works for a
+millisecond and makes ten spans.
 """
 
 from __future__ import annotations
@@ -55,6 +57,24 @@ _SETUPS = {
         def work(x):
             return x
     """,
+    "spanledger tool, map": """
+        import spanledger
+        spanledger.init(instrument=False)
+        @spanledger.tool
+        def search(query, filters):
+            return {"found": [query, "Paris"], "count": 2}
+        def work(x):
+            return search(str(x), {"city": "Paris", "days": [1, 2, 3]})
+    """,
+    "spanledger tool, guards": """
+        import spanledger
+        spanledger.init(instrument=False)
+        spanledger.budget(usd=10**6).__enter__()
+        spanledger.loop_guard().__enter__()
+        @spanledger.tool
+        def work(x):
+            return x
+    """,
     "langfuse": """
         from langfuse import Langfuse, observe
         Langfuse(public_key="pk", secret_key="sk", host=URL)
@@ -81,11 +101,11 @@ _SETUPS = {
 _MODULES = {"langfuse": "langfuse", "traceloop": "traceloop.sdk", "openlit": "openlit"}
 _SPANS = """
 import time
-for _ in range(500): work(1)
+for n in range(500): work(n)
 samples = []
 for _ in range(COUNT // 500):
     started = time.thread_time_ns()
-    for _ in range(500): work(1)
+    for n in range(500): work(n)
     samples.append((time.thread_time_ns() - started) / 500)
     time.sleep(0.02)  # the queue is emptied meanwhile
 samples.sort()
@@ -131,14 +151,14 @@ import os; os._exit(0)
 """
 
 
-def run(code: str, url: str, count: int) -> list[float]:
-    """Return the numbers a program printed last."""
+def run(code: str, url: str, count: int, python: str = sys.executable) -> list[float]:
+    """Return the numbers a program printed last, run by the Python of some environment."""
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "SPANLEDGER_"))},
         "OTEL_EXPORTER_OTLP_ENDPOINT": url,
     }
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", f"URL = {url!r}\nCOUNT = {count}\n{code}"],
+        [python, "-W", "ignore", "-c", f"URL = {url!r}\nCOUNT = {count}\n{code}"],
         capture_output=True,
         text=True,
         check=False,
@@ -150,7 +170,7 @@ def run(code: str, url: str, count: int) -> list[float]:
     return [float(number) for number in done.stdout.split("\n")[-2].split()]
 
 
-def import_ms(module: str) -> float:
+def import_ms(module: str, python: str = sys.executable) -> float:
     """Return the median import time beyond that of OpenTelemetry's SDK and exporter."""
     code = f"""
 import opentelemetry.sdk.trace.export, opentelemetry.exporter.otlp.proto.http.trace_exporter, time
@@ -158,21 +178,27 @@ started = time.thread_time()
 import {module}
 print((time.thread_time() - started) * 1000)
 """
-    return median(run(code, "http://127.0.0.1:9", 0)[0] for _ in range(5))
+    return median(run(code, "http://127.0.0.1:9", 0, python)[0] for _ in range(5))
 
 
-def spans(names: list[str], url: str, count: int) -> None:
-    """Print the cost of a decorated span of each SDK."""
+def spans(names: dict[str, str], url: str, count: int) -> None:
+    """Print the cost of a decorated span of each SDK, by the Python that has it."""
     print("\nCPU per decorated span, median (min), microseconds")
-    base = 0.0
-    for name in names:
+    bare: dict[str, float] = {}
+    for name, python in names.items():
         try:
-            middle, best = run(textwrap.dedent(_SETUPS[name]) + _SPANS, url, count)
+            if python not in bare:
+                bare[python] = run(_span_code("opentelemetry"), url, count, python)[0]
+            middle, best = run(_span_code(name), url, count, python)
         except (RuntimeError, IndexError, ValueError, subprocess.TimeoutExpired) as error:
-            print(f"  {name:<18} failed: {str(error).strip()[-120:]}")
+            print(f"  {name:<24} failed: {str(error).strip()[-120:]}")
             continue
-        base = base or middle
-        print(f"  {name:<18}{middle:8.1f} ({best:.1f}), {middle - base:+.1f} beyond OpenTelemetry")
+        beyond = middle - bare[python]
+        print(f"  {name:<24}{middle:8.1f} ({best:.1f}), {beyond:+.1f} beyond OpenTelemetry")
+
+
+def _span_code(name: str) -> str:
+    return textwrap.dedent(_SETUPS[name]) + _SPANS
 
 
 def latency(url: str, requests: int) -> None:
@@ -199,11 +225,29 @@ def wheel_bytes() -> int:
         return sum(path.stat().st_size for path in Path(directory).glob("*.whl"))
 
 
+def _others(named: list[str]) -> dict[str, str]:
+    """Return the SDKs of others that can be measured, with the Python that has each."""
+    found = dict(one.split("=", 1) for one in named)
+    for name, module in _MODULES.items():
+        if name in found:
+            continue
+        try:
+            is_here = importlib.util.find_spec(module) is not None
+        except ImportError:
+            is_here = False
+        if is_here:
+            found[name] = sys.executable
+        else:
+            print(f"{name}: not installed, skipped")
+    return found
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spans", type=int, default=20_000)
     parser.add_argument("--requests", type=int, default=3_000)
+    parser.add_argument("--with", dest="others", action="append", default=[], metavar="NAME=PYTHON")
     options = parser.parse_args()
     print(f"{time.strftime('%Y-%m-%d')}, {platform.machine()}, {os.cpu_count()} cores,", end=" ")
     print(f"Python {platform.python_version()}, load {json.dumps(os.getloadavg())}")
@@ -211,25 +255,17 @@ def main() -> None:
         print(f"wheel: {wheel_bytes() / 1000:.0f} kB")
     except subprocess.CalledProcessError as error:
         print(f"wheel: not built: {error.stderr.decode()[-200:]}")
-    others: list[str] = []
-    for name, module in _MODULES.items():
-        try:
-            found = importlib.util.find_spec(module)
-        except ImportError:
-            found = None
-        if found is None:
-            print(f"{name}: not installed, skipped")
-        else:
-            others.append(name)
+    others = _others(options.others)
     print("\nimport beyond OpenTelemetry's SDK and exporter, median CPU ms")
     print(f"  {'spanledger':<18}{import_ms('spanledger'):8.1f}")
     everything = "spanledger\nfor name in spanledger.__all__: getattr(spanledger, name)"
     print(f"  {'all of it used':<18}{import_ms(everything):8.1f}")
-    for name in others:
-        print(f"  {name:<18}{import_ms(_MODULES[name]):8.1f}")
+    for name, python in others.items():
+        print(f"  {name:<18}{import_ms(_MODULES[name], python):8.1f}")
     receiver = Receiver()
     receiver.start()
-    spans(["opentelemetry", "spanledger", "spanledger tool", *others], receiver.url, options.spans)
+    ours = [name for name in _SETUPS if name not in _MODULES]
+    spans({**dict.fromkeys(ours, sys.executable), **others}, receiver.url, options.spans)
     budget, loops = run(_GUARDED, receiver.url, 5000)
     receiver.stop()
     print(f"\nguarded call, median CPU, microseconds: budget {budget:.1f}, loop guard {loops:.1f}")

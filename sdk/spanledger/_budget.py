@@ -8,13 +8,15 @@ from contextvars import Token
 from dataclasses import dataclass
 from decimal import Decimal
 from types import TracebackType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from opentelemetry import baggage, context, trace
+from opentelemetry import baggage, context
 from opentelemetry.context import Context
+from opentelemetry.trace import Span
 
 from spanledger._accounts import Account, Accounts, Amount, Charge, Limits, LocalAccounts
 from spanledger._attributes import TASK_ID
+from spanledger._budget_events import HINTS, BudgetEvent, BudgetUse, tell, usd_of, use_of
 from spanledger._context import SESSION_ID, USER_ID, agent_of
 from spanledger._errors import BudgetExceeded, LimitReached
 from spanledger._failures import told
@@ -22,64 +24,16 @@ from spanledger._guards import ModelCall, ToolCall, guards_of, with_guard
 from spanledger._prices import PICODOLLARS, rate_of
 from spanledger._usage import Usage
 
+if TYPE_CHECKING:
+    from spanledger._shared_budget import SharedGuard
+
 Scope = Literal["run", "agent", "session", "user", "task"]
 Mode = Literal["observe", "raise"]
-_USD_STEP = Decimal("1e-12")
 _SCOPE_KEYS = {"session": SESSION_ID, "user": USER_ID, "task": TASK_ID}
 _UNKNOWN_SHARE = 10  # of a limit, set aside for a call of which nothing is known: a tenth
-_HINTS: dict[Amount, tuple[str, ...]] = {
-    "usd": ("cheaper_model", "fewer_steps", "ask_human"),
-    "tokens": ("shorter_context", "fewer_steps", "ask_human"),
-    "llm_calls": ("fewer_steps", "ask_human"),
-    "seconds": ("fewer_steps", "ask_human"),
-}
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetUse:
-    """What a budget has seen so far.
-
-    Attributes:
-        usd: of settled calls, at list prices.
-        reserved_usd: set aside for calls that run.
-        llm_calls: settled and running.
-        tokens: input and output of settled calls.
-        seconds: since the budget began.
-    """
-
-    usd: Decimal
-    reserved_usd: Decimal
-    llm_calls: int
-    tokens: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetEvent:
-    """A budget is at a limit.
-
-    Attributes:
-        budget: its name.
-        key: whose: id of the session, user or task, or name of the agent; empty for ``run``.
-        amount: which of the limits.
-        level: ``soft``, once; ``hard`` for each call that would go over.
-        limit: the hard limit, in the amount's own unit.
-        use: what was used before the call; with the amount where ``Work.cost`` told of it.
-        hints: what an agent could do: ``cheaper_model``, ``fewer_steps``, ``shorter_context``,
-            ``ask_human``.
-    """
-
-    budget: str
-    key: str
-    amount: Amount
-    level: Literal["soft", "hard"]
-    limit: Decimal | float
-    use: BudgetUse
-    hints: tuple[str, ...]
-
-    def __str__(self) -> str:
-        whose = f" of {self.key}" if self.key else ""
-        return f"budget {self.budget}{whose}: {self.level} limit of {self.limit} {self.amount}"
+__all__ = ["Budget", "BudgetEvent", "BudgetUse", "Mode", "RunningBudget", "Scope", "budget"]
 
 
 class Budget:
@@ -98,6 +52,8 @@ class Budget:
         mode: Mode,
         on_limit: Callable[[BudgetEvent], object] | None,
         accounts: Accounts,
+        *,
+        is_shared: bool = False,
     ) -> None:
         self.name = name
         self.scope: Scope = scope
@@ -105,13 +61,21 @@ class Budget:
         self.mode: Mode = mode
         self.on_limit = on_limit
         self.accounts = accounts
+        self.is_shared = is_shared
         self._runs = itertools.count(1)
 
     def __enter__(self) -> RunningBudget:
+        return self._entered()[0]
+
+    def _entered(self) -> tuple[RunningBudget, SharedGuard | None]:
         base = context.get_current()
         running = RunningBudget(self, f"run {next(self._runs)}" if self.scope == "run" else "")
-        running.token = context.attach(with_guard(running, base))
-        return running
+        guarded = with_guard(running, base)
+        shared = self._shared_guard() if self.is_shared else None
+        if shared is not None:
+            guarded = with_guard(shared, guarded)
+        running.token = context.attach(guarded)
+        return running, shared
 
     def __exit__(
         self,
@@ -127,7 +91,13 @@ class Budget:
                 return
 
     async def __aenter__(self) -> RunningBudget:
-        return self.__enter__()
+        running, shared = self._entered()
+        if shared is not None:
+            try:
+                await shared.prepare(context.get_current())
+            except Exception as error:
+                told("asking for a budget", error)
+        return running
 
     async def __aexit__(
         self,
@@ -136,6 +106,13 @@ class Budget:
         traceback: TracebackType | None,
     ) -> None:
         self.__exit__(kind, error, traceback)
+
+    def _shared_guard(self) -> SharedGuard:
+        # Loaded here: it brings an HTTP client, which is not for those who share nothing.
+        from spanledger._budget_desk import desk
+        from spanledger._shared_budget import SharedGuard
+
+        return SharedGuard(desk(), is_strict=self.mode == "raise", on_limit=self.on_limit)
 
 
 @dataclass(slots=True)
@@ -158,7 +135,7 @@ class RunningBudget:
     def use(self) -> BudgetUse:
         """Return what the budget has seen; of the current session, user, task or agent."""
         _, account = self._account(context.get_current())
-        return _use_of(account)
+        return use_of(account)
 
     def before_model(self, call: ModelCall, base: Context) -> object:
         """Set aside what a call may cost.
@@ -199,7 +176,7 @@ class RunningBudget:
     def after_tool(self, call: ToolCall, result: int, *, is_error: bool) -> None:
         """Do nothing: only ``spent`` tells of money."""
 
-    def spent(self, usd: Decimal) -> None:
+    def spent(self, usd: Decimal, span: Span | None = None) -> None:
         """Count what a tool cost, and tell of limits on money it met.
 
         It is spent, so that nothing is stopped here; the next call is.
@@ -258,7 +235,8 @@ class RunningBudget:
         )
 
     def _actual(self, call: ModelCall, usage: Usage) -> Charge:
-        rate = None if self.budget.limits.usd_pd is None else rate_of(call.provider, call.model)
+        is_priced = self.budget.limits.usd_pd is not None or self.budget.is_shared
+        rate = rate_of(call.provider, call.model) if is_priced else None
         tokens = (usage.input_tokens or 0) + (usage.output_tokens or 0)
         return Charge(0 if rate is None else rate.cost_pd(usage), 1, tokens)
 
@@ -267,25 +245,8 @@ class RunningBudget:
     ) -> BudgetEvent:
         budget = self.budget
         limit = _limit(budget.limits, amount)
-        event = BudgetEvent(
-            budget.name, key, amount, level, limit, _use_of(account), _HINTS[amount]
-        )
-        trace.get_current_span().add_event(
-            "spanledger.budget",
-            {
-                "spanledger.budget.name": budget.name,
-                "spanledger.budget.amount": amount,
-                "spanledger.budget.level": level,
-                "spanledger.budget.limit": str(limit),
-            },
-        )
-        if budget.on_limit is not None:
-            try:
-                budget.on_limit(event)
-            except LimitReached:
-                raise  # the callback decided to stop the program
-            except Exception as error:
-                told(f"callback of the budget {budget.name}", error)
+        event = BudgetEvent(budget.name, key, amount, level, limit, use_of(account), HINTS[amount])
+        tell(event, budget.on_limit)
         return event
 
 
@@ -297,24 +258,9 @@ def _key_of(scope: Scope, base: Context) -> str:
 
 def _limit(limits: Limits, amount: Amount) -> Decimal | float:
     if amount == "usd":
-        return _usd(limits.usd_pd or 0)
+        return usd_of(limits.usd_pd or 0)
     found: float | None = getattr(limits, amount)
     return 0 if found is None else found
-
-
-def _usd(picodollars: int) -> Decimal:
-    return (Decimal(picodollars) / PICODOLLARS).quantize(_USD_STEP)
-
-
-def _use_of(account: Account) -> BudgetUse:
-    settled, reserved, seconds = account.used()
-    return BudgetUse(
-        _usd(settled.usd_pd),
-        _usd(reserved.usd_pd),
-        settled.llm_calls + reserved.llm_calls,
-        settled.tokens,
-        seconds,
-    )
 
 
 def budget(
@@ -329,6 +275,7 @@ def budget(
     on_limit: Callable[[BudgetEvent], object] | None = None,
     name: str = "budget",
     accounts: Accounts | None = None,
+    shared: bool = False,
 ) -> Budget:
     """Return a budget for the calls inside its block.
 
@@ -354,13 +301,17 @@ def budget(
         on_limit: hears of every limit that is met.
         name: told in events.
         accounts: where amounts are kept; default: in this process.
+        shared: hold the calls also to the budgets that the server keeps for all processes; then
+            no limit is needed here. Fails open: who gets no answer in time passes.
 
     Raises:
         ValueError: a limit is negative, or nothing is limited.
     """
     usd_pd = None if usd is None else int(Decimal(str(usd)) * PICODOLLARS)
     given = [n for n in (usd_pd, llm_calls, tokens, seconds) if n is not None]
-    if not given or min(given) < 0 or not 0 < soft <= 1:
+    if not (given or shared) or min(given, default=0) < 0 or not 0 < soft <= 1:
         raise ValueError("a budget needs a limit of 0 or more, and a soft share above 0, up to 1")
     limits = Limits(usd_pd, llm_calls, tokens, seconds, soft)
-    return Budget(name, scope, limits, mode, on_limit, accounts or LocalAccounts())
+    return Budget(
+        name, scope, limits, mode, on_limit, accounts or LocalAccounts(), is_shared=shared
+    )

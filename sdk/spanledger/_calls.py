@@ -22,7 +22,7 @@ from spanledger._attributes import (
 )
 from spanledger._errors import LimitReached
 from spanledger._failures import told
-from spanledger._guards import Guard, ModelCall, guards_of
+from spanledger._guards import Guard, ModelCall, give_up, guards_of, ready
 from spanledger._messages import message_hashes
 from spanledger._signatures import to_json
 from spanledger._state import STATE
@@ -69,6 +69,7 @@ class LlmCall:
             raise
         try:
             self._work = self._open(base)
+            self._call.span = self._work.span
         except Exception as error:
             told("starting a span", error)
         self._work.enter()
@@ -88,7 +89,15 @@ class LlmCall:
             self._finish(error)
 
     async def __aenter__(self) -> LlmCall:
-        return self.__enter__()
+        base = context.get_current()
+        try:
+            await ready(self._call, base)
+        except Exception as error:
+            told("asking for a budget", error)
+        try:
+            return self.__enter__()
+        finally:
+            give_up(self._call, base)  # what is left of it: nothing, unless a guard refused
 
     async def __aexit__(
         self,

@@ -7,9 +7,13 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from importlib.metadata import packages_distributions
+from typing import TYPE_CHECKING, cast
 
 from spanledger._init import running
 from spanledger._instrumentations import Instrumentation, installed
+
+if TYPE_CHECKING:
+    from spanledger._budget_desk import SharedFigures
 
 _TIMEOUT_S = 2.0
 _CAPTURABLE = {
@@ -48,6 +52,7 @@ class Diagnosis:
         failed: spans that nobody took.
         instrumentations: what became of those installed.
         missing: libraries that are installed and not captured, with the package that would.
+        shared_budgets: what became of calls held to the server's budgets; ``None``: there are none.
     """
 
     is_started: bool
@@ -58,6 +63,7 @@ class Diagnosis:
     failed: int
     instrumentations: tuple[Instrumentation, ...]
     missing: tuple[tuple[str, str], ...]
+    shared_budgets: SharedFigures | None = None
 
     def __str__(self) -> str:
         lines = [f"Spans go to {self.endpoint}." if self.endpoint else "Spans go nowhere."]
@@ -65,7 +71,17 @@ class Diagnosis:
             lines.append(f"Problem: {self.problem}")
         if self.is_started:
             lines.append(f"{self.sent} sent, {self.dropped} dropped, {self.failed} failed so far.")
-        return "\n".join([*lines, *self.libraries()])
+        return "\n".join([*lines, *self._budgets(), *self.libraries()])
+
+    def _budgets(self) -> list[str]:
+        found = self.shared_budgets
+        if found is None:
+            return []
+        said = (
+            f"Shared budgets: {found.admitted} calls admitted, {found.refused} refused, "
+            f"{found.passed} passed because nobody answered in time."
+        )
+        return [said, f"Problem: {found.problem}"] if found.problem else [said]
 
     def libraries(self) -> list[str]:
         """Return a line for each library around models that is installed."""
@@ -85,7 +101,7 @@ def doctor() -> Diagnosis:
     if found is None:
         listed = tuple(one for one, _ in installed())
         problem = "spanledger.init() has not been called"
-        return Diagnosis(False, "", problem, 0, 0, 0, listed, _missing(listed))
+        return Diagnosis(False, "", problem, 0, 0, 0, listed, _missing(listed), _shared())
     problem = found.reason or _unreachable(found.endpoint)
     listed = tuple(found.instrumentations)
     figures = found.figures
@@ -98,7 +114,13 @@ def doctor() -> Diagnosis:
         figures.failed,
         listed,
         _missing(listed),
+        _shared(),
     )
+
+
+def _shared() -> SharedFigures | None:
+    desk = sys.modules.get("spanledger._budget_desk")  # loaded by the first shared budget alone
+    return None if desk is None else cast("SharedFigures | None", desk.shared_figures())
 
 
 def _unreachable(endpoint: str) -> str:

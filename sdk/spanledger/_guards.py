@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from opentelemetry import context
 from opentelemetry.context import Context
+from opentelemetry.trace import Span
 
 from spanledger._usage import Usage
 
@@ -26,12 +27,14 @@ class ToolCall:
         signature: of tool and arguments; 0: not known.
         usd: its price, if it has one and it is not counted yet.
         is_admitted: whether budgets have let the call pass already.
+        span: that records it, if it is known.
     """
 
     tool: str
     signature: int
     usd: Decimal = Decimal(0)
     is_admitted: bool = False
+    span: Span | None = None
 
 
 @dataclass(slots=True)
@@ -43,12 +46,16 @@ class ModelCall:
         model: as asked for.
         max_output_tokens: what the answer may have at most; ``None``: not known.
         input_tokens: of the request, if somebody counted them.
+        span: that records it, once there is one.
+        asked: by id of a guard that had to ask, what it was told; see ``ready``.
     """
 
     provider: str = ""
     model: str = ""
     max_output_tokens: int | None = None
     input_tokens: int | None = None
+    span: Span | None = None
+    asked: dict[int, object] | None = None
 
 
 class Guard(Protocol):
@@ -72,9 +79,36 @@ class Guard(Protocol):
         """See the signature of what a tool answered."""
         ...
 
-    def spent(self, usd: Decimal) -> None:
+    def spent(self, usd: Decimal, span: Span | None = None) -> None:
         """See what a tool cost beyond what was counted; below zero: it cost less."""
         ...
+
+
+@runtime_checkable
+class AskingGuard(Protocol):
+    """A guard that has to ask somebody before it knows."""
+
+    async def ready(self, call: ModelCall, base: Context) -> None:
+        """Ask, so that ``before_model`` knows."""
+        ...
+
+    def give_up(self, call: ModelCall) -> None:
+        """Take back what was asked for: the call is not made."""
+        ...
+
+
+async def ready(call: ModelCall, base: Context) -> None:
+    """Let guards that have to ask do so, without blocking the event loop."""
+    for guard in guards_of(base):
+        if isinstance(guard, AskingGuard):
+            await guard.ready(call, base)
+
+
+def give_up(call: ModelCall, base: Context) -> None:
+    """Let guards that have asked know that the call is not made."""
+    for guard in guards_of(base) if call.asked else ():
+        if isinstance(guard, AskingGuard):
+            guard.give_up(call)
 
 
 def guards_of(base: Context) -> tuple[Guard, ...]:

@@ -154,6 +154,7 @@ def _started(settings: Settings) -> Running:
         if settings.content == "hashes" and found.queue is not None:
             # Ours is the only exporter: what instrumentations capture is hashed before it leaves.
             os.environ.setdefault(_CAPTURE, "SPAN_ONLY")
+            STATE.signs_later = True
         trace.set_tracer_provider(provider)
     TRACING.use(None, None)
     if settings.content == "full":

@@ -1,13 +1,15 @@
 """Turns on the instrumentations that are installed, one for each library.
 
 Instrumentations of three families record the same calls; two at work would record them twice.
-OpenTelemetry's own come first, then OpenInference's, then OpenLLMetry's.
+What the program turned on itself stays. Else OpenTelemetry's own come first, then OpenInference's,
+then OpenLLMetry's.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -38,7 +40,11 @@ _OTHER_NAMES = {
     "google_generativeai": "google_genai",
     "strands_agents": "strands",
 }
-_OFFICIAL = ("opentelemetry.instrumentation.genai", "opentelemetry.instrumentation.openai_v2")
+_OFFICIAL = (
+    "opentelemetry.instrumentation.genai",
+    "opentelemetry.instrumentation.google_genai",
+    "opentelemetry.instrumentation.openai_v2",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +91,15 @@ def turn_on(wanted: tuple[str, ...] | None, provider: Any) -> list[Instrumentati
         for name in os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")
         if name.strip()
     }
-    kept: dict[str, Instrumentation] = {}
+    found = installed()
+    on = [one for one, entry in found if _is_on(entry)]
+    kept = {one.library: one for one in reversed(on)}
     report: list[Instrumentation] = []
-    for one, entry in installed():
+    for one, entry in found:
         winner = kept.get(one.library)
-        if "*" in disabled or entry.name in disabled:
+        if one in on:
+            result = _with(one, "already on", "the program turned it on")
+        elif "*" in disabled or entry.name in disabled:
             result = _with(one, "off", "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS names it")
         elif wanted is not None and one.library not in wanted:
             result = _with(one, "off", "not asked for")
@@ -107,11 +117,20 @@ def turn_on(wanted: tuple[str, ...] | None, provider: Any) -> list[Instrumentati
     return report
 
 
+def _is_on(entry: EntryPoint) -> bool:
+    """Return whether the program has turned an instrumentation on; loads nothing for it."""
+    if entry.module not in sys.modules:
+        return False
+    try:
+        return bool(getattr(entry.load()(), "is_instrumented_by_opentelemetry", False))
+    except Exception as error:
+        told(f"instrumentation {entry.name}", error)
+        return False
+
+
 def _turned_on(one: Instrumentation, entry: EntryPoint, provider: Any) -> Instrumentation:
     try:
         instrumentor = entry.load()()
-        if getattr(instrumentor, "is_instrumented_by_opentelemetry", False):
-            return _with(one, "already on", "the program turned it on")
         instrumentor.instrument(tracer_provider=provider)
         if getattr(instrumentor, "is_instrumented_by_opentelemetry", True):
             return _with(one, "on", "")

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
+from opentelemetry.trace import Span
 
 from spanledger._context import AgentRun, run_of
 from spanledger._errors import LimitReached, LoopDetected
@@ -210,7 +211,7 @@ class RunningLoopGuard:
             event = self._event(lane, base) if is_step else None
         self._tell(event, may_raise=False)
 
-    def spent(self, usd: Decimal) -> None:
+    def spent(self, usd: Decimal, span: Span | None = None) -> None:
         """Do nothing."""
 
     def _lane_of(self, base: Context) -> _Lane:

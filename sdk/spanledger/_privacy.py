@@ -16,6 +16,7 @@ from spanledger._attributes import (
     TOOL_RESULT_SIGNATURE,
 )
 from spanledger._failures import told
+from spanledger._later import Said
 from spanledger._messages import message_hashes
 from spanledger._settings import Content, Redact
 from spanledger._signatures import call_signature, result_signature
@@ -69,17 +70,22 @@ class Privacy:
         self._content = content
         self._redact = redact
 
-    def applied(self, span: ReadableSpan) -> ReadableSpan | None:
-        """Return the span as it may leave; ``None`` when that cannot be made out."""
+    def applied(self, span: ReadableSpan, said: Said | None = None) -> ReadableSpan | None:
+        """Return the span as it may leave; ``None`` when that cannot be made out.
+
+        Args:
+            span: as it ended.
+            said: what its call of a tool was, to be signed.
+        """
         if self._content == "full" and self._redact is None:
             return span
         try:
-            return self._made(span)
+            return self._made(span, said)
         except Exception as error:  # nothing leaves that may not
             told("making a span private, which is not sent", error)
             return None
 
-    def _made(self, span: ReadableSpan) -> ReadableSpan:
+    def _made(self, span: ReadableSpan, said: Said | None) -> ReadableSpan:
         attributes = span.attributes or {}
         kept = attributes
         events: Sequence[Event] = span.events
@@ -87,7 +93,11 @@ class Privacy:
             kept = {k: v for k, v in attributes.items() if not is_content(k)}
             if self._content == "hashes" and len(kept) < len(attributes):
                 kept = {**_hashes(attributes), **kept}
+            if said is not None:
+                kept = {**kept, **said.signatures()}
             events = [_stripped(event) for event in events]
+        if self._redact is None and not events and said is None and len(kept) == len(attributes):
+            return span
         status = span.status
         if self._redact is not None:
             kept = self._redacted(kept)
@@ -95,8 +105,8 @@ class Privacy:
                 Event(e.name, self._redacted(e.attributes or {}), e.timestamp) for e in events
             ]
             if status.description:
-                said = self._redact("status.description", status.description)
-                status = Status(status.status_code, said)
+                description = self._redact("status.description", status.description)
+                status = Status(status.status_code, description)
         return ReadableSpan(
             name=span.name,
             context=span.get_span_context(),

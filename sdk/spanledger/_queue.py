@@ -12,6 +12,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import starmap
 from time import monotonic
 
 from opentelemetry import context
@@ -19,6 +20,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from spanledger._failures import told
+from spanledger._later import ENDING, Said
 
 _EVERY_S = 1.0
 _MOST_SPANS = 8192
@@ -40,14 +42,15 @@ class QueueProcessor(SpanProcessor):
 
     Args:
         make_exporter: makes what sends a batch, which may block and may fail.
-        applied: makes of a span what may leave; ``None``: nothing of it may.
+        applied: makes of a span, and of what its tool call said, what may leave; ``None``:
+            nothing of it may.
         idle: called by the thread when there is nothing to do.
     """
 
     def __init__(
         self,
         make_exporter: Callable[[], SpanExporter],
-        applied: Callable[[ReadableSpan], ReadableSpan | None],
+        applied: Callable[[ReadableSpan, Said | None], ReadableSpan | None],
         idle: Callable[[], object] | None = None,
     ) -> None:
         self.figures = QueueFigures()
@@ -55,7 +58,7 @@ class QueueProcessor(SpanProcessor):
         self._exporter: SpanExporter | None = make_exporter()
         self._applied = applied
         self._idle = idle
-        self._queue: deque[ReadableSpan] = deque()
+        self._queue: deque[tuple[ReadableSpan, Said | None]] = deque()
         self._start()
         if hasattr(os, "register_at_fork"):
             mine = weakref.ref(self)
@@ -86,7 +89,7 @@ class QueueProcessor(SpanProcessor):
             self.figures.dropped += 1
             told("the queue of spans is full", "spans are dropped")
             return
-        queue.append(span)
+        queue.append((span, ENDING.said))
         if self._thread is None:
             self._start_thread()
         if len(queue) >= _BATCH and not self._wake.is_set():
@@ -147,7 +150,7 @@ class QueueProcessor(SpanProcessor):
     def _send(self) -> None:
         queue = self._queue
         taken = [queue.popleft() for _ in range(min(_BATCH, len(queue)))]
-        batch = [span for span in map(self._applied, taken) if span is not None]
+        batch = [span for span in starmap(self._applied, taken) if span is not None]
         self.figures.dropped += len(taken) - len(batch)
         if not batch:
             return

@@ -17,6 +17,7 @@ Redact = Callable[[str, str], "str | None"]
 VARIABLES = {
     "SPANLEDGER_ENDPOINT": "OTLP/HTTP base URL; default: OTEL_EXPORTER_OTLP_ENDPOINT.",
     "SPANLEDGER_API_KEY": "Ingest key of the project.",
+    "SPANLEDGER_API_URL": "Base URL of the API, for shared budgets; default: localhost, port 8502.",
     "SPANLEDGER_CONTENT": "none, hashes or full.",
     "SPANLEDGER_SPOOL": "Directory that keeps spans through outages and restarts.",
     "SPANLEDGER_SPOOL_MAX_BYTES": "Size of that directory at most; default 100 MB.",

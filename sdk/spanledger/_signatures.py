@@ -42,6 +42,34 @@ _REWRITE = re.compile(
 )
 _BITS = 0x7FFF_FFFF_FFFF_FFFF
 _LONGEST_RESULT = 1 << 16  # of a longer text the start and the end are signed: no host may wait
+_UNCHANGING = frozenset((str, int, float, bool, type(None)))
+
+
+class _Json(str):
+    """JSON as ``to_json`` writes it, not a text that somebody said."""
+
+    __slots__ = ()
+
+
+def kept(value: object) -> object:
+    """Return what can be signed later to the same effect, whatever becomes of the value."""
+    kind = type(value)
+    if kind in _UNCHANGING:
+        return value
+    if isinstance(value, str):  # one of the program's own, which may change its mind
+        return str.__str__(value)
+    if kind is dict:
+        found = cast("dict[object, object]", value).copy()
+        if _UNCHANGING.issuperset(map(type, found.values())) and {*map(type, found)} <= {str}:
+            return found
+    return _Json(to_json(value))
+
+
+def kept_result(result: object) -> object:
+    """Return what can be signed later of a result: of a long text, its start and its end."""
+    if isinstance(result, str) and len(result) > _LONGEST_RESULT:
+        return _shortened(result)
+    return kept(result)
 
 
 def call_signature(tool: str, arguments: object) -> int:
@@ -51,13 +79,17 @@ def call_signature(tool: str, arguments: object) -> int:
 
 def result_signature(result: object, *, is_error: bool = False) -> int:
     """Return the signature of what a tool answered, or of the message it failed with."""
-    if isinstance(result, str) and len(result) > _LONGEST_RESULT:
-        half = _LONGEST_RESULT // 2
-        result = result[:half] + result[-half:]
+    if isinstance(result, str) and not isinstance(result, _Json):
+        result = _shortened(result)
     said = _canonical(result)
     if len(said) > _LONGEST_RESULT:
         said = said[: _LONGEST_RESULT // 2] + said[-_LONGEST_RESULT // 2 :]
     return _signature("error" if is_error else "ok", _VOLATILE.sub(b"*", said))
+
+
+def _shortened(text: str) -> str:
+    half = _LONGEST_RESULT // 2
+    return text[:half] + text[-half:] if len(text) > _LONGEST_RESULT else text
 
 
 def to_json(value: object) -> str:
@@ -77,8 +109,8 @@ def _signature(subject: str, said: bytes) -> int:
 
 
 def _canonical(said: object) -> bytes:
-    if not isinstance(said, str):
-        said = to_json(said)
+    if not isinstance(said, str) or isinstance(said, _Json):
+        said = said if isinstance(said, _Json) else to_json(said)
         if not _REWRITE.search(said):  # it is written in the one way already
             return said.encode("utf-8", "replace")
     if said[:1] in ("[", "{", " ", "\n"):

@@ -29,6 +29,7 @@ _KEPT_HEADERS = ("Content-Type", "Content-Encoding")
 _RETRYABLE = frozenset((408, 429, 500, 502, 503, 504))
 _AT_ONCE = 16  # files sent again in one go, so that new spans need not wait
 _LONGEST_PAUSE_S = 30.0
+_LEFT_AFTER_S = 3600  # a directory takes microseconds to be locked
 
 
 class Spool:
@@ -123,7 +124,10 @@ class Spool:
         if fcntl is None:
             return
         for other in self._root.iterdir():
-            if other == self._own or other.suffix == _UNLOCKED:
+            if other.suffix == _UNLOCKED:
+                _clear_away(other)
+                continue
+            if other == self._own:
                 continue
             lock = -1
             try:
@@ -139,6 +143,17 @@ class Spool:
             finally:
                 if lock >= 0:
                     os.close(lock)
+
+
+def _clear_away(unlocked: Path) -> None:
+    """Remove a directory whose process died before it locked it; it never had a request."""
+    try:
+        is_left = time.time() - unlocked.stat().st_mtime > _LEFT_AFTER_S
+        if is_left and all(path.name == "lock" for path in unlocked.iterdir()):
+            (unlocked / "lock").unlink(missing_ok=True)
+            unlocked.rmdir()
+    except OSError:
+        return  # another process was faster, or it is none of ours
 
 
 class SpoolSession(requests.Session):

@@ -65,6 +65,7 @@ class WatchProcessor(SpanProcessor):
         if parent is not None and parent.span_id in self._open:
             return  # the same call, seen by the library below
         watched = _Watched(_call_of(span.attributes), [])
+        watched.call.span = span
         try:
             for guard in guards:
                 watched.tickets.append((guard, guard.before_model(watched.call, base)))

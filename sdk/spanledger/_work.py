@@ -23,6 +23,7 @@ from spanledger._attributes import TOOL_CALL_SIGNATURE, TOOL_COST_USD, TOOL_RESU
 from spanledger._errors import LimitReached
 from spanledger._failures import told
 from spanledger._guards import Guard, ToolCall, guards_of
+from spanledger._later import ENDING, Said
 from spanledger._signatures import call_signature, result_signature, to_json
 from spanledger._state import STATE
 from spanledger._tracing import TRACING
@@ -40,6 +41,7 @@ class Work:
         "_charged",
         "_context",
         "_is_admitted",
+        "_said",
         "_token",
         "_tool",
         "_usd",
@@ -60,13 +62,15 @@ class Work:
         start_ns = None if clock_ns is None else clock_ns()
         span = TRACING.tracer.start_span(name, base, kind, attributes, links, start_ns)
         self.span: Span = span
+        made = set_span_in_context(span, base)
         # One copy of the map instead of one for each value.
-        self._context = Context({**set_span_in_context(span, base), **values})
+        self._context = Context({**made, **values}) if values else made
         self._token: Token[Context] | None = None
         self._tool = tool
         self._usd = self._charged = _NOTHING  # the price, and what of it the guards have counted
         self._is_admitted = False
         self._call: ToolCall | None = None
+        self._said: Said | None = None
 
     @classmethod
     def none(cls) -> Work:
@@ -74,7 +78,7 @@ class Work:
         work = cls.__new__(cls)
         work.span = INVALID_SPAN
         work._context = context.get_current()
-        work._token = work._call = None
+        work._token = work._call = work._said = None
         work._tool = ""
         work._usd = work._charged = _NOTHING
         work._is_admitted = False
@@ -107,6 +111,10 @@ class Work:
             return
         signature = 0
         try:
+            if STATE.signs_later and not guards:
+                self._said = Said(self._tool)
+                self._said.arguments(value)
+                return
             if is_recording and STATE.content == "full":
                 self.span.set_attribute("gen_ai.tool.call.arguments", _text(value))
             if guards or STATE.content == "hashes":
@@ -126,6 +134,10 @@ class Work:
         if not (is_recording or call):
             return
         try:
+            if STATE.signs_later and not call:
+                self._said = self._said or Said(self._tool)
+                self._said.result(value, is_error=is_error)
+                return
             if is_recording and STATE.content == "full" and not is_error:
                 self.span.set_attribute("gen_ai.tool.call.result", _text(value))
             if call or STATE.content == "hashes":
@@ -150,7 +162,7 @@ class Work:
         stopped: LimitReached | None = None
         for guard in guards_of(self._context) if more else ():
             try:
-                guard.spent(more)
+                guard.spent(more, self.span)
             except LimitReached as error:  # the others must know of the money, too
                 stopped = stopped or error
         if stopped is not None:
@@ -166,7 +178,9 @@ class Work:
             self._admit(guards, self._next_call(0))
 
     def _next_call(self, signature: int) -> ToolCall:
-        return ToolCall(self._tool, signature, self._usd - self._charged, self._is_admitted)
+        return ToolCall(
+            self._tool, signature, self._usd - self._charged, self._is_admitted, self.span
+        )
 
     def _admit(self, guards: tuple[Guard, ...], call: ToolCall) -> None:
         """Let the guards see a call before it is made; one that is refused costs nothing."""
@@ -178,7 +192,7 @@ class Work:
         except LimitReached:
             if call.usd:
                 for guard in passed:
-                    guard.spent(-call.usd)
+                    guard.spent(-call.usd, self.span)
                 self.price(0)
             raise
         self._charged, self._is_admitted = self._usd, True
@@ -219,7 +233,11 @@ class Work:
         if error is not None:
             self.fail(error)
         clock_ns = TRACING.clock_ns
-        self.span.end(None if clock_ns is None else clock_ns())
+        ENDING.said = self._said  # our queue takes it up with the span
+        try:
+            self.span.end(None if clock_ns is None else clock_ns())
+        finally:
+            ENDING.said = None
 
 
 def is_pause(error: BaseException) -> bool:

@@ -108,13 +108,13 @@ class Captured:
 def capture(content: Content = "full") -> Generator[Captured]:
     """Record the spans of this package in memory while the block runs; nothing is sent."""
     captured = Captured()
-    before = TRACING.provider, TRACING.clock_ns, STATE.content
+    before = TRACING.provider, TRACING.clock_ns, STATE.content, STATE.signs_later
     TRACING.use(captured.provider, captured.clock)
-    STATE.content = content
+    STATE.content, STATE.signs_later = content, False
     token = context.attach(Context())
     try:
         yield captured
     finally:
         context.detach(token)
         TRACING.use(before[0], before[1])
-        STATE.content = before[2]
+        STATE.content, STATE.signs_later = before[2:]

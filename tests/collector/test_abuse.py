@@ -198,6 +198,7 @@ def test_a_thousand_calls_at_once_are_served(subject: Subject) -> None:
     wait_until(lambda: subject.store.sql_rows(sql) == [{"n": 1000}])
 
 
+@pytest.mark.endurance
 def test_huge_requests_over_both_transports_are_taken_as_memory_allows(subject: Subject) -> None:
     body = request(span("huge", x="y" * (50 << 20))).SerializeToString()
     with bounded_memory(subject), ThreadPoolExecutor(16) as pool:

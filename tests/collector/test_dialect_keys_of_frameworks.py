@@ -184,6 +184,24 @@ def test_openlit_input_of_anthropic_leaves_the_cache_out() -> None:
     assert row({**CHAT, "gen_ai.provider.name": "openai", **usage}, scope=scope)["flags"] == []
 
 
+def test_bedrock_input_leaves_the_cache_out() -> None:
+    usage = {
+        "gen_ai.usage.input_tokens": 765,
+        "gen_ai.usage.cache_read.input_tokens": 201,
+        "gen_ai.usage.cache_write.input_tokens": 41,
+        "gen_ai.usage.output_tokens": 53,
+    }
+    scope = "opentelemetry.instrumentation.genai.bedrock"
+    assert tokens(row({**CHAT, **usage}, scope=scope)) == (1007, 201, 41, 53, None)
+
+
+def test_a_session_that_was_named_comes_before_one_that_pydantic_ai_makes_up() -> None:
+    ids = {"gen_ai.conversation.id": "01a1ff2f-7d14", "session.id": "chat-7"}
+    assert row({**CHAT, **ids}, scope="pydantic-ai")["session_id"] == "chat-7"
+    made_up = {"gen_ai.conversation.id": "01a1ff2f-7d14"}
+    assert row({**CHAT, **made_up}, scope="pydantic-ai")["session_id"] == "01a1ff2f-7d14"
+
+
 def test_openlit_estimates_and_defaults_are_not_believed() -> None:
     made = row(
         {

@@ -18,6 +18,7 @@ from tests.decoded import row, tokens
         ("opentelemetry.instrumentation.openai.v1", "openllmetry"),
         ("opentelemetry.instrumentation.openai_agents", "openllmetry"),
         ("opentelemetry.instrumentation.genai.anthropic", "otel_genai"),
+        ("opentelemetry.instrumentation.genai.bedrock", "bedrock"),
         ("com.anthropic.sdk.python", "otel_genai"),
         ("strands.telemetry.tracer", "strands"),
         ("com.anthropic.claude_code.tracing", "claude_code"),

@@ -95,6 +95,7 @@ def test_signals_that_come_together_are_stored_in_their_tables_under_their_proje
     spool.close()
 
 
+@pytest.mark.endurance
 def test_days_all_over_the_calendar_are_stored(tmp_path: Path, store: Store) -> None:
     day_ns = 86_400 * 10**9
     spans = [span(f"day {n}", start_ns=1 + n * 7 * day_ns) for n in range(1_200)]

@@ -65,7 +65,8 @@ def test_run_keeps_arguments_code_and_the_path_of_the_program(tmp_path: Path) ->
     (tmp_path / "sitecustomize.py").write_text("print('theirs')")
     code = "import sys, spanledger._init as i; print(sys.argv[1:], i.running() is not None)"
     code += "; sys.exit(3)"
-    done = run("run", "--", sys.executable, "-c", code, "a b", PYTHONPATH=os.fspath(tmp_path))
+    variables = {"PYTHONPATH": os.fspath(tmp_path), "SPANLEDGER_INSTRUMENT": "false"}
+    done = run("run", "--", sys.executable, "-c", code, "a b", **variables)
     assert done.returncode == 3, done.stderr
     assert done.stdout.endswith("theirs\n['a b'] True\n")
     assert run("run", "--", "no-such-program").returncode == 127

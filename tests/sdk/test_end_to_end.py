@@ -70,7 +70,7 @@ with spanledger.session("s-1", user="ann"), spanledger.dimensions(team="search")
 """
 _INSTRUMENTED = """
 import spanledger
-spanledger.init()
+spanledger.init(instrument=["openai"])
 import openai
 client = openai.OpenAI(base_url=URL, api_key="k", max_retries=0)
 messages = [{"role": "user", "content": "a secret question"}]
@@ -150,7 +150,7 @@ def test_direct_calls_and_tools_reach_the_ledger(store: Store, tmp_path: Path) -
         assert (entry["session_id"], entry["user_id"]) == ("s-1", "ann")
     assert calls[3]["stream"] is True
     assert calls[3]["ttft_ns"] is not None
-    trajectory = store.sql_rows("SELECT * FROM trajectories FINAL")[0]
+    trajectory = store.sql_rows("SELECT * FROM traces FINAL")[0]
     assert (trajectory["outcome"], trajectory["task_id"]) == ("completed", "T-1")
     assert (trajectory["llm_calls"], trajectory["tool_calls"]) == (5, 3)
 

@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -120,8 +121,9 @@ def test_run_starts_a_program_with_tracing_on() -> None:
     code = f"import sys; sys.argv = ['spanledger', 'run', '--', sys.executable, '-c', {_AGENT!r}]\n"
     code = code.replace("with spanledger", "import spanledger\\nwith spanledger")
     code += "from spanledger._cli import main; main()"
+    asked = {"SPANLEDGER_SEND_UNDER_PYTEST": "true", "SPANLEDGER_INSTRUMENT": "false"}
     with receiving() as receiver:
-        run(code, SPANLEDGER_ENDPOINT=receiver.url, SPANLEDGER_SEND_UNDER_PYTEST="true")
+        run(code, SPANLEDGER_ENDPOINT=receiver.url, **asked)
         assert receiver.names == ["invoke_agent a"]
 
 
@@ -129,9 +131,10 @@ class Instrumentor:
     """What an entry point gives; remembers whether it was turned on."""
 
     on: bool = False
+    starts_on: bool = False
 
     def __init__(self) -> None:
-        self.is_instrumented_by_opentelemetry = False
+        self.is_instrumented_by_opentelemetry = self.starts_on
 
     def instrument(self, tracer_provider: Any) -> None:
         type(self).on = self.is_instrumented_by_opentelemetry = True
@@ -192,6 +195,18 @@ def test_when_the_best_fails_the_next_is_taken(monkeypatch: pytest.MonkeyPatch) 
     entries = [entry(OFFICIAL, Failing), entry(INFERENCE, good)]
     states = turned_on(monkeypatch, *entries)
     assert states == {f"{OFFICIAL}:X": "failed", f"{INFERENCE}:X": "on"}
+
+
+def test_what_the_program_turned_on_stays_and_keeps_the_others_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kinds = [made() for _ in range(2)]
+    entries = [entry(OFFICIAL, kinds[0]), entry(INFERENCE, kinds[1])]
+    monkeypatch.setitem(sys.modules, INFERENCE, ModuleType(INFERENCE))
+    kinds[1].starts_on = True
+    states = turned_on(monkeypatch, *entries)
+    assert states == {f"{OFFICIAL}:X": "off", f"{INFERENCE}:X": "already on"}
+    assert [kind.on for kind in kinds] == [False, False]
 
 
 def test_only_libraries_asked_for_and_not_disabled(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -50,3 +52,18 @@ def test_a_directory_that_was_removed_is_made_again(tmp_path: Path) -> None:
     Spool(tmp_path, 1000)
     assert spool.files() == [path]
     assert spool.read(path) == ({"Content-Type": "x"}, b"spans")
+
+
+def test_a_directory_whose_process_died_at_once_is_cleared_away_later(tmp_path: Path) -> None:
+    old, new, other = (tmp_path / name for name in ("old.new", "fresh.new", "other.new"))
+    for directory in (old, new, other):
+        directory.mkdir()
+        (directory / "lock").touch()
+    (other / "notes").touch()
+    long_ago = time.time() - 2 * 3600
+    for directory in (old, other):
+        os.utime(directory, (long_ago, long_ago))
+    Spool(tmp_path, 1000)
+    assert not old.exists()  # of a process that ended between two system calls, hours ago
+    assert (new / "lock").exists()  # of one that is starting just now
+    assert {path.name for path in other.iterdir()} == {"lock", "notes"}  # none of ours

@@ -12,6 +12,15 @@ _MODELS = ("request_model", "response_model")
 _YEAR_2000_NS = 946_684_800 * 10**9
 _DAY_NS = 86_400 * 10**9
 _FAILED_TOOL = frozenset({"error", "failure", "failed"})
+PAUSES = frozenset(
+    f"{module}{name}"
+    for module in ("", "langgraph.errors.")
+    for name in ("GraphBubbleUp", "GraphInterrupt", "NodeInterrupt", "ParentCommand")
+)
+"""Exceptions by which LangGraph stops to wait for a human, or to go on elsewhere: no errors.
+
+https://github.com/langchain-ai/langgraph (libs/langgraph/langgraph/errors.py)
+"""
 
 
 def settle(draft: Draft) -> None:
@@ -36,9 +45,14 @@ def settle(draft: Draft) -> None:
     # What no clock can have shown: the far past, the future, an end before the start.
     if start < _YEAR_2000_NS or start > received + _DAY_NS or end < start:
         draft.flags.append("impossible_time")
+    is_pause = row["error_type"] in PAUSES
+    if is_pause:
+        row["error_type"] = row["status_message"] = ""
+        row["status"] = "unset"
     if row["role"] == "tool":
         attributes = draft.attributes
         told = attributes.get("gen_ai.tool.status") or attributes.get("gen_ai.task.status")
+        told = None if is_pause else told
         failed = row["status"] == "error" or row["error_type"] != "" or _is_failure(told)
         row["tool_outcome"] = "error" if failed else "ok"
 

@@ -9,6 +9,7 @@ from collections.abc import KeysView
 from functools import lru_cache
 
 from spanledger_collector.dialects.base import Dialect
+from spanledger_collector.dialects.bedrock import BEDROCK
 from spanledger_collector.dialects.claude_code import CLAUDE_CODE
 from spanledger_collector.dialects.generic import GENERIC
 from spanledger_collector.dialects.google_adk import GOOGLE_ADK
@@ -45,6 +46,7 @@ REGISTRY: tuple[Dialect, ...] = (
     PYDANTIC_AI,
     OPENLLMETRY,
     STRANDS,
+    BEDROCK,
     OTEL_GENAI,
     SPANLEDGER,
     SPANLEDGER_PENDING,

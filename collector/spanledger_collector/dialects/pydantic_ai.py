@@ -1,6 +1,7 @@
 """Pydantic AI: GenAI keys; up to version 1 agents and tools tell their role by the span's name.
 
-``gen_ai.aggregated_usage.*`` of version 2 sums the calls below an agent and is not read.
+``gen_ai.aggregated_usage.*`` of version 2 sums the calls below an agent and is not read. Without a
+conversation it makes one up for each run, so a session that the program named comes first.
 https://ai.pydantic.dev/logfire/
 """
 
@@ -10,8 +11,8 @@ from dataclasses import replace
 
 from spanledger_collector.decode.messages import Message, canonical
 from spanledger_collector.decode.values import parse_json, text
-from spanledger_collector.dialects.base import Draft
-from spanledger_collector.dialects.otel_genai import OTEL_GENAI, guess_role
+from spanledger_collector.dialects.base import Draft, sources
+from spanledger_collector.dialects.otel_genai import COLUMNS, OTEL_GENAI, guess_role
 
 
 def _interpret(draft: Draft) -> None:
@@ -57,5 +58,6 @@ PYDANTIC_AI = replace(
     name="pydantic_ai",
     scopes=("pydantic-ai",),
     markers=frozenset({"pydantic_ai.all_messages", "all_messages_events"}),
+    columns={**COLUMNS, **sources("session_id", text, "session.id", "gen_ai.conversation.id")},
     interpret=_interpret,
 )

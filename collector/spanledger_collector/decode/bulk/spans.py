@@ -14,6 +14,7 @@ from spanledger_collector.decode.bulk.arrow import Indexes, Mask
 from spanledger_collector.decode.bulk.attributes import Attributes
 from spanledger_collector.decode.bulk.wire import Requests
 from spanledger_collector.decode.columns import TEMPLATE, TYPES, Array
+from spanledger_collector.decode.settle import PAUSES
 from spanledger_collector.decode.values import MAX_TIME_NS, Value
 from spanledger_collector.dialects import REGISTRY
 from spanledger_collector.dialects.base import Dialect, Sources
@@ -223,6 +224,9 @@ def settle_rows(reading: Reading) -> None:
     cached = reading.numbers("cache_read_tokens") + reading.numbers("cache_write_tokens")
     odd |= has["input_tokens"] & (cached > total)
     columns["usage_source"] = arrow.choose(told, "span", "none")
+    if reading.is_set("error_type").any():
+        for pause in PAUSES:
+            odd |= arrow.is_word(columns["error_type"], pause)
     for name in ("response_id", "request_model", "response_model"):
         odd |= arrow.characters(columns[name]) > _LONGEST_NAME
     start = _nanoseconds(columns["start_time"])

@@ -1,0 +1,357 @@
+"""Leases: what the server of budgets has set aside for this process, used up call by call.
+
+A call takes its part of a lease without a request; the lease is renewed before it is empty, by a
+thread of its own, and one that is used often is made larger. Nobody waits longer than the timeout,
+and nobody at all on an event loop: then, and when nobody answers, the call passes and is counted.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from time import monotonic, time
+from typing import Any, NamedTuple
+
+from spanledger._prices import PICODOLLARS
+
+TTL_S = 600
+"""Of a reservation: longer than a call takes, so that it does not expire under one."""
+_USE_S = 30.0  # a lease admits calls for so long; then another is asked for
+_FREE_S = 10.0  # nothing was limited: asked again after this
+_REFUSED_S = 1.0  # that a refusal holds before the server is asked again
+_STALE_S = 60.0  # and on an event loop, where nobody waits for the next answer
+_HOT_S = 5.0  # a lease that was used up within this was too small
+_MOST_CALLS = 64
+
+
+class Need(NamedTuple):
+    """What a call may use: picodollars, tokens, calls; None: not known."""
+
+    usd: int | None
+    tokens: int | None
+    llm_calls: int
+
+
+@dataclass(slots=True)
+class Lease:
+    """One reservation: what is left of it by measure that is limited, and the calls it covers."""
+
+    id: str
+    granted: Mapping[str, int]
+    left: dict[str, int]
+    use_until_s: float
+    began_s: float
+    in_flight: int = 0
+    is_retired: bool = False
+    used_at_s: float = 0.0
+
+    @property
+    def is_low(self) -> bool:
+        """Whether more than half of it is used up."""
+        return any(2 * left < self.granted[measure] for measure, left in self.left.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A budget of the server that a call does not fit in, or whose soft limit it is over."""
+
+    id: str
+    name: str
+    selector: str
+    measure: str
+    level: str
+    limit: Decimal
+    spent: Decimal
+
+
+@dataclass(slots=True)
+class Taken:
+    """What a call may do.
+
+    Attributes:
+        lease: what it was taken from; None: nothing is limited, or nobody answered.
+        parts: by measure, what was taken.
+        over: budgets it does not fit in; ``soft``: those with a soft limit that is reached.
+        was_passed: nobody answered in time.
+        is_free: nothing is limited.
+    """
+
+    lease: Lease | None = None
+    parts: dict[str, int] = field(default_factory=dict[str, int])
+    over: tuple[Limit, ...] = ()
+    soft: tuple[Limit, ...] = ()
+    was_passed: bool = False
+    is_free: bool = False
+    started_at_s: float = field(default_factory=time)
+
+
+class Line:
+    """The calls of one subject: those that the same budgets count.
+
+    Args:
+        subject: as the server takes it.
+        ask: lets the thread renew this line's lease.
+        give_back: lets the thread release a reservation.
+        timeout_s: that a call waits at most.
+        is_strict: whether the server refuses what does not fit, or only tells of it.
+    """
+
+    def __init__(
+        self,
+        subject: Mapping[str, object],
+        ask: Callable[[Line], bool],
+        give_back: Callable[[str], None],
+        timeout_s: float,
+        *,
+        is_strict: bool,
+    ) -> None:
+        self.subject = subject
+        self.is_strict = is_strict
+        self._ask = ask
+        self._give_back = give_back
+        self._timeout_s = timeout_s
+        self._changed = threading.Condition(threading.Lock())
+        self._lease: Lease | None = None
+        self._is_asking = False
+        self._waiting = 0
+        self._calls = 1
+        self._guessed: list[str] = []
+        self._typical: dict[str, int] = {}  # the largest call so far
+        self._guess: dict[str, int] = {}  # what the server takes for one while there was none
+        self._needed = Need(None, None, 1)
+        self._free_until_s = 0.0
+        self._refused_at_s = -_STALE_S
+        self._refused = Need(None, None, 1)
+        self._refused_by: tuple[Limit, ...] = ()
+        self._over: tuple[Limit, ...] = ()
+        self._soft: tuple[Limit, ...] = ()
+        self.used_at_s = monotonic()
+
+    def take(self, need: Need) -> Taken:
+        """Take what a call may use; waits for the server where that blocks nobody else."""
+        deadline_s = monotonic() + self._timeout_s
+        with self._changed:
+            while True:
+                self.used_at_s = now_s = monotonic()
+                taken = self._take_now(need, now_s)
+                if taken is not None:
+                    return taken
+                is_asked = self._renew(need)
+                left_s = deadline_s - now_s
+                if is_asked and left_s > 0 and _is_on_event_loop():
+                    # Nobody may wait here: what was said last holds until there is an answer.
+                    if self._is_refused(need, now_s, _STALE_S):
+                        return Taken(over=self._refused_by)
+                    return Taken(was_passed=True)
+                if not is_asked or left_s <= 0:
+                    return Taken(was_passed=True)
+                self._waiting += 1
+                try:
+                    self._changed.wait(left_s)
+                finally:
+                    self._waiting -= 1
+
+    def prepare(self, need: Need) -> None:
+        """Wait until a call of this need can be answered without waiting; in a thread."""
+        deadline_s = monotonic() + self._timeout_s
+        with self._changed:
+            while not self._can_answer(need, monotonic()):
+                is_asked = self._renew(need)
+                left_s = deadline_s - monotonic()
+                if not is_asked or left_s <= 0:
+                    return
+                self._changed.wait(left_s)
+
+    def finished(self, lease: Lease) -> None:
+        """Count a call of a lease as over; the last one of a retired lease gives back the rest."""
+        with self._changed:
+            lease.in_flight -= 1
+            is_over = lease.is_retired and lease.in_flight == 0
+        if is_over:
+            self._give_back(lease.id)
+
+    def rest(self, idle_s: float) -> None:
+        """Give back a lease that nobody has used for a while."""
+        with self._changed:
+            lease = self._lease
+            if lease is None or monotonic() - lease.used_at_s < idle_s:
+                return
+            is_over = self._retire()
+        if is_over:
+            self._give_back(lease.id)
+
+    def grew(self, used: Mapping[str, int]) -> None:
+        """Remember how large calls are: what is not known of the next is set aside so."""
+        with self._changed:
+            for measure, amount in used.items():
+                self._typical[measure] = max(amount, self._typical.get(measure, 0))
+
+    def request(self) -> dict[str, object]:
+        """Return what the thread asks the server for."""
+        with self._changed:
+            need, calls = self._needed, max(self._calls, self._waiting)
+            wanted = self._amounts(need, calls) if calls > 1 else {}
+            needed = self._amounts(need, 1)
+            self._guessed = [measure for measure in Need._fields if measure not in needed]
+            return {
+                "key": secrets.token_hex(16),
+                "subject": self.subject,
+                "needed": needed,
+                "wanted": wanted,
+                "ttl_s": TTL_S,
+                "enforce": self.is_strict,
+            }
+
+    def answered(self, answer: Mapping[str, Any] | None) -> None:
+        """Take up what the server said; None: nothing."""
+        over_id = ""
+        with self._changed:
+            self._is_asking = False
+            try:
+                if answer is not None:
+                    over_id = self._take_up(answer, monotonic())
+            finally:
+                self._changed.notify_all()
+        if over_id:
+            self._give_back(over_id)
+
+    def _take_now(self, need: Need, now_s: float) -> Taken | None:
+        if now_s < self._free_until_s:
+            return Taken(is_free=True)
+        lease = self._lease
+        if lease is not None and self._fits(lease, need, now_s):
+            parts = self._parts(lease, need)
+            for measure, part in parts.items():
+                lease.left[measure] -= part
+            lease.in_flight += 1
+            lease.used_at_s = now_s
+            if lease.is_low and (self._calls > 1 or _is_on_event_loop()):
+                self._renew(need)  # while there is enough left for those who come meanwhile
+            return Taken(lease, parts, self._over, self._soft)
+        if self._is_refused(need, now_s, _REFUSED_S):
+            return Taken(over=self._refused_by)
+        return None
+
+    def _can_answer(self, need: Need, now_s: float) -> bool:
+        lease = self._lease
+        return (
+            now_s < self._free_until_s
+            or (lease is not None and self._fits(lease, need, now_s))
+            or self._is_refused(need, now_s, _REFUSED_S)
+        )
+
+    def _fits(self, lease: Lease, need: Need, now_s: float) -> bool:
+        parts = self._parts(lease, need)
+        is_enough = all(lease.left[measure] >= part for measure, part in parts.items())
+        return is_enough and now_s < lease.use_until_s
+
+    def _is_refused(self, need: Need, now_s: float, for_s: float) -> bool:
+        return now_s < self._refused_at_s + for_s and _is_as_large(need, self._refused)
+
+    def _parts(self, lease: Lease, need: Need) -> dict[str, int]:
+        known: dict[str, int | None] = need._asdict()
+        parts: dict[str, int] = {}
+        for measure, left in lease.left.items():
+            amount = known[measure]
+            if amount is None:  # as the largest call so far; the first takes it all
+                amount = self._typical.get(measure, self._guess.get(measure, max(1, left)))
+            parts[measure] = amount
+        return parts
+
+    def _renew(self, need: Need) -> bool:
+        """Let the thread ask, if it does not already; return whether an answer may come."""
+        if not self._is_asking:
+            self._needed = need
+            self._is_asking = self._ask(self)
+        return self._is_asking
+
+    def _amounts(self, need: Need, calls: int) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for measure, known in need._asdict().items():
+            amount = self._typical.get(measure) if known is None else known
+            if amount is not None:
+                found[measure] = text_of(measure, amount * calls)
+        return found
+
+    def _take_up(self, answer: Mapping[str, Any], now_s: float) -> str:
+        """Return the id of a reservation that nobody needs any more, or nothing."""
+        budgets = [_limit_of(one) for one in answer["budgets"]]
+        over = tuple(one for one in budgets if one.id in answer["over"])
+        if not answer["granted"]:
+            self._refused_at_s, self._refused, self._refused_by = now_s, self._needed, over
+            self._calls = 1
+            return ""
+        self._refused_at_s = -_STALE_S
+        before = self._lease
+        is_over = self._retire()
+        self._free_until_s = now_s + _FREE_S if not budgets else 0.0
+        if budgets:
+            self._over, self._soft = over, tuple(b for b in budgets if b.level == "soft")
+            self._begin(answer, before, now_s)
+        return before.id if before is not None and is_over else ""
+
+    def _begin(self, answer: Mapping[str, Any], before: Lease | None, now_s: float) -> None:
+        left = {m: amount_of(m, text) for m, text in answer["amounts"].items()}
+        self._guess = {measure: left[measure] for measure in self._guessed if measure in left}
+        self._grow(before, now_s)
+        reservation = str(answer["reservation"])
+        self._lease = Lease(reservation, dict(left), left, now_s + _USE_S, now_s, used_at_s=now_s)
+
+    def _grow(self, before: Lease | None, now_s: float) -> None:
+        """Ask for twice as many calls where the last lease was used up at once, else for one."""
+        is_hot = before is not None and now_s - before.began_s < _HOT_S
+        self._calls = min(_MOST_CALLS, self._calls * 2) if is_hot else 1
+
+    def _retire(self) -> bool:
+        """Admit no more calls with the lease; return whether it covers none any more."""
+        lease, self._lease = self._lease, None
+        if lease is None:
+            return False
+        lease.is_retired = True
+        return lease.in_flight == 0
+
+
+def text_of(measure: str, amount: int) -> str:
+    """Return an amount as the server reads it: dollars, or a whole number."""
+    return f"{Decimal(amount) / PICODOLLARS:f}" if measure == "usd" else str(amount)
+
+
+def amount_of(measure: str, text: str) -> int:
+    """Return an amount of the server: picodollars, or a whole number."""
+    return int(Decimal(text) * PICODOLLARS) if measure == "usd" else int(Decimal(text))
+
+
+def _limit_of(found: Mapping[str, Any]) -> Limit:
+    limit = found["hard_limit"] if found["hard_limit"] is not None else found["soft_limit"]
+    return Limit(
+        id=str(found["id"]),
+        name=str(found["name"]),
+        selector=str(found["selector"]),
+        measure=str(found["measure"]),
+        level=str(found["level"]),
+        limit=Decimal(limit),
+        spent=Decimal(found["spent"]),
+    )
+
+
+def _is_as_large(need: Need, refused: Need) -> bool:
+    """Return whether a call is known to need no less than one that was refused."""
+    return all(
+        theirs is None if mine is None else theirs is not None and mine >= theirs
+        for mine, theirs in zip(need, refused, strict=True)
+    )
+
+
+def _is_on_event_loop() -> bool:
+    found = sys.modules.get("asyncio")
+    if found is None:
+        return False
+    try:
+        found.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

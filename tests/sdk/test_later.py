@@ -1,0 +1,108 @@
+"""Signatures that the sending thread makes are those that the program would have made at once."""
+
+from __future__ import annotations
+
+import enum
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from spanledger import TOOL_CALL_SIGNATURE, TOOL_RESULT_SIGNATURE
+from spanledger._later import Said
+from spanledger._signatures import call_signature, result_signature
+from tests.instance import environment
+from tests.sdk.receiver import receiving
+
+
+class Word(enum.StrEnum):
+    YES = "yes"
+
+
+class Text(str):
+    __slots__ = ()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(1, True, None, 1e-7, float("nan"), 10**20, "a  b ", '{"b": 1, "a": 2}', "x" * 100_000),
+        *({"q": "x"}, {"q": [1, {"z": 2}]}, [1, 2], (1, 2), {1: 2}, {1: 2, "a": 3}, {}),
+        *({"a": float("inf")}, {"trace_id": "x", "a": 1}, {"k": Word.YES}, Word.YES),
+        *(Text(' [1, 2]"'), ["y" * 50_000, "z" * 50_000], b"abc", object),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_what_was_said_is_signed_later_to_the_same_effect(value: object) -> None:
+    for is_error in (False, True):
+        said = Said("search")
+        said.arguments(value)
+        said.result(value, is_error=is_error)
+        assert said.signatures() == {
+            TOOL_CALL_SIGNATURE: call_signature("search", value),
+            TOOL_RESULT_SIGNATURE: result_signature(value, is_error=is_error),
+        }
+
+
+def test_what_changes_meanwhile_does_not_matter() -> None:
+    plain: dict[str, Any] = {"q": "Paris"}
+    nested: dict[str, Any] = {"q": ["Paris"]}
+    said = Said("search")
+    said.arguments(plain)
+    said.result(nested, is_error=False)
+    plain["q"] = "Rome"
+    nested["q"].append("Rome")
+    assert said.signatures() == {
+        TOOL_CALL_SIGNATURE: call_signature("search", {"q": "Paris"}),
+        TOOL_RESULT_SIGNATURE: result_signature({"q": ["Paris"]}),
+    }
+
+
+_PROGRAM = """
+import spanledger
+spanledger.init(instrument=False)
+
+@spanledger.tool
+def search(q):
+    q.append("changed")
+    if len(q) > 2:
+        raise ValueError("too many")
+    return {"found": q}
+
+def attempt(*words):
+    try:
+        search(list(words))
+    except ValueError:
+        pass
+
+attempt("Paris")
+attempt("Paris", "Rome")
+with spanledger.tool("print") as work:
+    work.result("printed")
+with spanledger.loop_guard():
+    attempt("Paris")
+with spanledger.agent("quiet"):
+    pass
+"""
+
+
+def test_signatures_travel_with_their_own_spans() -> None:
+    variables = {**environment(), "SPANLEDGER_SEND_UNDER_PYTEST": "true"}
+    with receiving() as receiver:
+        variables["SPANLEDGER_ENDPOINT"] = receiver.url
+        subprocess.run([sys.executable, "-c", _PROGRAM], check=True, timeout=60, env=variables)
+    first, failed, printed, guarded, agent = [_signed(span) for span in receiver.spans]
+    call = call_signature("search", {"q": ["Paris"]})
+    assert first == guarded == (call, result_signature({"found": ["Paris", "changed"]}))
+    error = result_signature("ValueError: too many", is_error=True)
+    assert failed == (call_signature("search", {"q": ["Paris", "Rome"]}), error)
+    assert printed == (0, result_signature("printed"))
+    assert agent == (0, 0)
+    assert "Paris" not in str(receiver.spans)
+
+
+def _signed(span: Span) -> tuple[int, int]:
+    found = {one.key: one.value.int_value for one in span.attributes}
+    return found.get(TOOL_CALL_SIGNATURE, 0), found.get(TOOL_RESULT_SIGNATURE, 0)
