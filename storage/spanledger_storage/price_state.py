@@ -1,4 +1,4 @@
-"""Own rates, contracts and exchange rates in the state database, and the log of their changes.
+"""What a user prices with, in the state database, and the log of its changes.
 
 Nothing is ever deleted or overwritten: a row gets an end, or is withdrawn, and stays to be shown.
 One change is one transaction: rows, their log entries and the next revision, or nothing.
@@ -16,23 +16,17 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from spanledger_storage.decimal_text import DecimalText
 from spanledger_storage.errors import StateError
+from spanledger_storage.service_price_rows import (
+    InfraPriceRow,
+    ToolPriceRow,
+    infra_prices,
+    tool_prices,
+)
 from spanledger_storage.state import metadata
 
 StateEngine = sa.Engine
-
-
-class _DecimalText(sa.TypeDecorator[Decimal]):
-    """A decimal kept as its digits: SQLite would make a float of it."""
-
-    impl = sa.String(40)
-    cache_ok = True
-
-    def process_bind_param(self, value: Decimal | None, dialect: sa.Dialect) -> str | None:
-        return None if value is None else f"{value:f}"
-
-    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Decimal | None:
-        return None if value is None else Decimal(value)
 
 
 rates = sa.Table(
@@ -42,7 +36,7 @@ rates = sa.Table(
     sa.Column("provider", sa.String(128), nullable=False, comment="empty: any"),
     sa.Column("model", sa.String(256), nullable=False, comment="a name, or a prefix with *"),
     sa.Column("token_class", sa.String(32), nullable=False),
-    sa.Column("price", _DecimalText, nullable=False, comment="decimal text, never rounded"),
+    sa.Column("price", DecimalText, nullable=False, comment="decimal text, never rounded"),
     sa.Column("per", sa.BigInteger, nullable=False, comment="tokens or pieces"),
     sa.Column("currency", sa.String(3), nullable=False, comment="ISO 4217"),
     sa.Column("service_tier", sa.String(64), nullable=False),
@@ -62,8 +56,8 @@ contracts = sa.Table(
     sa.Column("id", sa.String(64), primary_key=True, comment="as in ledger.contract_id"),
     sa.Column("provider", sa.String(128), nullable=False),
     sa.Column("model", sa.String(256), nullable=False, comment="empty: every model"),
-    sa.Column("multiplier", _DecimalText, nullable=False, comment="decimal text"),
-    sa.Column("commitment_usd", _DecimalText, comment="decimal text; NULL: none"),
+    sa.Column("multiplier", DecimalText, nullable=False, comment="decimal text"),
+    sa.Column("commitment_usd", DecimalText, comment="decimal text; NULL: none"),
     sa.Column("effective_from_ns", sa.BigInteger, nullable=False, comment="UTC nanoseconds"),
     sa.Column("effective_to_ns", sa.BigInteger, comment="first instant it no longer holds"),
     sa.Column("note", sa.Text, nullable=False),
@@ -76,7 +70,7 @@ exchange_rates = sa.Table(
     metadata,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("currency", sa.String(3), nullable=False, comment="ISO 4217"),
-    sa.Column("usd", _DecimalText, nullable=False, comment="decimal text; for one unit"),
+    sa.Column("usd", DecimalText, nullable=False, comment="decimal text; for one unit"),
     sa.Column("effective_from_ns", sa.BigInteger, nullable=False, comment="UTC nanoseconds"),
     sa.Column("note", sa.Text, nullable=False, comment="where the rate is from"),
     sa.Column("created_at_ns", sa.BigInteger, nullable=False, comment="UTC nanoseconds"),
@@ -107,7 +101,7 @@ revisions = sa.Table(
 
 
 class _Record(Protocol):
-    """A row of one of the three tables."""
+    """A row of one of the tables."""
 
     kind: ClassVar[str]
     __dataclass_fields__: ClassVar[dict[str, Any]]
@@ -187,8 +181,13 @@ _TABLES: dict[str, sa.Table] = {
     RateRow.kind: rates,
     ContractRow.kind: contracts,
     ExchangeRateRow.kind: exchange_rates,
+    ToolPriceRow.kind: tool_prices,
+    InfraPriceRow.kind: infra_prices,
 }
-RowT = TypeVar("RowT", RateRow, ContractRow, ExchangeRateRow)
+EndingRow = RateRow | ContractRow | ToolPriceRow | InfraPriceRow
+"""A row that holds from one instant to another."""
+EndingT = TypeVar("EndingT", RateRow, ContractRow, ToolPriceRow, InfraPriceRow)
+RowT = TypeVar("RowT", RateRow, ContractRow, ExchangeRateRow, ToolPriceRow, InfraPriceRow)
 
 
 class PriceState:
@@ -216,6 +215,14 @@ class PriceState:
     def exchange_rates(self, *, withdrawn: bool = False) -> list[ExchangeRateRow]:
         """Return exchange rates by id; with ``withdrawn`` also those that were replaced."""
         return self._read(ExchangeRateRow, withdrawn)
+
+    def tool_prices(self, *, withdrawn: bool = False) -> list[ToolPriceRow]:
+        """Return the prices of tools by id; with ``withdrawn`` also those that price nothing."""
+        return self._read(ToolPriceRow, withdrawn)
+
+    def infra_prices(self, *, withdrawn: bool = False) -> list[InfraPriceRow]:
+        """Return the prices of services by id; with ``withdrawn`` also those that price nothing."""
+        return self._read(InfraPriceRow, withdrawn)
 
     def log(self, limit: int = 100) -> list[LogRow]:
         """Return the newest entries of the log, newest first."""
@@ -275,11 +282,11 @@ class PriceChange:
         self._log("add", None, stored)
         return stored
 
-    def close(self, row: RateRow | ContractRow, to_ns: int) -> None:
+    def close(self, row: EndingRow, to_ns: int) -> None:
         """Let a row hold no longer than ``to_ns``."""
         self._update("close", row, replace(row, effective_to_ns=to_ns))
 
-    def withdraw(self, row: RateRow | ContractRow | ExchangeRateRow) -> None:
+    def withdraw(self, row: EndingRow | ExchangeRateRow) -> None:
         """Let a row price nothing any more, as if it had never been there."""
         self._update("withdraw", row, replace(row, withdrawn_at_ns=self._now_ns))
 

@@ -5,11 +5,8 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from spanledger_storage import accounts, price_state, projects, retention_state, saved_views
 from spanledger_storage.errors import ConfigError, MigrationError
 from spanledger_storage.state import Heartbeats, Watermarks, metadata, migrate_state, open_state
-
-_DECLARING = (accounts, price_state, projects, retention_state, saved_views)
 
 
 @pytest.fixture

@@ -2,15 +2,35 @@
 
 from alembic import context
 
-from spanledger_storage.price_state import rates
-from spanledger_storage.project_tables import projects
-from spanledger_storage.retention_state import floors
+from spanledger_storage import (
+    accounts,
+    allocation_rules,
+    budget_tables,
+    gpu_price_state,
+    price_state,
+    project_tables,
+    retention_state,
+    saved_views,
+    service_price_rows,
+)
+from spanledger_storage.state import metadata
 
 # These modules and state.py declare all tables in one metadata.
-assert rates.metadata is projects.metadata is floors.metadata
+DECLARED = (
+    accounts.accounts,
+    allocation_rules.rules,
+    budget_tables.budgets,
+    gpu_price_state.gpu_prices,
+    price_state.rates,
+    project_tables.projects,
+    retention_state.floors,
+    saved_views.saved_views,
+    service_price_rows.tool_prices,
+)
+assert all(table.metadata is metadata for table in DECLARED)
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=projects.metadata,
+    target_metadata=metadata,
     transactional_ddl=True,
 )
 with context.begin_transaction():

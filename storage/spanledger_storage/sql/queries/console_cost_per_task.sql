@@ -10,7 +10,7 @@ SELECT
     round(quantileExact(0.5)(total_cost_usd), 6) AS median_usd,
     round(quantileExact(0.95)(total_cost_usd), 6) AS p95_usd,
     sum(total_cost_usd) AS total_usd
-FROM trajectories FINAL
+FROM traces FINAL
 WHERE project = {project:String}
     AND is_deleted = 0
     AND status = 'closed'

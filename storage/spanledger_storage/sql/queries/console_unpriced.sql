@@ -15,5 +15,6 @@ FROM ledger_current
 WHERE project = {project:String}
     AND time >= {from:DateTime} AND time < {to:DateTime}
     AND total_cost_usd IS NULL
+    AND kind IN ('llm', 'embedding')
 GROUP BY provider, model, price_status, usage_source
 ORDER BY calls DESC

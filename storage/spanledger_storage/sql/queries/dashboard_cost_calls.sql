@@ -12,7 +12,9 @@
 -- Counts mean what they mean in usage_hourly. An entry known from metrics stands for as many calls
 -- as its attempts say, at least one.
 -- Sort key used: (project, toStartOfHour(time)).
-WITH if(usage_source = 'metric', greatest(ifNull(attempts, 1), 1), 1) AS stands_for
+WITH
+    kind IN ('llm', 'embedding') AS is_model,
+    if(is_model, if(usage_source = 'metric', greatest(ifNull(attempts, 1), 1), 1), 0) AS stands_for
 SELECT
     bucket_s,
     key_rank > {top:UInt32} AS is_rest,
@@ -24,6 +26,7 @@ SELECT
     sum(ranked.errors) AS errors,
     sum(ranked.unpriced_calls) AS unpriced_calls,
     sum(ranked.calls_without_usage) AS calls_without_usage,
+    sum(ranked.self_hosted_calls) AS self_hosted_calls,
     sum(ranked.input_tokens) AS input_tokens,
     sum(ranked.uncached_tokens) AS uncached_tokens,
     sum(ranked.cache_read_tokens) AS cache_read_tokens,
@@ -63,9 +66,10 @@ FROM
                 toString({first:Identifier}) AS first,
                 toString({second:Identifier}) AS second,
                 sum(stands_for) AS calls,
-                countIf(status = 'error') AS errors,
-                sumIf(stands_for, price_status = 'unpriced' AND usage_source != 'none') AS unpriced_calls,
-                countIf(usage_source = 'none' AND status != 'error') AS calls_without_usage,
+                countIf(status = 'error' AND is_model) AS errors,
+                sumIf(greatest(stands_for, 1), price_status = 'unpriced' AND usage_source != 'none') AS unpriced_calls,
+                countIf(usage_source = 'none' AND status != 'error' AND is_model) AS calls_without_usage,
+                sumIf(stands_for, price_status = 'self_hosted' AND usage_source != 'none') AS self_hosted_calls,
                 sum(ifNull(entry.input_tokens, 0)) AS input_tokens,
                 sum(ifNull(entry.uncached_tokens, 0)) AS uncached_tokens,
                 sum(ifNull(entry.cache_read_tokens, 0)) AS cache_read_tokens,

@@ -6,9 +6,9 @@
 -- columns below) that decides which keys are named; top: how many.
 -- Columns: bucket_s (its start, unix), is_rest (1: all keys that are not named, together), first,
 -- second (empty for the rest), rank (1: the largest), keys (how many there are, over all buckets),
--- then sums: calls, errors, unpriced_calls, calls_without_usage, tokens by class, tokens (input and
--- output), total_cost_usd (what is priced). One row per bucket and named key, and one per bucket
--- for the rest; by rank, then bucket.
+-- then sums: calls, errors, unpriced_calls, calls_without_usage, self_hosted_calls, tokens by
+-- class, tokens (input and output), total_cost_usd (what is priced). One row per bucket and named
+-- key, and one per bucket for the rest; by rank, then bucket.
 -- Sort key used: (project, hour).
 SELECT
     bucket_s,
@@ -21,6 +21,7 @@ SELECT
     sum(ranked.errors) AS errors,
     sum(ranked.unpriced_calls) AS unpriced_calls,
     sum(ranked.calls_without_usage) AS calls_without_usage,
+    sum(ranked.self_hosted_calls) AS self_hosted_calls,
     sum(ranked.input_tokens) AS input_tokens,
     sum(ranked.uncached_tokens) AS uncached_tokens,
     sum(ranked.cache_read_tokens) AS cache_read_tokens,
@@ -63,6 +64,7 @@ FROM
                 sum(usage_hourly.errors) AS errors,
                 sum(usage_hourly.unpriced_calls) AS unpriced_calls,
                 sum(usage_hourly.calls_without_usage) AS calls_without_usage,
+                sum(usage_hourly.self_hosted_calls) AS self_hosted_calls,
                 sum(usage_hourly.input_tokens) AS input_tokens,
                 sum(usage_hourly.uncached_tokens) AS uncached_tokens,
                 sum(usage_hourly.cache_read_tokens) AS cache_read_tokens,

@@ -5,12 +5,14 @@
 -- are let through, empty: all.
 -- Columns: is_now (1: the first period, 0: the other), provider, model, calls (with a price by
 -- token class), tokens by class of those calls, cost by class and fees_cost_usd of them,
--- total_cost_usd (of everything that is priced), unpriced_calls, calls_without_usage. One row per
--- period, provider and model.
--- An entry known from metrics stands for as many calls as its attempts say, at least one.
+-- total_cost_usd (of everything that is priced), unpriced_calls, calls_without_usage,
+-- self_hosted_calls. One row per period, provider and model.
+-- Calls are model calls; the money is of all kinds. An entry known from metrics stands for as many
+-- calls as its attempts say, at least one.
 -- Sort key used: (project, toStartOfHour(time)).
 WITH
-    if(usage_source = 'metric', greatest(ifNull(attempts, 1), 1), 1) AS stands_for,
+    kind IN ('llm', 'embedding') AS is_model,
+    if(is_model, if(usage_source = 'metric', greatest(ifNull(attempts, 1), 1), 1), 0) AS stands_for,
     price_status = 'priced' AND (entry.uncached_cost_usd IS NOT NULL OR entry.output_cost_usd IS NOT NULL) AS has_parts,
     entry.input_tokens IS NOT NULL AS has_input -- else a class alone is known, and no share of it
 SELECT
@@ -28,8 +30,9 @@ SELECT
     sum(ifNull(entry.output_cost_usd, 0)) AS output_cost_usd,
     sum(ifNull(entry.fees_cost_usd, 0)) AS fees_cost_usd,
     sum(ifNull(entry.total_cost_usd, 0)) AS total_cost_usd,
-    sumIf(stands_for, price_status = 'unpriced' AND usage_source != 'none') AS unpriced_calls,
-    countIf(usage_source = 'none' AND status != 'error') AS calls_without_usage
+    sumIf(greatest(stands_for, 1), price_status = 'unpriced' AND usage_source != 'none') AS unpriced_calls,
+    countIf(usage_source = 'none' AND status != 'error' AND is_model) AS calls_without_usage,
+    sumIf(stands_for, price_status = 'self_hosted' AND usage_source != 'none') AS self_hosted_calls
 FROM ledger_current AS entry
 WHERE project = {project:String}
     AND (

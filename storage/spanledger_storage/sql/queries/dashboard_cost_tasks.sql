@@ -1,5 +1,5 @@
 -- How many tasks were there, how did they end and what did they cost, by up to two columns of
--- trajectories, over time?
+-- traces, over time?
 -- Parameters: project; from_s, to_s: unix seconds, half open, of the start; the second period is
 -- the earlier one; also_from_s, also_to_s: a second period apart from it, 0 and 0: none; starts: of
 -- the buckets, unix seconds, ascending; first, second: the columns that tell keys apart (project:
@@ -11,8 +11,9 @@
 -- then sums: tasks, ended_tasks (with an outcome), completed_tasks, ended_cost_usd (of those with
 -- an outcome, whatever it is), unpriced_calls, calls_without_usage, total_cost_usd (what is
 -- priced). One row per bucket and named key, and one per bucket for the rest; by rank, then bucket.
--- Trajectories of one task id are one task, which counts where the first of them began; without an
--- id each is one. As in dashboard_tasks.
+-- A task is the traces of one task id; without an id it is a trace with those that go on with it after
+-- a pause. It counts where the first of them began; others of one id are looked for from a week before
+-- the periods on. As in unit_economics_groups.
 -- Sort key used: (project, toStartOfHour(start_time)).
 SELECT
     bucket_s,
@@ -61,21 +62,31 @@ FROM
             FROM
             (
                 SELECT
-                    if(task_id = '', trajectory_id, task_id) AS key,
-                    start_time < toDateTime({also_to_s:Int64}, 'UTC') AS is_also,
+                    multiIf(task_id != '', task_id, began_in != '', began_in, trace_id) AS key,
                     min(start_time) AS started,
                     argMin(toString({first:Identifier}), start_time) AS first,
                     argMin(toString({second:Identifier}), start_time) AS second,
-                    argMaxIf(trajectories.outcome, end_time, trajectories.outcome != '') AS outcome,
-                    sum(trajectories.unpriced_calls) AS unpriced_calls,
-                    sum(trajectories.calls_without_usage) AS calls_without_usage,
-                    sum(ifNull(trajectories.total_cost_usd, 0)) AS total_cost_usd
-                FROM trajectories FINAL
+                    argMaxIf(trace.outcome, end_time, trace.outcome != '') AS outcome,
+                    sum(trace.unpriced_calls) AS unpriced_calls,
+                    sum(trace.calls_without_usage) AS calls_without_usage,
+                    sum(ifNull(trace.total_cost_usd, 0)) AS total_cost_usd
+                FROM traces AS trace FINAL
                 WHERE project = {project:String}
                     AND is_deleted = 0
+                    AND start_time >= toDateTime(if({also_to_s:Int64} = 0, {from_s:Int64}, {also_from_s:Int64}) - 604800, 'UTC')
                     AND (
                         (start_time >= toDateTime({from_s:Int64}, 'UTC') AND start_time < toDateTime({to_s:Int64}, 'UTC'))
                         OR (start_time >= toDateTime({also_from_s:Int64}, 'UTC') AND start_time < toDateTime({also_to_s:Int64}, 'UTC'))
+                        OR task_id != ''
+                        OR began_in != ''
+                        OR trace_id IN
+                        (
+                            SELECT began_in
+                            FROM traces
+                            WHERE project = {project:String}
+                                AND start_time >= toDateTime(if({also_to_s:Int64} = 0, {from_s:Int64}, {also_from_s:Int64}), 'UTC')
+                                AND began_in != ''
+                        )
                     )
                     AND (empty({agent:Array(String)}) OR has({agent:Array(String)}, agent_name))
                     AND (empty({service:Array(String)}) OR has({service:Array(String)}, service_name))
@@ -83,7 +94,9 @@ FROM
                     AND (empty({user:Array(String)}) OR has({user:Array(String)}, user_id))
                     AND (empty({session:Array(String)}) OR has({session:Array(String)}, session_id))
                     AND (empty({task:Array(String)}) OR has({task:Array(String)}, task_id))
-                GROUP BY key, is_also
+                GROUP BY key
+                HAVING (started >= toDateTime({from_s:Int64}, 'UTC') AND started < toDateTime({to_s:Int64}, 'UTC'))
+                    OR (started >= toDateTime({also_from_s:Int64}, 'UTC') AND started < toDateTime({also_to_s:Int64}, 'UTC'))
             ) AS task
             GROUP BY bucket_s, first, second
         ) AS cell

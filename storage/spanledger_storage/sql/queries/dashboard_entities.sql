@@ -5,16 +5,18 @@
 -- only what lies before current_s is over; bucket_s: seconds per step of the trend; page_size:
 -- rows, the dearest.
 -- Columns: name; names (how many there are), calls, llm_calls, errors, unpriced_calls,
--- calls_without_usage, tokens by class, total_cost_usd (what is priced), complete_usd (of it, what
--- is over), fees_cost_usd; percentiles over calls whose own duration is known, interpolated, NULL:
+-- calls_without_usage, self_hosted_calls, tokens by class, total_cost_usd (what is priced),
+-- complete_usd (of it, what is over), fees_cost_usd; percentiles over calls whose own duration is known, interpolated, NULL:
 -- none: latency_p50_ns, latency_p95_ns, latency_p99_ns, ttft_p50_ns, ttft_p95_ns, ttft_p99_ns;
 -- tokens_per_s (median of output tokens per second of a call); providers; first_ms, last_ms (unix
 -- ms of the first and last call); trend (start of the step, dollars). One row per name with calls.
--- An entry known from metrics stands for as many calls as its attempts say, at least one.
+-- Calls are model calls; the money is of all kinds. An entry known from metrics stands for as many
+-- calls as its attempts say, at least one.
 -- Sort key used: (project, toStartOfHour(time)).
 WITH
-    if(usage_source = 'metric', greatest(ifNull(attempts, 1), 1), 1) AS stands_for,
-    duration_ns > 0 AND usage_source NOT IN ('metric', 'aggregate') AS is_timed,
+    kind IN ('llm', 'embedding') AS is_model,
+    if(is_model, if(usage_source = 'metric', greatest(ifNull(attempts, 1), 1), 1), 0) AS stands_for,
+    is_model AND duration_ns > 0 AND usage_source NOT IN ('metric', 'aggregate') AS is_timed,
     arrayMap(q -> if(isNaN(q), NULL, toInt64(round(q))), quantilesExactInclusiveMerge(0.5, 0.95, 0.99)(step.latency)) AS latency,
     arrayMap(q -> if(isNaN(q), NULL, toInt64(round(q))), quantilesExactInclusiveMerge(0.5, 0.95, 0.99)(step.ttft)) AS ttft,
     quantileExactInclusiveMerge(0.5)(step.speed) AS speed
@@ -26,6 +28,7 @@ SELECT
     sum(step.errors) AS errors,
     sum(step.unpriced_calls) AS unpriced_calls,
     sum(step.calls_without_usage) AS calls_without_usage,
+    sum(step.self_hosted_calls) AS self_hosted_calls,
     sum(step.input_tokens) AS input_tokens,
     sum(step.uncached_tokens) AS uncached_tokens,
     sum(step.cache_read_tokens) AS cache_read_tokens,
@@ -52,9 +55,10 @@ FROM
         intDiv(toUnixTimestamp(time), {bucket_s:UInt32}) * {bucket_s:UInt32} AS bucket_s,
         sum(stands_for) AS calls,
         sumIf(stands_for, kind = 'llm') AS llm_calls,
-        countIf(status = 'error') AS errors,
-        sumIf(stands_for, price_status = 'unpriced' AND usage_source != 'none') AS unpriced_calls,
-        countIf(usage_source = 'none' AND status != 'error' AND kind IN ('llm', 'embedding')) AS calls_without_usage,
+        countIf(status = 'error' AND is_model) AS errors,
+        sumIf(greatest(stands_for, 1), price_status = 'unpriced' AND usage_source != 'none') AS unpriced_calls,
+        countIf(usage_source = 'none' AND status != 'error' AND is_model) AS calls_without_usage,
+        sumIf(stands_for, price_status = 'self_hosted' AND usage_source != 'none') AS self_hosted_calls,
         ifNull(sum(entry.input_tokens), 0) AS input_tokens,
         ifNull(sum(entry.uncached_tokens), 0) AS uncached_tokens,
         ifNull(sum(entry.cache_read_tokens), 0) AS cache_read_tokens,

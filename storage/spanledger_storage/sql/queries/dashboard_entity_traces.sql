@@ -1,13 +1,13 @@
--- Which trajectories did an agent, a model, a user, a session or a tool take part in?
+-- Which traces did an agent, a model, a user, a session or a tool take part in?
 -- Parameters: project; agent, model, user, session, tool: empty narrows nothing; from_s, to_s: unix
 -- seconds, half open, of the start; sort: cost duration newest oldest failed (newest of those with
 -- a failed span); page_size: rows.
 -- Columns: trace_id, name, agent_name, start_ms (unix), duration_ns, status (open closed), outcome,
 -- calls, error_count, tokens (input and output), unpriced_calls, calls_without_usage,
--- total_cost_usd (of the whole trajectory; NULL: nothing priced). One row per trajectory.
+-- total_cost_usd (of the whole trace; NULL: nothing priced). One row per trace.
 -- Sort key used: (project, toStartOfHour(start_time)).
 SELECT
-    trajectory_id AS trace_id,
+    trace_id,
     name,
     agent_name,
     toUnixTimestamp64Milli(toDateTime64(start_time, 3, 'UTC')) AS start_ms,
@@ -20,7 +20,7 @@ SELECT
     unpriced_calls,
     calls_without_usage,
     total_cost_usd
-FROM trajectories FINAL
+FROM traces FINAL
 WHERE project = {project:String}
     AND is_deleted = 0
     AND start_time >= toDateTime({from_s:Int64}, 'UTC')
@@ -31,7 +31,7 @@ WHERE project = {project:String}
     AND ({session:String} = '' OR session_id = {session:String})
     AND (
         {tool:String} = ''
-        OR trajectory_id IN (
+        OR trace_id IN (
             SELECT trace_id
             FROM spans
             PREWHERE role = 'tool' AND tool_name = {tool:String}
@@ -48,5 +48,5 @@ ORDER BY
         {sort:String} = 'oldest', -toFloat64(start_ms),
         toFloat64(start_ms)
     ) DESC,
-    trajectory_id
+    trace_id
 LIMIT {page_size:UInt32}

@@ -10,6 +10,11 @@
 --   ecc_uncorrected_errors (in the range), is_lost (newest), samples, seconds (between the first
 --   and last). One row per GPU or instance; NULL where nobody tells. Sorted by host and index.
 -- Sort key used: (project, toStartOfHour(time), gpu).
+WITH
+    arrayMap(
+        told -> told.2,
+        arraySort(groupArrayIf((time, assumeNotNull(energy_joules)), isNotNull(energy_joules)))
+    ) AS told_joules
 SELECT
     gpu,
     mig,
@@ -35,7 +40,11 @@ SELECT
     max(power_limit_watts) AS power_limit_watts,
     if(
         count(energy_joules) > 1,
-        deltaSumTimestampIf(assumeNotNull(energy_joules), time, isNotNull(energy_joules)),
+        arraySum(
+            (step, value) -> if(step < 0, value, step),
+            arrayPopFront(arrayDifference(told_joules)),
+            arrayPopFront(told_joules)
+        ),
         avg(power_watts) * seconds
     ) AS energy_joules,
     count(energy_joules) < 2 AS is_energy_estimated,

@@ -24,6 +24,7 @@ WHERE project = {project:String}
     AND time >= toDateTime({from_s:Int64}, 'UTC')
     AND time < toDateTime({to_s:Int64}, 'UTC')
     AND {within:Identifier} = {name:String}
+    AND kind IN ('llm', 'embedding')
     AND duration_ns > 0
     AND usage_source NOT IN ('metric', 'aggregate')
 GROUP BY GROUPING SETS ((bucket), (model), ())

@@ -1,12 +1,12 @@
 -- What did each session, or each user's sessions, cost, and how did they go?
--- Parameters: project; within, name: only trajectories whose column "within" holds "name" (project
+-- Parameters: project; within, name: only traces whose column "within" holds "name" (project
 -- and the project: all of them); text: part of the session's or the user's id, empty: any; from_s,
--- to_s: unix seconds, half open, of a trajectory's start; page_size: rows, the dearest.
+-- to_s: unix seconds, half open, of a trace's start; page_size: rows, the dearest.
 -- Columns: name (session id), names (how many there are), traces, failed_traces (at least one span
 -- failed), calls, unpriced_calls, calls_without_usage, input_tokens, cache_read_tokens,
 -- cache_write_tokens, output_tokens, total_cost_usd (what is priced), users, agents, first_ms,
 -- last_ms (unix ms: first start, last end).
--- One row per session; trajectories without one are left out.
+-- One row per session; traces without one are left out.
 -- Sort key used: (project, toStartOfHour(start_time)).
 SELECT
     session_id AS name,
@@ -25,7 +25,7 @@ SELECT
     arraySort(groupUniqArrayIf(5)(toString(agent_name), agent_name != '')) AS agents,
     toUnixTimestamp64Milli(toDateTime64(min(start_time), 3, 'UTC')) AS first_ms,
     toUnixTimestamp64Milli(toDateTime64(max(end_time), 3, 'UTC')) AS last_ms
-FROM trajectories AS trace FINAL
+FROM traces AS trace FINAL
 WHERE project = {project:String}
     AND is_deleted = 0
     AND start_time >= toDateTime({from_s:Int64}, 'UTC')

@@ -1,4 +1,4 @@
--- Which other trajectories of the same name ran around the time of one?
+-- Which other traces of the same name ran around the time of one?
 -- Parameters: project; trace_id: the one itself, left out; name; from_s, to_s: unix seconds, half
 -- open, of the start; around_ms: unix, the start of the one itself.
 -- Columns: trace_id, start_ms (unix), duration_ns, error_count, total_cost_usd (NULL: nothing
@@ -7,18 +7,18 @@
 SELECT *
 FROM (
     SELECT
-        trajectory_id AS trace_id,
+        trace_id,
         toUnixTimestamp64Milli(toDateTime64(start_time, 3, 'UTC')) AS start_ms,
         duration_ns,
         error_count,
         total_cost_usd
-    FROM trajectories FINAL
+    FROM traces FINAL
     WHERE project = {project:String}
         AND is_deleted = 0
         AND toStartOfHour(start_time) >= toStartOfHour(toDateTime({from_s:Int64}, 'UTC'))
         AND start_time < toDateTime({to_s:Int64}, 'UTC')
         AND name = {name:String}
-        AND trajectory_id != {trace_id:String}
+        AND trace_id != {trace_id:String}
     ORDER BY abs(start_ms - {around_ms:Int64}), trace_id
     LIMIT 8
 )

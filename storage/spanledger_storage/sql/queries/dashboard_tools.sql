@@ -1,7 +1,7 @@
 -- How often was each tool run, and how did that go?
 -- Parameters: project; entity: what tells the rows apart: tool_name, error_type or service_name;
 -- within, name: only spans whose column "within" holds "name" (project and the project: all of
--- them); agent: only in trajectories of this agent, empty: any; text: part of what they are called,
+-- them); agent: only in traces of this agent, empty: any; text: part of what they are called,
 -- empty: any; from_s, to_s: unix seconds, half open; bucket_s, page_size as in dashboard_entities.
 -- Columns: name, names (how many there are), calls, errors, traces, latency_p50_ns, latency_p95_ns,
 -- latency_p99_ns (interpolated), first_ms, last_ms, trend (start of the step, executions), steps
@@ -92,8 +92,8 @@ FROM
                 AND (
                     {agent:String} = ''
                     OR trace_id IN (
-                        SELECT trajectory_id
-                        FROM trajectories FINAL
+                        SELECT trace_id
+                        FROM traces FINAL
                         WHERE project = {project:String}
                             AND is_deleted = 0
                             AND start_time >= toDateTime(greatest({from_s:Int64} - 86400, 0), 'UTC')

@@ -4,7 +4,7 @@
 -- ttft_ns, agent_name, model, tool_name, input_tokens, output_tokens (NULL: not reported),
 -- attempts (NULL: not told), call_sig, result_sig (0: not known), link_trace_ids, link_span_ids
 -- (parallel lists). One row per span, by start; rows made from log records that only repeat a span
--- of the trace are left out (trajectories.py counts so).
+-- of the trace are left out (traces.py counts so).
 -- Sort key used: (project, toStartOfHour(start_time), trace_id, start_time).
 SELECT
     span_id,

@@ -15,3 +15,4 @@ FROM ledger_current
 WHERE project = {project:String}
     AND toStartOfHour(time) IN (SELECT toDateTime(arrayJoin({hours_s:Array(UInt32)}), 'UTC'))
     AND trace_id = {trace_id:String}
+    AND kind IN ('llm', 'embedding')

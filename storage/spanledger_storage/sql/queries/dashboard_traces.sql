@@ -1,6 +1,6 @@
--- Which trajectories match the filters, in the chosen order, from one place on?
+-- Which traces match the filters, in the chosen order, from one place on?
 -- Parameters: project; from_s, to_s: unix seconds, half open, of the start; spans_to_s: unix seconds,
--- no span of these trajectories starts later; filters (empty or NULL: not filtered): agent,
+-- no span of these traces starts later; filters (empty or NULL: not filtered): agent,
 -- model, service, environment, user, session, outcome (exact), status (ok error open), min_cost_usd,
 -- max_cost_usd, min_tokens, max_tokens, min_duration_ns, max_duration_ns, text (part of the name, or
 -- start of the trace id), tool (called in it), attribute, attribute_value (of one of its spans or
@@ -11,11 +11,11 @@
 -- Columns: trace_id, name, start_ms (unix), status (open closed), outcome, agent_name, models,
 -- service_name, environment, session_id, user_id, duration_ns, span_count, error_count, llm_calls,
 -- tool_calls, unpriced_calls, calls_without_usage, input_tokens, output_tokens, tokens (both),
--- total_cost_usd (NULL: nothing priced), keys (the place of the row). One row per trajectory.
+-- total_cost_usd (NULL: nothing priced), keys (the place of the row). One row per trace.
 -- Sort key used: (project, toStartOfHour(start_time)).
 WITH if({is_before:Bool}, -1, 1) AS direction
 SELECT
-    trajectory_id AS trace_id,
+    trace_id,
     name,
     toUnixTimestamp64Milli(toDateTime64(start_time, 3, 'UTC')) AS start_ms,
     status,
@@ -47,9 +47,9 @@ SELECT
             toInt128(0)
         ),
         toInt128(toUnixTimestamp64Nano(start_time)),
-        toInt128(cityHash64(trajectory_id))
+        toInt128(cityHash64(trace_id))
     ] AS keys
-FROM trajectories FINAL
+FROM traces FINAL
 WHERE project = {project:String}
     AND is_deleted = 0
     AND start_time >= toDateTime({from_s:Int64}, 'UTC')
@@ -76,11 +76,10 @@ WHERE project = {project:String}
     AND (
         {text:String} = ''
         OR positionCaseInsensitiveUTF8(name, {text:String}) > 0
-        OR startsWith(trajectory_id, lower({text:String}))
-        OR has(trace_ids, lower({text:String}))
+        OR startsWith(trace_id, lower({text:String}))
     )
-    AND ({is_found_only:Bool} = 0 OR trajectory_id IN (SELECT arrayJoin({found:Array(String)})))
-    AND ({tool:String} = '' OR trajectory_id IN (
+    AND ({is_found_only:Bool} = 0 OR trace_id IN (SELECT arrayJoin({found:Array(String)})))
+    AND ({tool:String} = '' OR trace_id IN (
         SELECT trace_id
         FROM spans
         WHERE {tool:String} != ''
@@ -90,7 +89,7 @@ WHERE project = {project:String}
             AND start_time < toDateTime({spans_to_s:Int64}, 'UTC')
             AND tool_name = {tool:String}
     ))
-    AND ({attribute:String} = '' OR trajectory_id IN (
+    AND ({attribute:String} = '' OR trace_id IN (
         -- Apart, because the index on the values of one map knows nothing of the other.
         SELECT trace_id
         FROM spans

@@ -1,22 +1,22 @@
--- How many trajectories match the filters, when, and what do they sum up to?
+-- How many traces match the filters, when, and what do they sum up to?
 -- Parameters: project; from_s, to_s: unix seconds, half open, of the start; spans_to_s: unix seconds,
--- no span of these trajectories starts later; filters (empty or NULL: not filtered): agent,
+-- no span of these traces starts later; filters (empty or NULL: not filtered): agent,
 -- model, service, environment, user, session, outcome (exact), status (ok error open), min_cost_usd,
 -- max_cost_usd, min_tokens, max_tokens, min_duration_ns, max_duration_ns, text (part of the name, or
 -- start of the trace id), tool (called in it), attribute, attribute_value (of one of its spans or
 -- their resource; without a value: whatever it is), is_found_only, found (trace ids a search found);
 -- bucket_s: seconds per bucket, which start at from_s.
 -- Columns: bucket_s (unix start), traces, failed_traces, total_cost_usd (NULL: nothing priced),
--- unpriced_calls. One row per bucket with trajectories.
+-- unpriced_calls. One row per bucket with traces.
 -- Sort key used: (project, toStartOfHour(start_time)).
 SELECT
     {from_s:Int64}
     + intDiv(toUnixTimestamp(start_time) - {from_s:Int64}, {bucket_s:Int64}) * {bucket_s:Int64} AS bucket_s,
     count() AS traces,
     countIf(error_count > 0) AS failed_traces,
-    sum(trajectories.total_cost_usd) AS total_cost_usd,
-    sum(trajectories.unpriced_calls) AS unpriced_calls
-FROM trajectories FINAL
+    sum(trace.total_cost_usd) AS total_cost_usd,
+    sum(trace.unpriced_calls) AS unpriced_calls
+FROM traces AS trace FINAL
 WHERE project = {project:String}
     AND is_deleted = 0
     AND start_time >= toDateTime({from_s:Int64}, 'UTC')
@@ -34,8 +34,8 @@ WHERE project = {project:String}
         {status:String} = 'open', status = 'open',
         1
     )
-    AND ({min_cost_usd:Nullable(Decimal(38, 12))} IS NULL OR trajectories.total_cost_usd >= {min_cost_usd:Nullable(Decimal(38, 12))})
-    AND ({max_cost_usd:Nullable(Decimal(38, 12))} IS NULL OR trajectories.total_cost_usd <= {max_cost_usd:Nullable(Decimal(38, 12))})
+    AND ({min_cost_usd:Nullable(Decimal(38, 12))} IS NULL OR trace.total_cost_usd >= {min_cost_usd:Nullable(Decimal(38, 12))})
+    AND ({max_cost_usd:Nullable(Decimal(38, 12))} IS NULL OR trace.total_cost_usd <= {max_cost_usd:Nullable(Decimal(38, 12))})
     AND input_tokens + output_tokens >= {min_tokens:UInt64}
     AND ({max_tokens:Nullable(UInt64)} IS NULL OR input_tokens + output_tokens <= {max_tokens:Nullable(UInt64)})
     AND duration_ns >= {min_duration_ns:UInt64}
@@ -43,11 +43,10 @@ WHERE project = {project:String}
     AND (
         {text:String} = ''
         OR positionCaseInsensitiveUTF8(name, {text:String}) > 0
-        OR startsWith(trajectory_id, lower({text:String}))
-        OR has(trace_ids, lower({text:String}))
+        OR startsWith(trace_id, lower({text:String}))
     )
-    AND ({is_found_only:Bool} = 0 OR trajectory_id IN (SELECT arrayJoin({found:Array(String)})))
-    AND ({tool:String} = '' OR trajectory_id IN (
+    AND ({is_found_only:Bool} = 0 OR trace_id IN (SELECT arrayJoin({found:Array(String)})))
+    AND ({tool:String} = '' OR trace_id IN (
         SELECT trace_id
         FROM spans
         WHERE {tool:String} != ''
@@ -57,7 +56,7 @@ WHERE project = {project:String}
             AND start_time < toDateTime({spans_to_s:Int64}, 'UTC')
             AND tool_name = {tool:String}
     ))
-    AND ({attribute:String} = '' OR trajectory_id IN (
+    AND ({attribute:String} = '' OR trace_id IN (
         -- Apart, because the index on the values of one map knows nothing of the other.
         SELECT trace_id
         FROM spans

@@ -4,18 +4,22 @@
 -- Columns and grain: those of dashboard_usage_hourly.
 -- "Unpriced" and "without usage" mean what they mean in usage_hourly: usage known but no
 -- price; answered but no token count.
--- An entry known from metrics stands for as many calls as its attempts say, at least one.
+-- Calls are model calls; the money is of all kinds. An entry known from metrics stands for as many
+-- calls as its attempts say, at least one.
 -- Sort key used: (project, toStartOfHour(time)).
-WITH if(usage_source = 'metric', greatest(ifNull(attempts, 1), 1), 1) AS stands_for
+WITH
+    kind IN ('llm', 'embedding') AS is_model,
+    if(is_model, if(usage_source = 'metric', greatest(ifNull(attempts, 1), 1), 1), 0) AS stands_for
 SELECT
     intDiv(toUnixTimestamp(time), {bucket_s:UInt32}) * {bucket_s:UInt32} AS bucket_s,
     kind,
     model,
     agent_name,
     sum(stands_for) AS calls,
-    countIf(status = 'error') AS errors,
-    sumIf(stands_for, price_status = 'unpriced' AND usage_source != 'none') AS unpriced_calls,
-    countIf(usage_source = 'none' AND status != 'error' AND kind IN ('llm', 'embedding')) AS calls_without_usage,
+    countIf(status = 'error' AND is_model) AS errors,
+    sumIf(greatest(stands_for, 1), price_status = 'unpriced' AND usage_source != 'none') AS unpriced_calls,
+    countIf(usage_source = 'none' AND status != 'error' AND is_model) AS calls_without_usage,
+    sumIf(stands_for, price_status = 'self_hosted' AND usage_source != 'none') AS self_hosted_calls,
     sum(ifNull(entry.input_tokens, 0)) AS input_tokens,
     sum(ifNull(entry.uncached_tokens, 0)) AS uncached_tokens,
     sum(ifNull(entry.cache_read_tokens, 0)) AS cache_read_tokens,

@@ -1,7 +1,7 @@
 -- Which traces does a session or user have?
 -- Parameters: project; kind: session or user; ids: the id and its hashes; keys:
 --   regular expression (RE2) of the attribute keys that name a session or a user.
--- Result: trace_id; one row per trace in which any span, log record, ledger entry or trajectory
+-- Result: trace_id; one row per trace in which any span, log record, ledger entry or trace
 --   carries the id, in its column or in an attribute of such a key.
 -- Relies on sort keys that begin with project; reads the ids and attributes of the whole project.
 SELECT DISTINCT trace_id
@@ -48,8 +48,8 @@ FROM
             OR ({kind:String} = 'session' AND session_id IN {ids:Array(String)})
         )
     UNION ALL
-    SELECT trajectory_id
-    FROM trajectories
+    SELECT trace_id
+    FROM traces
     WHERE project = {project:String}
         AND (
             ({kind:String} = 'user' AND user_id IN {ids:Array(String)})

@@ -2,7 +2,9 @@
 -- Parameters: project; hours (UTC start hours, UNIX seconds) and trace_ids, two lists of one
 --   length: pair i is one hour in which one trace has spans.
 -- Result: one row per stored version of a span (resends included); times in UTC nanoseconds,
---   token counts and reported cost (USD) as stored, service_instance from the resource.
+--   token counts and reported cost (USD) as stored, service_instance from the resource;
+--   step_kind: pause, wait, interrupt (stopped for a person to decide) or empty; linked: the spans it
+--   links to, 32 and 16 hex digits each, with spaces between.
 -- Relies on the sort key of spans (project, start hour, trace_id, ...).
 SELECT
     trace_id,
@@ -55,6 +57,33 @@ SELECT
     kind,
     tool_name,
     tool_call_id,
+    toFloat64OrNull(attributes['spanledger.task.score']) AS task_score,
+    attributes['spanledger.trajectory.id'] AS trajectory_id,
+    attributes['temporalWorkflowID'] AS workflow_id,
+    multiIf(
+        attributes['spanledger.kind'] IN ('pause', 'wait'), attributes['spanledger.kind'],
+        -- Also as sent: what is no error has no error_type any more.
+        has(events.name, 'spanledger.pause')
+            OR arrayExists(
+                said -> match(said, '(Graph|Node)Interrupt|GraphBubbleUp|ApprovalRequired|CallDeferred|ToolApproval'),
+                [toString(error_type), attributes['error.type']]
+            )
+            OR arrayExists(
+                said -> match(said['exception.type'], '(Graph|Node)Interrupt|GraphBubbleUp|ApprovalRequired|CallDeferred|ToolApproval'),
+                events.attributes
+            ),
+        'interrupt',
+        ''
+    ) AS step_kind,
+    attributes['spanledger.wait.for'] AS wait_for,
+    arrayStringConcat(
+        arrayFilter(
+            link -> length(link) = 48,
+            arrayMap((t, s) -> concat(t, s), links.trace_id, links.span_id)
+        ),
+        ' '
+    ) AS linked,
+    dimensions,
     flags
 FROM spans
 PREWHERE project = {project:String} AND trace_id IN {trace_ids:Array(String)}

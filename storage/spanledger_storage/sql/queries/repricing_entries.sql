@@ -4,7 +4,7 @@
 --   models, request_models (three lists of one length); parts, part: of an hour with very many
 --   entries, the part-th of so many equal parts; reasons: names of the flags that say why an entry
 --   is unpriced.
--- Result: one row per entry that holds; time UTC, costs in USD; reason: why it is unpriced.
+-- Result: one row per model call that holds; time UTC, costs in USD; reason: why it is unpriced.
 -- Relies on the sort key of ledger (project, start hour, trace_id, entry_id).
 SELECT
     time,
@@ -63,4 +63,5 @@ WHERE project = {project:String}
         )
     )
     AND cityHash64(entry_id) % {parts:UInt32} = {part:UInt32}
+    AND kind IN ('llm', 'embedding')
     AND is_deleted = 0

@@ -8,6 +8,7 @@ SELECT project, toUnixTimestamp(toStartOfHour(time)) AS hour, count() AS entries
 FROM ledger
 WHERE time >= fromUnixTimestamp64Nano({from_ns:Int64}, 'UTC')
     AND time < fromUnixTimestamp64Nano({to_ns:Int64}, 'UTC')
+    AND kind IN ('llm', 'embedding')
     AND (
         {is_narrowed:UInt8} = 0
         OR (provider, model, request_model) IN (

@@ -6,4 +6,5 @@ SELECT DISTINCT provider, model, request_model
 FROM ledger
 WHERE time >= fromUnixTimestamp64Nano({from_ns:Int64}, 'UTC')
     AND time < fromUnixTimestamp64Nano({to_ns:Int64}, 'UTC')
+    AND kind IN ('llm', 'embedding')
 ORDER BY provider, model, request_model

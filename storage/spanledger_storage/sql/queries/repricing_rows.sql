@@ -4,7 +4,7 @@
 --   models, request_models (three lists of one length); parts, part: of an hour with very many
 --   entries, the part-th of so many equal parts; reasons: names of the flags that say why an entry
 --   is unpriced.
--- Result: one row per entry that holds, with all its columns but is_deleted; reason: why it is
+-- Result: one row per model call that holds, with all its columns but is_deleted; reason: why it is
 --   unpriced.
 -- Relies on the sort key of ledger (project, start hour, trace_id, entry_id).
 SELECT
@@ -33,4 +33,5 @@ WHERE project = {project:String}
         )
     )
     AND cityHash64(entry_id) % {parts:UInt32} = {part:UInt32}
+    AND kind IN ('llm', 'embedding')
     AND is_deleted = 0

@@ -16,8 +16,8 @@ WHERE touched_at >= fromUnixTimestamp64Micro({since_us:Int64}, 'UTC')
             AND time < fromUnixTimestamp64Nano({to_ns:Int64}, 'UTC')
             AND version > {version:UInt64}
         UNION ALL
-        SELECT project, trajectory_id
-        FROM trajectories
+        SELECT project, trace_id
+        FROM traces
         WHERE start_time < fromUnixTimestamp64Nano({to_ns:Int64}, 'UTC')
             AND end_time >= fromUnixTimestamp64Nano({from_ns:Int64}, 'UTC')
             AND version > {version:UInt64}

@@ -1,15 +1,14 @@
--- Write trajectories anew whose cost is not the sum of their ledger entries.
+-- Write trajectories anew whose cost is not the sum of their traces.
 -- Parameters: project; first_hour, last_hour (UTC hours, UNIX seconds, both inclusive) in which the
 --   trajectories start; last_entry_hour: the newest hour in which one of them ends; version: newer
 --   than any that a running worker has read.
--- Result: none; trajectories without any ledger entry are left as they are.
--- Relies on the sort keys of trajectories (project, start hour, ...) and ledger (project, start
--- hour, ...).
+-- Result: none.
+-- Relies on the sort keys of trajectories and traces (project, start hour, ...).
 INSERT INTO trajectories
 SELECT
     t.* REPLACE (
-        l.cost AS total_cost_usd,
-        l.unpriced AS unpriced_calls,
+        s.cost AS total_cost_usd,
+        s.unpriced AS unpriced_calls,
         greatest({version:UInt64}, t.version + 1) AS version
     )
 FROM
@@ -24,25 +23,30 @@ FROM
 INNER JOIN
 (
     SELECT
-        trajectory_id,
-        sum(total_cost_usd) AS cost,
-        toUInt32(countIf(usage_source != 'none' AND price_status = 'unpriced')) AS unpriced
-    FROM ledger FINAL
-    WHERE project = {project:String}
-        AND toStartOfHour(time) >= toDateTime({first_hour:UInt32}, 'UTC')
-        AND toStartOfHour(time) <= toDateTime({last_entry_hour:UInt32}, 'UTC')
-        AND is_deleted = 0
-        AND trajectory_id IN
-        (
-            SELECT trajectory_id
-            FROM trajectories
-            WHERE project = {project:String}
-                AND toStartOfHour(start_time) >= toDateTime({first_hour:UInt32}, 'UTC')
-                AND toStartOfHour(start_time) <= toDateTime({last_hour:UInt32}, 'UTC')
-        )
-    GROUP BY trajectory_id
-) AS l ON t.trajectory_id = l.trajectory_id
-WHERE (t.total_cost_usd IS NULL) != (l.cost IS NULL)
-    OR ifNull(t.total_cost_usd != l.cost, 0)
-    OR t.unpriced_calls != l.unpriced
+        m.trajectory_id AS trajectory_id,
+        sum(r.total_cost_usd) AS cost,
+        toUInt32(sum(r.unpriced_calls)) AS unpriced
+    FROM
+    (
+        SELECT trace_id, total_cost_usd, unpriced_calls
+        FROM traces FINAL
+        WHERE project = {project:String}
+            AND toStartOfHour(start_time) >= toDateTime({first_hour:UInt32}, 'UTC')
+            AND toStartOfHour(start_time) <= toDateTime({last_entry_hour:UInt32}, 'UTC')
+            AND is_deleted = 0
+    ) AS r
+    INNER JOIN
+    (
+        SELECT trajectory_id, arrayJoin(trace_ids) AS trace_id
+        FROM trajectories FINAL
+        WHERE project = {project:String}
+            AND toStartOfHour(start_time) >= toDateTime({first_hour:UInt32}, 'UTC')
+            AND toStartOfHour(start_time) <= toDateTime({last_hour:UInt32}, 'UTC')
+            AND is_deleted = 0
+    ) AS m ON r.trace_id = m.trace_id
+    GROUP BY m.trajectory_id
+) AS s ON t.trajectory_id = s.trajectory_id
+WHERE (t.total_cost_usd IS NULL) != (s.cost IS NULL)
+    OR ifNull(t.total_cost_usd != s.cost, 0)
+    OR t.unpriced_calls != s.unpriced
 SETTINGS max_partitions_per_insert_block = 0

@@ -37,3 +37,13 @@ SELECT 'inference_samples' AS table_name, _part AS part, count() AS expired
 FROM inference_samples
 WHERE toYYYYMMDD(time) < {day:UInt32} AND project IN {projects:Array(String)}
 GROUP BY part
+UNION ALL
+SELECT 'gpu_minutes' AS table_name, _part AS part, count() AS expired
+FROM gpu_minutes
+WHERE toYYYYMMDD(minute) < {day:UInt32} AND project IN {projects:Array(String)}
+GROUP BY part
+UNION ALL
+SELECT 'worker_minutes' AS table_name, _part AS part, count() AS expired
+FROM worker_minutes
+WHERE toYYYYMMDD(minute) < {day:UInt32} AND project IN {projects:Array(String)}
+GROUP BY part

@@ -1,8 +1,9 @@
--- How many rows of spans, logs, trajectories and dead letters are past a day, in which parts?
+-- How many rows of spans, logs, traces, trajectories and dead
+-- letters are past a day, in which parts?
 -- Parameters: projects: names; day: the first UTC day that stays, as YYYYMMDD.
--- Result: one row per table and part with such rows: table_name, part, expired (rows). A trajectory
---   is past the day when its last span ended before it.
--- Relies on the partitions of spans and logs (day) and trajectories (month), and on sort keys that
+-- Result: one row per table and part with such rows: table_name, part, expired (rows). A trace
+--   is past the day when its last span ended before it, and that of its trajectory, too.
+-- Relies on the partitions of spans and logs (day) and traces and trajectories (month), and on sort keys that
 --   begin with project.
 SELECT 'spans' AS table_name, _part AS part, count() AS expired
 FROM spans
@@ -12,6 +13,21 @@ UNION ALL
 SELECT 'logs' AS table_name, _part AS part, count() AS expired
 FROM logs
 WHERE toYYYYMMDD(time) < {day:UInt32} AND project IN {projects:Array(String)}
+GROUP BY part
+UNION ALL
+SELECT 'traces' AS table_name, _part AS part, count() AS expired
+FROM traces
+WHERE toYYYYMM(start_time) <= intDiv({day:UInt32}, 100)
+    AND toYYYYMMDD(greatest(start_time, end_time)) < {day:UInt32}
+    AND project IN {projects:Array(String)}
+    AND (project, trace_id) NOT IN (
+        SELECT project, arrayJoin(trace_ids)
+        FROM trajectories FINAL
+        WHERE project IN {projects:Array(String)}
+            AND is_deleted = 0
+            AND traces > 1
+            AND toYYYYMMDD(greatest(start_time, end_time)) >= {day:UInt32}
+    )
 GROUP BY part
 UNION ALL
 SELECT 'trajectories' AS table_name, _part AS part, count() AS expired

@@ -1,6 +1,6 @@
--- What do the stored trajectories of these traces say?
--- Parameters: project; hours (UTC start hours, UNIX seconds) and trace_ids, two lists of one
---   length: pair i is one hour in which one trace has spans.
+-- What do the stored rows of these trajectories say?
+-- Parameters: project; hours (UTC start hours, UNIX seconds) and trace_ids (of trajectories), two
+--   lists of one length: pair i is an hour in which one of them may start.
 -- Result: one row per trajectory that holds; start_ns and end_ns in UTC nanoseconds, cost in USD,
 --   version as written.
 -- Relies on the sort key of trajectories (project, start hour, trajectory_id). What comes before

@@ -1,0 +1,26 @@
+-- What did these calls send, as hashes?
+-- Parameters: project; hours (UTC start hours, UNIX seconds), trace_ids and span_ids, three lists
+--   of one length: triple i is a span and the hour in which its call began, or one beside it.
+-- Result: one row per span: trace_id, span_id, segments (hex digits, 32 for each segment in order),
+--   parameters (settings of the request that a cache depends on).
+-- Relies on the sort key of spans (project, start hour, trace_id, ...).
+SELECT
+    trace_id,
+    span_id,
+    lower(hex(arrayStringConcat(arrayMap(one -> toString(one), input_messages)))) AS segments,
+    arrayStringConcat([
+        toString(reasoning_level),
+        attributes['gen_ai.request.tool_choice'],
+        attributes['gen_ai.output.type']
+    ], '|') AS parameters
+FROM spans
+PREWHERE project = {project:String} AND trace_id IN {trace_ids:Array(String)}
+WHERE toStartOfHour(start_time) IN (SELECT toDateTime(arrayJoin({hours:Array(UInt32)}), 'UTC'))
+    AND (trace_id, span_id) IN (
+        SELECT pair.1, pair.2
+        FROM (
+            SELECT arrayJoin(arrayZip({trace_ids:Array(String)}, {span_ids:Array(String)})) AS pair
+        )
+    )
+ORDER BY version DESC
+LIMIT 1 BY trace_id, span_id
