@@ -1,11 +1,12 @@
-"""Who a span works for: agent, workflow, task, session and user, its own or the nearest above."""
+"""Who a span works for: agent, workflow, task, session, user, dimensions: its own or from above."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import reduce
 from typing import NamedTuple
 
-from spanledger_analytics.spans import Span, SpanKey
+from spanledger_analytics.spans import Dimensions, Span, SpanKey
 
 
 class Context(NamedTuple):
@@ -17,6 +18,7 @@ class Context(NamedTuple):
     session_id: str = ""
     user_id: str = ""
     task_id: str = ""
+    dimensions: Dimensions = ()
 
 
 _NOTHING = Context()
@@ -92,7 +94,7 @@ _FIRST, _END = Span._fields.index("agent_name"), Span._fields.index("task_id") +
 
 
 def _inherit(span: Span, above: Context) -> Context:
-    if not any(span[_FIRST:_END]):
+    if not any(span[_FIRST:_END]) and not span.dimensions:
         return above
     agent_name, agent_version = span.agent_name, span.agent_version
     if not agent_name or agent_name == above.agent_name:
@@ -105,17 +107,30 @@ def _inherit(span: Span, above: Context) -> Context:
         span.session_id or above.session_id,
         span.user_id or above.user_id,
         span.task_id or above.task_id,
+        joined(span.dimensions, above.dimensions),
     )
     return above if found == above else found
 
 
+def joined(own: Dimensions, others: Dimensions) -> Dimensions:
+    """Return dimensions of two sources; where both name one, the first source's value."""
+    if not own or not others or own == others:
+        return own or others
+    return tuple(sorted({**dict(others), **dict(own)}.items()))
+
+
 def fill(first: Context, others: list[Context]) -> Context:
     """Return ``first`` with its gaps filled from the first of ``others`` that knows."""
-    if all(first) or not others:
+    if not others or (all(first[:-1]) and not any(other.dimensions for other in others)):
         return first
-    agent = next((c for c in (first, *others) if c.agent_name), first)
-    filled = [
-        next((context[i] for context in (first, *others) if context[i]), "")
-        for i in range(2, len(first))
-    ]
-    return Context(agent.agent_name, agent.agent_version, *filled)
+    everyone = (first, *others)
+    agent = next((c for c in everyone if c.agent_name), first)
+    return Context(
+        agent.agent_name,
+        agent.agent_version,
+        next((c.workflow_name for c in everyone if c.workflow_name), ""),
+        next((c.session_id for c in everyone if c.session_id), ""),
+        next((c.user_id for c in everyone if c.user_id), ""),
+        next((c.task_id for c in everyone if c.task_id), ""),
+        reduce(joined, (c.dimensions for c in everyone)),
+    )

@@ -25,6 +25,7 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\t": "\\t", "\n": "\\n"})
 
 STRING = pa.string()
 STRINGS = pa.list_(pa.string())
+NAMED_STRINGS = pa.map_(pa.string(), pa.string())
 COUNT = pa.uint64()
 SMALL_COUNT = pa.uint32()
 USD = pa.decimal128(38, 12)

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from spanledger_analytics.calls import Call
-from spanledger_analytics.spans import SpanKey
+from spanledger_analytics.spans import Dimensions, SpanKey
 
 
 class Entry(NamedTuple):
@@ -31,11 +31,13 @@ class Entry(NamedTuple):
     agent_version: str
     workflow_name: str
     task_id: str
+    dimensions: Dimensions
     service_name: str
     environment: str
     provider: str
     model: str
     request_model: str
+    tool_name: str
     service_tier: str
     region: str
     status: str
@@ -77,11 +79,35 @@ class Entry(NamedTuple):
     source_spans: tuple[SpanKey, ...]
 
 
+MODEL_KINDS = frozenset({"llm", "embedding"})
+"""Kinds of entries that are model calls: they alone have tokens, and are counted as calls."""
+LEDGER_KINDS = MODEL_KINDS | {"tool"}
+"""Kinds that are derived from spans and metrics; other writers own the others."""
+
+
+def _nothing(field: str) -> object:
+    if field in ("dimensions", "dialects", "flags", "source_spans"):
+        return ()
+    if field in ("time_ns", "duration_ns"):
+        return 0
+    is_unknown = field.endswith(("_tokens", "_usd")) or field in _UNKNOWN
+    return None if is_unknown else ""
+
+
+_UNKNOWN = frozenset({"ttft_ns", "stream", "attempts", "web_searches"})
+_EMPTY = Entry._make(map(_nothing, Entry._fields))
+
+
 def entry_id(project: str, trace_id: str, span_id: str) -> str:
     """Return the id of the entry whose primary span this is: 32 hex digits."""
     # Zero bytes cannot occur inside ids, so no two triples share a text.
     text = f"{project}\0{trace_id}\0{span_id}".encode()
     return blake2b(text, digest_size=16).hexdigest()
+
+
+def empty_entry(project: str, entry_id: str, kind: str, time_ns: int) -> Entry:
+    """Return an entry of which nothing else is known yet, for kinds that are no model calls."""
+    return _EMPTY._replace(project=project, entry_id=entry_id, kind=kind, time_ns=time_ns)
 
 
 def ledger_entry(project: str, call: Call) -> Entry:
@@ -103,11 +129,13 @@ def ledger_entry(project: str, call: Call) -> Entry:
         agent_version=context.agent_version,
         workflow_name=context.workflow_name,
         task_id=context.task_id,
+        dimensions=context.dimensions,
         service_name=call.service_name,
         environment=call.environment,
         provider=call.provider,
         model=call.model,
         request_model=call.request_model,
+        tool_name="",
         service_tier=call.service_tier,
         region=call.region,
         status=call.status,

@@ -1,4 +1,4 @@
-"""The ledger step: touched traces in, changed ledger entries and trajectories out."""
+"""The ledger step: touched traces in, changed ledger entries, traces and trajectories out."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from spanledger_analytics import _rows, trajectories
+from spanledger_analytics import _rows
 from spanledger_analytics._rows import Literal, Stored
 from spanledger_analytics.calls import Call, derive_calls
-from spanledger_analytics.entries import Entry, ledger_entry
+from spanledger_analytics.entries import LEDGER_KINDS, Entry, ledger_entry
 from spanledger_analytics.entry_prices import price_entries
 from spanledger_analytics.eroded import Erosion
 from spanledger_analytics.price_book.book import PriceBook
 from spanledger_analytics.reading import TraceGroup
+from spanledger_analytics.spans import newest_versions
+from spanledger_analytics.tool_entries import read_details, tool_entries
+from spanledger_analytics.traces import derive_traces, read_traces, write_traces
+from spanledger_analytics.trajectory_keys import trace_keys
+from spanledger_analytics.trajectory_step import update_trajectories
 from spanledger_storage.store import Store
 
 _MAX_PARTNER_ROUNDS = 3
@@ -23,6 +28,7 @@ _COLUMNS = {"time_ns": "time"}
 _TYPES: dict[str, pa.DataType] = {
     "time_ns": _rows.TIME,
     "stream": pa.bool_(),
+    "dimensions": _rows.NAMED_STRINGS,
     "attempts": _rows.SMALL_COUNT,
     "dialects": _rows.STRINGS,
     "flags": _rows.STRINGS,
@@ -59,6 +65,7 @@ class LedgerResult:
     spans: int
     entries_written: int
     entries_removed: int
+    traces_written: int
     trajectories_written: int
     hours: frozenset[int]
 
@@ -66,11 +73,11 @@ class LedgerResult:
 def run_ledger(
     store: Store, project: str, traces: Iterable[str], *, version: int, book: PriceBook
 ) -> LedgerResult:
-    """Derive the ledger and trajectories of some traces again and write what changed.
+    """Derive the ledger, the rows and the trajectories of some traces again and write what changed.
 
     1. Read the traces' spans, and those of every trace that shares a call with them.
-    2. Derive calls. What is stored with a price keeps it while its inputs stay; others are priced
-       at their own start.
+    2. Derive calls and paid tools. What is stored with a price keeps it while its inputs stay;
+       others are priced at their own start.
     3. Compare with what is stored; write new versions and tombstones in one insert each.
 
     Running it again writes nothing. Spans that expired do not take their costs with them: traces
@@ -97,19 +104,25 @@ def _run(group: TraceGroup, traces: Iterable[str], version: int, book: PriceBook
     group.add_tool_partners()
     calls = _derive(group)
     stored = _read_stored(store, group, version)
-    before = trajectories.read_stored(store, group.pair_params())
-    erosion = Erosion(group, stored.rows, before.rows)
+    own = [entry for entry in stored.rows if entry.kind in LEDGER_KINDS]
+    others = [entry for entry in stored.rows if entry.kind not in LEDGER_KINDS]
+    before = read_traces(store, group.pair_params())
+    erosion = Erosion(group, own, before.rows)
     derived = erosion.new([ledger_entry(project, call) for call in calls])
-    entries = [*price_entries(derived, stored.rows, book), *erosion.kept]
-    written, removed = write_entries(store, stored, entries, version)
-    now = trajectories.derive_trajectories(project, group.spans, entries)
-    changed_trajectories = trajectories.write(store, before, erosion.carry(now), version)
+    tools = tool_entries(project, group.spans, book.tools, read_details(group, book.tools), own)
+    entries = [*price_entries(derived, own, book), *erosion.new(tools), *erosion.kept]
+    written, removed = write_entries(store, stored._replace(rows=own), entries, version)
+    now = erosion.carry(derive_traces(project, group.spans, [*entries, *others]))
+    traces_written = write_traces(store, before, now, version)
+    keys = trace_keys(newest_versions(group.spans).values())
+    trajectories_written = update_trajectories(store, project, now, keys, version=version)
     return LedgerResult(
         traces=len(group.trace_ids),
         spans=len(group.spans),
         entries_written=len(written),
         entries_removed=len(removed),
-        trajectories_written=changed_trajectories,
+        traces_written=traces_written,
+        trajectories_written=trajectories_written,
         hours=frozenset(min(_hour(entry) * 3_600, _LAST_HOUR_S) for entry in (*written, *removed)),
     )
 

@@ -27,6 +27,7 @@ from spanledger_analytics._bill import REASONS
 from spanledger_analytics.price_book.book import PriceBook, PriceKey
 from spanledger_analytics.pricing import charge
 from spanledger_analytics.repricing_report import Report, Repriced, Summary
+from spanledger_analytics.tool_repricing import RepricedTools, repriced_tools
 from spanledger_analytics.touches import REPRICING
 from spanledger_storage.store import Store
 
@@ -34,7 +35,12 @@ if TYPE_CHECKING:
     from spanledger_analytics._price_columns import Chunked, Column
 
 _ENTRIES_PER_CHUNK = 100_000
-_TRAJECTORIES_PER_CHUNK = 200_000
+_ROWS_PER_CHUNK = 200_000  # of traces and of trajectories
+_FOLLOWERS = (
+    ("traces", "repricing_trace_hours", "repricing_traces"),
+    ("trajectories", "repricing_trajectory_hours", "repricing_trajectories"),
+)
+"""Tables that follow the ledger, in this order: where their rows lie, and what writes them."""
 _AHEAD_NS = 600 * 10**9  # longer than the store's client waits for an answer, and clocks differ
 _COSTS = ("price_status", "total_cost_usd", "list_cost_usd", "contract_id")
 Params = dict[str, object]
@@ -67,6 +73,8 @@ def plan(store: Store, book: PriceBook, scope: Scope) -> Report:
     summary = Summary()
     for chunk in _chunks(store, book, scope):
         summary.add(_reprice(store.arrow("repricing_entries", chunk.params()), book), chunk.project)
+    for tools in _tools(store, book, scope):
+        summary.add_entries(tools.project, tools.pairs)
     return summary.report()
 
 
@@ -78,10 +86,11 @@ def apply(
     now_ns: Callable[[], int],
     position_us: int | None = None,
 ) -> Report:
-    """Write the present prices into the ledger, and let trajectories and usage follow.
+    """Write the present prices into the ledger, and let traces, trajectories and usage follow.
 
     1. Price chunk by chunk, and write the entries that differ.
-    2. Write the trajectories whose total is no longer the sum of their entries.
+    2. Write the traces whose total is no longer the sum of their entries, and the trajectories
+       whose total is no longer the sum of their traces.
     3. Announce the hours whose usage is older than their entries; a worker sums them again.
     4. Touch again what a worker may have been writing meanwhile.
 
@@ -110,6 +119,10 @@ def apply(
         version = newest = max(newest, _ahead_of(now_ns(), repriced.table))
         token = f"{REPRICING}{version}-{chunk.first_hour}-{chunk.part}"
         store.insert("ledger", _rows_of(repriced, version), token=token)
+    for tools in _tools(store, book, scope):
+        summary.add_entries(tools.project, tools.pairs)
+        ahead = max(newest, now_ns() + _AHEAD_NS, tools.newest + 1)
+        newest = max(newest, tools.write(store, ahead))
     _follow(store, scope, now_ns, newest)
     since_us = (started_ns - _AHEAD_NS) // 1_000
     again = {
@@ -120,6 +133,12 @@ def apply(
     }
     store.command("repricing_touch_again", again)
     return summary.report()
+
+
+def _tools(store: Store, book: PriceBook, scope: Scope) -> Iterator[RepricedTools]:
+    """Return executions of tools; none where the scope is narrowed to providers or models."""
+    if not scope.provider and not scope.model:
+        yield from repriced_tools(store, book.tools, scope.from_ns, scope.to_ns)
 
 
 class _Chunk(NamedTuple):
@@ -232,11 +251,20 @@ def _flags(flags: Chunked, new: Column, old: Chunked) -> Chunked:
 
 
 def _follow(store: Store, scope: Scope, now_ns: Callable[[], int], newest: int) -> None:
-    """Let trajectories follow, and announce hours for usage to follow.
+    """Let traces and trajectories follow, and announce hours for usage to follow.
 
     ``newest`` is the newest version written.
     """
-    table = store.arrow("repricing_trajectory_hours", scope.period())
+    for column, hours, write in _FOLLOWERS:
+        for params in _hours_of(store.arrow(hours, scope.period()), column):
+            version = max(newest, now_ns() + _AHEAD_NS)
+            store.command(write, {**params, "version": version})
+    flush_id = f"{REPRICING}{max(newest, now_ns() + _AHEAD_NS)}"
+    store.command("repricing_announce_hours", {**scope.period(), "flush_id": flush_id})
+
+
+def _hours_of(table: pa.Table, column: str) -> Iterator[Params]:
+    """Return runs of start hours with so many rows at most, and when the last of these ends."""
     last_hours = dict(
         zip(
             zip(_rows.strings(table, "project"), _rows.integers(table, "hour"), strict=True),
@@ -244,14 +272,10 @@ def _follow(store: Store, scope: Scope, now_ns: Callable[[], int], newest: int) 
             strict=True,
         )
     )
-    for hours in _by_size(table, "trajectories", _TRAJECTORIES_PER_CHUNK):
-        params: Params = {
+    for hours in _by_size(table, column, _ROWS_PER_CHUNK):
+        yield {
             "project": hours[0][0],
             "first_hour": hours[0][1],
             "last_hour": hours[-1][1],
             "last_entry_hour": max(last_hours[project, hour] for project, hour, _ in hours),
-            "version": max(newest, now_ns() + _AHEAD_NS),
         }
-        store.command("repricing_trajectories", params)
-    flush_id = f"{REPRICING}{max(newest, now_ns() + _AHEAD_NS)}"
-    store.command("repricing_announce_hours", {**scope.period(), "flush_id": flush_id})

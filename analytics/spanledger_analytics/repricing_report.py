@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -16,6 +16,7 @@ from spanledger_analytics import _price_columns
 if TYPE_CHECKING:
     from spanledger_analytics._bill import Bools
     from spanledger_analytics._price_columns import Column
+    from spanledger_analytics.entries import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,24 @@ class Summary:
                 self._counts[key][place] += cast("int", row[f"{name}_sum"])
             for place, name in enumerate(amounts):
                 self._sums[key][place] += cast("Decimal | None", row[f"{name}_sum"]) or 0
+
+    def add_entries(self, project: str, pairs: Iterable[tuple[Entry | None, Entry | None]]) -> None:
+        """Count executions of tools, before and after; a tool stands in the place of a model."""
+        for before, after in pairs:
+            entry = after or before
+            if entry is None:
+                continue
+            month = str(np.datetime64(entry.time_ns, "ns").astype("datetime64[M]"))
+            key = (project, month, "", entry.tool_name)
+            costs = [e.total_cost_usd if e else None for e in (before, after)]
+            is_changed = costs[0] != costs[1]
+            counts = (1, is_changed, before != after and not is_changed,
+                      costs[0] is None and costs[1] is not None)  # fmt: skip
+            for place, number in enumerate(counts):
+                self._counts[key][place] += int(number)
+            billed = entry.billed_cost_usd or Decimal(0)
+            for place, amount in enumerate((billed, *costs)):
+                self._sums[key][place] += amount or Decimal(0)
 
     def report(self) -> Report:
         """Return everything added."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from spanledger_analytics._rows import values_of
+from spanledger_analytics._rows import Column, values_of
 from spanledger_analytics.tokens import UNKNOWN, Tokens, canonical
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 SpanKey = tuple[str, str]
+Dimensions = tuple[tuple[str, str], ...]
+"""Names and values, sorted: a team, a customer."""
 
 
 class Span(NamedTuple):
@@ -70,6 +73,13 @@ class Span(NamedTuple):
     kind: str = ""
     tool_name: str = ""
     tool_call_id: str = ""
+    task_score: float | None = None
+    trajectory_id: str = ""
+    workflow_id: str = ""
+    step_kind: str = ""
+    wait_for: str = ""
+    linked: str = ""
+    dimensions: Dimensions = ()
     flags: tuple[str, ...] = ()
 
     @property
@@ -83,10 +93,27 @@ class Span(NamedTuple):
         return self.service_instance or self.service_name
 
     @property
+    def links(self) -> list[SpanKey]:
+        """The spans that it links to."""
+        return [(at[:32], at[32:]) for at in self.linked.split()]
+
+    @property
     def parent_key(self) -> SpanKey:
         """The key of the parent; of no span when this is a root."""
         return self.trace_id, self.parent_span_id
 
+
+FROM_ATTRIBUTES = (
+    "service_instance",
+    "task_score",
+    "trajectory_id",
+    "workflow_id",
+    "step_kind",
+    "wait_for",
+    "linked",
+    "dimensions",
+)
+"""Fields that nobody writes into ``spans``: they are found in its attributes and links."""
 
 _FIRST_COUNT = Span._fields.index("input_tokens")
 _END_COUNT = Span._fields.index("web_searches") + 1
@@ -123,6 +150,20 @@ def _text(span: Span) -> str:
 
 def read_spans(table: pa.Table) -> list[Span]:
     """Return the rows of a ``ledger_spans`` result."""
-    columns = [values_of(table.column(field)) for field in Span._fields[:-1]]
+    columns = [values_of(table.column(field)) for field in Span._fields[:-2]]
     flags = [tuple(flags or ()) for flags in table.column("flags").to_pylist()]
-    return list(map(Span._make, zip(*columns, flags, strict=True)))
+    dimensions = _dimensions(table.column("dimensions"))
+    return list(map(Span._make, zip(*columns, dimensions, flags, strict=True)))
+
+
+def _dimensions(column: Column) -> list[Dimensions]:
+    chunks = cast("list[pa.MapArray[Any, Any]]", column.chunks)
+    if not any(len(chunk.keys) for chunk in chunks):  # nobody names any, as in most projects
+        return [()] * len(column)
+    maps = cast("list[list[tuple[str, str]] | None]", column.to_pylist())
+    return [_sorted(tuple(pairs)) if pairs else () for pairs in maps]
+
+
+@lru_cache(maxsize=4096)  # many spans, few owners
+def _sorted(pairs: Dimensions) -> Dimensions:
+    return tuple(sorted(pairs))

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 from spanledger_analytics import _views
 from spanledger_analytics._siblings import Groups, are_of_one_time, is_inside, pair_up
@@ -19,8 +20,20 @@ _SEVERAL = 2
 _BOUNDARIES = frozenset({"agent", "workflow", "llm", "embedding"})
 
 
+class ToolCall(NamedTuple):
+    """One execution of a tool; ``views`` are all spans it was seen in, the primary first."""
+
+    primary: Span
+    views: tuple[Span, ...]
+
+
 def derive_tool_calls(spans: Mapping[SpanKey, Span]) -> list[Span]:
-    """Return one span for each execution of a tool: the outermost, in the agent's own trace.
+    """Return one span for each execution of a tool: the outermost, in the agent's own trace."""
+    return [call.primary for call in tool_executions(spans)]
+
+
+def tool_executions(spans: Mapping[SpanKey, Span]) -> list[ToolCall]:
+    """Return each execution of a tool once, with all spans it was seen in.
 
     One execution are the spans of a framework, an MCP client and an MCP server
 
@@ -39,7 +52,27 @@ def derive_tool_calls(spans: Mapping[SpanKey, Span]) -> list[Span]:
     members: defaultdict[int, list[Span]] = defaultdict(list)
     for index, span in enumerate(tools):
         members[groups.find(index)].append(span)
-    return [_views.primary_view(views) for views in members.values()]
+    return [_tool_call(views) for views in members.values()]
+
+
+def _tool_call(views: list[Span]) -> ToolCall:
+    primary = _views.primary_view(views)
+    return ToolCall(primary, (primary, *(view for view in views if view is not primary)))
+
+
+def model_call_above(span: Span, spans: Mapping[SpanKey, Span]) -> Span | None:
+    """Return the model call that a span was recorded below; None: an agent's, or nobody's."""
+    seen: set[SpanKey] = set()
+    key = span.parent_key
+    while key not in seen:
+        seen.add(key)
+        above = spans.get(key)
+        if above is None or above.role in ("agent", "workflow"):
+            return None
+        if above.role in ("llm", "embedding"):
+            return above
+        key = above.parent_key
+    return None
 
 
 @lru_cache(maxsize=4096)

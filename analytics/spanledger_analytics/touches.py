@@ -11,6 +11,9 @@ from spanledger_storage.store import Store
 REPRICING = "repricing-"
 """How the ids of flushes begin that announce repriced hours; their newest version follows."""
 
+DELETED = "deleted-"
+"""How the ids of flushes begin that announce hours in which a deletion removed entries."""
+
 # Rows become visible when their insert ends, not in the order of touched_at.
 OVERLAP_US = 120 * 10**6
 _MAX_ROWS = 50_000  # rows of touches looked at beyond those handled already

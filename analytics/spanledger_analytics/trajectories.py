@@ -1,37 +1,40 @@
-"""Trajectories: one row per trace, from its spans and its ledger entries."""
+"""Trajectories: one row each, from the rows of their traces."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from spanledger_analytics import _rows
-from spanledger_analytics._rows import Stored
-from spanledger_analytics.entries import Entry
-from spanledger_analytics.spans import Span, newest_versions
-from spanledger_analytics.tools import derive_tool_calls
-from spanledger_storage.store import Store
+from spanledger_analytics.context_growth import lanes
+from spanledger_analytics.intervals import length
+from spanledger_analytics.spans import Dimensions
+from spanledger_analytics.traces import TYPES, Trace
+from spanledger_analytics.trajectory_status import CLOSED, OPEN, WAITING
+from spanledger_analytics.trajectory_times import TrajectoryTimes, trajectory_times
 
 
 class Trajectory(NamedTuple):
     """One row of ``trajectories`` without the two columns that only say how new it is.
 
-    Field names are column names, except ``start_ns`` and ``end_ns`` (UTC nanoseconds).
+    Field names are column names, except ``start_ns`` and ``end_ns`` (UTC nanoseconds), and
+    ``lane_…`` for ``lanes.…``.
     """
 
     project: str
     trajectory_id: str
     trace_ids: tuple[str, ...]
     name: str
-    root_span_id: str
     start_ns: int
     end_ns: int
     status: str
+    waits_for: str
     outcome: str
+    score: float | None
     service_name: str
     environment: str
     agent_name: str
@@ -40,6 +43,10 @@ class Trajectory(NamedTuple):
     session_id: str
     user_id: str
     task_id: str
+    dimensions: Dimensions
+    traces: int
+    requests: int
+    failed_traces: int
     span_count: int
     error_count: int
     llm_calls: int
@@ -53,161 +60,203 @@ class Trajectory(NamedTuple):
     output_tokens: int
     reasoning_tokens: int
     total_cost_usd: Decimal | None
+    depth: int
+    fan_out: int
+    trace_depth: int
+    trace_fan_out: int
+    trace_fan_in: int
+    critical_path_ns: int
+    active_ns: int
+    waiting_ns: int
+    waiting_human_ns: int
+    idle_ns: int
+    lane_agent_name: tuple[str, ...]
+    lane_calls: tuple[int, ...]
+    lane_first_prompt_tokens: tuple[int, ...]
+    lane_last_prompt_tokens: tuple[int, ...]
+    lane_max_prompt_tokens: tuple[int, ...]
+    lane_tokens_per_call: tuple[float, ...]
 
 
-_LOG = "log"  # the kind of a row made from a log record
-_COLUMNS = {"start_ns": "start_time", "end_ns": "end_time"}
-_TYPES = {
-    **dict.fromkeys(("trace_ids", "agents", "models"), _rows.STRINGS),
-    **dict.fromkeys(("start_ns", "end_ns"), _rows.TIME),
+_LANE = "lane_"
+_TYPES: dict[str, pa.DataType] = {
+    **TYPES,
+    "trace_ids": _rows.STRINGS,
     **dict.fromkeys(
-        (
-            "span_count",
-            "error_count",
-            "llm_calls",
-            "embedding_calls",
-            "tool_calls",
-            "unpriced_calls",
-            "calls_without_usage",
-        ),
+        ("traces", "requests", "failed_traces", "trace_depth", "trace_fan_out", "trace_fan_in"),
         _rows.SMALL_COUNT,
     ),
-    **dict.fromkeys(
-        (
-            "input_tokens",
-            "cache_read_tokens",
-            "cache_write_tokens",
-            "output_tokens",
-            "reasoning_tokens",
-        ),
-        _rows.COUNT,
-    ),
-    "total_cost_usd": _rows.USD,
+    "idle_ns": _rows.COUNT,
+    "lane_agent_name": _rows.STRINGS,
+    "lane_calls": pa.list_(_rows.SMALL_COUNT),
+    "lane_first_prompt_tokens": pa.list_(_rows.COUNT),
+    "lane_last_prompt_tokens": pa.list_(_rows.COUNT),
+    "lane_max_prompt_tokens": pa.list_(_rows.COUNT),
+    "lane_tokens_per_call": pa.list_(pa.float64()),
 }
-_SCHEMA = pa.schema(
-    [(_COLUMNS.get(name, name), _TYPES.get(name, _rows.STRING)) for name in Trajectory._fields]
+
+
+def _column(field: str) -> str:
+    if field.startswith(_LANE):
+        return f"lanes.{field.removeprefix(_LANE)}"
+    return {"start_ns": "start_time", "end_ns": "end_time"}.get(field, field)
+
+
+SCHEMA = pa.schema([(_column(name), _TYPES.get(name, _rows.STRING)) for name in Trajectory._fields])
+"""Columns of the table, in the order of the fields."""
+FIELDS = tuple(
+    name.replace(_LANE, "lanes.", 1) if name.startswith(_LANE) else name
+    for name in Trajectory._fields
 )
+"""Result columns of the statement ``trajectories_stored``, in the order of the fields."""
 
 
-def derive_trajectories(
-    project: str, spans: list[Span], entries: Iterable[Entry]
-) -> list[Trajectory]:
-    """Return one trajectory per trace in ``spans``, sorted by trace id; pure."""
-    by_key = newest_versions(spans)
-    by_trace: defaultdict[str, list[Span]] = defaultdict(list)
-    for span in by_key.values():
-        by_trace[span.trace_id].append(span)
-    entries_of: defaultdict[str, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        entries_of[entry.trajectory_id].append(entry)
-    tool_calls = Counter(span.trace_id for span in derive_tool_calls(by_key))
-    return [
-        _trajectory(
-            project,
-            sorted(by_trace[trace_id], key=_order),
-            entries_of[trace_id],
-            tool_calls[trace_id],
-        )
-        for trace_id in sorted(by_trace)
-    ]
+def in_order(traces: Iterable[Trace]) -> list[Trace]:
+    """Return the traces of a trajectory as it tells of them: by start, then by id."""
+    return sorted(traces, key=lambda trace: (trace.start_ns, trace.trace_id))
 
 
-def _order(span: Span) -> tuple[int, int, str]:
-    return span.start_ns, -span.end_ns, span.span_id
+def derive_trajectory(trajectory_id: str, traces: Sequence[Trace]) -> Trajectory:
+    """Return the row of a trajectory; pure.
 
-
-def _trajectory(
-    project: str, spans: list[Span], entries: list[Entry], tool_calls: int
-) -> Trajectory:
-    """Return the trajectory of one trace; ``spans`` are its spans in order of start."""
-    root = next((span for span in spans if not span.parent_span_id), None)
-    first = root or spans[0]
-    agents = [span.agent_name for span in spans if span.agent_name]
-    outermost = [span.agent_name for span in spans if span.agent_name and span.role == "agent"]
-    shown = _without_repeats(spans)
-    kinds = Counter(entry.kind for entry in entries)
-    costs = [e.total_cost_usd for e in entries if e.total_cost_usd is not None]
+    Args:
+        trajectory_id: see trajectory_groups.py for how it is chosen.
+        traces: all of them, at least one, as ``in_order`` returns them.
+    """
+    first = traces[0]
+    ways = _ways(traces)
+    times = trajectory_times(traces)
+    outcome, score = _outcome(traces)
+    growth = lanes(_calls(traces))
+    costs = [t.total_cost_usd for t in traces if t.total_cost_usd is not None]
+    start_ns, end_ns = first.start_ns, max(trace.end_ns for trace in traces)
     return Trajectory(
-        project=project,
-        trajectory_id=first.trace_id,
-        trace_ids=(first.trace_id,),
-        name=first.name,
-        root_span_id=root.span_id if root else "",
-        start_ns=spans[0].start_ns,
-        end_ns=max(span.end_ns for span in spans),
-        status="open" if root is None or "pending" in root.flags else "closed",
-        outcome=_first(first.task_outcome, (span.task_outcome for span in spans)),
-        service_name=_first(first.service_name, (span.service_name for span in spans)),
-        environment=_first(first.environment, (span.environment for span in spans)),
-        agent_name=next(iter(outermost or agents), ""),
-        agents=tuple(dict.fromkeys(agents)),
-        models=tuple(sorted({entry.model for entry in entries if entry.model})),
-        session_id=_first(first.session_id, (span.session_id for span in spans)),
-        user_id=_first(first.user_id, (span.user_id for span in spans)),
-        task_id=_first(first.task_id, (span.task_id for span in spans)),
-        span_count=len(shown),
-        error_count=sum(span.status == "error" for span in shown),
-        llm_calls=kinds["llm"],
-        embedding_calls=kinds["embedding"],
-        tool_calls=tool_calls,
-        unpriced_calls=sum(
-            e.usage_source != "none" and e.price_status == "unpriced" for e in entries
-        ),
-        calls_without_usage=sum(e.usage_source == "none" and e.status != "error" for e in entries),
-        input_tokens=sum(entry.input_tokens or 0 for entry in entries),
-        cache_read_tokens=sum(entry.cache_read_tokens or 0 for entry in entries),
-        cache_write_tokens=sum(entry.cache_write_tokens or 0 for entry in entries),
-        output_tokens=sum(entry.output_tokens or 0 for entry in entries),
-        reasoning_tokens=sum(entry.reasoning_tokens or 0 for entry in entries),
+        project=first.project,
+        trajectory_id=trajectory_id,
+        trace_ids=tuple(trace.trace_id for trace in traces),
+        name=_first(traces, "name"),
+        start_ns=start_ns,
+        end_ns=end_ns,
+        status=_status(traces, times),
+        waits_for=times.waits_for,
+        outcome=outcome,
+        score=score,
+        service_name=_first(traces, "service_name"),
+        environment=_first(traces, "environment"),
+        agent_name=_first(traces, "agent_name"),
+        agents=tuple(dict.fromkeys(agent for trace in traces for agent in trace.agents)),
+        models=tuple(sorted({model for trace in traces for model in trace.models})),
+        session_id=_first(traces, "session_id"),
+        user_id=_first(traces, "user_id"),
+        task_id=_first(traces, "task_id"),
+        dimensions=_dimensions(traces),
+        traces=len(traces),
+        requests=sum(not parents for parents in ways.values()),
+        failed_traces=sum(trace.error_count > 0 for trace in traces),
+        span_count=_sum(traces, "span_count"),
+        error_count=_sum(traces, "error_count"),
+        llm_calls=_sum(traces, "llm_calls"),
+        embedding_calls=_sum(traces, "embedding_calls"),
+        tool_calls=_sum(traces, "tool_calls"),
+        unpriced_calls=_sum(traces, "unpriced_calls"),
+        calls_without_usage=_sum(traces, "calls_without_usage"),
+        input_tokens=_sum(traces, "input_tokens"),
+        cache_read_tokens=_sum(traces, "cache_read_tokens"),
+        cache_write_tokens=_sum(traces, "cache_write_tokens"),
+        output_tokens=_sum(traces, "output_tokens"),
+        reasoning_tokens=_sum(traces, "reasoning_tokens"),
         total_cost_usd=sum(costs, Decimal(0)) if costs else None,
+        depth=max(trace.depth for trace in traces),
+        fan_out=max(trace.fan_out for trace in traces),
+        trace_depth=_longest(ways),
+        trace_fan_out=_widest(ways),
+        trace_fan_in=max(len(parents) for parents in ways.values()),
+        critical_path_ns=_critical_path(traces),
+        active_ns=length(times.active),
+        waiting_ns=length(times.waiting),
+        waiting_human_ns=length(times.human),
+        idle_ns=max(0, end_ns - start_ns) - length(times.active) - length(times.waiting),
+        lane_agent_name=tuple(lane.agent_name for lane in growth),
+        lane_calls=tuple(lane.calls for lane in growth),
+        lane_first_prompt_tokens=tuple(lane.first_prompt_tokens for lane in growth),
+        lane_last_prompt_tokens=tuple(lane.last_prompt_tokens for lane in growth),
+        lane_max_prompt_tokens=tuple(lane.max_prompt_tokens for lane in growth),
+        lane_tokens_per_call=tuple(lane.tokens_per_call for lane in growth),
     )
 
 
-def _without_repeats(spans: list[Span]) -> list[Span]:
-    """Leave out what was made from log records and only repeats a span of this trace.
+def _sum(traces: Sequence[Trace], name: str) -> int:
+    return sum(getattr(trace, name) for trace in traces)
 
-    A record repeats the span it was written in unless it tells of a call that no span below that
-    one is about. dashboard_trace_tree.sql shows by the same rule.
+
+def _first(traces: Sequence[Trace], name: str) -> str:
+    return next((value for trace in traces if (value := str(getattr(trace, name)))), "")
+
+
+def _outcome(traces: Sequence[Trace]) -> tuple[str, float | None]:
+    """Return the outcome that was reported last, and its score or else the last one."""
+    newest = sorted(traces, key=lambda trace: (trace.end_ns, trace.trace_id), reverse=True)
+    told = next((trace for trace in newest if trace.outcome), newest[0])
+    scores = (trace.score for trace in (told, *newest) if trace.score is not None)
+    return told.outcome, next(scores, None)
+
+
+def _dimensions(traces: Sequence[Trace]) -> Dimensions:
+    found: dict[str, str] = {}
+    for trace in traces:
+        for name, value in trace.dimensions:
+            found.setdefault(name, value)
+    return tuple(sorted(found.items()))
+
+
+def _calls(traces: Sequence[Trace]) -> list[tuple[int, str, int]]:
+    """Return start, agent and prompt of all LLM calls, by time."""
+    found: list[tuple[int, str, int]] = []
+    for trace in traces:
+        found += zip(trace.call_times, trace.call_lanes, trace.call_prompts, strict=True)
+    return sorted(found, key=lambda call: call[0]) if len(traces) > 1 else found
+
+
+def _ways(traces: Sequence[Trace]) -> dict[str, set[str]]:
+    """Return by trace the traces it goes on with: those it links to, else where it began.
+
+    Only traces that began before count, so that there is no circle.
     """
-    roles = {span.span_id: span.role for span in spans if span.kind != _LOG}
-    if len(roles) == len(spans):
-        return spans
-    below = {(span.parent_span_id, span.role) for span in spans if span.kind != _LOG}
-    return [
-        span
-        for span in spans
-        if span.kind != _LOG
-        or span.parent_span_id not in roles
-        or (
-            span.role not in ("other", roles[span.parent_span_id])
-            and (span.parent_span_id, span.role) not in below
-        )
-    ]
+    before: set[str] = set()
+    ways: dict[str, set[str]] = {}
+    for trace in traces:
+        parents = before.intersection(trace.linked_traces)
+        if not parents and trace.began_in in before:
+            parents = {trace.began_in}
+        ways[trace.trace_id] = parents
+        before.add(trace.trace_id)
+    return ways
 
 
-def _first(preferred: str, values: Iterable[str]) -> str:
-    return preferred or next((value for value in values if value), "")
+def _longest(ways: Mapping[str, set[str]]) -> int:
+    depth: dict[str, int] = {}
+    for trace_id, parents in ways.items():
+        depth[trace_id] = 1 + max((depth[parent] for parent in parents), default=0)
+    return max(depth.values())
 
 
-def read_stored(store: Store, pairs: Iterable[dict[str, object]]) -> Stored[Trajectory]:
-    """Return the stored trajectories of a group; ``pairs`` as of TraceGroup.pair_params."""
-    tables = (store.arrow("trajectories_stored", params) for params in pairs)
-    return Stored.of(tables, Trajectory._fields, Trajectory._make)
+def _widest(ways: Mapping[str, set[str]]) -> int:
+    followers = Counter(parent for parents in ways.values() for parent in parents)
+    return max(followers.values(), default=0)
 
 
-def write(store: Store, stored: Stored[Trajectory], derived: list[Trajectory], version: int) -> int:
-    """Write what changed in one insert; return the number of rows, tombstones included.
-
-    When the start moves to another hour, the row under the old hour gets a tombstone.
-    """
-    written, removed = _rows.diff(stored.rows, derived, _sort_key)
-    if not written and not removed:
-        return 0
-    version = stored.newer(version)
-    rows = _rows.to_arrow(written, removed, _SCHEMA, version)
-    store.insert("trajectories", rows, token=_rows.insert_token("trajectories", rows, version))
-    return len(written) + len(removed)
+def _critical_path(traces: Sequence[Trace]) -> int:
+    """Return what the end waited for: the trace that ended last, the last one before it, etc."""
+    total = 0
+    at = max(trace.end_ns for trace in traces)
+    for trace in sorted(traces, key=lambda t: (-t.end_ns, -t.start_ns, t.trace_id)):
+        if trace.end_ns <= at and trace.start_ns < at:
+            total += trace.critical_path_ns
+            at = trace.start_ns
+    return total
 
 
-def _sort_key(row: Trajectory) -> tuple[str, int, str]:
-    return row.project, row.start_ns // _rows.HOUR_NS, row.trajectory_id
+def _status(traces: Sequence[Trace], times: TrajectoryTimes) -> str:
+    if times.pauses:
+        return WAITING
+    return OPEN if any(trace.status == OPEN for trace in traces) else CLOSED

@@ -13,7 +13,7 @@ from spanledger_analytics.calls import derive_calls
 from spanledger_analytics.job import LedgerJob
 from spanledger_analytics.price_book.book import PriceBook
 from spanledger_analytics.spans import Span
-from spanledger_analytics.trajectories import derive_trajectories
+from spanledger_analytics.traces import derive_traces
 from spanledger_collector.decode.decode import Body
 from spanledger_collector.decode.decode_batch import decode_batch
 from spanledger_collector.store.store_process import store_rows
@@ -76,10 +76,10 @@ class Ledger:
         return self.store.sql_rows("SELECT * FROM ledger_current ORDER BY time, span_id")
 
     def sums(self) -> tuple[int, int, int]:
-        """Input, output and unpriced calls over all trajectories."""
+        """Input, output and unpriced calls over all traces."""
         [row] = self.store.sql_rows(
             "SELECT sum(input_tokens) AS i, sum(output_tokens) AS o, sum(llm_calls) AS c"
-            " FROM trajectories FINAL WHERE is_deleted = 0"
+            " FROM traces FINAL WHERE is_deleted = 0"
         )
         return int(str(row["i"])), int(str(row["o"])), int(str(row["c"]))
 
@@ -166,10 +166,10 @@ def test_nothing_at_all_is_no_call(ledger: Ledger) -> None:
     ledger.put(empty)
     ledger.put(made(dict.fromkeys(call(), "")))
     assert ledger.entries() == []
-    [count] = ledger.store.sql_rows("SELECT count() AS n FROM trajectories FINAL")
+    [count] = ledger.store.sql_rows("SELECT count() AS n FROM traces FINAL")
     assert count["n"] == 2
     assert derive_calls([]) == []
-    assert derive_trajectories("p", [], []) == []
+    assert derive_traces("p", [], []) == []
 
 
 def test_an_id_on_thousands_of_calls_is_stored_priced_and_flagged(ledger: Ledger) -> None:
@@ -262,7 +262,7 @@ def test_four_times_the_spans_take_about_four_times_as_long(shape: str) -> None:
         try:
             started = time.process_time()
             derive_calls(spans)
-            derive_trajectories("p", spans, [])
+            derive_traces("p", spans, [])
             return time.process_time() - started
         finally:
             gc.enable()

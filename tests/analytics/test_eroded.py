@@ -20,7 +20,7 @@ def test_a_late_span_leaves_what_expired_calls_cost(world: World) -> None:
     world.spans(root, old)
     world.spans(llm_span(trace_id=trace, parent=root.span_id, start_ns=ago(1)))
     world.derive()
-    before, [trajectory] = world.entries(), world.store.sql_rows("SELECT * FROM trajectories FINAL")
+    before, [row] = world.entries(), world.store.sql_rows("SELECT * FROM traces FINAL")
     world.keep("a", spans_days=7)
     world.job.run_once()
     assert world.count("spans") == 1
@@ -29,8 +29,10 @@ def test_a_late_span_leaves_what_expired_calls_cost(world: World) -> None:
     after = world.entries()
     assert after[:2] == before
     assert len(after) == 3
-    [now] = world.store.sql_rows("SELECT * FROM trajectories FINAL WHERE is_deleted = 0")
-    assert (now["name"], now["start_time"]) == (trajectory["name"], trajectory["start_time"])
+    [now] = world.store.sql_rows("SELECT * FROM traces FINAL WHERE is_deleted = 0")
+    assert (now["name"], now["start_time"]) == (row["name"], row["start_time"])
+    assert now["active_ns"] == row["active_ns"] + S // 2  # the late span, which overlaps none
+    assert now["depth"] == row["depth"] == 2
     assert now["llm_calls"] == 3
     assert now["total_cost_usd"] == world.spent()[0] == world.spent()[1]
 

@@ -15,7 +15,7 @@ from spanledger_analytics.entries import entry_id
 from spanledger_analytics.job import LedgerJob
 from spanledger_analytics.ledger import LedgerResult, run_ledger
 from spanledger_analytics.price_book.book import PriceBook
-from spanledger_analytics.spans import Span
+from spanledger_analytics.spans import FROM_ATTRIBUTES, Span
 from spanledger_analytics.touches import OVERLAP_US, TouchReader
 from spanledger_analytics.usage import recompute_usage, stale_hours
 from spanledger_storage.errors import StoreError
@@ -77,7 +77,7 @@ def put(store: Store, project: str, *spans: Span) -> str:
     columns: dict[str, list[object]] = {
         name: [getattr(span, name) for span in spans]
         for name in Span._fields
-        if name not in ("start_ns", "end_ns", "service_instance")
+        if name not in ("start_ns", "end_ns", "dimensions", *FROM_ATTRIBUTES)
     }
     times = pa.timestamp("ns", "UTC")
     names = pa.map_(pa.string(), pa.string())
@@ -118,7 +118,8 @@ def ledger(store: Store, project: str = "p") -> list[dict[str, Any]]:
 
 
 def written(result: LedgerResult) -> tuple[int, int, int]:
-    return result.entries_written, result.entries_removed, result.trajectories_written
+    assert bool(result.traces_written) == bool(result.trajectories_written)
+    return result.entries_written, result.entries_removed, result.traces_written
 
 
 def test_entry_holds_the_call_and_its_price(store: Store, book: PriceBook) -> None:
@@ -260,7 +261,7 @@ def test_expired_spans_keep_their_costs(store: Store, book: PriceBook) -> None:
     assert len(ledger(store)) == 1
 
 
-def test_trajectory_sums_its_trace(store: Store, book: PriceBook) -> None:
+def test_a_trace_is_the_sum_of_its_calls(store: Store, book: PriceBook) -> None:
     put(
         store,
         "p",
@@ -272,9 +273,9 @@ def test_trajectory_sums_its_trace(store: Store, book: PriceBook) -> None:
         llm(A, "6", "5", at=801, role="tool", tool_call_id="c", input_tokens=None),
     )
     derive(store, book, A)
-    (row,) = store.sql_rows("SELECT * FROM trajectories FINAL")
+    (row,) = store.sql_rows("SELECT * FROM traces FINAL")
     expected = {
-        "trajectory_id": A,
+        "trace_id": A,
         "name": "run",
         "root_span_id": "1",
         "status": "closed",
@@ -295,16 +296,12 @@ def test_trajectory_sums_its_trace(store: Store, book: PriceBook) -> None:
     assert {name: row[name] for name in expected} == expected
 
 
-def test_trajectory_that_starts_earlier_than_known_is_still_one(
-    store: Store, book: PriceBook
-) -> None:
+def test_a_trace_that_starts_earlier_than_known_is_still_one(store: Store, book: PriceBook) -> None:
     put(store, "p", llm(A, "2", "1", at=1_000))
     derive(store, book, A)
     put(store, "p", agent(A, "1", at=-5_000, end_ns=T0 + 5_000 * MS))
     derive(store, book, A)
-    (row,) = store.sql_rows(
-        "SELECT *, toUnixTimestamp64Nano(start_time) AS ns FROM trajectories FINAL"
-    )
+    (row,) = store.sql_rows("SELECT *, toUnixTimestamp64Nano(start_time) AS ns FROM traces FINAL")
     assert (row["ns"], row["status"]) == (T0 - 5_000 * MS, "closed")
     assert written(derive(store, book, A)) == (0, 0, 0)
 
@@ -439,12 +436,12 @@ def test_hours_of_a_step_that_failed_halfway_are_not_forgotten(
     job = new_job(store, MemoryWatermarks(), book)
     insert = store.insert
 
-    def refuse_trajectories(table: str, rows: pa.Table, *, token: str) -> None:
-        if table == "trajectories":
+    def refuse_traces(table: str, rows: pa.Table, *, token: str) -> None:
+        if table == "traces":
             raise StoreError("unanswered", permanent=False)
         insert(table, rows, token=token)
 
-    monkeypatch.setattr(store, "insert", refuse_trajectories)
+    monkeypatch.setattr(store, "insert", refuse_traces)
     with pytest.raises(StoreError):
         job.run_once()
     monkeypatch.setattr(store, "insert", insert)

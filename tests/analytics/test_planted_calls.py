@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from spanledger_analytics.calls import Call, derive_calls
-from spanledger_analytics.spans import Span
-from spanledger_analytics.trajectories import derive_trajectories
+from spanledger_analytics.spans import FROM_ATTRIBUTES, Span
+from spanledger_analytics.traces import derive_traces
 from spanledger_collector.decode.decode import Body, decode_traces
 from tests.analytics.planted import Agent, Called, Node, alike, changed, runs
 from tests.analytics.recorder import T0, Recorder, Run, Truth
@@ -28,6 +28,9 @@ _SETTINGS = settings(
 )
 
 
+FROM_READ = (*FROM_ATTRIBUTES, "dimensions")  # what the statement adds
+
+
 def read(bodies: list[Body], *, instance: str = "i1") -> list[Span]:
     """Decode requests as the collector does; return the spans as the ledger reads them.
 
@@ -40,6 +43,7 @@ def read(bodies: list[Body], *, instance: str = "i1") -> list[Span]:
     for name, column in (("start_ns", "start_time"), ("end_ns", "end_time")):
         columns[name] = table.column(column).cast(pa.int64()).to_pylist()
     columns["flags"] = [tuple(flags or ()) for flags in table.column("flags").to_pylist()]
+    columns |= {name: [Span._field_defaults[name]] * table.num_rows for name in FROM_READ}
     columns["service_instance"] = [instance] * table.num_rows
     rows = zip(*(columns[name] for name in Span._fields), strict=True)
     return list(map(Span._make, rows))
@@ -66,8 +70,8 @@ def check(run: Run, seed: int, *, instance: str = "i1") -> list[Call]:
     assert comparable([derived(call) for call in calls]) == comparable(run.calls)
     sources = [key for call in calls for key in call.sources]
     assert len(sources) == len(set(sources))
-    trajectories = derive_trajectories("p", spans, [])
-    assert sum(trajectory.tool_calls for trajectory in trajectories) == run.tools
+    traces = derive_traces("p", spans, [])
+    assert sum(trace.tool_calls for trace in traces) == run.tools
     return calls
 
 

@@ -18,7 +18,7 @@ from spanledger_analytics.price_book.book import BookSource, PriceBook
 from spanledger_analytics.price_book.overrides import Contract, Overrides
 from spanledger_analytics.repricing import Scope, apply, plan
 from spanledger_analytics.repricing_report import Report
-from spanledger_analytics.spans import Span
+from spanledger_analytics.spans import FROM_ATTRIBUTES, Span
 from spanledger_storage.errors import StoreError
 from spanledger_storage.store import Store
 from tests.pricing import rate, real_book
@@ -104,11 +104,12 @@ class Instance:
         return [entry["total_cost_usd"] for entry in self.entries()]
 
     def totals(self) -> list[Decimal | None]:
-        """Of the ledger, the trajectories and the hourly usage."""
+        """Of the ledger, the traces, the trajectories and the hourly usage."""
         return [
             self.store.sql_rows(f"SELECT sum(total_cost_usd) AS s FROM {table}")[0]["s"]  # type: ignore[misc]
             for table in (
                 "ledger_current",
+                "traces FINAL WHERE is_deleted = 0",
                 "trajectories FINAL WHERE is_deleted = 0",
                 "usage_hourly FINAL WHERE is_deleted = 0",
             )
@@ -153,7 +154,7 @@ def put(store: Store, spans: Iterable[Span]) -> None:
     columns = {
         name: [getattr(span, name) for span in spans]
         for name in Span._fields
-        if name not in ("start_ns", "end_ns", "service_instance")
+        if name not in ("start_ns", "end_ns", "dimensions", *FROM_ATTRIBUTES)
     }
     columns = {
         name: values for name, values in columns.items() if any(v is not None for v in values)
@@ -298,14 +299,28 @@ def test_apply_changes_ledger_trajectories_and_usage_but_not_the_bill(instance: 
     assert instance.apply() == told
     instance.work()
     assert sorted(instance.costs(), key=str) == [Decimal("0.0011"), TWICE, TWICE]
-    assert instance.totals() == [2 * TWICE + Decimal("0.0011")] * 3
+    assert instance.totals() == [2 * TWICE + Decimal("0.0011")] * 4
     billed = {(e["model"], e["billed_price_id"]): e["billed_cost_usd"] for e in instance.entries()}
     assert billed["gpt-4o", "data:openai/gpt-4o@base"] == ONCE
     assert billed["in-house", "own:openai/in-house+own:3,4"] == Decimal("0.0011")
     (trace,) = instance.store.sql_rows(
-        "SELECT unpriced_calls FROM trajectories FINAL WHERE llm_calls = 2"
+        "SELECT unpriced_calls FROM traces FINAL WHERE llm_calls = 2"
     )
     assert trace["unpriced_calls"] == 0
+
+
+def test_a_trajectory_over_several_traces_follows(instance: Instance) -> None:
+    day = 86_400_000
+    instance.put(*(call(n, at=n * day, session_id="s") for n in (1, 2, 3)))
+    instance.work()
+    instance.overrides = DOUBLE
+    instance.apply()
+    [row] = instance.store.sql_rows(
+        "SELECT traces, total_cost_usd FROM trajectories FINAL WHERE is_deleted = 0"
+    )
+    assert (row["traces"], row["total_cost_usd"]) == (3, 3 * TWICE)
+    instance.work()
+    assert instance.totals() == [3 * TWICE] * 4
 
 
 def test_repricing_twice_changes_nothing_more(instance: Instance) -> None:
@@ -348,7 +363,7 @@ def test_repricing_after_the_clock_was_set_back_is_written(instance: Instance) -
         assert instance.apply().written == 1
         assert instance.costs() == [cost]
         instance.work()
-        assert instance.totals() == [cost] * 3
+        assert instance.totals() == [cost] * 4
         instance.clock.now -= HOUR_NS
 
 
@@ -392,7 +407,7 @@ def test_many_chunks_and_a_part_of_an_hour_give_the_same(
     assert instance.apply() == whole
     instance.work()
     assert instance.costs() == [TWICE] * 60
-    assert instance.totals() == [60 * TWICE] * 3
+    assert instance.totals() == [60 * TWICE] * 4
 
 
 def test_killed_in_the_middle_it_goes_on(
@@ -417,7 +432,7 @@ def test_killed_in_the_middle_it_goes_on(
     assert 0 < changed < 30
     assert instance.apply().written == 30 - changed
     instance.work()
-    assert instance.totals() == [30 * TWICE] * 3
+    assert instance.totals() == [30 * TWICE] * 4
 
 
 def test_usage_follows_when_the_worker_was_stopped(instance: Instance) -> None:
@@ -427,7 +442,7 @@ def test_usage_follows_when_the_worker_was_stopped(instance: Instance) -> None:
     instance.apply()
     instance.job = instance.new_job()
     instance.job.run_usage_once()
-    assert instance.totals() == [TWICE] * 3
+    assert instance.totals() == [TWICE] * 4
 
 
 def test_usage_follows_long_after_the_versions_were_overtaken(instance: Instance) -> None:
@@ -438,7 +453,7 @@ def test_usage_follows_long_after_the_versions_were_overtaken(instance: Instance
     instance.clock.now += HOUR_NS
     instance.put(call(2, at=4 * 3_600_000))
     instance.work()
-    assert instance.totals() == [2 * TWICE] * 3
+    assert instance.totals() == [2 * TWICE] * 4
 
 
 class Interrupted:
@@ -474,7 +489,7 @@ def test_a_step_under_way_does_not_undo_a_repricing(
     instance.work()
     (entry,) = instance.entries()
     assert (entry["agent_name"], entry["total_cost_usd"]) == ("planner", TWICE)
-    assert instance.totals() == [TWICE] * 3
+    assert instance.totals() == [TWICE] * 4
 
 
 def test_an_entry_removed_meanwhile_stays_removed(
@@ -491,7 +506,7 @@ def test_an_entry_removed_meanwhile_stays_removed(
     instance.work()
     assert [entry["span_id"] for entry in instance.entries()] == ["0"]
     assert instance.costs() == [TWICE]
-    assert instance.totals() == [TWICE] * 3
+    assert instance.totals() == [TWICE] * 4
 
 
 def test_a_step_between_pricing_and_writing_does_not_undo_it(
@@ -509,7 +524,7 @@ def test_a_step_between_pricing_and_writing_does_not_undo_it(
     instance.work()
     (entry,) = instance.entries()
     assert (entry["agent_name"], entry["total_cost_usd"]) == ("planner", TWICE)
-    assert instance.totals() == [TWICE] * 3
+    assert instance.totals() == [TWICE] * 4
 
 
 def test_a_worker_that_has_not_heard_of_a_repricing_is_not_behind_it(
@@ -541,7 +556,7 @@ def test_an_entry_removed_after_a_repricing_can_come_back(instance: Instance) ->
     assert instance.entries() == []
     instance.put(call(1, version=3))
     instance.work()
-    assert instance.totals() == [TWICE] * 3
+    assert instance.totals() == [TWICE] * 4
 
 
 def test_counts_beyond_64_bits_are_priced_exactly(instance: Instance) -> None:

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from spanledger_analytics.retention.expiry import Removed
+from spanledger_analytics.retention.expiry import Removed, RetentionJob
 from spanledger_analytics.retention.policy import Kind, day_number, first_second, kept_from
 from spanledger_analytics.retention.sizes import read_sizes
 from spanledger_storage.engine import Engine
 from spanledger_storage.errors import StoreError
 from spanledger_storage.project_settings import Project, ProjectSettings, Retention
 from spanledger_storage.store import Store
-from tests.analytics.expiring import NOW, S, World, ago, day_of, plant, said
+from tests.analytics.expiring import DAY, NOW, S, World, ago, day_of, plant, said
 from tests.instance import wait_until
 from tests.otlp import attributes, llm_span, request, span
 from tests.signals import logs, record
@@ -32,7 +33,7 @@ def test_each_project_loses_what_is_past_its_own_days_and_nothing_else(world: Wo
     bills = [world.entries(p) for p in "abc"]
     world.job.run_once()
     assert [day_of(world, p) for p in "abc"] == [[0, 5], [0, 5, 10], [0, 5, 10, 40]]
-    for table, per_day in (("logs", 1), ("messages", 2), ("trajectories", 1)):
+    for table, per_day in (("logs", 1), ("messages", 2), ("traces", 1), ("trajectories", 1)):
         assert [world.count(table, p) // per_day for p in "abc"] == [2, 3, 4], table
     assert [world.count("metric_points", p) for p in "abc"] == [2, 4, 4]
     assert [world.count("trace_hours", p) for p in "abc"] == [2, 3, 4]
@@ -296,9 +297,40 @@ def test_what_a_run_did_is_said_in_a_sentence() -> None:
     )
 
 
+def test_a_trajectory_keeps_its_first_traces_while_it_lasts(world: World) -> None:
+    for day in (40, 35, 2):
+        world.spans(said_again(ago(day)), received_ns=ago(day))
+    world.keep("a", spans_days=30)
+    world.derive()
+    assert (world.count("traces"), world.count("trajectories")) == (3, 1)
+    spent = world.spent()
+    world.job.run_once()
+    assert (world.count("spans"), world.count("traces")) == (1, 3)
+    world.spans(said_again(ago(1)))
+    world.derive()
+    [row] = world.store.sql_rows("SELECT * FROM trajectories FINAL WHERE is_deleted = 0")
+    assert (row["traces"], row["llm_calls"]) == (4, 4)
+    assert row["total_cost_usd"] == world.spent()[0] > spent[0]
+    world.keep("a", spans_days=1)
+    world.job.run_once()
+    assert world.count("traces") == 4  # the last of them is of yesterday
+    later = RetentionJob(world.store, world.state, lambda: world.projects, lambda: NOW + 2 * DAY)
+    later.run_once()
+    tables = ("traces", "trajectories", "trajectory_traces", "trajectory_keys")
+    assert [world.count(table) for table in tables] == [0, 0, 0, 0]
+    assert later.run_once() == []
+
+
+def said_again(at: int) -> Span:
+    """A call of the conversation."""
+    call = llm_span(start_ns=at)
+    call.attributes.extend(attributes({"gen_ai.conversation.id": "c"}))
+    return call
+
+
 def test_a_store_that_refuses_is_not_hidden(world: World) -> None:
     plant(world, "a", (10,))
     world.keep("a", spans_days=7)
-    world.store.execute("DROP TABLE trajectories SYNC")
+    world.store.execute("DROP TABLE traces SYNC")
     with pytest.raises(StoreError):
         world.job.run_once()

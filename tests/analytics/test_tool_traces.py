@@ -43,8 +43,8 @@ def servers_trace(at: int = 20) -> list[Span]:
 
 
 def tool_calls(store: Store) -> dict[str, int]:
-    rows = store.sql_rows("SELECT trajectory_id, tool_calls FROM trajectories FINAL")
-    return {str(row["trajectory_id"]): int(str(row["tool_calls"])) for row in rows}
+    rows = store.sql_rows("SELECT trace_id, tool_calls FROM traces FINAL")
+    return {str(row["trace_id"]): int(str(row["tool_calls"])) for row in rows}
 
 
 def derive(store: Store, book: PriceBook, trace_id: str) -> None:

@@ -2,10 +2,11 @@
 
 A cost that follows from tokens is a product of what people can act on::
 
-    tasks x calls per task x ( input tokens per call x model mix x cache mix x price
-                             + output tokens per call x model mix x price )
+    tasks x attempts per task x calls per attempt
+          x ( input tokens per call x model mix x cache mix x price
+            + output tokens per call x model mix x price )
 
-The difference of two such products is split among the seven factors by the Shapley value: the mean
+The difference of two such products is split among the factors by the Shapley value: the mean
 of a factor's effect over all orders in which the factors could have moved from one period to the
 other. No order is preferred, nothing is left over, zeros need no exception, and swapping the
 periods negates every part. It is the complete decomposition of Sun (1998),
@@ -21,7 +22,7 @@ picodollars this leaves are given, one each, to the parts that rounding moved mo
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from fractions import Fraction
 from itertools import product
@@ -30,9 +31,9 @@ from math import factorial
 INPUT_CLASSES = ("uncached", "cache_read", "cache_write")
 """Classes of input tokens; together they are all input."""
 OUTPUT_CLASS = "output"
-FACTORS = ("tasks", "calls", "prompts", "answers", "models", "cache", "prices")
-"""Tasks, calls per task, input tokens per call, output tokens per call, mix of models, share of
-each input class within a model, dollars per token of a model and class."""
+FACTORS = ("tasks", "attempts", "calls", "prompts", "answers", "models", "cache", "prices")
+"""Tasks, attempts per task, calls per attempt, input tokens per call, output tokens per call, mix
+of models, share of each input class within a model, dollars per token of a model and class."""
 UNEXPLAINED = "rest"
 """The part of costs that follow from no tokens and have no other name."""
 
@@ -63,12 +64,14 @@ class Period:
         calls: the calls whose tokens ``models`` hold.
         models: by any name of a model; only use that has a price.
         tasks: None where they are not known: then calls stand on their own.
+        attempts: at these tasks; None where they are not told apart: then calls are per task.
         other_usd: costs that follow from no tokens (fees, tools), by name.
     """
 
     calls: int
     models: Mapping[Hashable, ModelUse]
     tasks: int | None = None
+    attempts: int | None = None
     other_usd: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
 
 
@@ -79,7 +82,7 @@ class Change:
     Attributes:
         parts: dollars by factor, then by name of the other costs; they add up to ``difference``
             exactly. Without "tasks" where these are not known in both periods: then "calls" is
-            their number, not their number per task.
+            their number, not their number per task. The same goes for "attempts".
     """
 
     before_usd: Decimal
@@ -95,18 +98,58 @@ class Change:
 def explain(before: Period, now: Period) -> Change:
     """Return the parts of the difference of two periods; pure, nothing is estimated."""
     has_tasks = _has_tasks(before) and _has_tasks(now)
-    use_before, use_now = _Use.of(before, has_tasks), _Use.of(now, has_tasks)
+    has_attempts = has_tasks and _has_attempts(before) and _has_attempts(now)
+    use_before, use_now = (_Use.of(one, has_tasks, has_attempts) for one in (before, now))
     effects = _shapley(*_aligned(use_before, use_now))
-    other_before, other_now = _other(before), _other(now)
-    total = _total(use_now) - _total(use_before)
-    parts = _in_picodollars(effects, total)
+    parts = _in_picodollars(effects, _total(use_now) - _total(use_before))
     if not has_tasks:
         del parts["tasks"]
-    for name in dict.fromkeys((*other_before, *other_now)):
-        parts[name] = other_now.get(name, 0) - other_before.get(name, 0)
+    if not has_attempts:
+        del parts["attempts"]
+    return _change(parts, (_total(use_before), _total(use_now)), (_other(before), _other(now)))
+
+
+def explain_per_task(before: Period, now: Period) -> Change:
+    """Return the parts of the difference of the cost of one task; amounts are per task.
+
+    How many tasks there were is no factor of it. Costs per task are rounded to picodollars, each
+    kind of cost on its own.
+
+    Raises:
+        ValueError: a period has no tasks.
+    """
+    if not before.tasks or not now.tasks:
+        raise ValueError("a period without tasks has no cost per task")
+    has_attempts = _has_attempts(before) and _has_attempts(now)
+    use_before, use_now = (_Use.of(one, True, has_attempts) for one in (before, now))
+    one, other = (replace(f, tasks=Fraction(1)) for f in _aligned(use_before, use_now))
+    totals = (_each(_total(use_before), before.tasks), _each(_total(use_now), now.tasks))
+    parts = _in_picodollars(_shapley(one, other), totals[1] - totals[0])
+    del parts["tasks"]
+    if not has_attempts:
+        del parts["attempts"]
+    others = [
+        {name: _each(amount, tasks) for name, amount in _other(period).items()}
+        for period, tasks in ((before, before.tasks), (now, now.tasks))
+    ]
+    return _change(parts, totals, (others[0], others[1]))
+
+
+def _each(amount: int, tasks: int) -> int:
+    return round(Fraction(amount, tasks))
+
+
+def _change(
+    parts: dict[str, int],
+    totals: tuple[int, int],
+    others: tuple[Mapping[str, int], Mapping[str, int]],
+) -> Change:
+    before, now = others
+    for name in dict.fromkeys((*before, *now)):
+        parts[name] = now.get(name, 0) - before.get(name, 0)
     return Change(
-        before_usd=_usd(_total(use_before) + sum(other_before.values())),
-        now_usd=_usd(_total(use_now) + sum(other_now.values())),
+        before_usd=_usd(totals[0] + sum(before.values())),
+        now_usd=_usd(totals[1] + sum(now.values())),
         parts={name: _usd(amount) for name, amount in parts.items()},
     )
 
@@ -116,17 +159,23 @@ def _has_tasks(period: Period) -> bool:
     return period.tasks is not None and bool(period.tasks or not period.calls)
 
 
+def _has_attempts(period: Period) -> bool:
+    """Tell whether calls per attempt are a number."""
+    return period.attempts is not None and bool(period.attempts or not period.calls)
+
+
 @dataclass(frozen=True, slots=True)
 class _Use:
     """Whole numbers of one period: token costs are picodollars."""
 
     tasks: int
+    attempts: int
     calls: int
     tokens: Mapping[tuple[Hashable, str], int]
     costs: Mapping[tuple[Hashable, str], int]
 
     @classmethod
-    def of(cls, period: Period, has_tasks: bool) -> _Use:
+    def of(cls, period: Period, has_tasks: bool, has_attempts: bool) -> _Use:
         tokens: dict[tuple[Hashable, str], int] = {}
         costs: dict[tuple[Hashable, str], int] = {}
         for model, use in period.models.items():
@@ -136,8 +185,10 @@ class _Use:
                     costs[model, kind] = _pico(use.costs_usd.get(kind, Decimal(0)))
         # Tokens without a call cannot be per call; they stand for one.
         calls = period.calls or int(bool(tokens))
-        tasks = (period.tasks or 0) if has_tasks else 1
-        return cls(tasks or int(bool(tokens)), calls, tokens, costs)
+        tasks = ((period.tasks or 0) if has_tasks else 1) or int(bool(tokens))
+        # Where attempts are not told apart, a task is one: a factor that never moves.
+        attempts = ((period.attempts or 0) or int(bool(tokens))) if has_attempts else tasks
+        return cls(tasks, attempts, calls, tokens, costs)
 
     def sum(self, kinds: Iterable[str]) -> int:
         return sum(n for (_, kind), n in self.tokens.items() if kind in kinds)
@@ -166,12 +217,13 @@ Cell = tuple[Hashable, str]
 
 @dataclass(frozen=True, slots=True)
 class _Factors:
-    """The seven factors of one period. A mix is a share of tokens by model, or by model and class.
+    """The factors of one period. A mix is a share of tokens by model, or by model and class.
 
     None: the period has nothing to tell it from.
     """
 
     tasks: Fraction
+    attempts: Fraction | None
     calls: Fraction | None
     prompts: Fraction | None
     answers: Fraction | None
@@ -189,7 +241,8 @@ def _factors(use: _Use) -> _Factors:
             per_model[model] = per_model.get(model, 0) + number
     return _Factors(
         tasks=Fraction(use.tasks),
-        calls=_ratio(use.calls, use.tasks),
+        attempts=_ratio(use.attempts, use.tasks),
+        calls=_ratio(use.calls, use.attempts),
         prompts=_ratio(inputs, use.calls),
         answers=_ratio(outputs, use.calls),
         models_in={m: Fraction(n, inputs) for m, n in per_model.items()} if inputs else None,
@@ -231,6 +284,7 @@ def _filled(own: _Factors, other: _Factors) -> _Factors:
 
     return _Factors(
         tasks=own.tasks,
+        attempts=first(own.attempts, other.attempts),
         calls=first(own.calls, other.calls),
         prompts=first(own.prompts, other.prompts),
         answers=first(own.answers, other.answers),
@@ -267,12 +321,12 @@ def _values(before: _Factors, now: _Factors) -> dict[tuple[bool, ...], Fraction]
     }
     found: dict[tuple[bool, ...], Fraction] = {}
     for moved in product((False, True), repeat=len(FACTORS)):
-        tasks, calls, prompts, answers = (
+        tasks, attempts, calls, prompts, answers = (
             getattr(sides[is_now], name)
             for name, is_now in zip(FACTORS[:-_MIXES], moved[:-_MIXES], strict=True)
         )
         input_rate, output_rate = rates[moved[-_MIXES:]]
-        found[moved] = tasks * calls * (prompts * input_rate + answers * output_rate)
+        found[moved] = tasks * attempts * calls * (prompts * input_rate + answers * output_rate)
     return found
 
 

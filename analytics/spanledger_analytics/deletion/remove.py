@@ -14,7 +14,7 @@ from spanledger_analytics import _rows
 from spanledger_analytics.deletion import subject as subjects
 from spanledger_analytics.deletion.money import Money, read_money
 from spanledger_analytics.deletion.subject import Subject, Targets
-from spanledger_analytics.touches import REPRICING
+from spanledger_analytics.touches import DELETED, REPRICING
 from spanledger_analytics.usage import recompute_usage
 from spanledger_storage.errors import StoreError
 from spanledger_storage.messages import STORED_AGAIN_AFTER_S
@@ -29,6 +29,7 @@ _SETTLED_S = 600  # nobody's clock is off by more, and no batch is under way for
 _OLD_PARTS_S = 1_200  # eight minutes of old_parts_lifetime, and the engine's pauses between
 _IS = "WHERE project = {project:String} AND"
 _TARGETS = "(SELECT id FROM deletion_targets WHERE deletion = {deletion:String} AND what = "
+_MEMBERS = "trace_ids"  # of a row of trajectories
 _MESSAGES = "(SELECT toFixedString(unhex(id), 16) FROM deletion_targets WHERE deletion = "
 # In this order: what tells the jobs first, so that they do not begin anew; messages after spans.
 CONDITIONS: dict[str, str] = {
@@ -36,8 +37,12 @@ CONDITIONS: dict[str, str] = {
     "spans": f"trace_id IN {_TARGETS}'trace')",
     "logs": f"(trace_id IN {_TARGETS}'trace') OR log_id IN {_TARGETS}'log'))",
     "metric_points": f"series_id IN {_TARGETS}'series')",
-    "trajectories": f"trajectory_id IN {_TARGETS}'trace')",
+    "trajectories": f"arrayExists(t -> t IN {_TARGETS}'trace'), trace_ids)",
+    "trajectory_traces": f"(trace_id IN {_TARGETS}'trace') OR trace_id IN {_TARGETS}'mate'))",
+    "trajectory_keys": f"trace_id IN {_TARGETS}'trace')",
+    "traces": f"trace_id IN {_TARGETS}'trace')",
     "ledger": f"(trace_id IN {_TARGETS}'trace') OR entry_id IN {_TARGETS}'entry'))",
+    "cache_calls": f"(trace_id IN {_TARGETS}'trace') OR previous_trace_id IN {_TARGETS}'trace'))",
     "dead_letters": f"letter_id IN {_TARGETS}'letter')",
     "messages": (
         f"hash IN {_MESSAGES}{{deletion:String}} AND what = 'message')"
@@ -112,7 +117,8 @@ class Deletion:
         1. Find everything, and put the ids into the table of targets.
         2. With ``keep_cost``, write entries anew under pseudonyms.
         3. Remove rows from every table; again, while a job may still write what it had read.
-        4. Let the jobs count anew what other traces shared, and sum the hours again.
+        4. Let the jobs count anew what other traces shared, derive the trajectories anew that the
+           traces were part of, and sum the hours again.
 
         The old files are still there: see :meth:`await_files`.
 
@@ -182,6 +188,7 @@ class Deletion:
             newest_s=max(newest_s, *map(int, self._known("newest")), 0),
             hours=targets.hours | set(map(int, self._known("hour"))),
             partners=targets.partners | set(self._known("partner")),
+            mates=targets.mates | set(self._known("mate")),
         )
 
     def _known(self, what: str) -> list[str]:
@@ -274,7 +281,10 @@ class Deletion:
         total = 0
         for part in _rows.batches(ids):
             params = {"project": self._project, "ids": _rows.Literal(part)}
-            sql = f"SELECT count() AS n FROM {table} {_IS} {column} IN {{ids:Array(String)}}"
+            which = f"{column} IN {{ids:Array(String)}}"
+            if column == _MEMBERS:
+                which = f"hasAny({column}, {{ids:Array(String)}})"
+            sql = f"SELECT count() AS n FROM {table} {_IS} {which}"
             total += int(str(self._store.sql_rows(sql, params)[0]["n"]))
         return total
 
@@ -310,7 +320,7 @@ class Deletion:
         hours = sorted(hour for hour in targets.hours if 0 <= hour < 2**32)
         recompute_usage(self._store, [(self._project, hour) for hour in hours], version)
         shared: set[tuple[str, int]] = set()
-        for part in _rows.batches(sorted(targets.partners)):
+        for part in _rows.batches(sorted(targets.partners | targets.mates)):
             params = {"project": self._project, "trace_ids": _rows.Literal(part)}
             table = self._store.arrow("ledger_trace_hours", params)
             names = _rows.strings(table, "trace_id")
@@ -318,6 +328,7 @@ class Deletion:
         self._touch(sorted(shared), f"deletion-{now_ns}")
         if not self._keep_cost:  # which leaves the sums as they were
             self._touch([("", hour) for hour in hours], f"{REPRICING}{version}")
+        self._touch([("", hour) for hour in hours], f"{DELETED}{version}")
 
     def _forget_sources(self, targets: Targets) -> None:
         if not targets.partners:
@@ -353,8 +364,12 @@ _COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
     "spans": (("trace_id", "trace"),),
     "logs": (("trace_id", "trace"), ("if(trace_id = '', log_id, '')", "log")),
     "metric_points": (("series_id", "series"),),
-    "trajectories": (("trajectory_id", "trace"),),
+    "trajectories": ((_MEMBERS, "trace"),),
+    "trajectory_traces": (("trace_id", "trace"),),
+    "trajectory_keys": (("trace_id", "trace"),),
+    "traces": (("trace_id", "trace"),),
     "ledger": (("trace_id", "trace"), ("if(trace_id = '', entry_id, '')", "entry")),
+    "cache_calls": (("trace_id", "trace"), ("previous_trace_id", "trace")),
     "dead_letters": (("letter_id", "letter"),),
     "response_traces": (("trace_id", "trace"),),
     "trace_hours": (("trace_id", "trace"),),

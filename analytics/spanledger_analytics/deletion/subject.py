@@ -74,7 +74,7 @@ class Targets:
 
     ``messages`` are hex hashes that the spans refer to, of which the last was received at
     ``newest_s`` (UNIX seconds); ``letters`` are dead letters. ``partners`` are other traces that
-    saw one of the calls.
+    saw one of the calls; ``mates`` are other traces of the trajectories these are part of.
     """
 
     traces: list[str] = field(default_factory=list[str])
@@ -86,6 +86,7 @@ class Targets:
     newest_s: int = 0
     hours: set[int] = field(default_factory=set[int])
     partners: set[str] = field(default_factory=set[str])
+    mates: set[str] = field(default_factory=set[str])
 
     def by_what(self) -> dict[str, list[str]]:
         """Return the ids as the table of targets names them."""
@@ -99,6 +100,7 @@ class Targets:
             "newest": [str(self.newest_s)],
             "hour": [str(hour) for hour in sorted(self.hours)],
             "partner": sorted(self.partners),
+            "mate": sorted(self.mates),
         }
 
 
@@ -135,7 +137,10 @@ def find(store: Store, subject: Subject, known_traces: Iterable[str] = ()) -> Ta
         asked = {"project": subject.project.name, "trace_ids": _rows.Literal(part)}
         found = _rows.strings(store.arrow("deletion_shared_entries", asked), "trace_id")
         targets.partners.update(found)
+        mates = store.arrow("deletion_mates", asked)
+        targets.mates.update(_rows.strings(mates, "trace_id"))
     targets.partners.difference_update(targets.traces)
+    targets.mates.difference_update(targets.traces)
     return targets
 
 

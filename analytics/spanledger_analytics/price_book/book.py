@@ -46,6 +46,7 @@ class PriceBook:
     ) -> None:
         self.name = name
         self.overrides = overrides or Overrides()
+        self.tools = self.overrides.tools
         self._base = BaseData(snapshot)
         self._own = OwnPrices(self.overrides)
         self._schedules: dict[PriceKey, Schedule] = {}

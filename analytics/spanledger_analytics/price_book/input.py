@@ -26,7 +26,18 @@ _MIN_EXPONENT = -18
 _MAX_COUNT = 10**15
 _MAX_MULTIPLIER = 10**6
 _MAX_NS = 2**63 - 1
-_LIMITS = {"provider": 128, "model": 256, "service_tier": 64, "region": 64, "note": 2000}
+_LIMITS = {
+    "provider": 128,
+    "model": 256,
+    "service_tier": 64,
+    "region": 64,
+    "note": 2000,
+    "project": 64,
+    "server": 128,
+    "tool": 256,
+    "service": 256,
+    "attribute": 128,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +156,7 @@ def checked_rate(row: RateRow) -> RateRow:
     if not 0 <= row.above_tokens <= _MAX_COUNT:
         raise PriceError(f"The size of a request is 0 to 10^15 tokens, not {row.above_tokens}.")
     Period(row.effective_from_ns, row.effective_to_ns)
-    tier = _name(row.service_tier, "service_tier").lower()
+    tier = checked_name(row.service_tier, "service_tier").lower()
     return RateRow(
         provider=_provider(row.provider),
         model=_model(row.model),
@@ -154,11 +165,11 @@ def checked_rate(row: RateRow) -> RateRow:
         per=row.per,
         currency=parse_currency(row.currency),
         service_tier="" if tier == "standard" else tier,
-        region=_name(row.region, "region"),
+        region=checked_name(row.region, "region"),
         above_tokens=row.above_tokens,
         effective_from_ns=row.effective_from_ns,
         effective_to_ns=row.effective_to_ns,
-        note=_name(row.note, "note"),
+        note=checked_name(row.note, "note"),
     )
 
 
@@ -186,7 +197,7 @@ def checked_contract(row: ContractRow) -> ContractRow:
         commitment_usd=row.commitment_usd,
         effective_from_ns=row.effective_from_ns,
         effective_to_ns=row.effective_to_ns,
-        note=_name(row.note, "note"),
+        note=checked_name(row.note, "note"),
     )
 
 
@@ -200,16 +211,16 @@ def checked_exchange_rate(row: ExchangeRateRow) -> ExchangeRateRow:
     if currency == "USD":
         raise PriceError("The US dollar is worth one US dollar; give the rate of another currency.")
     usd = parse_multiplier(f"{row.usd:f}", "The exchange rate")
-    return ExchangeRateRow(currency, usd, row.effective_from_ns, _name(row.note, "note"))
+    return ExchangeRateRow(currency, usd, row.effective_from_ns, checked_name(row.note, "note"))
 
 
 def _provider(text: str) -> str:
-    name = _name(text, "provider").lower()
+    name = checked_name(text, "provider").lower()
     return "" if name == "*" else name
 
 
 def _model(text: str) -> str:
-    name = _name(text, "model")
+    name = checked_name(text, "model")
     if not name:
         raise PriceError("The model is missing; give its name, or a prefix with * at its end.")
     if "*" in name[:-1]:
@@ -217,7 +228,12 @@ def _model(text: str) -> str:
     return name
 
 
-def _name(text: str, what: str) -> str:
+def checked_name(text: str, what: str) -> str:
+    """Return a name without spaces around it; ``what`` it names decides how long it may be.
+
+    Raises:
+        PriceError: it is too long, or cannot be printed.
+    """
     name = text.strip()
     if len(name) > _LIMITS[what]:
         raise PriceError(f"The {what} has {len(name)} characters; at most {_LIMITS[what]} can be.")

@@ -1,9 +1,11 @@
-"""What a user adds to the price data: own rates, contracts, exchange rates."""
+"""What a user adds to the price data: own rates, contracts, exchange rates, prices of tools."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+
+from spanledger_analytics.price_book.tool_list import ToolPrices
 
 TOKEN_CLASSES = (
     "input",
@@ -90,3 +92,4 @@ class Overrides:
     rates: tuple[Rate, ...] = ()
     contracts: tuple[Contract, ...] = ()
     exchange_rates: tuple[ExchangeRate, ...] = ()
+    tools: ToolPrices = field(default_factory=ToolPrices)

@@ -20,8 +20,11 @@ from spanledger_analytics.price_book.input import (
     time_text,
 )
 from spanledger_analytics.price_book.overrides import Contract, ExchangeRate, Overrides, Rate
+from spanledger_analytics.price_book.tool_list import ToolPrices
 from spanledger_storage.price_state import (
     ContractRow,
+    EndingRow,
+    EndingT,
     ExchangeRateRow,
     PriceChange,
     PriceState,
@@ -60,6 +63,7 @@ def load_overrides(engine: StateEngine) -> Overrides:
             ExchangeRate(row.currency, row.usd, row.effective_from_ns)
             for row in state.exchange_rates()
         ),
+        tools=ToolPrices(tuple(state.tool_prices(withdrawn=True))),
     )
 
 
@@ -99,9 +103,9 @@ def end_rate(change: PriceChange, rate_id: int, at_ns: int | None) -> RateRow:
     Raises:
         PriceError: there is no such rate, or it already ended by then.
     """
-    row = _found(change.rows(RateRow, withdrawn=True), rate_id, "prices list --own")
-    _end(change, row, at_ns)
-    return row
+    return end_row(
+        change, change.rows(RateRow, withdrawn=True), rate_id, at_ns, "prices list --own"
+    )
 
 
 def add_contract(change: PriceChange, row: ContractRow) -> ContractRow:
@@ -133,7 +137,20 @@ def end_contract(change: PriceChange, contract_id: str, at_ns: int | None) -> Co
         PriceError: there is no such contract, or it already ended by then.
     """
     rows = change.rows(ContractRow, withdrawn=True)
-    row = _found(rows, contract_id, "prices contracts list")
+    return end_row(change, rows, contract_id, at_ns, "prices contracts list")
+
+
+def end_row(
+    change: PriceChange, rows: list[EndingT], row_id: int | str, at_ns: int | None, command: str
+) -> EndingT:
+    """Let the row of an id hold until ``at_ns``, or withdraw it altogether (None); return it.
+
+    ``command`` is the one that shows ids.
+
+    Raises:
+        PriceError: there is no such row, or it already ended by then.
+    """
+    row = _found(rows, row_id, command)
     _end(change, row, at_ns)
     return row
 
@@ -221,7 +238,7 @@ def _overlap(old: RateRow, new: RateRow) -> str:
     )
 
 
-def _end(change: PriceChange, row: RateRow | ContractRow, at_ns: int | None) -> None:
+def _end(change: PriceChange, row: EndingRow, at_ns: int | None) -> None:
     if row.withdrawn_at_ns is not None:
         raise PriceError(f"The {row.kind} {row.id} is already withdrawn.")
     if at_ns is None or at_ns <= row.effective_from_ns:

@@ -24,13 +24,23 @@ _DELETE = {
     "spans": "retention_delete_spans",
     "logs": "retention_delete_logs",
     "dead_letters": "retention_delete_dead_letters",
+    "traces": "retention_delete_traces",
     "trajectories": "retention_delete_trajectories",
     "metric_points": "retention_delete_metric_points",
     "gpu_samples": "retention_delete_gpu_samples",
     "gpu_processes": "retention_delete_gpu_processes",
     "inference_samples": "retention_delete_inference_samples",
+    "gpu_minutes": "retention_delete_gpu_minutes",
+    "worker_minutes": "retention_delete_worker_minutes",
+    "gpu_attribution": "retention_delete_gpu_attribution",
+    "gpu_worker_hours": "retention_delete_gpu_worker_hours",
     "ledger": "retention_delete_ledger",
     "usage_hourly": "retention_delete_usage_hourly",
+    "cache_calls": "retention_delete_cache_calls",
+}
+_DELETE_TIES = {
+    "trajectory_keys": "retention_delete_trajectory_keys",
+    "trajectory_traces": "retention_delete_trajectory_traces",
 }
 
 
@@ -91,7 +101,7 @@ class RetentionJob:
         2. Drop the parts of which every row is past.
         3. Delete the other rows, of at most a month of partitions; the next run goes on.
         4. Clear content from spans and logs that stay.
-        5. Forget where the spans of traces lie that are gone.
+        5. Forget where the spans of traces lie that are gone, and what tied them to others.
 
         A table that is still being rewritten is left alone.
 
@@ -112,6 +122,7 @@ class RetentionJob:
                     done += self._remove(kind, step, days, params, is_dry=is_dry)
         done += self._clear_content(projects, now_ns, busy, is_dry=is_dry)
         done += self._forget_traces(kept_from(projects, Kind.SPANS, now_ns), busy, is_dry=is_dry)
+        done += self._forget_ties(kept_from(projects, Kind.SPANS, now_ns), busy, is_dry=is_dry)
         return done
 
     def _remove(
@@ -180,6 +191,20 @@ class RetentionJob:
                 self._store.command("retention_delete_response_traces", params)
                 self._store.command("retention_delete_trace_hours", params)
             done.append(Removed(Kind.SPANS, "trace_hours", "forget traces", 0, traces))
+        return done
+
+    def _forget_ties(self, days: Days, busy: set[str], *, is_dry: bool) -> list[Removed]:
+        """Remove what says of traces that are gone which trajectory they were part of."""
+        if not days or {"traces", "trajectory_keys", "trajectory_traces"} & busy:
+            return []
+        params = {"projects": sorted(days)}
+        done: list[Removed] = []
+        for row in self._store.rows("retention_expired_ties", params):
+            table, expired = str(row["table_name"]), int(str(row["expired"]))
+            if expired:
+                if not is_dry:
+                    self._store.command(_DELETE_TIES[table], params)
+                done.append(Removed(Kind.SPANS, table, "forget traces", 0, expired))
         return done
 
 

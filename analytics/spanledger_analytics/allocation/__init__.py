@@ -1,0 +1,1 @@
+"""Whose costs are whose: rules, shared costs split, a report per month that adds up."""

@@ -1,0 +1,151 @@
+"""The job of budgets: what the ledger says into the state database, every few seconds."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+
+from spanledger_analytics.budgets.forecast import Forecast, forecast
+from spanledger_analytics.budgets.spending import HISTORY_S, Scope, Spending, floor
+from spanledger_storage.budget_reckoning import Figure, OpenCall, Reckoning, unique_keys
+from spanledger_storage.budget_windows import Window
+from spanledger_storage.budgets import Budget, Budgets
+from spanledger_storage.price_state import StateEngine
+from spanledger_storage.store import Store
+
+log = logging.getLogger(__name__)
+
+_CALLS_PER_RUN = 400
+_FORECAST_EVERY_S = 60
+_FORGET_EVERY_S = 600
+_LONG_S = 0.3
+_REST = 10  # a project that took longer is left alone for as many times as long
+
+
+@dataclass(slots=True)
+class _Project:
+    """What the job remembers of a project between two runs."""
+
+    spending: Spending
+    older_than_ns: int | None = None
+    rest_until_s: float = 0.0
+    foreseen: dict[str, tuple[int, Window]] = field(default_factory=dict[str, tuple[int, Window]])
+
+
+class BudgetJob:
+    """Keeps the figures of every active budget up to date; one instance per store.
+
+    One run, for each project: read the hours of the ledger that changed, and find the settled
+    calls in them, in one scan; then, in one change of the state database, set what is spent, let
+    the calls that were found leave, and note breaches. Run twice, the figures stay.
+
+    Args:
+        store: The telemetry store.
+        state: The state database, to write.
+        now_ns: The clock, UTC nanoseconds.
+    """
+
+    def __init__(self, store: Store, state: StateEngine, now_ns: Callable[[], int]) -> None:
+        self._store = store
+        self._budgets = Budgets(state)
+        self._reckoning = Reckoning(state)
+        self._now_ns = now_ns
+        self._projects: dict[str, _Project] = {}
+        self._forgot_at_s = 0
+
+    def run_once(self) -> int:
+        """Bring every active budget up to date; return how many there are.
+
+        Raises:
+            StoreError: the store refused or did not answer; the next run reads the same again.
+            StateError: the state database did.
+        """
+        names = self._budgets.projects()
+        self._projects = {name: self._projects.get(name) or self._new(name) for name in names}
+        count = 0
+        for name, project in self._projects.items():
+            if monotonic() < project.rest_until_s:
+                continue
+            began_s = monotonic()
+            active = [budget for budget in self._budgets.of(name) if budget.terms.is_active]
+            self._reckon(name, project, active)
+            count += len(active)
+            took_s = monotonic() - began_s
+            project.rest_until_s = began_s + took_s * _REST if took_s > _LONG_S else 0.0
+        self._forget()
+        return count
+
+    def _new(self, name: str) -> _Project:
+        return _Project(Spending(self._store, name))
+
+    def _reckon(self, name: str, project: _Project, active: Sequence[Budget]) -> None:
+        now_s = self._now_ns() // 10**9
+        windows = {budget.id: budget.terms.window(now_s) for budget in active}
+        calls = self._open_calls(name, project)
+        keys, hours = unique_keys(calls)
+        from_s = floor(min([now_s - HISTORY_S, *(window.start_s for window in windows.values())]))
+        scopes = [scope_of(budget) for budget in active]
+        found = project.spending.refresh(scopes, keys, hours, from_s)
+        figures = {b.id: self._figure(project, b, windows[b.id], now_s) for b in active}
+        self._reckoning.apply(name, figures, found, self._now_ns())
+
+    def _open_calls(self, name: str, project: _Project) -> list[OpenCall]:
+        """Return the newest settled calls and, turn by turn, older ones, which come in late."""
+        newest = self._reckoning.open_calls(name, _CALLS_PER_RUN)
+        if len(newest) < _CALLS_PER_RUN:
+            project.older_than_ns = None
+            return newest
+        before_ns = project.older_than_ns or newest[-1].arrived_at_ns
+        older = self._reckoning.open_calls(name, _CALLS_PER_RUN, before_ns)
+        # At the end of them all, the next turn begins behind the newest again.
+        project.older_than_ns = older[-1].arrived_at_ns if older else None
+        return [*newest, *older]
+
+    def _figure(self, project: _Project, budget: Budget, window: Window, now_s: int) -> Figure:
+        terms = budget.terms
+        spent = project.spending.spent(scope_of(budget), window).of(terms.measure)
+        known = project.foreseen.get(budget.id)
+        is_fresh = (
+            known is not None
+            and now_s - known[0] < _FORECAST_EVERY_S
+            and (terms.period == "rolling" or known[1] == window)
+        )
+        if is_fresh:
+            return Figure(window.start_s, spent)
+        project.foreseen[budget.id] = (now_s, window)
+        hours = project.spending.hours(scope_of(budget))
+        found = forecast(
+            {hour: amounts.of(terms.measure) for hour, amounts in hours.items()},
+            spent,
+            terms.hard_limit,
+            window,
+            now_s,
+            is_rolling=terms.period == "rolling",
+            seed=budget.id,
+        )
+        return Figure(window.start_s, spent, _columns(found))
+
+    def _forget(self) -> None:
+        now_ns = self._now_ns()
+        if abs(now_ns // 10**9 - self._forgot_at_s) >= _FORGET_EVERY_S:
+            self._reckoning.forget(now_ns)
+            self._forgot_at_s = now_ns // 10**9
+
+
+def scope_of(budget: Budget) -> Scope:
+    """Return whose spending a budget counts."""
+    return budget.terms.scope, budget.terms.selector
+
+
+def _columns(found: Forecast) -> Mapping[str, object]:
+    return {
+        "burn_per_hour": found.burn_per_hour,
+        "forecast_low": found.low,
+        "forecast_mid": found.mid,
+        "forecast_high": found.high,
+        "forecast_method": found.method,
+        "exhausts_at_s": found.exhausts_at_s,
+        "exhaustion_ratio": found.exhaustion_ratio,
+    }

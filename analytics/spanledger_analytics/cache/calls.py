@@ -1,0 +1,124 @@
+"""Calls as the analysis of prompt caches sees them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from hashlib import blake2b
+from typing import NamedTuple
+
+from spanledger_analytics.cache.limits import model_family
+from spanledger_analytics.providers import price_book_id
+
+
+class CacheEntry(NamedTuple):
+    """One LLM call of the ledger. Field names are the result columns of ``cache_entries``."""
+
+    entry_id: str
+    time_ns: int
+    duration_ns: int
+    ttft_ns: int | None
+    trace_id: str
+    span_id: str
+    session_id: str
+    agent_name: str
+    service_name: str
+    environment: str
+    provider: str
+    model: str
+    request_model: str
+    service_tier: str
+    region: str
+    input_tokens: int
+    cache_read_tokens: int | None
+    cache_write_tokens: int | None
+    cache_write_5m_tokens: int | None
+    cache_write_1h_tokens: int | None
+    audio_input_tokens: int | None
+    image_tokens: int | None
+    cache_read_audio_tokens: int | None
+    price_status: str
+    price_id: str
+    contract_id: str
+    uncached_cost_usd: Decimal | None
+    cache_read_cost_usd: Decimal | None
+    cache_write_cost_usd: Decimal | None
+    source_spans: tuple[tuple[str, str], ...]
+
+    @property
+    def read(self) -> int:
+        """Tokens read from the cache; 0 where nobody said."""
+        return self.cache_read_tokens or 0
+
+    @property
+    def write(self) -> int:
+        """Tokens written to the cache; 0 where nobody said."""
+        return self.cache_write_tokens or 0
+
+    @property
+    def uncached(self) -> int:
+        """Input tokens that are neither."""
+        return self.input_tokens - self.read - self.write
+
+    @property
+    def lane(self) -> int:
+        """Whose call it is: hash of service, agent and session, else trace."""
+        return _hash(self.service_name, self.agent_name, self.session_id or f"\1{self.trace_id}")
+
+    @property
+    def pool(self) -> int:
+        """Which other lanes may share a cached prefix with it."""
+        return _hash(
+            self.service_name,
+            self.environment,
+            self.agent_name,
+            self.seller,
+            model_family(self.model or self.request_model),
+        )
+
+    @property
+    def seller(self) -> str:
+        """The provider by one name."""
+        return price_book_id(self.provider) or self.provider.strip().lower()
+
+
+class Prompt(NamedTuple):
+    """A call with what its span tells of the request.
+
+    ``segments`` are hashes of the tools, the system prompt and the messages in order; empty when
+    nothing recorded them. ``parameters`` tells settings apart that a cache depends on.
+    """
+
+    entry: CacheEntry
+    segments: tuple[bytes, ...] = ()
+    parameters: str = ""
+
+    @property
+    def start_ns(self) -> int:
+        """Start of the call."""
+        return self.entry.time_ns
+
+    @property
+    def end_ns(self) -> int:
+        """End of the call."""
+        return self.entry.time_ns + self.entry.duration_ns
+
+    @property
+    def ready_ns(self) -> int:
+        """From when on its prefix is in the cache: when the answer begins."""
+        ttft = self.entry.ttft_ns
+        return self.end_ns if ttft is None else min(self.end_ns, self.entry.time_ns + ttft)
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """Place among the calls of a lane."""
+        return self.entry.time_ns, self.entry.entry_id
+
+    @property
+    def model(self) -> tuple[str, str]:
+        """Provider and model, by one name each."""
+        return self.entry.seller, model_family(self.entry.model or self.entry.request_model)
+
+
+def _hash(*parts: str) -> int:
+    digest = blake2b("\0".join(parts).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little")

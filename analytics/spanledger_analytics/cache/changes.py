@@ -1,0 +1,115 @@
+"""Finds what changed in the ledger since it was last looked at, each version of an entry once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from spanledger_analytics._rows import integers, strings
+from spanledger_analytics.touches import DELETED, OVERLAP_US
+from spanledger_storage.store import Store
+
+_OVERLAP_NS = OVERLAP_US * 1_000
+_MAX_ROWS = 4_000
+
+
+class Changed(NamedTuple):
+    """One written version of an entry; ``hour`` is its UTC start hour, UNIX seconds."""
+
+    project: str
+    entry_id: str
+    trace_id: str
+    hour: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeBatch:
+    """Entries to look at again, by project, and the newest version among them."""
+
+    by_project: dict[str, list[Changed]] = field(default_factory=dict[str, list[Changed]])
+    newest: int = 0
+
+
+class ChangeReader:
+    """Hands out changed entries of LLM calls in order of version, in batches of bounded size.
+
+    A repricing writes versions ahead of the clock, and what the ledger job writes meanwhile lies
+    behind them. So the position never passes the clock, and versions of the last two minutes
+    before it, and all after it, are remembered.
+    """
+
+    def __init__(self, store: Store, position_ns: int | None, now_ns: Callable[[], int]) -> None:
+        self._store = store
+        self._position_ns = position_ns or 0
+        self._now_ns = now_ns
+        self._handled: dict[Changed, None] = {}
+
+    @property
+    def position_ns(self) -> int:
+        """Every version up to here was handled, but for rows not visible yet."""
+        return self._position_ns
+
+    def next_batch(self) -> ChangeBatch | None:
+        """Return versions not handled yet, None when there are none."""
+        params = {
+            "since": max(0, self._position_ns - _OVERLAP_NS),
+            "max_rows": _MAX_ROWS + len(self._handled),
+        }
+        table = self._store.arrow("cache_changed", params)
+        columns = (
+            strings(table, "project"),
+            strings(table, "entry_id"),
+            strings(table, "trace_id"),
+            integers(table, "hour"),
+            integers(table, "version"),
+        )
+        by_project: defaultdict[str, list[Changed]] = defaultdict(list)
+        newest = 0
+        for changed in map(Changed, *columns):
+            if changed not in self._handled:
+                by_project[changed.project].append(changed)
+                newest = max(newest, changed.version)
+        return ChangeBatch(dict(by_project), newest) if newest else None
+
+    def mark_handled(self, batch: ChangeBatch) -> None:
+        """Remember a batch; it will not come again."""
+        for changes in batch.by_project.values():
+            self._handled |= dict.fromkeys(changes)
+        self._position_ns = max(self._position_ns, min(batch.newest, self._now_ns()))
+        oldest = self._position_ns - _OVERLAP_NS
+        self._handled = {one: None for one in self._handled if one.version > oldest}
+
+
+class AnnouncedHours:
+    """Hours of which a deletion said that entries went away, which leaves no version behind.
+
+    Args:
+        store: the telemetry store.
+        position_us: everything up to here was handled, UTC microseconds; None: nothing was.
+    """
+
+    def __init__(self, store: Store, position_us: int | None) -> None:
+        self._store = store
+        self._since_us = position_us or 0
+        self._seen: set[tuple[str, int, int]] = set()
+
+    @property
+    def position_us(self) -> int:
+        """The newest announcement that was handed out (UTC microseconds)."""
+        return self._since_us
+
+    def next_hours(self) -> dict[str, set[int]]:
+        """Return hours that were announced since the last call, by project."""
+        params = {"since_us": max(0, self._since_us - OVERLAP_US), "prefix": DELETED}
+        table = self._store.arrow("cache_announced_hours", params)
+        columns = strings(table, "project"), integers(table, "hour_s"), integers(table, "newest_us")
+        announced = set(zip(*columns, strict=True))
+        found: defaultdict[str, set[int]] = defaultdict(set)
+        for project, hour, _ in announced - self._seen:
+            found[project].add(hour)
+        self._since_us = max((newest for _, _, newest in announced), default=self._since_us)
+        self._seen = announced
+        return dict(found)

@@ -1,0 +1,184 @@
+"""Reads calls, prompts, texts and stored rows for the cache job."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from spanledger_analytics._rows import (
+    HOUR_NS,
+    Literal,
+    Stored,
+    batches,
+    columns_of,
+    integers,
+    strings,
+)
+from spanledger_analytics.cache.calls import CacheEntry, Prompt
+from spanledger_analytics.cache.rows import CacheRow, read_rows
+from spanledger_analytics.cache.texts import LONGEST, Segment, read_segment
+from spanledger_storage.store import Store
+
+_LAST_HOUR_S = 2**32 - 1
+_HASH_DIGITS = 32
+_HASHES = 500  # looked up by one statement
+
+Key = tuple[int, str]
+"""UTC start hour (UNIX seconds) and trace id."""
+
+
+class Around(NamedTuple):
+    """Stored rows beside and within some times: those to derive again, and the ones before."""
+
+    within: Stored[CacheRow]
+    before: list[CacheRow]
+
+
+def hour_of(time_ns: int) -> int:
+    """Return the UTC start hour as the store has it, UNIX seconds."""
+    return min(max(0, time_ns // HOUR_NS * 3_600), _LAST_HOUR_S)
+
+
+def read_entries(store: Store, project: str, keys: Iterable[Key]) -> dict[str, CacheEntry]:
+    """Return the ledger's calls of traces in hours, by entry id."""
+    found: dict[str, CacheEntry] = {}
+    for part in batches(sorted(set(keys))):
+        params: dict[str, object] = {
+            "project": project,
+            "hours": Literal([hour for hour, _ in part]),
+            "trace_ids": Literal([trace_id for _, trace_id in part]),
+        }
+        table = store.arrow("cache_entries", params)
+        for entry in map(CacheEntry._make, columns_of(table, CacheEntry._fields)):
+            found[entry.entry_id] = entry
+    return found
+
+
+def read_prompts(store: Store, project: str, entries: Collection[CacheEntry]) -> dict[str, Prompt]:
+    """Return the calls with what their spans tell of the request, by entry id.
+
+    Of a call seen in several spans, the one with the most segments tells.
+    """
+    told: dict[tuple[str, str], tuple[tuple[bytes, ...], str]] = {}
+    wanted = sorted(
+        {
+            (hour_of(entry.time_ns + shift), *key)
+            for entry in entries
+            for key in entry.source_spans
+            for shift in _hours_beside(entry, key[1])
+        }
+    )
+    for part in batches(wanted):
+        params: dict[str, object] = {
+            "project": project,
+            "hours": Literal([hour for hour, _, _ in part]),
+            "trace_ids": Literal([trace_id for _, trace_id, _ in part]),
+            "span_ids": Literal([span_id for _, _, span_id in part]),
+        }
+        told |= _told(store.arrow("cache_prompts", params))
+    return {entry.entry_id: _prompt(entry, told) for entry in entries}
+
+
+def read_texts(store: Store, project: str, hashes: Collection[bytes]) -> Mapping[bytes, Segment]:
+    """Return what is stored of segments, by hash."""
+    found: dict[bytes, Segment] = {}
+    for part in batches(sorted(hashes), _HASHES):
+        params: dict[str, object] = {
+            "project": project,
+            "hashes": Literal([digest.hex() for digest in part]),
+            "longest": LONGEST,
+        }
+        table = store.arrow("cache_contents", params)
+        columns = (
+            strings(table, "digest"),
+            strings(table, "role"),
+            strings(table, "said"),
+            integers(table, "size"),
+        )
+        for digest, role, said, size in zip(*columns, strict=True):
+            found[bytes.fromhex(digest)] = read_segment(role, said, size)
+    return found
+
+
+def read_rows_of(
+    store: Store, project: str, hours: Collection[int], entry_ids: Collection[str]
+) -> Stored[CacheRow]:
+    """Return the stored rows of entries."""
+    tables: list[pa.Table] = []
+    for part in batches(sorted(entry_ids)):
+        params: dict[str, object] = {
+            "project": project,
+            "hours": Literal(sorted(hours)),
+            "entry_ids": Literal(part),
+        }
+        tables.append(store.arrow("cache_rows_of_entries", params))
+    return read_rows(tables)
+
+
+def read_around(
+    store: Store,
+    name: str,
+    project: str,
+    spans: Mapping[int, tuple[int, int]],
+    back_ns: int,
+    limits: Mapping[str, int],
+) -> Around:
+    """Return stored rows of lanes or pools around times.
+
+    Args:
+        store: the telemetry store.
+        name: statement ``cache_rows_of_lanes`` or ``cache_openers_of_pools``.
+        project: whose rows.
+        spans: by lane or pool, the first and last time that changed (UTC nanoseconds).
+        back_ns: how far to look before and after.
+        limits: the statement's own limits of rows before and after.
+    """
+    within: list[pa.Table] = []
+    before: list[pa.Table] = []
+    for part in batches(sorted(spans.items())):
+        params: dict[str, object] = {
+            "project": project,
+            "lanes" if name.endswith("lanes") else "pools": Literal([key for key, _ in part]),
+            "from_ns": Literal([first for _, (first, _) in part]),
+            "to_ns": Literal([last for _, (_, last) in part]),
+            "hour_from_s": hour_of(min(first for _, (first, _) in part) - back_ns),
+            "hour_to_s": hour_of(max(last for _, (_, last) in part) + back_ns),
+            "back_ns": back_ns,
+            **limits,
+        }
+        table = store.arrow(name, params)
+        is_before = [place < 0 for place in integers(table, "place")]
+        before.append(table.filter(pa.array(is_before, pa.bool_())))
+        within.append(table.filter(pa.array([not one for one in is_before], pa.bool_())))
+    return Around(read_rows(within), read_rows(before).rows)
+
+
+def _hours_beside(entry: CacheEntry, span_id: str) -> tuple[int, ...]:
+    """Return in which hours a span of a call may begin: the primary one with it, others near."""
+    return (0,) if span_id == entry.span_id else (-HOUR_NS, 0, HOUR_NS)
+
+
+def _told(table: pa.Table) -> dict[tuple[str, str], tuple[tuple[bytes, ...], str]]:
+    keys = zip(strings(table, "trace_id"), strings(table, "span_id"), strict=True)
+    said = zip(strings(table, "segments"), strings(table, "parameters"), strict=True)
+    return {
+        key: (_hashes(segments), parameters)
+        for key, (segments, parameters) in zip(keys, said, strict=True)
+    }
+
+
+def _hashes(digits: str) -> tuple[bytes, ...]:
+    joined = bytes.fromhex(digits)
+    size = _HASH_DIGITS // 2
+    return tuple([joined[at : at + size] for at in range(0, len(joined), size)])
+
+
+def _prompt(
+    entry: CacheEntry, told: Mapping[tuple[str, str], tuple[tuple[bytes, ...], str]]
+) -> Prompt:
+    views = [told[key] for key in entry.source_spans if key in told]
+    segments = max((view[0] for view in views), key=len, default=())
+    parameters = max((view[1] for view in views), key=len, default="")
+    return Prompt(entry, segments, parameters)

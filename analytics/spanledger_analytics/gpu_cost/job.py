@@ -1,0 +1,206 @@
+"""The GPU cost job: from samples, spans and prices to ledger entries and lines, hour by hour."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from spanledger_analytics import _rows
+from spanledger_analytics.gpu_cost.attribution import attribute
+from spanledger_analytics.gpu_cost.prices import GpuPriceList
+from spanledger_analytics.gpu_cost.reading import read_hour
+from spanledger_analytics.gpu_cost.write import write_hour
+from spanledger_analytics.job import LEDGER, Watermarks
+from spanledger_analytics.touches import OVERLAP_US
+from spanledger_analytics.usage import ProjectHour
+from spanledger_storage.errors import StoreError
+from spanledger_storage.gpu_price_state import GpuPriceRow
+from spanledger_storage.store import Store
+
+log = logging.getLogger(__name__)
+
+GPU_COST, GPU_PRICES = "gpu_cost", "gpu_prices"
+"""Names of the positions: touches handled (UTC microseconds), and the revision of the prices."""
+
+_HOUR_S = 3_600
+_HOURS_PER_RUN = 500
+_LAST_HOUR_S = 2**32 - 1
+
+
+class Prices(Protocol):
+    """Where GPU prices are kept."""
+
+    def rows(self) -> list[GpuPriceRow]:
+        """Return the prices that hold at some time."""
+        ...
+
+    def changed_since(self, revision: int) -> tuple[int, int | None]:
+        """Return the revision now, and the first instant that costs otherwise (None: none)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GpuCostStats:
+    """What one run did; ``is_drained`` is False when hours are left to the next run."""
+
+    hours: int = 0
+    entries: int = 0
+    lines: int = 0
+    is_drained: bool = True
+
+
+class GpuCostJob:
+    """Keeps the minutes of GPUs and workers, and where their money went; one per store.
+
+    Samples and spans that arrive, however late, make their hour due, and the hour after it, into
+    which requests may run. The hour that is not over stays due. A change of GPU prices makes every
+    hour due that it is about.
+
+    Args:
+        store: The telemetry store.
+        now_ns: The clock, UTC nanoseconds.
+        watermarks: Positions "gpu_cost" and "gpu_prices", and the ledger job's own: what that has
+            not handled yet is left for later, because a request's trace is known by it.
+        prices: What GPUs cost.
+        floors: Returns by project the UTC start hour (UNIX seconds) before which samples or spans
+            were removed: what was said of earlier hours stays.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        now_ns: Callable[[], int],
+        watermarks: Watermarks,
+        prices: Prices,
+        floors: Callable[[], Mapping[str, int]] = dict[str, int],
+    ) -> None:
+        self._store = store
+        self._now_ns = now_ns
+        self._watermarks = watermarks
+        self._prices = prices
+        self._floors = floors
+        self._handled: dict[str, int] = {}
+        self._late: set[str] = set()
+        self._due: set[ProjectHour] = set()
+        self._open: set[ProjectHour] = set()
+        self._known: set[ProjectHour] = set()
+        self._revision: int | None = None
+        self._version = 0
+
+    def run_once(self) -> GpuCostStats:
+        """Handle the hours that are due, the newest first, up to a bound.
+
+        Raises:
+            StoreError, StateError: the store or the state database did not answer; hours stay due.
+        """
+        revision = self._collect_prices()
+        position = self._collect_touches()
+        floors = self._floors()
+        rows = self._prices.rows()
+        due = self._due | self._open
+        todo = sorted(due, key=lambda one: (-one[1], one[0]))[:_HOURS_PER_RUN]
+        entries = lines = 0
+        for project, hour in todo:
+            if hour >= floors.get(project, 0):
+                written = self._handle(project, hour, rows)
+                entries, lines = entries + written[0], lines + written[1]
+            self._close((project, hour))
+        is_drained = not self._due
+        if is_drained:
+            self._remember(position, revision)
+        return GpuCostStats(len(todo), entries, lines, is_drained)
+
+    def _close(self, hour: ProjectHour) -> None:
+        """Take an hour off the list; one that is not over comes again."""
+        self._due.discard(hour)
+        if self._now_ns() < (hour[1] + _HOUR_S) * 10**9:
+            self._open.add(hour)
+        else:
+            self._open.discard(hour)
+
+    def _remember(self, position: int | None, revision: int) -> None:
+        if position is not None:
+            self._watermarks.set(GPU_COST, position)
+        if revision != self._watermarks.get(GPU_PRICES):
+            self._watermarks.set(GPU_PRICES, revision)
+
+    def _handle(self, project: str, hour: int, rows: Sequence[GpuPriceRow]) -> tuple[int, int]:
+        """Handle one hour; one that the store refuses for good is left, and said."""
+        try:
+            return self._recompute(project, hour, rows)
+        except StoreError as error:
+            if not error.permanent:
+                raise
+            log.error("GPU costs of %s, hour %d, are left as they are: %s", project, hour, error)
+            return 0, 0
+
+    def _recompute(self, project: str, hour: int, rows: Sequence[GpuPriceRow]) -> tuple[int, int]:
+        now_ns = self._now_ns()
+        self._version = max(self._version + 1, now_ns)
+        params: dict[str, object] = {"project": project, "hour": hour, "version": self._version}
+        self._store.command("gpu_minutes_recompute", params)
+        self._store.command("worker_minutes_recompute", params)
+        prices = GpuPriceList(rows, project)
+        with _rows.without_collection():
+            found = attribute(read_hour(self._store, project, hour), prices, now_ns)
+        is_first = (project, hour) not in self._known
+        written = write_hour(self._store, found, self._version, is_first=is_first)
+        self._known.add((project, hour))
+        return written.entries, written.lines
+
+    def _collect_prices(self) -> int:
+        """Make the hours due that cost otherwise since prices changed; return their revision."""
+        known = self._watermarks.get(GPU_PRICES) if self._revision is None else self._revision
+        revision, since_ns = self._prices.changed_since(known or 0)
+        if known is None:
+            self._due |= self._hours_from(0)  # the first run of all: what came before it, too
+        elif revision != known and since_ns is not None:
+            self._due |= self._hours_from(since_ns // 10**9 // _HOUR_S * _HOUR_S)
+        self._revision = revision
+        return revision
+
+    def _hours_from(self, hour: int) -> set[ProjectHour]:
+        params = {"from_hour": min(max(hour, 0), _LAST_HOUR_S // _HOUR_S * _HOUR_S)}
+        table = self._store.arrow("gpu_hours", params)
+        hours = zip(_rows.strings(table, "project"), _rows.integers(table, "hour"), strict=True)
+        return set(hours)
+
+    def _collect_touches(self) -> int | None:
+        """Make touched hours due; return up to where touches were read (UTC microseconds)."""
+        until_us = self._watermarks.get(LEDGER)
+        if until_us is None:
+            return None
+        before_us = self._watermarks.get(GPU_COST) or 0
+        since_us = max(0, min(before_us, until_us) - OVERLAP_US)
+        params = {"since_us": since_us, "until_us": until_us}
+        table = self._store.arrow("gpu_touched", params)
+        columns = (
+            table.column(n).to_pylist() for n in ("flush_id", "project", "hour", "touched_us")
+        )
+        self._take(list(zip(*columns, strict=True)), before_us)
+        oldest = until_us - OVERLAP_US
+        if before_us >= oldest:  # else they are read again, until every hour is done
+            self._handled = {key: at for key, at in self._handled.items() if at >= oldest}
+        return until_us
+
+    def _take(self, rows: Iterable[tuple[str, str, int, int]], before_us: int) -> None:
+        """Make the hours of new flushes due.
+
+        A flush that shows up behind the position was slow to become visible, maybe for the ledger
+        job too: it waits for the next run.
+        """
+        late: set[str] = set()
+        new: dict[str, int] = {}
+        now_hour = self._now_ns() // 10**9 // _HOUR_S * _HOUR_S
+        for flush_id, project, hour, touched_us in rows:
+            if flush_id in self._handled:
+                continue
+            if 0 < touched_us < before_us and flush_id not in self._late and self._handled:
+                late.add(flush_id)
+                continue
+            new[flush_id] = touched_us
+            self._due |= {(project, h) for h in (hour, hour + _HOUR_S) if h <= now_hour}
+        self._handled.update(new)
+        self._late = late

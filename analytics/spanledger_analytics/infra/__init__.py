@@ -1,0 +1,1 @@
+"""Infrastructure that is paid by the hour, shared over the traces that used it."""

@@ -1,0 +1,1 @@
+"""What a completed task costs, with everything that was spent on the way to it."""

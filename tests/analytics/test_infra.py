@@ -1,0 +1,125 @@
+"""Infrastructure: an hour's cost is shared by use, to the picodollar, and again when spans come."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spanledger_analytics.infra.job import InfraJob
+from spanledger_analytics.infra.share import Stretch, Use, share, stretches
+from spanledger_analytics.price_book.service_prices import set_infra_price
+from spanledger_storage.price_state import PriceState
+from spanledger_storage.service_price_rows import InfraPriceRow
+from spanledger_storage.state import migrate_state, open_state
+from spanledger_storage.store import Store
+from tests.analytics.expiring import Marks
+from tests.dashboard.seed import Seeder
+
+HOUR_NS = 3_600 * 10**9
+T0 = 500_000 * HOUR_NS
+
+
+def row(usd: str = "0.36", **fields: int | None) -> InfraPriceRow:
+    settings: dict[str, int | None] = {"effective_from_ns": 0, "effective_to_ns": None, **fields}
+    return InfraPriceRow("default", "db", Decimal(usd), id=1, **settings)  # type: ignore[arg-type]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    usd=st.decimals(0, 1_000, places=9, allow_nan=False),
+    active=st.dictionaries(st.text("abc", min_size=1, max_size=4), st.integers(0, HOUR_NS)),
+    idle=st.integers(0, HOUR_NS),
+    start=st.integers(0, HOUR_NS - 1),
+)
+def test_shares_and_the_unused_rest_are_the_cost(
+    usd: Decimal, active: dict[str, int], idle: int, start: int
+) -> None:
+    (part,) = stretches([row(str(usd), effective_from_ns=T0 + start)], T0)
+    length = HOUR_NS - start
+    active = {trace: min(n, length) for trace, n in active.items()}
+    used = max([0, *active.values()]) + min(idle, length - max([0, *active.values()]))
+    used = used if any(active.values()) else 0
+    shares = share(part, Use(used, active))
+    assert sum(shares.by_trace.values()) + shares.unused == part.picodollars
+    assert all(amount >= 0 for amount in (*shares.by_trace.values(), shares.unused))
+    if not used:
+        assert shares.unused == part.picodollars
+
+
+def test_a_price_counts_for_its_part_of_an_hour() -> None:
+    quarter = HOUR_NS // 4
+    rows = [row("1", effective_to_ns=T0 + quarter), row("2", effective_from_ns=T0 + quarter)]
+    assert [(s.start_ns - T0, s.picodollars) for s in stretches(rows, T0)] == [
+        (0, 25 * 10**10),
+        (quarter, 150 * 10**10),
+    ]
+    assert stretches([row(effective_to_ns=T0), row(withdrawn_at_ns=1)], T0) == []
+
+
+def test_equal_use_is_paid_equally_but_for_what_cannot_be_divided() -> None:
+    part = Stretch(row("0.000000000010"), T0, T0 + HOUR_NS)
+    shares = share(part, Use(HOUR_NS, {"b": 7, "a": 7, "c": 7, "nobody": 0}))
+    assert shares.by_trace == {"a": 4, "b": 3, "c": 3}
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> PriceState:
+    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    migrate_state(engine)
+    return PriceState(engine)
+
+
+def put_price(state: PriceState, usd: str, from_s: int) -> None:
+    with state.change("me", from_s * 10**9) as change:
+        price = InfraPriceRow("default", "db", Decimal(usd), from_s * 10**9, None)
+        set_infra_price(change, price)
+
+
+def shared(store: Store) -> dict[tuple[int, str], str]:
+    rows = store.sql_rows(
+        "SELECT toInt64(toUnixTimestamp(time)) AS at, trace_id, total_cost_usd AS usd "
+        "FROM ledger_current WHERE kind = 'infra'"
+    )
+    return {(row["at"], row["trace_id"]): f"{row['usd']:.2f}" for row in rows}  # type: ignore[misc]
+
+
+def test_hours_are_shared_when_they_are_over_and_again_when_something_changes(
+    store: Store, state: PriceState
+) -> None:
+    hour = int(time.time()) // 3_600 * 3_600 - 4 * 3_600  # touches are stamped by the real clock
+    now = (hour + 2 * 3_600 + 900) * 10**9  # two whole hours, and the grace
+    seed = Seeder(store, hour)
+    db = {"service_name": "db", "role": "other"}
+    seed.span("a" * 32, "1", at_s=0, duration_s=900, **db)
+    seed.span("b" * 32, "2", at_s=900, duration_s=2_700 + 1_800, **db)  # into the second hour
+    seed.span("b" * 32, "3", at_s=1_000, duration_s=100, **db)
+    seed.span("c" * 32, "4", at_s=100, duration_s=100, service_name="other")
+    seed.insert()
+    put_price(state, "1.00", hour)
+    job = InfraJob(store, lambda: now, Marks(), state)
+    assert job.run_once() == 2
+    first = {
+        (hour, "a" * 32): "0.25",
+        (hour, "b" * 32): "0.75",
+        (hour + 3_600, "b" * 32): "0.50",
+        (hour + 3_600, ""): "0.50",
+    }
+    assert shared(store) == first
+    job.run_once()
+    assert shared(store) == first
+    late = Seeder(store, hour)
+    late.span("d" * 32, "5", at_s=3_600, duration_s=1_800, **db)
+    late.insert()
+    assert job.run_once() >= 1
+    assert shared(store)[hour + 3_600, "d" * 32] == "0.25"
+    put_price(state, "2.00", hour + 3_600)
+    job.run_once()
+    found = shared(store)
+    assert (found[hour, "a" * 32], found[hour + 3_600, "d" * 32]) == ("0.25", "0.50")
+    told = store.sql_rows("SELECT DISTINCT trace_id FROM touches WHERE spans = 0")
+    assert {str(t["trace_id"])[:1] for t in told} == {"", "a", "b", "d"}
