@@ -19,8 +19,11 @@ from spanledger_dashboard.access.settings import VARIABLES as ACCESS_VARIABLES
 from spanledger_dashboard.access.settings import DashboardAuth
 from spanledger_server import (
     accounts_cli,
+    allocation_cli,
+    budgets_cli,
     dead_letter_cli,
     deletion_cli,
+    gpu_prices_cli,
     keys_cli,
     projects_cli,
     quality_cli,
@@ -48,6 +51,7 @@ from spanledger_server.options import (
 )
 from spanledger_server.output import Format
 from spanledger_server.prices import cli as prices_cli
+from spanledger_server.prices import service_prices_cli
 from spanledger_server.run_file import running_instance
 from spanledger_server.sizes import size_bytes, spool_bytes
 from spanledger_storage.errors import ConfigError, StorageError
@@ -281,10 +285,15 @@ def api(
 app.command(name="data-quality")(quality_cli.data_quality)
 sdk_cli.add_commands(app)
 app.add_typer(prices_cli.app)
+app.add_typer(service_prices_cli.tools)
+app.add_typer(service_prices_cli.infra)
+app.add_typer(gpu_prices_cli.app)
 app.add_typer(dead_letter_cli.app)
 app.add_typer(projects_cli.app)
 app.add_typer(keys_cli.app)
 app.add_typer(accounts_cli.app)
+app.add_typer(budgets_cli.app)
+app.add_typer(allocation_cli.app)
 app.add_typer(retention_cli.app)
 app.add_typer(deletion_cli.app)
 
@@ -324,6 +333,7 @@ def demo(
 ) -> None:
     """Send a simulated fleet of agents: a day of history, then a live trickle."""
     from spanledger_server.demo import run_demo
+    from spanledger_server.demo.gpu_run import run_gpus
 
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -331,6 +341,8 @@ def demo(
     info = None if endpoint else running_instance(data.expanduser())
     target = info.otlp_url if info else endpoint
     report = run_demo(target, hours=hours, live=False, on_progress=print, stop=stop)
+    place = data.expanduser() if info else None
+    run_gpus(target, place, hours=hours, live=live, say=print, stop=stop)
     if info and report.runaway_trace_ids:
         link = f"{info.dashboard_url}/trace?trace_id={report.runaway_trace_ids[0]}"
         print(f"An agent that ran away: {link}")

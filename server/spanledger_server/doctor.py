@@ -152,13 +152,13 @@ def _probe(trace_id: str) -> ExportTraceServiceRequest:
 def _await_probe(
     info: RunInfo, data: Path, trace_id: str, sent_at: float, timeout_s: float, say: Say
 ) -> bool:
-    """Wait until the probe is stored and then worked into a trajectory."""
+    """Wait until the probe is stored and then worked into a trace."""
     try:
         store = Store.connect(reader_of(info, data))
     except StorageError as error:
         say(f"FAIL  the store cannot be read: {error}")
         return False
-    stages = [("queryable", "doctor_span"), ("in the trajectories", "doctor_trajectory")]
+    stages = [("queryable", "doctor_span"), ("in the traces", "doctor_trace")]
     try:
         while stages:
             waited = time.monotonic() - sent_at

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from spanledger_collector.access.keys import KeyRing
     from spanledger_collector.access.senders import Access
     from spanledger_collector.edge.tls import TlsFiles
+    from spanledger_storage.price_state import StateEngine
     from spanledger_storage.project_settings import Project
 
 INGEST_KEY = "SPANLEDGER_INGEST_KEY"
@@ -99,7 +100,7 @@ class Guard:
         from spanledger_storage.projects import Keys, Projects
         from spanledger_storage.state import open_state_reader
 
-        file = self.data.expanduser().absolute() / "state.db"
+        file = self._state_file
         engine = open_state_reader(self.state_url or f"sqlite:///{file}")
         ring = KeyRing(
             Projects(engine),
@@ -112,6 +113,18 @@ class Guard:
         else:
             ring.refresh()
         return ring
+
+    def state_writer(self) -> StateEngine | None:
+        """Return the state database, to write; None: it is not given, and no instance has run."""
+        from spanledger_storage.state import open_state_writer
+
+        if not (self.state_url or self._state_file.exists()):
+            return None
+        return open_state_writer(self.state_url or f"sqlite:///{self._state_file}")
+
+    @property
+    def _state_file(self) -> Path:
+        return self.data.expanduser().absolute() / "state.db"
 
     def collector_access(self, ring: KeyRing, project: Project) -> Access:
         """Return what decides about the requests of a collector; ``project``: without a key."""

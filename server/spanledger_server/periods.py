@@ -29,6 +29,15 @@ def parse_period(start: str, end: str, now_s: int) -> Period:
     return Period(from_s, to_s)
 
 
+def parse_moment(name: str, text: str, now_s: int) -> int:
+    """Return an RFC 3339 time or date in unix seconds; an empty one is now.
+
+    Raises:
+        UsageError: it is no time; the message says what to do.
+    """
+    return _unix_s(name, text) if text else now_s
+
+
 def rfc3339(unix_s: int) -> str:
     """Return a moment in UTC: 2026-11-21T00:00:00Z."""
     return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -142,16 +142,20 @@ def api(*, host: str, port: int, store_url: str, guard: Guard) -> None:
     """Run the API until SIGTERM or SIGINT."""
     from spanledger_server.api.app import serve
     from spanledger_server.guard import Auth
+    from spanledger_storage.project_settings import DEFAULT_PROJECT, Project
     from spanledger_storage.store import StoreSettings
 
     # Uvicorn stops on these by itself, then raises them again for whoever handled them before:
     # without a handler of ours the process would die of the signal instead of ending well.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
-    ring = guard.key_ring() if guard.auth is Auth.KEYS else None
+    # With the key of the environment, which agents send with: they ask for their budgets here.
+    ring = guard.key_ring(Project(DEFAULT_PROJECT)) if guard.auth is Auth.KEYS else None
     if ring:
         ring.start()
-    serve(StoreSettings.from_url(store_url), host, port, ring, guard.tls)
+    store = StoreSettings.from_url(store_url)
+    spool = guard.data.expanduser().absolute() / "spool" / "spool.db"
+    serve(store, host, port, ring, guard.tls, guard.state_writer(), spool)
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

@@ -104,7 +104,8 @@ class World:
     def digest(self, condition: str) -> dict[str, tuple[object, ...]]:
         """Everything stored that fulfils a condition."""
         tables = ("spans", "logs", "messages", "metric_points", "ledger", "usage_hourly",
-                  "trajectories", "trace_hours", "response_traces")  # fmt: skip
+                  "traces", "trajectories", "trajectory_traces", "trajectory_keys", "trace_hours",
+                  "response_traces")  # fmt: skip
         sql = "SELECT count(), groupBitXor(cityHash64(t.*)) FROM {} AS t FINAL WHERE {}"
         return {t: tuple(self.store.sql_rows(sql.format(t, condition))[0].values()) for t in tables}
 
@@ -224,7 +225,7 @@ def test_a_user_goes_from_every_table_with_proof(world: World) -> None:
     assert set(table) >= set(CONDITIONS)
     assert (table["spans"], table["messages"]) == (["4", "0"], ["2", "0"])
     columns = {"spans": "attributes", "logs": "attributes", "metric_points": "attributes",
-               "ledger": "user_id", "trajectories": "user_id"}  # fmt: skip
+               "ledger": "user_id", "traces": "user_id", "trajectories": "user_id"}  # fmt: skip
     for name, column in columns.items():
         where = f"project = 'default' AND toString({column}) LIKE '%anna%'"
         left = 1 if name == "logs" else 0  # a count that happens to be the same text
@@ -471,7 +472,30 @@ def test_what_a_job_writes_late_goes_too(world: World, monkeypatch: pytest.Monke
         worker.join()
     assert done.code == 0, done.err
     assert world.one("SELECT count() FROM ledger") == 0
-    assert world.one("SELECT count() FROM trajectories") == 0
+    assert world.one("SELECT count() FROM traces") == 0
+
+
+def test_what_is_left_of_a_trajectory_is_derived_anew(world: World) -> None:
+    """Anna's trace is what ties two of Bob's together."""
+    first, between, last = (
+        f"{who}-is-a-trace-id"[:16].encode() for who in ("bob1", "anna", "bob2")
+    )
+    tie = call("anna", "s1", between, at=HOUR)
+    tie.links.add(trace_id=last, span_id=b"\1" * 8)
+    world.put(request(call("bob", "s1", first), tie, call("bob", "s2", last, at=2 * HOUR)))
+    world.derive()
+    assert world.one("SELECT count() FROM trajectories FINAL WHERE is_deleted = 0") == 1
+    done = world.type("user", "anna", "--yes", "--no-wait")
+    assert done.code == 0, done.err
+    world.derive()
+    assert world.one("SELECT count() FROM trajectories FINAL WHERE is_deleted = 0") == 2
+    assert world.one("SELECT count() FROM trajectory_traces FINAL WHERE is_deleted = 0") == 0
+    ids = world.one("SELECT arraySort(groupArray(trajectory_id)) FROM trajectories FINAL"
+                    " WHERE is_deleted = 0")  # fmt: skip
+    assert ids == sorted((first.hex(), last.hex()))
+    for table in ("traces", "trajectory_keys", "trajectory_traces"):
+        gone = f"SELECT count() FROM {table} WHERE trace_id = '{between.hex()}'"
+        assert world.one(gone) == 0, table
 
 
 def test_a_worker_that_is_far_behind_is_not_waited_for(
@@ -610,9 +634,11 @@ def test_dead_letters_and_unused_pages_of_the_spool_are_emptied(world: World) ->
 # The disk
 
 
+@pytest.mark.endurance
 def test_no_file_holds_what_was_deleted(world: World, engine: Engine) -> None:
     for table, column in (("messages", "content"), ("logs", "body"), ("ledger", "user_id"),
-                          ("spans", "user_id"), ("trajectories", "user_id")):  # fmt: skip
+                          ("spans", "user_id"), ("traces", "user_id"),
+                          ("trajectories", "user_id")):  # fmt: skip
         store = world.store
         store.execute(f"ALTER TABLE {table} MODIFY COLUMN {column} String CODEC(NONE)")
     for table in CONDITIONS:
@@ -621,7 +647,7 @@ def test_no_file_holds_what_was_deleted(world: World, engine: Engine) -> None:
     plant(world, user=user)
     plant(world, project="other", user="dora")
     needles = (user.encode(), SENTINEL.encode())
-    assert {"spans", "ledger", "trajectories"} <= holding(world.store, needles[0])
+    assert {"spans", "ledger", "traces", "trajectories"} <= holding(world.store, needles[0])
     assert {"messages", "logs"} <= holding(world.store, needles[1])
     done = world.type("user", user, "--yes")
     assert done.code == 0, done.err

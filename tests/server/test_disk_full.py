@@ -20,6 +20,8 @@ from tests.instance import Instance, wait_until
 from tests.otlp import request, span
 from tests.server.test_kill import check
 
+pytestmark = pytest.mark.endurance
+
 
 @pytest.fixture
 def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:

@@ -20,7 +20,7 @@ def demo(instance: Instance) -> Instance:
     """An instance with eight hours of the demo fleet in it, all of it priced."""
     done = run("demo", "--data", str(instance.data), "--hours", "8", "--no-live")
     assert done.returncode == 0, done.stderr
-    wait_until(lambda: instance.sql("SELECT 1 FROM trajectories WHERE total_cost_usd > 5"))
+    wait_until(lambda: instance.sql("SELECT 1 FROM traces WHERE total_cost_usd > 5"))
     wait_until(
         lambda: instance.sql("SELECT 1 FROM usage_hourly GROUP BY 1 HAVING sum(calls) > 500")
     )
@@ -61,12 +61,12 @@ def test_the_runaway_is_found_and_its_cost_is_read(demo: Instance, page: Page) -
     page.mouse.click(box["x"] + 200, box["y"] + 35 + 17)  # the first row; the table is a canvas
     page.wait_for_selector(".tv[data-ready]")
     trace_id = page.url.partition("trace_id=")[2][:32]
-    [trajectory] = demo.sql(
-        "SELECT llm_calls, toString(total_cost_usd) AS cost FROM trajectories FINAL"
-        f" WHERE trajectory_id = '{trace_id}'"
+    [trace] = demo.sql(
+        "SELECT llm_calls, toString(total_cost_usd) AS cost FROM traces FINAL"
+        f" WHERE trace_id = '{trace_id}'"
     )
-    assert trajectory["llm_calls"] > 100
-    cost = Decimal(trajectory["cost"])
+    assert trace["llm_calls"] > 100
+    cost = Decimal(trace["cost"])
     expect(page.locator("body")).to_contain_text(f"${cost:.2f}")
     call = page.locator(".tv .row", has_text="chat ").first
     call.click()

@@ -18,6 +18,8 @@ import pytest
 from tests.collecting import SPANS, Sender, acknowledged_by, sending
 from tests.instance import Instance, wait_until
 
+pytestmark = pytest.mark.endurance
+
 VICTIMS = ("everything", "collect", "store child", "engine", "work")
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "0"))
 

@@ -37,7 +37,7 @@ RECORDINGS = Path(__file__).parent.parent / "fixtures" / "otlp"
 SIGNALS = frozenset(Signal)
 OPEN, SILENT = "open", "silent"
 SETTINGS = ProjectSettings(privacy=Privacy(content=Content.OFF))
-TABLES = ("spans", "logs", "metric_points", "ledger", "trajectories", "usage_hourly")
+TABLES = ("spans", "logs", "metric_points", "ledger", "traces", "trajectories", "usage_hourly")
 # What an entry is, but for the names of its spans: those of log records are hashes of them.
 IDENTITY = frozenset(
     {"project", "entry_id", "trace_id", "span_id", "source_spans", "version", "derived_at"}
@@ -165,7 +165,7 @@ def test_trajectories_have_the_same_calls_tools_and_dollars(replayed: Replayed) 
     def found(project: str) -> Counter[str]:
         rows = replayed.store.sql_rows(
             "SELECT llm_calls, tool_calls, total_cost_usd, input_tokens, output_tokens "
-            f"FROM trajectories FINAL WHERE project = '{project}'"
+            f"FROM traces FINAL WHERE project = '{project}'"
         )
         return Counter(str(row) for row in rows)
 

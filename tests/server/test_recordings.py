@@ -180,10 +180,9 @@ class Ledger:
         entries = defaultdict[tuple[str, str], list[dict[str, Any]]](list)
         for row in store.sql_rows("SELECT * FROM ledger_current"):
             entries[str(row["project"]), str(row["trace_id"])].append(row)
-        rows = store.sql_rows("SELECT project, trajectory_id, tool_calls FROM trajectories FINAL")
+        rows = store.sql_rows("SELECT project, trace_id, tool_calls FROM traces FINAL")
         tools = {
-            (str(row["project"]), str(row["trajectory_id"])): int(str(row["tool_calls"]))
-            for row in rows
+            (str(row["project"]), str(row["trace_id"])): int(str(row["tool_calls"])) for row in rows
         }
         return cls(store, entries, tools)
 

@@ -175,14 +175,14 @@ def test_claude_codes_spans_learn_lifetimes_and_cost_from_its_logs(everything: S
     assert not any("double_instrumented" in row["flags"] for row in rows)
 
 
-def test_claude_codes_trajectory_counts_its_spans_and_not_its_records(everything: Store) -> None:
-    [trajectory] = everything.sql_rows(
-        f"SELECT * FROM trajectories FINAL WHERE service_name = 'fx-{CLAUDE}' AND is_deleted = 0"
+def test_claude_codes_trace_counts_its_spans_and_not_its_records(everything: Store) -> None:
+    [trace] = everything.sql_rows(
+        f"SELECT * FROM traces FINAL WHERE service_name = 'fx-{CLAUDE}' AND is_deleted = 0"
     )
     truth = read(CLAUDE, "truth.json")["totals"]
-    assert trajectory["span_count"] == read(CLAUDE, "derivable.json")["spans"]
-    assert trajectory["llm_calls"] == truth["answered_calls"]
-    assert trajectory["tool_calls"] == truth["tool_executions"]
+    assert trace["span_count"] == read(CLAUDE, "derivable.json")["spans"]
+    assert trace["llm_calls"] == truth["answered_calls"]
+    assert trace["tool_calls"] == truth["tool_executions"]
 
 
 def without_trace_context(sent: Sent) -> Sent:
@@ -216,11 +216,11 @@ def test_claude_codes_logs_alone_tell_the_truth(store: Store, *, has_context: bo
     }
     assert sum(row["cache_write_1h_tokens"] for row in rows) == told["cache_write_1h"]
     assert sum(row["total_cost_usd"] for row in rows) == Decimal("0.0563604")
-    [trajectory] = store.sql_rows("SELECT * FROM trajectories FINAL WHERE is_deleted = 0")
-    assert trajectory["status"] == ("open" if has_context else "closed")
-    assert (trajectory["llm_calls"], trajectory["tool_calls"]) == (5, 5)
-    assert trajectory["span_count"] == (10 if has_context else 11)
-    assert trajectory["session_id"] == "358bda66-00e6-4acd-baef-6de1952e8316"
+    [trace] = store.sql_rows("SELECT * FROM traces FINAL WHERE is_deleted = 0")
+    assert trace["status"] == ("open" if has_context else "closed")
+    assert (trace["llm_calls"], trace["tool_calls"]) == (5, 5)
+    assert trace["span_count"] == (10 if has_context else 11)
+    assert trace["session_id"] == "358bda66-00e6-4acd-baef-6de1952e8316"
 
 
 def test_claude_codes_metrics_alone_tell_the_totals(store: Store) -> None:

@@ -19,6 +19,8 @@ from tests.collecting import SPANS, CollectorProcess, Sender, acknowledged_by, s
 from tests.conftest import free_port
 from tests.instance import run, wait_until
 
+pytestmark = pytest.mark.endurance
+
 DOWN_S = 2.0
 REQUESTS = 2_000
 

@@ -240,6 +240,7 @@ def test_it_stops_cleanly_and_leaves_nothing_running(
     assert not (own_instance.data / "run.json").exists()
 
 
+@pytest.mark.endurance
 def test_a_role_that_dies_is_started_again(own_instance: Instance) -> None:
     for role in ("collect", "work", "dashboard", "api", "engine"):
         own_instance.kill_role(role)

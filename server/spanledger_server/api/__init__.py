@@ -1,1 +1,1 @@
-"""The HTTP API for programs: reads only."""
+"""The HTTP API for programs: it reads, and writes budgets alone."""

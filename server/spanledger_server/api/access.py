@@ -1,6 +1,7 @@
 """Who may read what: everything but the health and the description is closed where keys are used.
 
-A key with the scope read sees its own project, one with the scope admin all of them.
+A key with the scope read sees its own project, one with the scope admin all of them. Agents ask
+for their budgets with the key they send with.
 """
 
 from __future__ import annotations
@@ -21,6 +22,14 @@ from spanledger_storage.project_settings import DEFAULT_PROJECT
 DOCS_PATH = "/api/docs"
 OPENAPI_PATH = "/api/openapi.json"
 HEALTH_PATH = "/healthz"
+BUDGETS_PATH = "/api/v1/budgets"
+_SCOPES = {
+    f"{BUDGETS_PATH}/reserve": (KeyScope.INGEST, KeyScope.ADMIN),
+    f"{BUDGETS_PATH}/settle": (KeyScope.INGEST, KeyScope.ADMIN),
+    f"{BUDGETS_PATH}/release": (KeyScope.INGEST, KeyScope.ADMIN),
+    f"{BUDGETS_PATH}/state": (KeyScope.INGEST, KeyScope.READ, KeyScope.ADMIN),
+}
+_READERS = (KeyScope.READ, KeyScope.ADMIN)
 OPEN_PATHS = frozenset({DOCS_PATH, OPENAPI_PATH, HEALTH_PATH})
 
 
@@ -43,7 +52,7 @@ class KeyGuard:
         if self._ring and scope["path"] not in OPEN_PATHS:
             try:
                 grant = self._ring.authenticate(Headers(scope=scope))
-                grant.require(KeyScope.READ, KeyScope.ADMIN)
+                grant.require(*_SCOPES.get(scope["path"], _READERS))
             except IntakeError as error:
                 await problem(error.http_status, str(error))(scope, receive, send)
                 return
@@ -51,7 +60,7 @@ class KeyGuard:
         await self._app(scope, receive, send)
 
 
-def _allowed_project(
+async def _allowed_project(
     request: Request,
     project: Annotated[
         str | None,

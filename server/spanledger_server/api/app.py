@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -23,9 +24,16 @@ from spanledger_server.api.access import (
     OPENAPI_PATH,
     KeyGuard,
 )
+from spanledger_server.api.autoscaling import autoscaling_router
+from spanledger_server.api.budgets import budgets_router
+from spanledger_server.api.gpus import gpus_router
 from spanledger_server.api.models import Health
+from spanledger_server.api.money import money_router
+from spanledger_server.api.prices import prices_router
 from spanledger_server.api.problems import explain_errors
 from spanledger_server.api.quality import quality_router
+from spanledger_server.api.traces import traces_router
+from spanledger_storage.price_state import StateEngine
 from spanledger_storage.store import Store, StoreSettings
 
 _TIMEOUT_S = 30
@@ -57,7 +65,11 @@ class _Connection(Connection):
 
 
 def create_app(
-    settings: StoreSettings, ring: KeyRing | None = None, host: str = "127.0.0.1"
+    settings: StoreSettings,
+    ring: KeyRing | None = None,
+    host: str = "127.0.0.1",
+    state: StateEngine | None = None,
+    spool: Path | None = None,
 ) -> FastAPI:
     """Return the application.
 
@@ -65,6 +77,9 @@ def create_app(
         settings: the store to read, best as a read-only user.
         ring: the keys that are asked for; None: nobody is asked.
         host: the address that is listened on.
+        state: the state database, to write what budgets set aside and to read own prices; None: no
+            budgets and no prices.
+        spool: the spool file of a collector on this machine; None: there is none.
     """
     store = _LazyStore(settings)
 
@@ -83,7 +98,14 @@ def create_app(
         lifespan=lifespan,
     )
     explain_errors(app)
+    app.include_router(traces_router(store), dependencies=DESCRIBED_KEYS)
+    app.include_router(money_router(store), dependencies=DESCRIBED_KEYS)
+    app.include_router(gpus_router(store), dependencies=DESCRIBED_KEYS)
+    app.include_router(autoscaling_router(store, spool), dependencies=DESCRIBED_KEYS)
     app.include_router(quality_router(store), dependencies=DESCRIBED_KEYS)
+    if state is not None:
+        app.include_router(prices_router(state), dependencies=DESCRIBED_KEYS)
+        app.include_router(budgets_router(state), dependencies=DESCRIBED_KEYS)
     app.add_middleware(KeyGuard, ring=ring)
     if ring is None:
         app.add_middleware(OnlyLocalNames, host=host)
@@ -102,11 +124,13 @@ def serve(
     port: int,
     ring: KeyRing | None = None,
     tls: TlsFiles | None = None,
+    state: StateEngine | None = None,
+    spool: Path | None = None,
 ) -> None:
     """Answer until SIGTERM or SIGINT."""
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
-        create_app(settings, ring, host),
+        create_app(settings, ring, host, state, spool),
         host=host,
         port=port,
         http=_Connection,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,9 +14,10 @@ from starlette.exceptions import HTTPException
 from spanledger_collector.errors import IntakeError
 from spanledger_server.api.models import Problem
 from spanledger_server.errors import UsageError
-from spanledger_storage.errors import ConfigError, StoreError
+from spanledger_storage.errors import ConfigError, StateError, StoreError
 
 MEDIA_TYPE = "application/problem+json"
+_SCHEMA = {"$ref": "#/components/schemas/Problem"}
 _log = logging.getLogger(__name__)
 _HEADERS: dict[int, dict[str, str]] = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},  # RFC 9110, section 11.6.1
@@ -37,9 +39,29 @@ def explain_errors(app: FastAPI) -> None:
     app.add_exception_handler(IntakeError, _refused)
     app.add_exception_handler(StoreError, _store)
     app.add_exception_handler(ConfigError, _store)
+    app.add_exception_handler(StateError, _state)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _fault)
+    _describe(app)
+
+
+def _describe(app: FastAPI) -> None:
+    """Let the description name the media type of problems, which FastAPI takes for plain JSON."""
+    make = app.openapi
+
+    def described() -> dict[str, Any]:
+        schema = make()
+        for methods in schema["paths"].values():
+            for operation in methods.values():
+                for answer in operation["responses"].values():
+                    content = answer.get("content", {})
+                    if content.get("application/json", {}).get("schema") == _SCHEMA:
+                        content[MEDIA_TYPE] = content.pop("application/json")
+        return schema
+
+    # https://fastapi.tiangolo.com/how-to/extending-openapi/
+    app.openapi = described  # type: ignore[method-assign]
 
 
 def _usage(_request: Request, error: Exception) -> JSONResponse:
@@ -57,6 +79,11 @@ def _store(_request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, StoreError) and not error.permanent:
         return problem(503, "The store does not answer; try again in a moment.")
     return problem(500, "The store refused the question; see the log of the API.")
+
+
+def _state(_request: Request, error: Exception) -> JSONResponse:
+    _log.error("%s", error)
+    return problem(503, "The state database does not answer; try again in a moment.")
 
 
 def _validation(_request: Request, error: Exception) -> JSONResponse:

@@ -40,6 +40,7 @@ class Sender:
 
     Args:
         endpoint: Base URL of an OTLP/HTTP endpoint, with or without ``/v1/traces``.
+        signal: traces, or metrics, whose answers have the same form.
         on_progress: Told once per outage, in words for the user.
         stop: Ends waiting between two attempts.
 
@@ -48,12 +49,17 @@ class Sender:
     """
 
     def __init__(
-        self, endpoint: str, on_progress: Callable[[str], None], stop: threading.Event, clock: Clock
+        self,
+        endpoint: str,
+        on_progress: Callable[[str], None],
+        stop: threading.Event,
+        clock: Clock,
+        signal: str = "traces",
     ) -> None:
         if not endpoint.startswith(("http://", "https://")):
             raise DemoError(f"The endpoint must be an http:// or https:// URL, not {endpoint!r}.")
         base = endpoint.rstrip("/").removesuffix("/v1/traces")
-        self._url = f"{base}/v1/traces"
+        self._url = f"{base}/v1/{signal}"
         self._say = on_progress
         self._stop = stop
         self._clock = clock

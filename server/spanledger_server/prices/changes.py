@@ -25,7 +25,7 @@ from spanledger_analytics.price_book.store import Changed, end_rate, set_rates
 from spanledger_analytics.price_book.table import price_text
 from spanledger_server.errors import UsageError
 from spanledger_server.prices.session import moment, now_ns, user
-from spanledger_storage.price_state import ContractRow, ExchangeRateRow, PriceState, RateRow
+from spanledger_storage.price_state import EndingRow, ExchangeRateRow, PriceState, RateRow
 
 _MAX_FILE_BYTES = 64 << 20
 Parsed = TypeVar("Parsed")
@@ -142,7 +142,7 @@ def say_taken(file: Path, results: Sequence[Changed]) -> None:
     print(f"{file}: {told or 'no rates in it'}.")
 
 
-def say_ended(what: str, row: RateRow | ContractRow, at_ns: int | None) -> None:
+def say_ended(what: str, row: EndingRow, at_ns: int | None) -> None:
     """Print that a rate or contract ended, or was withdrawn."""
     if at_ns is None or at_ns <= row.effective_from_ns:
         print(f"{what} is withdrawn: nothing is priced with it any more.")

@@ -147,5 +147,5 @@ def _print(report: Report, output: Format, *, is_applied: bool) -> None:
     else:
         print(
             f"Nothing was changed. With --apply, {report.written:,} entries get a new version, and "
-            "the trajectories and hours they lie in are summed again."
+            "the traces, trajectories and hours they lie in are summed again."
         )
