@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 import streamlit as st
 
 from spanledger_dashboard.access import Denied, Viewer, viewer
 from spanledger_dashboard.settings import DashboardSettings
+from spanledger_storage.budget_accounts import BudgetAccounts
+from spanledger_storage.budget_amounts import Amounts, Forecasts
+from spanledger_storage.budgets import Breach, Budget, Budgets, BudgetTerms
 from spanledger_storage.price_state import StateEngine
 from spanledger_storage.saved_views import Kind, SavedView, SavedViews
 from spanledger_storage.state import open_state_reader, open_state_writer
@@ -51,6 +55,55 @@ def saved_views() -> SavedViews | None:
     """
     url = DashboardSettings.from_environment().state_url
     return _OpenViews(_open_state_to_save(url)) if url else None
+
+
+def budgets() -> OpenBudgets | None:
+    """Return the budgets, to read and write as the reader of the page may; see ``saved_views``.
+
+    Raises:
+        ConfigError: the address cannot be read.
+        SettingsError: no store is set.
+    """
+    url = DashboardSettings.from_environment().state_url
+    return OpenBudgets(_open_state_to_save(url)) if url else None
+
+
+class OpenBudgets:
+    """Budgets, as far as they are open to the reader, who is asked for at every call.
+
+    Methods raise Denied for a project that is not open to the reader, and for changes by readers
+    who may only look; SignedOut once the session has ended; StateError when the database does not
+    answer.
+    """
+
+    def __init__(self, engine: StateEngine) -> None:
+        self._budgets = Budgets(engine)
+        self._accounts = BudgetAccounts(engine)
+
+    def of(self, project: str) -> list[tuple[Amounts, Forecasts]]:
+        """Return the budgets of a project with their figures, by name."""
+        _demand(project)
+        return self._accounts.state(project, time.time_ns())
+
+    def breaches(self, project: str, budget_id: str = "") -> list[Breach]:
+        """Return the newest breaches, newest first."""
+        _demand(project)
+        return self._budgets.breaches(project, budget_id)
+
+    def create(self, project: str, terms: BudgetTerms) -> Budget:
+        """Make a budget; raises ConfigError where the terms cannot be."""
+        _demand_to_save(project)
+        return self._budgets.create(project, terms, viewer().name, time.time_ns())
+
+    def change(self, project: str, budget_id: str, terms: BudgetTerms) -> Budget:
+        """Give a budget other terms; raises ConfigError where they cannot be."""
+        _demand_to_save(project)
+        return self._budgets.change(project, budget_id, terms, viewer().name, time.time_ns())
+
+    def remove(self, project: str, budget_id: str) -> Budget:
+        """Remove a budget; raises ConfigError when it is gone."""
+        _demand_to_save(project)
+        return self._budgets.remove(project, budget_id, time.time_ns())
 
 
 class _OpenViews(SavedViews):

@@ -76,6 +76,24 @@ PAGES = {
         PageEntry("app_pages/tools.py", "Tools", "tools", "Debug", ":material/build:"),
         PageEntry("app_pages/cost.py", "Cost explorer", "cost", "Cost", ":material/query_stats:"),
         PageEntry(
+            "app_pages/unit_economics.py",
+            "Unit economics",
+            "unit_economics",
+            "Cost",
+            ":material/task_alt:",
+        ),
+        PageEntry("app_pages/cache.py", "Cache", "cache", "Cost", ":material/cached:"),
+        PageEntry("app_pages/budgets.py", "Budgets", "budgets", "Cost", ":material/savings:"),
+        PageEntry("app_pages/routing.py", "Routing", "routing", "Cost", ":material/alt_route:"),
+        PageEntry(
+            "app_pages/allocation.py",
+            "Allocation",
+            "allocation",
+            "Cost",
+            ":material/account_balance:",
+            has_range=False,
+        ),
+        PageEntry(
             "app_pages/data_quality.py",
             "Data quality",
             "data_quality",
@@ -93,6 +111,9 @@ PAGES = {
         ),
         PageEntry(
             "app_pages/gpus.py", "GPUs", "gpus", "Infrastructure", ":material/developer_board:"
+        ),
+        PageEntry(
+            "app_pages/gpu_cost.py", "GPU cost", "gpu_cost", "Infrastructure", ":material/paid:"
         ),
         PageEntry(
             "app_pages/sql.py",

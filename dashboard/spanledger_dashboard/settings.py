@@ -1,10 +1,11 @@
 """What the dashboard reads from its environment.
 
-| name                     | default               | meaning                                 |
-|--------------------------|-----------------------|-----------------------------------------|
-| SPANLEDGER_STORE_URL     | none, required        | clickhouse://user:password@host:port/db |
-| SPANLEDGER_STATE_URL     | none                  | state database, read for the prices     |
-| SPANLEDGER_OTLP_ENDPOINT | http://127.0.0.1:4318 | where agents send; shown while empty    |
+| name                            | default               | meaning                          |
+|---------------------------------|-----------------------|----------------------------------|
+| SPANLEDGER_STORE_URL            | none, required        | clickhouse://user:password@host… |
+| SPANLEDGER_STATE_URL            | none                  | state database, for the prices   |
+| SPANLEDGER_OTLP_ENDPOINT        | http://127.0.0.1:4318 | where agents send; shown if none |
+| SPANLEDGER_ABANDONED_AFTER_DAYS | 7                     | of silence, for a trajectory     |
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
+from spanledger_analytics.trajectory_status import ABANDONED_AFTER_S
+
+_MOST_DAYS = 36_500
 _DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
 
 
 class SettingsError(Exception):
-    """A setting is missing; the message says which and what it looks like."""
+    """A setting is missing or wrong; the message says which and what it looks like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +30,14 @@ class DashboardSettings:
     store_url: str = field(repr=False)
     otlp_endpoint: str = _DEFAULT_ENDPOINT
     state_url: str = field(default="", repr=False)
+    abandoned_after_s: int = ABANDONED_AFTER_S
 
     @classmethod
     def from_environment(cls) -> DashboardSettings:
         """Return the settings the environment gives.
 
         Raises:
-            SettingsError: SPANLEDGER_STORE_URL is missing.
+            SettingsError: SPANLEDGER_STORE_URL is missing, or a number is none.
         """
         store_url = os.environ.get("SPANLEDGER_STORE_URL", "")
         if not store_url:
@@ -44,4 +49,16 @@ class DashboardSettings:
             store_url=store_url,
             otlp_endpoint=os.environ.get("SPANLEDGER_OTLP_ENDPOINT") or _DEFAULT_ENDPOINT,
             state_url=os.environ.get("SPANLEDGER_STATE_URL", ""),
+            abandoned_after_s=_abandoned_after_s(),
         )
+
+
+def _abandoned_after_s() -> int:
+    days = os.environ.get("SPANLEDGER_ABANDONED_AFTER_DAYS", "")
+    if not days:
+        return ABANDONED_AFTER_S
+    if not days.isdecimal() or not 0 < int(days) <= _MOST_DAYS:
+        raise SettingsError(
+            f"SPANLEDGER_ABANDONED_AFTER_DAYS is {days!r}; give whole days from 1 to {_MOST_DAYS}."
+        )
+    return int(days) * 86_400

@@ -41,11 +41,6 @@ class TimeRange:
         """The length in words that fit a card: ``24h``, ``3d``."""
         return self.key if self.end_s is None else _length(self.length_s)
 
-    @property
-    def is_hourly(self) -> bool:
-        """Whether hourly sums are fine enough."""
-        return self.bucket_s % _HOUR == 0
-
     def window(self, now_s: int) -> Window:
         """Return the buckets up to and including the one ``now_s`` lies in, or the chosen ones."""
         if self.end_s is not None:

@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from decimal import Decimal
+from functools import cached_property
 from typing import cast
 
+from spanledger_dashboard.hourly import is_answered_hourly
 from spanledger_dashboard.time_range import TimeRange, Window
 from spanledger_storage.store import Store
 
 
 @dataclass(slots=True)
 class Totals:
-    """Sums over ledger entries. ``total_cost_usd`` is the sum of what is priced."""
+    """Sums over ledger entries. ``total_cost_usd`` is the sum of what is priced.
+
+    ``self_hosted_calls`` ran on machines of one's own and have no price per token.
+    """
 
     calls: int = 0
     llm_calls: int = 0
     errors: int = 0
     unpriced_calls: int = 0
     calls_without_usage: int = 0
+    self_hosted_calls: int = 0
     input_tokens: int = 0
     uncached_tokens: int = 0
     cache_read_tokens: int = 0
@@ -29,8 +35,8 @@ class Totals:
 
     def add(self, other: Totals) -> None:
         """Add another sum to this one."""
-        for f in fields(self):
-            setattr(self, f.name, getattr(self, f.name) + getattr(other, f.name))
+        for name in _FIELDS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
     @property
     def tokens(self) -> int:
@@ -39,12 +45,15 @@ class Totals:
 
     @property
     def cost_usd(self) -> Decimal | None:
-        """The cost, or None when nothing is priced and some call's price or usage is unknown.
+        """The cost, or None when nothing is priced and some call's cost is unknown.
 
         Calls that failed without usage cost nothing and do not make the rest known.
         """
-        is_unknown = self.unpriced_calls or self.calls_without_usage
+        is_unknown = self.unpriced_calls or self.calls_without_usage or self.self_hosted_calls
         return None if is_unknown and not self.total_cost_usd else self.total_cost_usd
+
+
+_FIELDS = tuple(f.name for f in fields(Totals))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +84,7 @@ class Only:
         return {"within": self.column, "name": self.value}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Usage:
     """What a window shows, and what the period before it held.
 
@@ -88,22 +97,22 @@ class Usage:
     rows: tuple[UsageRow, ...]
     before_rows: tuple[UsageRow, ...]
 
-    @property
+    @cached_property
     def totals(self) -> Totals:
         """Sums over the whole window."""
         return summed(self.rows)
 
-    @property
+    @cached_property
     def complete_rows(self) -> tuple[UsageRow, ...]:
         """The rows of buckets that are over."""
         return tuple(row for row in self.rows if row.bucket_s < self.window.current_s)
 
-    @property
+    @cached_property
     def complete(self) -> Totals:
         """Sums over the buckets of the window that are over."""
         return summed(self.complete_rows)
 
-    @property
+    @cached_property
     def before(self) -> Totals:
         """Sums over the same buckets one window earlier."""
         return summed(self.before_rows)
@@ -127,11 +136,11 @@ def load_usage(
         "to_s": window.end_s,
         "bucket_s": time_range.bucket_s,
     }
-    if only is None and time_range.is_hourly:
-        found = store.rows("dashboard_usage_hourly", params)
-    else:
-        part = only or Only("project", project)
-        found = store.rows("dashboard_usage_recent", params | part.params)
+    part = only or Only("project", project)
+    edges = (window.start_s, window.end_s, time_range.bucket_s)
+    is_hourly = is_answered_hourly((part.column,), *edges)
+    statement = "dashboard_usage_hourly" if is_hourly else "dashboard_usage_recent"
+    found = store.rows(statement, params | part.params)
     rows = [_row(r) for r in found]
     # A bucket that is not over would make every change look like a fall, so it is left out of both.
     before_end = window.current_s - window.length_s

@@ -25,8 +25,11 @@ _TYPES: dict[str, pa.DataType] = {
     "time": pa.timestamp("ns", "UTC"),
     "ingested_at": pa.timestamp("ms", "UTC"),
     "hour": pa.timestamp("s", "UTC"),
+    "trace_hour": pa.timestamp("s", "UTC"),
+    "trajectory_hour": pa.timestamp("s", "UTC"),
     "stored_at": pa.timestamp("s", "UTC"),
     "attributes": _MAP,
+    "dimensions": _MAP,
     "resource_attributes": _MAP,
     "events.time": pa.list_(pa.timestamp("ns", "UTC")),
     "events.name": pa.list_(pa.string()),
@@ -121,15 +124,14 @@ class Seeder:
         self._add("messages", row | {"stored_at": self.now_s})
         return digest
 
-    def trajectory(self, trace_id: str, **columns: Any) -> Row:
-        """Add the row of a trajectory, summed over what was added for its trace."""
+    def trace(self, trace_id: str, **columns: Any) -> Row:
+        """Add the row of a trace, summed over what was added for it."""
         spans = [s for s in self.rows["spans"] if s["trace_id"] == trace_id]
         entries = [e for e in self.rows.get("ledger", []) if e["trace_id"] == trace_id]
         costs = [e["total_cost_usd"] for e in entries if e["total_cost_usd"] is not None]
         row = {
             "project": spans[0]["project"],
-            "trajectory_id": trace_id,
-            "trace_ids": [trace_id],
+            "trace_id": trace_id,
             "name": spans[0]["name"],
             "root_span_id": spans[0]["span_id"],
             "start_time": min(s["start_time"] for s in spans),
@@ -152,7 +154,38 @@ class Seeder:
             "is_deleted": 0,
             **columns,
         }
+        self._add("traces", row)
+        return row
+
+    def trajectory(self, *trace_ids: str, **columns: Any) -> Row:
+        """Add the row of a trajectory over traces that were added, in order of their start."""
+        traces = [t for one in trace_ids for t in self.rows["traces"] if t["trace_id"] == one]
+        start = min(t["start_time"] for t in traces)
+        row = {
+            "project": traces[0]["project"],
+            "trajectory_id": trace_ids[0],
+            "trace_ids": list(trace_ids),
+            "name": traces[0]["name"],
+            "start_time": start,
+            "end_time": max(t["end_time"] for t in traces),
+            "status": "closed",
+            "traces": len(traces),
+            "version": next(self.numbers),
+            "is_deleted": 0,
+            **columns,
+        }
         self._add("trajectories", row)
+        for trace in traces if len(traces) > 1 else ():
+            part = {
+                "project": row["project"],
+                "trace_id": trace["trace_id"],
+                "trajectory_id": row["trajectory_id"],
+                "trace_hour": _hour_s(trace["start_time"]),
+                "trajectory_hour": _hour_s(start),
+                "version": next(self.numbers),
+                "is_deleted": 0,
+            }
+            self._add("trajectory_traces", part)
         return row
 
     def usage(self, **columns: Any) -> Row:
@@ -207,6 +240,10 @@ def _type_of(name: str, rows: list[Row]) -> pa.DataType | None:
     if name.endswith("_tokens"):
         return pa.uint64()
     return _TYPES.get(name)
+
+
+def _hour_s(time_ns: int) -> int:
+    return time_ns // (3_600 * NS_PER_S) * 3_600
 
 
 def _part(total: Decimal | None, share: str) -> Decimal | None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 from spanledger_dashboard.navigation import PAGES
 from tests.dashboard.visiting import CALL, HOSTILE, IN_A_BROWSER, TRACE, Visit
 
-pytestmark = IN_A_BROWSER
+pytestmark = [*IN_A_BROWSER, pytest.mark.endurance]
 
 _PARAMETERS = {
     "trace": f"?trace_id={TRACE}&span_id={CALL}",

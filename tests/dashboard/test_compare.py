@@ -196,7 +196,7 @@ def seed_run(seed: Seeder, trace_id: str, *, at_s: int, tool: str, sig: int, cos
         trace_id, TOOL, ROOT, name=f"execute_tool {tool}", role="tool", tool_name=tool,
         at_s=at_s + 2, call_sig=sig,
     )  # fmt: skip
-    seed.trajectory(trace_id)
+    seed.trace(trace_id)
 
 
 @pytest.fixture
@@ -253,10 +253,9 @@ def test_a_golden_run_outlives_its_spans(app: AppTest, views: SavedViews, seed: 
     (saved,) = views.of("golden", "default")
     assert (saved.name, saved.content["trace_id"], saved.saved_by) == ("the good one", A, "local")
 
-    for table in ("spans", "ledger", "trajectories"):
-        column = "trajectory_id" if table == "trajectories" else "trace_id"
+    for table in ("spans", "ledger", "traces"):
         seed.store.execute(
-            f"ALTER TABLE {table} DELETE WHERE {column} = '{A}' SETTINGS mutations_sync = 2"
+            f"ALTER TABLE {table} DELETE WHERE trace_id = '{A}' SETTINGS mutations_sync = 2"
         )
     again = AppTest.from_file(str(APP), default_timeout=30)
     shown = text(page(again, a=B, golden="the good one"))

@@ -164,7 +164,7 @@ def seed_tasks(seed: Seeder) -> None:
         trace = f"{number:032x}"
         span = seed.span(trace, f"{number:016x}", agent_name=agent, at_s=-600 + number)
         seed.entry(span, usd, model=OPUS)
-        seed.trajectory(trace, agent_name=agent, task_id=task, outcome=outcome)
+        seed.trace(trace, agent_name=agent, task_id=task, outcome=outcome)
     seed.usage(agent_name="a", model=OPUS, total_cost_usd=Decimal(6), calls=3)
     seed.usage(agent_name="b", model=OPUS, total_cost_usd=Decimal(14), calls=2)
     seed.insert()
@@ -199,7 +199,7 @@ def seed_change(seed: Seeder) -> None:
                 uncached_cost_usd=Decimal("0.75"), cache_read_cost_usd=Decimal(0),
                 output_cost_usd=Decimal(0), fees_cost_usd=Decimal("0.25"),
             )  # fmt: skip
-            seed.trajectory(trace)
+            seed.trace(trace)
         seed.usage(
             agent_name=agent, hours_ago=-at_s * 24 - 12, calls=count, total_cost_usd=Decimal(count)
         )

@@ -14,6 +14,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
+from spanledger_analytics.usage import recompute_usage
 from spanledger_dashboard.downloads import csv_bytes
 from spanledger_dashboard.entities.columns import change
 from spanledger_dashboard.entities.kinds import (
@@ -87,11 +88,11 @@ def call(seed: Seeder, cost: str | None, *, hours_ago: int = 1, **columns: Any) 
         **made,
     )
     of_entry = {k: v for k, v in columns.items() if k not in {"status", "finish_reason"}}
-    trajectory = {"task_id": columns.pop("task_id", "")}
+    of_trace = {"task_id": columns.pop("task_id", "")}
     of_entry.pop("task_id", None)
     model = of_entry.pop("response_model", "claude-sonnet-4-5")
     seed.entry(span, cost, model=model, trajectory_id=span["trace_id"], **of_entry)
-    seed.trajectory(span["trace_id"], **trajectory)
+    seed.trace(span["trace_id"], **of_trace)
     return span
 
 
@@ -265,6 +266,8 @@ def test_a_model_in_full(app: AppTest, seed: Seeder, store: Store, window: Windo
         call(seed, "1", duration_s=2, ttft_ns=(n + 1) * S // 4, second=n, finish_reason=reason,
              response_model="claude-sonnet-4-5", tokens=(1000, 100))  # fmt: skip
     seed.insert()
+    hours = range(window.start_s, window.end_s, 3_600)
+    recompute_usage(store, [("default", hour) for hour in hours], 1)
     page(app, "models", model="claude-sonnet-4-5")
     reasons = table(app, "Reason")
     assert reasons["Calls"].to_dict() == {"stop": 2, "(not told)": 1, "tool_calls": 1}
@@ -302,7 +305,7 @@ def test_each_execution_of_a_tool_counts_once(app: AppTest, seed: Seeder) -> Non
     tool(seed, two, 5, tool_arguments="x" * 20, tool_outcome="error")
     tool(seed, two, 1, tool_name=EVIL)
     for trace_id in (one, two):
-        seed.trajectory(trace_id, agents=["planner"] if trace_id == one else ["other"])
+        seed.trace(trace_id, agents=["planner"] if trace_id == one else ["other"])
     seed.insert()
     tools = table(page(app, "tools"), "Tool")
     sql = tools.loc["sql"]
@@ -369,8 +372,8 @@ def test_tools_of_an_agent_are_those_of_its_traces(
 ) -> None:
     tool(seed, "aa" * 16, 1)
     tool(seed, "bb" * 16, 1, tool_name="web")
-    seed.trajectory("aa" * 16, agents=["planner"])
-    seed.trajectory("bb" * 16, agents=["other"])
+    seed.trace("aa" * 16, agents=["planner"])
+    seed.trace("bb" * 16, agents=["other"])
     seed.insert()
     found = load_entities(store, TOOLS, Slice("default", window, 3600, agent="planner"))
     assert [row.name for row in found.rows] == ["sql"]
@@ -395,7 +398,7 @@ def test_a_session_is_one_conversation_with_its_cost_so_far(
                          input_messages=asks, output_messages=says,
                          status="error" if n == 2 else "ok")  # fmt: skip
         seed.entry(span, None if n == 2 else f"0.{n + 1}", trajectory_id=span["trace_id"])
-        seed.trajectory(span["trace_id"])
+        seed.trace(span["trace_id"])
     seed.insert()
     listed = table(page(app, "sessions"), "Session").loc["s-1"]
     assert listed["Cost"] == pytest.approx(0.3)

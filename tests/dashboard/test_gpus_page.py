@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
 from spanledger_dashboard.gpus import format as units
-from spanledger_dashboard.gpus.data import Ask, load, quantile
+from spanledger_dashboard.gpus.data import Ask, load, load_steps, quantile
 from spanledger_dashboard.time_range import Window
 from spanledger_storage.store import Store
 
 APP = Path(spanledger_dashboard.__file__).parent / "app.py"
 EVIL = "x`; **b** :red[r] <img src=x>"
 GIB = 1 << 30
+_versions = itertools.count(1)
 
 
 @pytest.fixture
@@ -53,6 +55,9 @@ def put(store: Store, table: str, rows: list[dict[str, Any]]) -> None:
         is_time = name == "time"
         columns[name] = pa.array(values, pa.timestamp("s", "UTC")) if is_time else pa.array(values)
     store.insert(table, pa.table(columns), token=f"{table}-{len(rows)}")
+    for hour in {row["time"] // 3_600 * 3_600 for row in rows}:
+        params = {"project": "default", "hour": hour, "version": next(_versions)}
+        store.command("gpu_minutes_recompute", params)
 
 
 def samples(now_s: int, gpu: str = "GPU-1", host: str = "node-1", index: str = "0",
@@ -121,8 +126,8 @@ def test_figures_of_a_fleet(app: AppTest, store: Store, now_s: int) -> None:
     assert figures["Idle"] == "50.0%"
     assert figures["Memory"] == "2.0 GiB"
     assert figures["Power"] == "200 W"  # newest; what GPU 2 drew before it was lost is over
-    # 4000 J, then a new start, then 2000 J; GPU 2 has no counter: 300 W for 30 s.
-    assert figures["Energy"] == f"{(4000 + 2000 + 9000) / 3600:.2f} Wh"
+    # 4000 J, a new start with 100 J, then 2000 J; GPU 2 has no counter: 300 W for 30 s.
+    assert figures["Energy"] == f"{(4000 + 100 + 2000 + 9000) / 3600:.2f} Wh"
     assert figures["Throttled"] == "50.0%"
     frame = shown.dataframe[0].value
     assert list(frame["GPU"]) == ["node-1:0", "node-1:0.2", "node-1:1"]
@@ -136,6 +141,40 @@ def test_figures_of_a_fleet(app: AppTest, store: Store, now_s: int) -> None:
     }  # fmt: skip
     power_cap = events[events["What"] == "Throttled: Power cap"]
     assert list(power_cap["Samples"]) == [2]
+
+
+def test_long_ranges_are_read_from_minutes_and_say_the_same(store: Store, now_s: int) -> None:
+    fleet(store, now_s)
+    about = {"gpu": "GPU-1", "mig": "", "pid": 4242, "executable": "python3", "host": "node-1"}
+    put(
+        store, "gpu_processes",
+        [
+            {**about, "time": now_s - 70, "memory_bytes": 3 * GIB, "utilization_ratio": 0.5},
+            {**about, "time": now_s - 60, "memory_bytes": 2 * GIB, "utilization_ratio": 1.0},
+        ],
+    )  # fmt: skip
+    start = (now_s - 3_000) // 60 * 60
+    short = Ask("default", Window(start, now_s, start + 3_600), 60)
+    long = Ask("default", Window(start, now_s, start + 7_200), 60)
+    assert short.statement("dashboard_gpus") != long.statement("dashboard_gpus")
+    one, two = load(store, short), load(store, long)
+    told = set(one.fleet.gpus[0].row) - {"samples", "seconds", "energy_joules"}
+    for raw, summed in zip(one.fleet.gpus, two.fleet.gpus, strict=True):
+        for column in told:
+            expected = raw.row[column]
+            is_float = isinstance(expected, float)
+            assert summed.row[column] == (pytest.approx(expected) if is_float else expected), column
+        assert summed.row["samples"] == raw.row["samples"]
+    # With a counter the same; without one, power times all the time the samples stand for.
+    energy = {g.name: g.number("energy_joules") for g in two.fleet.gpus}
+    assert (energy["node-1:0"], energy["node-1:1"]) == (6_100, 300 * 40)
+    assert (two.processes, two.events) == (one.processes, one.events)
+    raw_steps, steps = (load_steps(store, ask, "") for ask in (short, long))
+    assert [(r["gpu"], r["bucket_s"]) for r in steps] == [
+        (r["gpu"], r["bucket_s"]) for r in raw_steps
+    ]
+    for column in ("utilization_ratio", "power_watts", "memory_used_bytes", "throttled_ratio"):
+        assert [r[column] for r in steps] == pytest.approx([r[column] for r in raw_steps])
 
 
 def test_a_gpu_in_detail(app: AppTest, store: Store, now_s: int) -> None:

@@ -65,7 +65,7 @@ def seed_project(
         tool_arguments=f'{{"q": "{mark}"}}', tool_result=mark, **columns,
     )  # fmt: skip
     entry = seed.entry(call, "1.25", model=f"{mark}-model")
-    seed.trajectory(trace_id, session_id=keys["session"], user_id=keys["user"])
+    seed.trace(trace_id, session_id=keys["session"], user_id=keys["user"])
     seed.usage(
         project=project, model=entry["model"], agent_name=keys["agent"], total_cost_usd=Decimal(7)
     )

@@ -55,8 +55,8 @@ def put(store: Store, spans: list[Span], records: list[LogRecord], scope: str = 
 
 def tree(store: Store, key: TraceKey) -> list[str]:
     trace = load_trace(store, key)
-    [trajectory] = store.sql_rows("SELECT span_count FROM trajectories FINAL WHERE is_deleted = 0")
-    assert trajectory["span_count"] == trace.spans.num_rows
+    [row] = store.sql_rows("SELECT span_count FROM traces FINAL WHERE is_deleted = 0")
+    assert row["span_count"] == trace.spans.num_rows
     return cast("list[str]", trace.spans["name"].to_pylist())
 
 

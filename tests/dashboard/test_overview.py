@@ -13,6 +13,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
+from spanledger_analytics.data_quality.job import QualityJob
+from spanledger_analytics.usage import recompute_usage
 from spanledger_dashboard.overview import attention
 from spanledger_dashboard.overview.attention import Notice, Urgency
 from spanledger_dashboard.overview.day_spend import Moments, day_spend, load_day_spend
@@ -64,11 +66,11 @@ def table(app: AppTest, first: str) -> Any:
 def trace(seed: Seeder, cost: str | None, *, at_s: int = -60, **columns: Any) -> Row:
     number = next(seed.numbers)
     of_entry = {k: columns.pop(k) for k in ("ttft_ns",) if k in columns}
-    of_trajectory = {k: columns.pop(k) for k in ("task_id", "outcome") if k in columns}
+    of_trace = {k: columns.pop(k) for k in ("task_id", "outcome") if k in columns}
     span = seed.span(f"{number:032x}", f"{number:016x}", at_s=at_s, **columns)
     user = columns.get("user_id", "")
     seed.entry(span, cost, trajectory_id=span["trace_id"], user_id=user, **of_entry)
-    seed.trajectory(span["trace_id"], **of_trajectory)
+    seed.trace(span["trace_id"], **of_trace)
     return span
 
 
@@ -150,15 +152,15 @@ def test_another_project_shows_only_its_own(app: AppTest, seed: Seeder) -> None:
 def test_what_needs_a_look_is_one_list_of_every_source(
     app: AppTest, seed: Seeder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def incidents(_store: Store, project: str, _window: Window) -> list[Notice]:
+    def incidents(_store: Store, project: str, _now_s: int) -> list[Notice]:
         return [Notice(Urgency.now, f"{project} burns {EVIL}", "$5 an hour", "app_pages/traces.py")]
 
-    def quiet(_store: Store, _project: str, _window: Window) -> list[Notice]:
+    def quiet(_store: Store, _project: str, _now_s: int) -> list[Notice]:
         return [Notice(Urgency.note, "all else", "3 notes", "app_pages/traces.py")]
 
     seed.usage()
     seed.insert()
-    assert "Nothing found that needs a look" in text(overview(app))
+    assert "Nothing found in the last 24 hours that needs a look" in text(overview(app))
     monkeypatch.setattr(attention, "SOURCES", (quiet, incidents))
     st.cache_data.clear()
     shown = text(app.run())
@@ -174,9 +176,27 @@ def test_findings_of_data_quality_that_need_a_fix_are_noticed(
     seed.entry(span, "5", flags=["views_disagree"], trajectory_id=span["trace_id"])
     seed.entry(span, None, model="mystery", trajectory_id=span["trace_id"])  # said elsewhere
     seed.insert()
-    [notice] = attention.notices(store, "default", RANGES["24h"].window(now_s))
+    recompute_usage(store, [("default", now_s // 3_600 * 3_600 - back) for back in (0, 3_600)], 1)
+    assert attention.notices(store, "default", now_s) == []
+    job = QualityJob(store, lambda: now_s * 10**9)
+    assert [job.run_once(), job.run_once()] == [1, 1]
+    [notice] = attention.notices(store, "default", now_s)
     assert notice.page == "app_pages/data_quality.py"
     assert notice.amount.startswith("1 call")
+    assert attention.notices(store, "default", now_s + 7_200) == []  # nobody has looked since
+    assert attention.notices(store, "other", now_s) == []
+
+
+def test_what_is_mended_is_noticed_no_more(store: Store, seed: Seeder, now_s: int) -> None:
+    span = trace(seed, "1")
+    seed.entry(span, "5", flags=["views_disagree"], trajectory_id=span["trace_id"])
+    seed.insert()
+    recompute_usage(store, [("default", now_s // 3_600 * 3_600 - back) for back in (0, 3_600)], 1)
+    now_ns = now_s * 10**9
+    QualityJob(store, lambda: now_ns).run_once()
+    store.execute("TRUNCATE TABLE ledger")
+    QualityJob(store, lambda: now_ns + 1).run_once()
+    assert attention.notices(store, "default", now_s) == []
 
 
 def dollars(*amounts: int) -> list[Decimal]:
@@ -347,7 +367,7 @@ def test_a_click_on_calls_without_a_model_opens_them(
     seed.usage(model="", hours_ago=2, total_cost_usd=Decimal(9))
     span = seed.span(f"{1:032x}", f"{1:016x}", at_s=hour - now_s)
     seed.entry(span, "9", model="", trajectory_id=span["trace_id"])
-    seed.trajectory(span["trace_id"])
+    seed.trace(span["trace_id"])
     seed.insert()
     overview(app)
     rows = table(app, "What" if title == "Top movers" else "Model").reset_index()

@@ -36,7 +36,15 @@ def main_store(engine: Engine) -> Iterator[Store]:
     store = Store.connect(engine.writer)
     migrate(store)
     yield store
-    for table in ("spans", "trajectories", "ledger", "usage_hourly", "touches", "trace_hours"):
+    for table in (
+        "spans",
+        "traces",
+        "trajectories",
+        "ledger",
+        "usage_hourly",
+        "touches",
+        "trace_hours",
+    ):
         store.execute(f"TRUNCATE TABLE {DATABASE}.{table} SYNC")
     store.close()
 
@@ -80,7 +88,8 @@ def test_it_opens_with_an_example_its_limits_and_the_schema(app: AppTest) -> Non
     shown = text(sql(app))
     assert "What did each model cost per day?" in str(app.text_area(key="sql").value)
     assert "at most 10,000 rows, 64 MiB of result, 2 GiB of memory" in shown
-    assert app.selectbox(key="sql-table").options[:3] == [
+    assert app.selectbox(key="sql-table").options[:4] == [
+        "traces",
         "trajectories",
         "ledger_current",
         "usage_hourly",
@@ -96,10 +105,10 @@ def test_the_pickers_fill_in_project_and_time(app: AppTest, main_store: Store, n
     seed = Seeder(main_store, now_s)
     for n, (project, at_s) in enumerate((("one", -60), ("one", -3 * 86_400), ("two", -60))):
         seed.span(f"{n:032x}", f"{1:016x}", project=project, name=EVIL, at_s=at_s)
-        seed.trajectory(f"{n:032x}", total_cost_usd=Decimal("0.000000000001"))
+        seed.trace(f"{n:032x}", total_cost_usd=Decimal("0.000000000001"))
     seed.insert()
     query = (
-        "SELECT name, total_cost_usd FROM trajectories FINAL WHERE project = {project:String} "
+        "SELECT name, total_cost_usd FROM traces FINAL WHERE project = {project:String} "
         "AND start_time >= {from:DateTime} AND start_time < {to:DateTime}"
     )
     rows = result(sql(app, query, project="one"))

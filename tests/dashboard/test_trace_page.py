@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
+from spanledger_dashboard.text import plain
 from spanledger_dashboard.trace.data import find_trace
 from spanledger_storage.store import Store
 from tests.dashboard.seed import Row, Seeder
@@ -98,7 +100,7 @@ def seed_trace(seed: Seeder, **columns: Any) -> Row:
             "links.attributes": [[]],
         },
     )  # fmt: skip
-    return seed.trajectory(TRACE, session_id="sess-1", user_id="u@example.com")
+    return seed.trace(TRACE, session_id="sess-1", user_id="u@example.com")
 
 
 @pytest.fixture
@@ -160,14 +162,56 @@ def test_the_head_says_what_it_adds_up_to_and_what_to_know(app: AppTest) -> None
     assert cast("Any", app.get("page_link")[1]).proto.label == "Session sess\\-1"
 
 
+def test_the_head_says_how_the_trajectory_goes_and_spent_its_time(
+    app: AppTest, seed: Seeder
+) -> None:
+    for n, trace_id in enumerate((EARLIER, TRACE)):
+        seed.span(trace_id, ROOT, at_s=-90 + n * 30)
+        seed.trace(trace_id)
+    hour = 3_600 * 10**9
+    seed.trajectory(
+        EARLIER, TRACE, status="waiting", waits_for="human", active_ns=hour,
+        waiting_ns=3 * hour, waiting_human_ns=2 * hour, idle_ns=5 * hour,
+    )  # fmt: skip
+    seed.insert()
+    shown = text(page(app, trace_id=TRACE))
+    assert "waits for a person" in shown
+    assert "1h active · 2h waiting for a person · 1h waiting · 5h idle" in shown
+
+
+def test_a_hostile_wait_is_shown_as_text(app: AppTest, seed: Seeder) -> None:
+    seed.span(TRACE, ROOT, at_s=-60)
+    seed.trace(TRACE)
+    seed.trajectory(TRACE, status="waiting", waits_for=EVIL)
+    seed.insert()
+    page(app, trace_id=TRACE)
+    [badge] = [one.value for one in app.markdown if "waits for" in one.value]
+    assert plain(EVIL[:20]) in badge
+    assert EVIL[:20] not in badge
+
+
+def test_a_trajectory_that_was_silent_for_long_is_abandoned(
+    app: AppTest, seed: Seeder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed.span(TRACE, ROOT, at_s=-3 * 86_400)
+    seed.trace(TRACE, status="open")
+    seed.trajectory(TRACE, status="open")
+    seed.insert()
+    assert "abandoned" not in text(page(app, trace_id=TRACE))
+    monkeypatch.setenv("SPANLEDGER_ABANDONED_AFTER_DAYS", "2")
+    st.cache_data.clear()
+    assert "abandoned" in text(page(app, trace_id=TRACE))
+
+
 def test_the_parts_of_a_session_lead_to_each_other(app: AppTest, seed: Seeder) -> None:
     for n, trace_id in enumerate((EARLIER, TRACE, LATER)):
         span = seed.span(trace_id, ROOT, name=f"turn {n}", at_s=-90 + n * 30)
         seed.entry(span, f"0.{n + 1}")
-        seed.trajectory(trace_id, session_id="sess-1")
+        seed.trace(trace_id, session_id="sess-1")
     seed.span("cd" * 16, ROOT, at_s=-10, **{"links.trace_id": [TRACE], "links.span_id": [ROOT],
                                   "links.attributes": [[]]})  # fmt: skip
-    seed.trajectory("cd" * 16, name="resumed")
+    seed.trace("cd" * 16, name="resumed")
+    seed.trajectory(EARLIER, TRACE, LATER)
     seed.insert()
     page(app, trace_id=TRACE)
     assert "links here" in text(app)
@@ -225,10 +269,10 @@ def test_the_arithmetic_of_a_call_adds_up_to_the_digit(app: AppTest, seed: Seede
 def test_attributes_are_narrowed_by_a_text(app: AppTest) -> None:
     page(app, trace_id=TRACE, span_id=CALL)
     opened(app, "Details")
-    assert EVIL in app.dataframe[1].value["Value"].tolist()
+    assert plain(EVIL) in app.table[1].value["value"].tolist()
     app.text_input(key="attribute-filter").set_value("ZONE").run()
-    (only,) = app.dataframe
-    assert only.value["Name"].tolist() == ["zone"]
+    (only,) = app.table
+    assert only.value.index.tolist() == ["zone"]
 
 
 @pytest.mark.usefixtures("one")

@@ -93,6 +93,16 @@ def test_unpriced_and_unmeasured_calls_are_flagged_and_not_zero() -> None:
     assert np.isnan(columns["input"][1])
 
 
+def test_money_that_is_no_call_of_a_model_adds_to_the_cost_alone() -> None:
+    rows = [span(1, input_tokens=100, output_tokens=7), span(2, 1, at=1, role="tool")]
+    entries = [call(1, "0.5"), call(1, "0.25", kind="gpu", input_tokens=None, output_tokens=None),
+               call(2, "0.125", kind="tool", input_tokens=None, output_tokens=None)]  # fmt: skip
+    _, columns = unpack(pack(trace(rows, *entries)))
+    assert columns["micro"].tolist() == [750_000, 125_000]
+    assert columns["flags"].tolist() == [FLAG_CALL, 0]
+    assert not np.isnan(columns["input"][0])
+
+
 def test_an_entry_whose_span_has_not_arrived_changes_nothing() -> None:
     _, columns = unpack(pack(trace([span(1)], call(9, "0.5", merged_span_ids=[span_id(8)]))))
     assert np.isnan(columns["micro"]).all()
@@ -137,7 +147,7 @@ def test_a_trace_is_read_back_from_the_store(store: Store, seed: Seeder) -> None
     twin = {"trace_id": TRACE, "span_id": TWIN}
     seed.entry(late, "0.250000000010", source_spans=[{"trace_id": TRACE, "span_id": CALL}, twin])
     seed.span(TRACE, CALL, ROOT, at_s=-59, status="error", duration_s=4, name="resent")
-    seed.trajectory(TRACE)
+    seed.trace(TRACE)
     seed.insert()
 
     key = find_trace(store, TRACE, "default")

@@ -92,7 +92,7 @@ def many(seed: Seeder) -> list[Row]:
                       resource_attributes=[("region", f"r{n % 7}")], **columns)  # fmt: skip
         seed.entry(span, None if n == 5 else f"{n}.5", model=f"model-{n % 4}", tokens=(n, 1))
         rows.append(
-            seed.trajectory(
+            seed.trace(
                 trace_id,
                 user_id=f"user-{n}",
                 session_id=f"sess-{n % 5}",
@@ -116,7 +116,7 @@ def test_without_data_it_says_how_to_send_some(app: AppTest) -> None:
 def test_one_trace_is_a_row(app: AppTest, seed: Seeder) -> None:
     span = seed.span(TRACE, SPAN, name=EVIL, agent_name="support", duration_s=9, status="error")
     seed.entry(span, "0.0125")
-    seed.trajectory(TRACE, session_id="sess-1", user_id="u@example.com")
+    seed.trace(TRACE, session_id="sess-1", user_id="u@example.com")
     seed.insert()
     row = traces(app, columns=list(COLUMNS)).dataframe[0].value.iloc[0]
     assert (row["Name"], row["Agent"], row["Status"]) == (EVIL, "support", "✕ error")
@@ -267,7 +267,7 @@ def test_a_link_to_a_page_still_shows_it_when_newer_traces_came(app: AppTest, se
     app.button(key="turn-Next").click().run()
     second, link = names(app), str(app.query_params["after"])
     seed.span("ff" * 16, SPAN, name="newer", at_s=1)
-    seed.trajectory("ff" * 16)
+    seed.trace("ff" * 16)
     seed.insert()
     fresh = AppTest.from_file(str(APP), default_timeout=30)
     assert names(traces(fresh, after=link)) == second
@@ -295,7 +295,7 @@ def test_a_place_nobody_can_be_at_shows_the_first_page(store: Store, now_s: int)
 def test_equal_rows_are_neither_repeated_nor_left_out(store: Store, seed: Seeder) -> None:
     for n in range(10):
         seed.span(f"{n:032x}", SPAN, at_s=-60)
-        seed.trajectory(f"{n:032x}")
+        seed.trace(f"{n:032x}")
     seed.insert()
     narrowed, seen = everything(seed.now_s), list[object]()
     page = load_page(store, narrowed, "cost", Place(), 3)
@@ -311,7 +311,7 @@ def test_a_project_shows_nothing_of_another(app: AppTest, seed: Seeder) -> None:
     for project, trace_id in (("default", "aa" * 16), ("other", "bb" * 16)):
         seed.span(trace_id, SPAN, project=project, name=project, tool_name="t",
                   attributes=[("k", "v")], tool_result="needle")  # fmt: skip
-        seed.trajectory(trace_id)
+        seed.trace(trace_id)
     seed.insert()
     assert names(traces(app, project="other")) == ["other"]
     for params in ({"tool": "t"}, {"attr": "k", "attr_value": "v"}, {"find": "needle"}):
@@ -322,7 +322,7 @@ def test_a_project_shows_nothing_of_another(app: AppTest, seed: Seeder) -> None:
 def say(seed: Seeder, trace_id: str, content: str, **columns: Any) -> None:
     message = seed.message("user", {"type": "text", "content": content})
     seed.span(trace_id, SPAN, name=content, input_messages=[message], **columns)
-    seed.trajectory(trace_id)
+    seed.trace(trace_id)
 
 
 SAID = ("a refund, please", "Welche GRÖSSE oder Größe?", 'say "no"\nand go', "nothing")
@@ -345,7 +345,7 @@ def test_text_is_found_where_it_was_said(app: AppTest, store: Store, seed: Seede
         say(seed, f"{n:032x}", content)
     seed.span("cc" * 16, SPAN, name="tool", role="tool", tool_arguments='{"q":"select 1"}',
               tool_result="two rows")  # fmt: skip
-    seed.trajectory("cc" * 16)
+    seed.trace("cc" * 16)
     seed.insert()
     ids = {f"{n:032x}": content for n, content in enumerate(SAID)} | {"cc" * 16: "tool"}
     for needle, expected in SEARCHES.items():
@@ -396,7 +396,7 @@ def test_the_chart_counts_what_matches_by_time(store: Store, seed: Seeder, now_s
         span = seed.span(f"{n:032x}", SPAN, at_s=hour - 7200 + at - now_s,
                          status="error" if n == 1 else "ok")  # fmt: skip
         seed.entry(span, cost)
-        seed.trajectory(f"{n:032x}")
+        seed.trace(f"{n:032x}")
     seed.insert()
     narrowed = TraceFilter("default", hour - 7200, hour + 3600, hour + 3600)
     first, second = load_histogram(store, narrowed, 3600)

@@ -103,7 +103,7 @@ def traces(seed: Seeder) -> None:
     seed.entry(call, "0.0125")
     seed.span(TRACE, TWIN, CALL, name="proxy", at_s=-58)
     seed.span(TRACE, TOOL, ROOT, name="execute_tool sql", role="tool", status="error", at_s=-55)
-    seed.trajectory(TRACE, user_id="u1")
+    seed.trace(TRACE, user_id="u1")
     hostile = seed.span(
         HOSTILE, ROOT, name=EVIL, role="agent", agent_name=EVIL, at_s=-90, status="error",
         status_message=EVIL, tool_arguments=EVIL, input_messages=[question],
@@ -112,7 +112,7 @@ def traces(seed: Seeder) -> None:
            "events.attributes": [[("exception.type", EVIL), ("exception.message", EVIL)]]},
     )  # fmt: skip
     seed.entry(hostile, None, model=EVIL)
-    seed.trajectory(HOSTILE, user_id=EVIL, session_id=EVIL)
+    seed.trace(HOSTILE, user_id=EVIL, session_id=EVIL)
     seed.usage(model=EVIL, agent_name=EVIL, unpriced_calls=10)
     seed.usage()
     seed.insert()

@@ -25,7 +25,7 @@ from spanledger_dashboard.cost.drill import (
     follow_click,
     show_drill,
 )
-from spanledger_dashboard.cost.measures import DIMENSIONS
+from spanledger_dashboard.cost.measures import DIMENSIONS, GAPS
 from spanledger_dashboard.cost.periods import Grain, bucket_starts, comparable, earlier, grain_of
 from spanledger_dashboard.cost.query import Answer, Question, Stretch, load_answer, load_values
 from spanledger_dashboard.downloads import show_downloads
@@ -123,10 +123,7 @@ def _show_total(question: Question, answer: Answer, grain: Grain | None) -> None
         parts.append(f"by {names} ({some})")
     parts.append(f"per {grain.key.lower()}" if grain else "in all")
     if measure.unit == "usd":
-        for name, what in (
-            ("unpriced_calls", "not priced"),
-            ("calls_without_usage", "without token counts"),
-        ):
+        for name, what in GAPS.items():
             if number := int(total.get(name, 0)):
                 parts.append(f":orange[{fmt.count(number)} calls {what}, not in the dollars]")
     if answer.shared:

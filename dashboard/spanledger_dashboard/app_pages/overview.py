@@ -19,7 +19,7 @@ from spanledger_dashboard.entities.detail import (
 )
 from spanledger_dashboard.failures import explained
 from spanledger_dashboard.freshness import show_freshness
-from spanledger_dashboard.latency import Latencies
+from spanledger_dashboard.latency import NO_LATENCIES
 from spanledger_dashboard.overview import attention
 from spanledger_dashboard.overview.attention import Notice, Urgency
 from spanledger_dashboard.overview.day_spend import DaySpend, load_day_spend
@@ -27,8 +27,8 @@ from spanledger_dashboard.overview.figures import health_figures, money_figures
 from spanledger_dashboard.overview.figures import show_figures as show_cards
 from spanledger_dashboard.overview.gaps import show_gaps
 from spanledger_dashboard.overview.movers import Mover, load_user_movers, top_movers
-from spanledger_dashboard.overview.tables import show_groups, show_movers, show_speeds
-from spanledger_dashboard.overview.tasks import Active, Tasks, load_active, load_tasks
+from spanledger_dashboard.overview.tables import Lists, show_groups, show_movers, show_speeds
+from spanledger_dashboard.overview.tasks import Tasks, load_active, load_tasks
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.text import plain
 from spanledger_dashboard.time_range import Window
@@ -55,54 +55,78 @@ def _body() -> None:
         now_s = scope.now_s()
         newest = show_freshness(where.project, now_s)
         # Within a bucket the same answer holds, as long as it is kept.
-        usage = _usage(where, where.time_range.window(now_s).current_s)
-        if usage.rows:
-            _show(where, usage, now_s)
+        found = _lists(where, where.time_range.window(now_s).current_s)
+        if not found.is_empty:
+            _show(where, found, now_s // 60 * 60)
         elif newest is None:
             show_no_data(where.project)
         else:
             show_nothing_in_range()
 
 
-def _show(where: Scope, usage: Usage, now_s: int) -> None:
-    window, period = usage.window, f"vs {where.time_range.label} before"
-    day = _day(where, now_s // 60 * 60)
-    tasks = _tasks(where.project, window)
-    latencies = read_latencies(where, window, None)
-    active = _active(where.project, now_s)
-    show_cards(
-        [
-            *money_figures(day, usage, tasks, period),
-            *health_figures(usage, latencies.total, active, tasks, period),
-        ]
-    )
-    has_gaps = show_gaps(usage)
-    # Filled last: looking through every call takes longer than all the rest.
-    notices = st.container()
-    _show_charts(where, usage, day, latencies)
-    with notices:
-        _show_notices(_notices(where.project, window), is_all=not has_gaps)
-
-
-def _show_charts(where: Scope, usage: Usage, day: DaySpend, latencies: Latencies) -> None:
-    axis = axis_of(where, usage.window)
-    nameless = models_without_name((*usage.rows, *usage.before_rows))
+def _show(where: Scope, found: Lists, minute_s: int) -> None:
+    current_s = found.window.current_s
+    has_gaps = _show_cards(where, current_s)
+    _show_notices(_notices(where.project, minute_s), is_all=not has_gaps)
     left, right = st.columns([3, 2])
     with left:
-        show_figure("Spend by model", charts.spend_by(usage.rows, axis, by_model))
-        show_figure("Spend by agent", charts.spend_by(usage.rows, axis, by_agent))
+        _show_spend(where, current_s)
     with right:
-        names = (
-            f"Today {fmt.usd(day.today_usd)}",
-            f"Yesterday {fmt.usd(day.yesterday_usd)} by now",
-            f"A week ago {fmt.usd(day.last_week_usd)} by now",
-        )
-        hours = (day.moments.now_s - day.moments.today_s) / 3_600
-        show_figure("Spend since midnight", line_charts.day_curves(day.curves, names, hours))
+        _show_day(where, minute_s)
         with st.container(border=True):
-            users = _user_movers(where.project, usage.window)
-            period = f"vs {where.time_range.label} before"
-            show_movers(top_movers(usage, users), period, nameless)
+            show_movers(found.movers, f"vs {where.time_range.label} before", found.nameless)
+    _show_more(where, current_s)
+    left, right = st.columns(2)
+    with left:
+        show_groups("model", found.models, found.nameless)
+    with right:
+        show_groups("agent", found.agents)
+    show_speeds(found.latencies)
+
+
+# Of what follows the elements are kept, not only their figures: drawing them anew at each rerun
+# takes far longer than sending them again.
+
+
+@st.cache_data(ttl=15, max_entries=50, show_spinner="Adding up …")
+def _show_cards(where: Scope, current_s: int) -> bool:
+    """Show the cards; return whether calls are missing from the sums."""
+    now_s = scope.now_s()
+    usage = _usage(where, current_s)
+    latencies = read_latencies(where, usage.window, None)
+    tasks = _tasks(where.project, usage.window)
+    period = f"vs {where.time_range.label} before"
+    active = load_active(store(), where.project, now_s)
+    money = money_figures(_day(where, now_s // 60 * 60), usage, tasks, period)
+    show_cards([*money, *health_figures(usage, latencies.total, active, tasks, period)])
+    return show_gaps(usage)
+
+
+@st.cache_data(ttl=15, max_entries=50, show_spinner="Adding up …")
+def _show_spend(where: Scope, current_s: int) -> None:
+    usage = _usage(where, current_s)
+    axis = axis_of(where, usage.window)
+    show_figure("Spend by model", charts.spend_by(usage.rows, axis, by_model))
+    show_figure("Spend by agent", charts.spend_by(usage.rows, axis, by_agent))
+
+
+@st.cache_data(ttl=60, max_entries=50, show_spinner="Adding up …")
+def _show_day(where: Scope, minute_s: int) -> None:
+    day = _day(where, minute_s)
+    names = (
+        f"Today {fmt.usd(day.today_usd)}",
+        f"Yesterday {fmt.usd(day.yesterday_usd)} by now",
+        f"A week ago {fmt.usd(day.last_week_usd)} by now",
+    )
+    hours = (day.moments.now_s - day.moments.today_s) / 3_600
+    show_figure("Spend since midnight", line_charts.day_curves(day.curves, names, hours))
+
+
+@st.cache_data(ttl=15, max_entries=50, show_spinner="Adding up …")
+def _show_more(where: Scope, current_s: int) -> None:
+    usage = _usage(where, current_s)
+    axis = axis_of(where, usage.window)
+    latencies = read_latencies(where, usage.window, None)
     show_figures(
         {
             "Tokens by class": charts.tokens_by_class(usage.rows, axis),
@@ -113,18 +137,13 @@ def _show_charts(where: Scope, usage: Usage, day: DaySpend, latencies: Latencies
             ),
         }
     )
-    left, right = st.columns(2)
-    with left:
-        show_groups("model", grouped(usage.rows, by_model), nameless)
-    with right:
-        show_groups("agent", grouped(usage.rows, by_agent))
-    show_speeds(latencies)
 
 
 def _show_notices(found: Sequence[Notice], *, is_all: bool) -> None:
     if not found:
         nothing = "Nothing" if is_all else "Nothing else"
-        st.caption(f":green[:material/check_circle:] {nothing} found that needs a look.")
+        said = f"{nothing} found in the last 24 hours that needs a look."
+        st.caption(f":green[:material/check_circle:] {said}")
         return
     with st.container(border=True, key="attention", gap="small"):
         for notice in found[:_MAX_NOTICES]:
@@ -135,13 +154,29 @@ def _show_notices(found: Sequence[Notice], *, is_all: bool) -> None:
                 st.markdown(text, width="stretch")
                 st.page_link(notice.page, label="Look", query_params=links.scope_query())
         left_out = len(found) - _MAX_NOTICES
-        if left_out > 0:
-            st.caption(f"{left_out} more.")
+        more = f" {left_out} more." if left_out > 0 else ""
+        st.caption(f"In the last 24 hours.{more}")
 
 
 @st.cache_data(ttl=15, max_entries=50, show_spinner="Adding up …")
-def _usage(where: Scope, now_s: int) -> Usage:
-    return load_usage(store(), where.project, where.time_range, now_s)
+def _lists(where: Scope, current_s: int) -> Lists:
+    usage = _usage(where, current_s)
+    window = usage.window
+    users = _user_movers(where.project, window) if usage.rows else []
+    return Lists(
+        window=window,
+        is_empty=not usage.rows,
+        nameless=models_without_name((*usage.rows, *usage.before_rows)),
+        movers=top_movers(usage, users),
+        models=grouped(usage.rows, by_model),
+        agents=grouped(usage.rows, by_agent),
+        latencies=read_latencies(where, window, None) if usage.rows else NO_LATENCIES,
+    )
+
+
+@st.cache_data(ttl=15, max_entries=50, show_spinner="Adding up …")
+def _usage(where: Scope, current_s: int) -> Usage:
+    return load_usage(store(), where.project, where.time_range, current_s)
 
 
 @st.cache_data(ttl=60, max_entries=50, show_spinner="Adding up …")
@@ -154,19 +189,14 @@ def _tasks(project: str, window: Window) -> Tasks:
     return load_tasks(store(), project, window)
 
 
-@st.cache_data(ttl=15, max_entries=50, show_spinner=False)
-def _active(project: str, now_s: int) -> Active:
-    return load_active(store(), project, now_s)
-
-
 @st.cache_data(ttl=120, max_entries=50, show_spinner="Adding up …")
 def _user_movers(project: str, window: Window) -> list[Mover]:
     return load_user_movers(store(), project, window)
 
 
-@st.cache_data(ttl=120, max_entries=50, show_spinner="Looking through the calls …")
-def _notices(project: str, window: Window) -> list[Notice]:
-    return attention.notices(store(), project, window)
+@st.cache_data(ttl=60, max_entries=50, show_spinner=False)
+def _notices(project: str, minute_s: int) -> list[Notice]:
+    return attention.notices(store(), project, minute_s)
 
 
 _body()

@@ -79,7 +79,7 @@ def _show_editor(where: Scope) -> tuple[str | None, int]:
             height=220,
             max_chars=LENGTH_LIMIT,
             label_visibility="collapsed",
-            placeholder="SELECT … FROM trajectories FINAL WHERE project = {project:String}",
+            placeholder="SELECT … FROM traces FINAL WHERE project = {project:String}",
         )
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             is_asked = st.form_submit_button(

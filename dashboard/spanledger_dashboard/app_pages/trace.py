@@ -14,6 +14,7 @@ from spanledger_dashboard.access import viewer
 from spanledger_dashboard.compare.picker import show_compare_picker
 from spanledger_dashboard.connection import store
 from spanledger_dashboard.failures import explained
+from spanledger_dashboard.settings import DashboardSettings
 from spanledger_dashboard.trace.conversation import Utterance, load_conversation
 from spanledger_dashboard.trace.data import (
     Row,
@@ -30,7 +31,7 @@ from spanledger_dashboard.trace.decision_turns import turns_of
 from spanledger_dashboard.trace.graph import show_graph
 from spanledger_dashboard.trace.header import show_header
 from spanledger_dashboard.trace.links import VIEW_KEY
-from spanledger_dashboard.trace.parts import Trajectory, load_parts
+from spanledger_dashboard.trace.parts import Moment, Trajectory, load_parts
 from spanledger_dashboard.trace.payload import pack
 from spanledger_dashboard.trace.span_detail import show_span
 from spanledger_dashboard.trace.steps import Steps, load_steps
@@ -86,7 +87,8 @@ def _verdicts(key: TraceKey) -> Row:
 
 @st.cache_data(ttl=timedelta(seconds=30), max_entries=64, show_spinner=False)
 def _trajectory(key: TraceKey, session_id: str, start_ns: int, end_ns: int) -> Trajectory:
-    return load_parts(store(), key, session_id, start_ns, end_ns)
+    at = Moment(scope.now_s(), DashboardSettings.from_environment().abandoned_after_s)
+    return load_parts(store(), key, session_id, start_ns, end_ns, at)
 
 
 def _show() -> None:

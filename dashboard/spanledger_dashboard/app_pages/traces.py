@@ -1,4 +1,4 @@
-"""Traces: find the trajectory."""
+"""Traces: find the trace."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _narrowed(where: Scope, window: Window, now_s: int) -> tuple[TraceFilter, Fo
         show_saved("traces", where.project, _content, _apply)
         st.space("stretch")
         _sort_picker()
-    # Trajectories that are over bound what has to be read of their spans.
+    # Traces that are over bound what has to be read of their spans.
     is_over = to_s < now_s
     spans_to_s = max(to_s, facets.last_end_s + 1) if is_over else to_s + _CLOCK_SKEW_S
     needle = trace_filters.text_searched()

@@ -19,7 +19,7 @@ from spanledger_analytics.change.decomposition import (
 )
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard.cost.charts import signed_usd
-from spanledger_dashboard.cost.measures import DIMENSIONS, MEASURES, Measure, decimal
+from spanledger_dashboard.cost.measures import DIMENSIONS, GAPS, MEASURES, Measure, decimal
 from spanledger_dashboard.cost.query import (
     Answer,
     Filters,
@@ -240,11 +240,7 @@ def _period(rows: Sequence[Row], tasks: int) -> Period:
 
 
 def _gaps(rows: Sequence[Row], is_now: int) -> int:
-    return sum(
-        cast("int", r["unpriced_calls"]) + cast("int", r["calls_without_usage"])
-        for r in rows
-        if r["is_now"] == is_now
-    )
+    return sum(cast("int", row[name]) for row in rows if row["is_now"] == is_now for name in GAPS)
 
 
 def _usd(value: object) -> Decimal:

@@ -133,8 +133,16 @@ class Measure:
         return fmt.count(int(value)) if abs(value) < 100_000 else fmt.short_count(int(value))
 
 
+GAPS = {
+    "unpriced_calls": "not priced",
+    "calls_without_usage": "without token counts",
+    "self_hosted_calls": "self-hosted, without a price",
+}
+"""Counts of calls that no sum of dollars contains, and what they are called."""
+
+
 def _has_gaps(sums: Sums) -> bool:
-    return bool(sums.get("unpriced_calls", 0) or sums.get("calls_without_usage", 0))
+    return any(sums.get(name, 0) for name in GAPS)
 
 
 def decimal(value: Fraction) -> Decimal:

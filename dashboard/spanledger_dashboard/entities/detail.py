@@ -76,7 +76,7 @@ def show_usage(detail: Detail) -> bool:
 def show_parts(detail: Detail) -> None:
     """Show what it is made of: one list at a time, chosen by the reader and kept in the address."""
     value = detail.entity.value_of(detail.name)
-    # Tools are found through the trajectories of an agent, which needs a name for that.
+    # Tools are found through the traces of an agent, which needs a name for that.
     of_it = [part for part in _PARTS[detail.entity.key] if value or part is not TOOLS]
     parts = {part.title: part for part in of_it}
     with st.container(horizontal=True, horizontal_alignment="distribute"):

@@ -35,7 +35,7 @@ Row = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class TraceQuery:
-    """Which trajectories, and in what order. Hashable, so cached functions can take it.
+    """Which traces, and in what order. Hashable, so cached functions can take it.
 
     Attributes:
         entity: agent, model, user, session or tool.
@@ -100,7 +100,7 @@ def show_traces(detail: Detail) -> None:
 
 
 def show_trace_rows(rows: Sequence[Row], where: Scope, *, key: str) -> None:
-    """Show trajectories as a table; a click opens one."""
+    """Show traces as a table; a click opens one."""
     frame = trace_rows_frame(rows, where)
     column = st.column_config
     state = st.dataframe(
@@ -144,14 +144,14 @@ def trace_rows_frame(rows: Sequence[Row], where: Scope) -> pd.DataFrame:
 
 
 def trace_usd(row: Row) -> float | None:
-    """Return the dollars of a trajectory; None: nothing is priced."""
+    """Return the dollars of a trace; None: nothing is priced."""
     cost = cast("Decimal | None", row["total_cost_usd"])
     return None if cost is None else float(cost)
 
 
 @st.cache_data(ttl=60, max_entries=100, show_spinner="Looking for traces …")
 def read_traces(wanted: TraceQuery) -> list[dict[str, object]]:
-    """Return trajectories, kept for a minute; columns as in dashboard_entity_traces.sql.
+    """Return traces, kept for a minute; columns as in dashboard_entity_traces.sql.
 
     Raises:
         StoreError: the store does not answer.

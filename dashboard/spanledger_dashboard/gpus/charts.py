@@ -9,7 +9,7 @@ from typing import cast
 
 import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 
-from spanledger_dashboard.charts import PALETTE, Axis
+from spanledger_dashboard.charts import PALETTE, Axis, dollar_format
 from spanledger_dashboard.text import shortened
 
 Row = Mapping[str, object]
@@ -20,6 +20,13 @@ _NAME_LIMIT = 28
 _DASHES = ("solid", "dot", "dash", "dashdot")
 _MOST_LINES = 8
 _OTHER = "#87929b"
+SPLIT_COLORS = {
+    "Attributed": PALETTE[0],
+    "Token-priced": PALETTE[1],
+    "Overhead": PALETTE[2],
+    "Warm-up": PALETTE[3],
+    "Idle": _OTHER,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,7 @@ class Unit:
     hover: str
     suffix: str = ""
     top: float | None = None
+    prefix: str = ""
 
 
 RATIO = Unit(".0%", ".1%", top=1.0)
@@ -98,6 +106,29 @@ def stacked(found: Sequence[Line], axis: Axis, unit: Unit) -> go.Figure:
         for line, color in groups
     ]
     figure = _figure(traces, axis, unit)
+    figure.layout.barmode = "stack"
+    return figure
+
+
+def split_bars(
+    parts: Mapping[str, Mapping[int, float]], axis: Axis, colors: Mapping[str, str] = SPLIT_COLORS
+) -> go.Figure:
+    """Return dollars per bucket, stacked by part in the order given."""
+    traces = [
+        {
+            "type": "bar",
+            "name": name,
+            "x": list(axis.labels),
+            "y": [values.get(start, 0.0) for start in axis.starts_s],
+            "offset": 0,
+            "width": axis.bucket_s * 1000 * 0.9,
+            "marker": {"color": colors.get(name, _OTHER), "line": {"width": 0}},
+            "hovertemplate": "$%{y:,.4~f}<extra>%{fullData.name}</extra>",
+        }
+        for name, values in parts.items()
+    ]
+    sums = [sum(p.get(start, 0.0) for p in parts.values()) for start in axis.starts_s]
+    figure = _figure(traces, axis, Unit(dollar_format(max(sums, default=0)), ",.4~f", prefix="$"))
     figure.layout.barmode = "stack"
     return figure
 
@@ -177,6 +208,7 @@ def _figure(traces: Sequence[Mapping[str, object]], axis: Axis, unit: Unit) -> g
         "automargin": True,
         "nticks": 5,
         "tickformat": unit.tick,
+        "tickprefix": unit.prefix,
         "ticksuffix": unit.suffix,
     }
     if unit.top is not None:

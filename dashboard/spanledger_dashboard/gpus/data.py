@@ -42,6 +42,15 @@ XIDS = {
 }
 
 
+_RAW_S = 3_600  # longer ranges are read from the minutes
+_OF_MINUTES = {
+    "dashboard_gpus": "dashboard_gpus_minutes",
+    "dashboard_gpu_steps": "dashboard_gpu_steps_minutes",
+    "dashboard_gpu_processes": "dashboard_gpu_processes_minutes",
+    "dashboard_gpu_events": "dashboard_gpu_events_minutes",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """What is read. Hashable, so cached functions can take it."""
@@ -54,6 +63,10 @@ class Ask:
         """Return the parameters that all statements share, and more."""
         bounds = {"from_s": self.window.start_s, "to_s": self.window.end_s}
         return {"project": self.project, **bounds, **more}
+
+    def statement(self, name: str) -> str:
+        """Return the statement that reads samples of GPUs, or for longer ranges their minutes."""
+        return name if self.window.length_s <= _RAW_S else _OF_MINUTES[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,12 +242,12 @@ def load(store: Store, ask: Ask) -> Infrastructure:
         fleet=Fleet(
             tuple(
                 Gpu(str(row["gpu"]), str(row["mig"]), row)
-                for row in store.rows("dashboard_gpus", params)
+                for row in store.rows(ask.statement("dashboard_gpus"), params)
             )
         ),
         workers=_workers(store, ask),
-        processes=tuple(store.rows("dashboard_gpu_processes", params)),
-        events=tuple(store.rows("dashboard_gpu_events", params)),
+        processes=tuple(store.rows(ask.statement("dashboard_gpu_processes"), params)),
+        events=tuple(store.rows(ask.statement("dashboard_gpu_events"), params)),
     )
 
 
@@ -245,7 +258,7 @@ def load_steps(store: Store, ask: Ask, gpu: str) -> tuple[Row, ...]:
         StoreError: the store does not answer.
     """
     params = ask.params(gpu=gpu, bucket_s=ask.bucket_s)
-    return tuple(store.rows("dashboard_gpu_steps", params))
+    return tuple(store.rows(ask.statement("dashboard_gpu_steps"), params))
 
 
 def quantile(bounds: Sequence[float], counts: Sequence[float], q: float) -> float | None:

@@ -37,7 +37,11 @@ def show_fleet(
 ) -> str | None:
     """Show GPUs and instances; return the one a reader clicked."""
     _heading(
-        "GPUs", "gpus", "dashboard_gpus", view.ask.params(gpu=""), "Every GPU and MIG instance"
+        "GPUs",
+        "gpus",
+        view.ask.statement("dashboard_gpus"),
+        view.ask.params(gpu=""),
+        "Every GPU and MIG instance",
     )
     frame = pd.DataFrame(
         {
@@ -146,7 +150,8 @@ def show_workers(found: Infrastructure, view: View) -> Worker | None:
 def show_processes(rows: Sequence[Row], names: Mapping[str, str], ask: Ask, gpu: str = "") -> None:
     """Show processes; ``names``: of GPUs by id."""
     params = ask.params(gpu=gpu)
-    _heading("Processes", "processes", "dashboard_gpu_processes", params, "Processes by memory")
+    statement = ask.statement("dashboard_gpu_processes")
+    _heading("Processes", "processes", statement, params, "Processes by memory")
     if not rows:
         st.caption("No process was seen in this time range.")
         return
@@ -184,7 +189,8 @@ def show_processes(rows: Sequence[Row], names: Mapping[str, str], ask: Ask, gpu:
 def show_events(rows: Sequence[Row], view: View, gpu: str = "") -> None:
     """Show faults and throttling, newest first."""
     _heading(
-        "Faults and throttling", "events", "dashboard_gpu_events", view.ask.params(gpu=gpu),
+        "Faults and throttling", "events", view.ask.statement("dashboard_gpu_events"),
+        view.ask.params(gpu=gpu),
         "XID events, lost GPUs and what held clocks down",
     )  # fmt: skip
     if not rows:

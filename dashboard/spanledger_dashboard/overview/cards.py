@@ -39,15 +39,22 @@ def _rate(part: int, whole: int) -> Decimal | None:
     return Decimal(part) / whole if whole else None
 
 
+def _not_in_it(t: Totals) -> str:
+    """Return a sentence on each kind of call that has no price, after a space each."""
+    said = ""
+    if t.unpriced_calls:
+        said += f" {fmt.count(t.unpriced_calls)} calls have no price."
+    if t.self_hosted_calls:
+        said += f" {fmt.count(t.self_hosted_calls)} calls on own machines have no price per token."
+    return said
+
+
 CARDS = (
     Card(
         "Spend",
         lambda t: fmt.usd(t.cost_usd),
         lambda t: t.total_cost_usd,
-        lambda t: (
-            "Sum of what is priced."
-            + (f" {fmt.count(t.unpriced_calls)} calls have no price." if t.unpriced_calls else "")
-        ),
+        lambda t: f"Sum of what is priced.{_not_in_it(t)}",
         good="inverse",
     ),
     Card(

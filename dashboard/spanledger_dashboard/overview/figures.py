@@ -155,7 +155,12 @@ def _per_task(tasks: Tasks) -> Figure:
             f"{fmt.count(tasks.tasks - tasks.ended_tasks)} tasks without an outcome are left out."
         )
     return Figure(
-        "Per completed task", fmt.usd(per_task), note, how, "app_pages/traces.py", "all traces"
+        "Per completed task",
+        fmt.usd(per_task),
+        note,
+        how,
+        "app_pages/unit_economics.py",
+        "unit economics",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from spanledger_dashboard.downloads import show_downloads
 from spanledger_dashboard.entities.kinds import MODELS
 from spanledger_dashboard.latency import Latencies
 from spanledger_dashboard.overview.movers import Mover
+from spanledger_dashboard.time_range import Window
 from spanledger_dashboard.usage import Totals
 
 if TYPE_CHECKING:
@@ -31,6 +33,24 @@ _GROUP_FORMATS = {
     "Per call": tables.usd,
 }
 _SPEEDS = ("p50", "p95", "p99", "TTFT p50", "TTFT p95", "TTFT p99")
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """What the tables of the overview say.
+
+    Attributes:
+        nameless: what models without a name are called.
+        movers: whose spend changed most; ``models``, ``agents``: sums, the dearest first.
+    """
+
+    window: Window
+    is_empty: bool
+    nameless: frozenset[str]
+    movers: Sequence[Mover]
+    models: Mapping[str, Totals]
+    agents: Mapping[str, Totals]
+    latencies: Latencies
 
 
 def show_groups(entity: str, groups: Mapping[str, Totals], nameless: Collection[str] = ()) -> None:

@@ -15,7 +15,7 @@ _LONGEST_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Tasks:
-    """Tasks that began in a window; traces of one task id are one task, others one each.
+    """Tasks that began in a window, counted as on the page Unit economics.
 
     Attributes:
         ended_tasks: with an outcome, whatever it is.
@@ -52,7 +52,13 @@ def load_tasks(store: Store, project: str, window: Window) -> Tasks:
     """
     row = store.rows(
         "dashboard_tasks",
-        {"project": project, "from_s": window.start_s, "to_s": window.end_s},
+        {
+            "project": project,
+            "from_s": window.start_s,
+            "to_s": window.end_s,
+            "dimension": "",
+            "silent_before_s": 0,
+        },
     )[0]
     return Tasks(
         traces=cast("int", row["traces"]),
@@ -65,7 +71,7 @@ def load_tasks(store: Store, project: str, window: Window) -> Tasks:
 
 
 def load_active(store: Store, project: str, now_s: int) -> Active:
-    """Read who is at work; a trajectory that began more than a day ago is not looked for.
+    """Read who is at work; a trace that began more than a day ago is not looked for.
 
     Raises:
         StoreError: the store does not answer.

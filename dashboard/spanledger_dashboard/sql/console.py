@@ -31,7 +31,8 @@ EXAMPLES = {
     "Calls without a price": "console_unpriced",
 }
 TABLES = {
-    "trajectories": "One row per trajectory. Read with FINAL and is_deleted = 0.",
+    "traces": "One row per trace. Read with FINAL and is_deleted = 0.",
+    "trajectories": "One row per trajectory across traces. Read with FINAL and is_deleted = 0.",
     "ledger_current": "One row per call that costs.",
     "usage_hourly": "Sums per hour and dimension. Read with FINAL and is_deleted = 0.",
     "spans": "One row per span, as received.",
@@ -43,6 +44,8 @@ TABLES = {
     "inference_samples": "One row per inference worker, model and second. Read with FINAL.",
     "ledger": "What ledger_current is made of: also replaced and deleted rows.",
     "trace_hours": "The hours in which a trace has spans.",
+    "trajectory_traces": "Which trajectory a trace is part of; no row: its own. Read with FINAL.",
+    "trajectory_keys": "What ties traces together.",
     "response_traces": "Which traces mention a response id.",
     "touches": "Which traces changed lately.",
     "dead_letters": "Requests that could not be stored.",

@@ -51,7 +51,7 @@ class Trace:
     Attributes:
         spans: columns as in dashboard_trace_tree.sql, one row per span, by start.
         calls: columns as in dashboard_trace_entries.sql, one row per ledger entry, by time.
-        summary: the row of dashboard_trajectory.sql; None while the jobs have not seen the trace.
+        summary: the row of dashboard_trace.sql; None while the jobs have not seen the trace.
     """
 
     key: TraceKey
@@ -105,8 +105,8 @@ def load_trace(store: Store, key: TraceKey) -> Trace:
 
 
 def load_summary(store: Store, key: TraceKey) -> Row | None:
-    """Read what is known of a trace as a whole (dashboard_trajectory.sql)."""
-    rows = store.rows("dashboard_trajectory", key.params)
+    """Read what is known of a trace as a whole (dashboard_trace.sql)."""
+    rows = store.rows("dashboard_trace", key.params)
     return rows[0] if rows else None
 
 
@@ -158,7 +158,7 @@ class TraceSums:
 
     Attributes:
         cost_usd: sum of what is priced; None when no call has a known price.
-        unpriced_calls: calls with usage and no price.
+        unpriced_calls: calls with usage and no price, though a provider charges for them.
         calls_without_usage: calls no token count is known of.
         duration_ns: first start to last end.
         start_ns: unix ns of the first start.
@@ -181,13 +181,14 @@ def sums(trace: Trace) -> TraceSums:
     ends = starts + trace.spans["duration_ns"].to_numpy().astype("int64")
     calls = trace.calls
     has_cost = bool(is_known(calls["total_cost_usd"]).any())
+    is_due = are_unpriced(calls) & ~is_any(calls["price_status"], "self_hosted")
     return TraceSums(
         spans=trace.spans.num_rows,
         errors=int(is_any(trace.spans["status"], "error").sum()),
         llm_calls=int(is_any(calls["kind"], "llm").sum()),
         tokens=sum(int(whole(calls[c]).sum()) for c in ("input_tokens", "output_tokens")),
         cost_usd=_money(calls["total_cost_usd"]) if has_cost else None,
-        unpriced_calls=int(are_unpriced(calls).sum()),
+        unpriced_calls=int(is_due.sum()),
         calls_without_usage=int(is_any(calls["usage_source"], "none").sum()),
         start_ns=int(starts.min()),
         duration_ns=int(ends.max() - starts.min()),

@@ -13,6 +13,7 @@ from spanledger_dashboard.text import code, plain, shortened
 from spanledger_dashboard.trace.data import Row, Trace, TraceSums, first_span_id
 from spanledger_dashboard.trace.links import show_trace_link
 from spanledger_dashboard.trace.parts import TracePart, Trajectory
+from spanledger_dashboard.trace.trajectory import show_trajectory
 
 _NAME_LIMIT = 80
 _PART_LIMIT = 48
@@ -50,6 +51,7 @@ def show_header(
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         facts = " &nbsp;·&nbsp; ".join(_facts(trace, total, where))
         st.markdown(facts, width="content", help=f"Began {times.utc(total.start_ns / 1e9)}")
+        show_trajectory(trajectory)
         _show_session(summary)
         _show_verdicts(total, verdicts)
 
@@ -147,22 +149,27 @@ def _show_neighbours(trajectory: Trajectory, where: Scope) -> None:
             explanation=f"The {word} part of the trajectory" if part else f"No {word} part",
             is_open=part is not None,
         )
-    label = f"Part {trajectory.place + 1} of {len(trajectory.parts)}"
+    label = f"Part {fmt.count(trajectory.number)} of {fmt.count(trajectory.total)}"
     with st.popover(label, icon=":material/linked_services:", width="content"):
         _show_parts(trajectory, where)
 
 
 def _show_parts(trajectory: Trajectory, where: Scope) -> None:
-    st.caption("Traces of the same session, and those linked to this one, by their start.")
+    st.caption(
+        "Traces tied by a conversation, a workflow, an id or span links, by their start; those "
+        "nearest in time."
+    )
+    # The list begins within the trajectory: the number of its first row says where.
+    offset = trajectory.number - 1 - trajectory.place
     first = max(0, min(trajectory.place - _MOST_LISTED // 2, len(trajectory.parts) - _MOST_LISTED))
     with st.container(
         height=360 if len(trajectory.parts) > 8 else "content", border=False, gap=None
     ):
         for number, part in enumerate(trajectory.parts[first : first + _MOST_LISTED], first):
-            _show_part(number, part, where, is_this=number == trajectory.place)
+            _show_part(number, offset, part, where, is_this=number == trajectory.place)
 
 
-def _show_part(number: int, part: TracePart, where: Scope, *, is_this: bool) -> None:
+def _show_part(number: int, offset: int, part: TracePart, where: Scope, *, is_this: bool) -> None:
     ways = {"to": "linked from here", "from": "links here"}
     facts = [
         "not stored"
@@ -178,7 +185,7 @@ def _show_part(number: int, part: TracePart, where: Scope, *, is_this: bool) -> 
     ]
     name = shortened(part.name or part.trace_id, _PART_LIMIT)
     show_trace_link(
-        f"{number + 1}. {plain(name)}",
+        f"{offset + number + 1}. {plain(name)}",
         part.trace_id,
         part.span_id,
         key=f"part-{number}",

@@ -1,4 +1,4 @@
-"""The trajectory a trace is part of: traces of the same session, and those it is linked to."""
+"""The trajectory a trace is part of: its traces, and how it spent its time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from typing import cast
 from spanledger_dashboard.trace.data import Row, TraceKey
 from spanledger_storage.store import Store
 
-# Whoever resumes work after longer than this starts something new, as far as this page goes.
-_SESSION_S = 7 * 86_400
 # Traces that point here are looked for in all spans of the time around.
 _LINKS_S = 86_400
 _NS_PER_S = 10**9
@@ -42,10 +40,33 @@ class TracePart:
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """The parts of a trajectory by start, this trace among them; alone where it has no others."""
+    """The parts of a trajectory by start, this trace among them; alone where it has no others.
+
+    Attributes:
+        place: of this trace among the parts.
+        summary: the row of dashboard_trajectory.sql; None while the jobs have not seen the trace.
+    """
 
     parts: tuple[TracePart, ...]
     place: int
+    summary: Row | None = None
+
+    @property
+    def number(self) -> int:
+        """The place of this trace among all traces, from 1; only the nearest are parts."""
+        return self._trace_ids.index(self.parts[self.place].trace_id) + 1
+
+    @property
+    def total(self) -> int:
+        """How many traces there are, linked ones that are not stored among them."""
+        return len(self._trace_ids)
+
+    @property
+    def _trace_ids(self) -> list[str]:
+        known = cast("list[str]", (self.summary or {}).get("trace_ids") or [])
+        parts = [part.trace_id for part in self.parts]
+        # Linked ones that the trajectory does not hold come last.
+        return [*known, *(one for one in parts if one not in set(known))] if known else parts
 
     @property
     def previous(self) -> TracePart | None:
@@ -61,8 +82,16 @@ class Trajectory:
         return self.parts[place] if 0 <= place < len(self.parts) else None
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When it is asked how a trajectory is going, unix seconds, and what makes it abandoned."""
+
+    now_s: int
+    abandoned_after_s: int
+
+
 def load_parts(
-    store: Store, key: TraceKey, session_id: str, start_ns: int, end_ns: int
+    store: Store, key: TraceKey, session_id: str, start_ns: int, end_ns: int, at: Moment
 ) -> Trajectory:
     """Read the trajectory a trace is part of.
 
@@ -74,22 +103,27 @@ def load_parts(
         "dashboard_trace_links",
         {**key.params, "from_s": start_s - _LINKS_S, "to_s": end_s + _LINKS_S},
     )
+    moment = {"now_s": at.now_s, "abandoned_after_s": at.abandoned_after_s}
+    summaries = store.rows("dashboard_trajectory", {**key.params, **moment})
+    summary = summaries[0] if summaries else None
+    members = cast("list[str]", summary["trace_ids"]) if summary else []
+    linked = {str(link["trace_id"]) for link in links}
     found = store.rows(
         "dashboard_trace_parts",
         {
             "project": key.project,
             "session": session_id,
-            "trace_ids": [key.trace_id, *sorted({str(link["trace_id"]) for link in links})],
-            "from_s": start_s - _SESSION_S,
-            "to_s": end_s + _SESSION_S,
+            "trace_ids": sorted({key.trace_id, *members, *linked}),
             "around_ms": start_ns // 1_000_000,
         },
     )
-    return trajectory_of(key.trace_id, found, links)
+    return trajectory_of(key.trace_id, found, links, summary)
 
 
-def trajectory_of(trace_id: str, found: Sequence[Row], links: Sequence[Row]) -> Trajectory:
-    """Return the trajectory from dashboard_trace_parts and dashboard_trace_links.
+def trajectory_of(
+    trace_id: str, found: Sequence[Row], links: Sequence[Row], summary: Row | None = None
+) -> Trajectory:
+    """Return the trajectory from what its statements say: parts, links, the whole.
 
     Linked traces that are not stored come last: it is not known when they ran.
     """
@@ -105,7 +139,7 @@ def trajectory_of(trace_id: str, found: Sequence[Row], links: Sequence[Row]) -> 
         if other not in known
     ]
     place = next(n for n, part in enumerate(parts) if part.trace_id == trace_id)
-    return Trajectory(tuple(parts), place)
+    return Trajectory(tuple(parts), place, summary)
 
 
 def _part(row: Row, link: Row | None) -> TracePart:

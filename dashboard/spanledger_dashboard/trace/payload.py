@@ -25,7 +25,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spanledger_dashboard.trace.columns import codes, floats, is_known, whole
+from spanledger_dashboard.trace.columns import codes, floats, is_any, is_known, whole
 from spanledger_dashboard.trace.data import Trace, are_unpriced
 from spanledger_dashboard.trace.marks import GivenMarks, find_marks
 from spanledger_dashboard.trace.shape import TraceShape
@@ -119,15 +119,17 @@ class _Calls:
         is_priced = is_known(calls["cost_pico"])
         self.has_cost[at[is_priced]] = True
         is_unpriced = are_unpriced(calls)
-        self.flags[at] |= FLAG_CALL
         self.flags[at[is_unpriced]] |= FLAG_UNPRICED
-        self.flags[at[~is_priced & ~is_unpriced]] |= FLAG_NO_USAGE
+        # A paid tool, or a share of a GPU, is money on a span, and no call of a model.
+        is_model = is_any(calls["kind"], "llm", "embedding")
+        self.flags[at[is_model]] |= FLAG_CALL
+        self.flags[at[is_model & ~is_priced & ~is_unpriced]] |= FLAG_NO_USAGE
         for column, name in (
             (self.input, "input_tokens"),
             (self.output, "output_tokens"),
             (self.cached, "cache_read_tokens"),
         ):
-            column[at] = floats(calls[name])
+            column[at[is_model]] = floats(calls[name])[is_model]
 
     def columns(self) -> Columns:
         micro = np.where(self.has_cost, self.cost // PICO_PER_MICRO, np.nan)

@@ -40,6 +40,13 @@ _FLAGS = {
     "unknown_model": "No price is known for this model.",
 }
 
+_MODEL_KINDS = ("llm", "embedding")
+_OTHER_KINDS = {
+    "tool": "Call of a paid tool",
+    "gpu": "Share of GPU time",
+    "infra": "Share of infrastructure",
+    "adjustment": "Adjustment",
+}
 Merged = Callable[[Row], None]
 
 
@@ -47,6 +54,8 @@ def unpriced_reason(entry: Row) -> str:
     """Return why an entry has no cost, as a sentence; empty when it has one."""
     if entry["total_cost_usd"] is not None:
         return ""
+    if entry["kind"] == "tool":
+        return "Its price is for a quantity that the span does not tell."
     if entry["usage_source"] == "none":
         return "The call reported no token counts, so there is nothing to price."
     if entry["price_status"] == "self_hosted":
@@ -98,6 +107,9 @@ def show_merged(entry: Row, where: str) -> None:
 
 
 def _show_cost(entry: Row) -> None:
+    if entry["kind"] not in _MODEL_KINDS and entry["total_cost_usd"] is not None:
+        _show_other(entry)
+        return
     reason = unpriced_reason(entry)
     if reason:
         st.warning(f"**Not priced.** {plain(reason)}", icon=":material/money_off:")
@@ -107,6 +119,18 @@ def _show_cost(entry: Row) -> None:
     st.markdown(_table(entry, found))
     _show_price(entry, found)
     _show_notes(entry)
+
+
+def _show_other(entry: Row) -> None:
+    """Show what is no call of a model: an amount, and what decided it."""
+    cost = plain(fmt.usd_exact(cast("Decimal", entry["total_cost_usd"])))
+    what = _OTHER_KINDS.get(str(entry["kind"]), "Other cost")
+    st.markdown(f"| | Cost |\n|:--|--:|\n| {what} | **{cost}** |\n")
+    if entry["price_status"] == "reported":
+        st.caption("The span says what the call cost.")
+    else:
+        st.markdown(f":small[:gray[Price]] {code(entry['price_id'])}")
+    _show_billed(entry)
 
 
 def _table(entry: Row, found: CostLines | None) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-import pandas as pd
 import streamlit as st
 
+from spanledger_dashboard.text import plain
 from spanledger_dashboard.trace.data import Row
 
 _FACTS = (
@@ -51,7 +51,6 @@ _FACTS = (
     ("Parent span id", "parent_span_id"),
     ("Trace state", "trace_state"),
 )
-_MAX_HEIGHT_ROWS = 40
 
 
 def show_facts(span: Row, raw: Row | None, *, is_silent: bool) -> None:
@@ -89,13 +88,5 @@ def _show_pairs(title: str, pairs: Mapping[str, str], wanted: str) -> int:
     if not kept:
         return 0
     st.markdown(f"**{title}**")
-    frame = pd.DataFrame({"Name": list(kept), "Value": list(kept.values())})
-    column = st.column_config.TextColumn
-    st.dataframe(
-        frame,
-        hide_index=True,
-        height="content" if len(frame) <= _MAX_HEIGHT_ROWS else 800,
-        column_config={"Name": column(width="medium"), "Value": column(width="large")},
-        alt=title,
-    )
+    st.table({plain(name): plain(value) for name, value in kept.items()}, border="horizontal")
     return len(kept)

@@ -1,4 +1,4 @@
-"""The list of trajectories: what narrows it, its order, its pages, and how it spreads over time."""
+"""The list of traces: what narrows it, its order, its pages, and how it spreads over time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class TraceFilter:
     """What the list is narrowed to; empty, None and a minimum of 0 narrow nothing.
 
     Attributes:
-        from_s: unix seconds; trajectories that started then or later.
+        from_s: unix seconds; traces that started then or later.
         to_s: unix seconds; and before then.
         spans_to_s: unix seconds; none of their spans starts later.
         status: ok, error (at least one span failed) or open (the root span has not arrived).
@@ -110,7 +110,7 @@ class TracePage:
 
 @dataclass(frozen=True, slots=True)
 class Facets:
-    """Names the list can be narrowed to, and when its trajectories end (unix seconds)."""
+    """Names the list can be narrowed to, and when its traces end (unix seconds)."""
 
     agents: tuple[str, ...]
     models: tuple[str, ...]
@@ -130,7 +130,7 @@ class SpanFacets:
 
 @dataclass(frozen=True, slots=True)
 class TraceBucket:
-    """Matching trajectories that started in one bucket; ``cost_usd`` None: nothing is priced."""
+    """Matching traces that started in one bucket; ``cost_usd`` None: nothing is priced."""
 
     start_s: int
     traces: int
@@ -141,7 +141,7 @@ class TraceBucket:
 
 @dataclass(frozen=True, slots=True)
 class TraceTotals:
-    """What all matching trajectories sum up to; ``cost_usd`` None: nothing is priced."""
+    """What all matching traces sum up to; ``cost_usd`` None: nothing is priced."""
 
     traces: int
     failed_traces: int
@@ -172,7 +172,7 @@ def load_export(store: Store, narrowed: TraceFilter, sort: str) -> pa.Table:
 
 
 def load_histogram(store: Store, narrowed: TraceFilter, bucket_s: int) -> list[TraceBucket]:
-    """Read how the matching trajectories spread over time; buckets without any are left out."""
+    """Read how the matching traces spread over time; buckets without any are left out."""
     rows = store.rows(
         "dashboard_traces_histogram", {**_filter_params(narrowed), "bucket_s": bucket_s}
     )
@@ -200,7 +200,7 @@ def totals(buckets: Sequence[TraceBucket]) -> TraceTotals:
 
 
 def load_facets(store: Store, project: str, from_s: int, to_s: int) -> Facets:
-    """Read the names trajectories of a project carry in a time range."""
+    """Read the names traces of a project carry in a time range."""
     row = store.rows(
         "dashboard_trace_facets", {"project": project, "from_s": from_s, "to_s": to_s}
     )[0]

@@ -1,4 +1,4 @@
-"""The table of trajectories: its columns, and what people pick in it."""
+"""The table of traces: its columns, and what people pick in it."""
 
 from __future__ import annotations
 
