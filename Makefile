@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: up demo install test lint types bench screenshots chromium clean
+.PHONY: up demo install test endurance lint types bench screenshots chromium clean
 
 up: $(VENV)/.installed
 	@$(BIN)/spanledger up $(ARGS)
@@ -26,14 +26,19 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml sdk/pyproject.toml
 		--force-reinstall --no-deps -e ./sdk
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml sdk/pyproject.toml requirements-dev.txt
+$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml sdk/pyproject.toml requirements-dev.txt \
+		tests/sdk/real/requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@[ -x $(BIN)/spanledger ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--force-reinstall --no-deps -e ./sdk
 	@touch $@ $(VENV)/.installed
 
 test: install chromium
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not endurance" $(ARGS)
+
+# What `make test` leaves out, because it takes minutes.
+endurance: install chromium
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m endurance $(ARGS)
 
 lint: install
 	$(BIN)/ruff check

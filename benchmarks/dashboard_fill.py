@@ -1,4 +1,4 @@
-"""A history for the pages: spans, ledger entries, trajectories and hourly usage that agree.
+"""A history for the pages: spans, ledger entries, traces and hourly usage that agree.
 
 Made by the engine itself, a quarter of a million spans at a time. Trace n is a task of twenty
 spans; tasks follow one another in time, so an insert touches a day or two. Eight agents in three
@@ -38,7 +38,7 @@ def fill(store: Store, spans: int, days: int) -> None:
             "since_s": now_s - days * 86_400,
             "seconds": days * 86_400 - 300,
         }
-        for statement in (_SPANS, _HOURS, _ENTRIES, _TRAJECTORIES):
+        for statement in (_SPANS, _HOURS, _ENTRIES, _TRACES):
             store.sql_rows(statement, values)
     store.sql_rows(_TOUCH, {})
     newest = now_s // 3_600 * 3_600
@@ -139,9 +139,9 @@ SELECT
 FROM ({_NUMBERED})
 WHERE made_role = 'llm'
 """
-_TRAJECTORIES = f"""
-INSERT INTO trajectories (
-    project, trajectory_id, trace_ids, name, root_span_id, start_time, end_time, status, outcome,
+_TRACES = f"""
+INSERT INTO traces (
+    project, trace_id, name, root_span_id, start_time, end_time, status, outcome,
     service_name, environment, agent_name, agents, models, session_id, user_id, span_count,
     error_count, llm_calls, tool_calls, input_tokens, cache_read_tokens, output_tokens,
     total_cost_usd, is_deleted, version
@@ -151,7 +151,7 @@ WITH
     uncached * pico_per_token + intDiv(cached * pico_per_token, 10) + answered * pico_per_token * 4
         AS pico
 SELECT
-    'default', made_trace, [made_trace], concat('invoke ', any(agent)), any(root_span), min(start),
+    'default', made_trace, concat('invoke ', any(agent)), any(root_span), min(start),
     max(start) + INTERVAL 800 MILLISECOND, 'closed',
     ['completed', 'completed', 'completed', 'failed', ''][any(trace) % 5 + 1], any(service),
     any(stage), any(agent), [any(agent)], [any(made_model)], any(session), any(user), count(),

@@ -2,7 +2,7 @@
 
     python -m benchmarks.repricing [--entries 10000000]
 
-Entries, five to a trace, and their trajectories are made up by the engine, with another price than
+Entries, five to a trace, and their traces are made up by the engine, with another price than
 the present one. An engine of its own in a temporary directory, removed at the end.
 """
 
@@ -63,10 +63,10 @@ FROM
 )
 SETTINGS max_partitions_per_insert_block = 0
 """
-_TRAJECTORIES = """
-INSERT INTO trajectories (project, trajectory_id, trace_ids, name, start_time, end_time, status,
+_TRACES = """
+INSERT INTO traces (project, trace_id, name, start_time, end_time, status,
     service_name, span_count, llm_calls, total_cost_usd, is_deleted, version)
-SELECT 'default', lower(hex(MD5(toString(number)))) AS id, [id], 'run',
+SELECT 'default', lower(hex(MD5(toString(number)))) AS id, 'run',
     fromUnixTimestamp64Nano({first:Int64} + number * {step:Int64}) AS start_time,
     start_time + INTERVAL 9 SECOND, 'closed', 'fleet', 9, 5, 0.015, 0, 1
 FROM numbers({traces:UInt64})
@@ -105,7 +105,7 @@ def _seed(store: Store, entries: int) -> None:
     for start in range(0, entries, _PART):
         count = min(_PART, entries - start)
         store.sql_rows(_ENTRIES, {**common, "start": start, "count": count})
-    store.sql_rows(_TRAJECTORIES, {**common, "traces": traces})
+    store.sql_rows(_TRACES, {**common, "traces": traces})
     print(f"seeded in {time.perf_counter() - started:.0f} s")
 
 

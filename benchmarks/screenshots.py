@@ -27,10 +27,12 @@ _PAGES = {
     "models": "models",
     "tools": "tools",
     "cost": "cost?range=24h",
+    "unit-economics": "unit_economics?range=24h",
     "data-quality": "data_quality",
     "prices": "prices",
     "sql": "sql",
     "gpus": "gpus",
+    "gpu-cost": "gpu_cost",
 }
 _VIEW = {"width": 1440, "height": 900}
 # Charts and tables draw after the script has ended, without saying when they are done.
