@@ -26,8 +26,7 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml sdk/pyproject.toml
 		--force-reinstall --no-deps -e ./sdk
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml sdk/pyproject.toml requirements-dev.txt \
-		tests/sdk/real/requirements.txt
+$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml sdk/pyproject.toml requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@[ -x $(BIN)/spanledger ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--force-reinstall --no-deps -e ./sdk
@@ -36,8 +35,14 @@ $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml sdk/pyproject.toml req
 test: install chromium
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not endurance" $(ARGS)
 
+# The real clients and frameworks that recipes are run with.
+$(VENV)/.installed-clients: $(VENV)/.installed-dev tests/sdk/real/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt \
+		-r tests/sdk/real/requirements.txt
+	@touch $@
+
 # What `make test` leaves out, because it takes minutes.
-endurance: install chromium
+endurance: $(VENV)/.installed-clients chromium
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m endurance $(ARGS)
 
 lint: install

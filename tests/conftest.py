@@ -80,7 +80,8 @@ def _schema(store: Store) -> str:
 def _empty(store: Store) -> None:
     tables = store.sql_rows(
         "SELECT name FROM system.tables WHERE database = currentDatabase() "
-        "AND engine LIKE '%MergeTree' AND name != 'migrations'"
+        "AND engine LIKE '%MergeTree' AND name != 'migrations' AND name IN "
+        "(SELECT table FROM system.parts WHERE database = currentDatabase())"  # also old parts
     )
     for table in tables:
         store.execute(f"TRUNCATE TABLE `{table['name']}` SYNC")

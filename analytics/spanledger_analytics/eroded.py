@@ -109,6 +109,8 @@ def _carried(before: Trace, now: Trace) -> Trace:
         service_name=before.service_name or now.service_name,
         environment=before.environment or now.environment,
         agent_name=before.agent_name or now.agent_name,
+        agent_version=_version(before, now),
+        workflow_name=before.workflow_name or now.workflow_name,
         agents=_joined(before.agents, now.agents),
         session_id=before.session_id or now.session_id,
         user_id=before.user_id or now.user_id,
@@ -121,6 +123,13 @@ def _carried(before: Trace, now: Trace) -> Trace:
         fan_out=max(before.fan_out, now.fan_out),
         critical_path_ns=max(before.critical_path_ns, now.critical_path_ns),
     )
+
+
+def _version(before: Trace, now: Trace) -> str:
+    """Return the version of the agent that the row names."""
+    if not before.agent_name or before.agent_name == now.agent_name:
+        return before.agent_version or now.agent_version
+    return before.agent_version
 
 
 def _with_times(before: Trace, now: Trace) -> Trace:

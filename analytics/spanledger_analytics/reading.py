@@ -12,7 +12,7 @@ from spanledger_analytics.tool_traces import Interval, intervals, traces_around,
 from spanledger_storage.store import Store
 
 _MAX_ROUNDS = 6
-_MAX_TRACES_OF_ID = 10_000  # of a test double; only those at the same time are read
+MAX_TRACES_OF_ID = 10_000  # of a test double; only those at the same time are read
 _LAST_HOUR_S = 2**32 - 1  # what toStartOfHour says of every time from 2106 on
 _EARLIER_NS = 60 * 10**9
 
@@ -105,7 +105,7 @@ class TraceGroup:
                 "trace_ids": Literal([span.trace_id for span in part]),
                 "starts": Literal([span.start_ns for span in part]),
                 "ends": Literal([span.end_ns for span in part]),
-                "max_traces": _MAX_TRACES_OF_ID,
+                "max_traces": MAX_TRACES_OF_ID,
             }
             table = self.store.arrow("ledger_response_traces", params)
             found.update(strings(table, "trace_id"))

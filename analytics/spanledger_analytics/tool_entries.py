@@ -25,6 +25,7 @@ from spanledger_analytics.tools import ToolCall, model_call_above, tool_executio
 KIND = "tool"
 REPORTED = "reported"
 """``price_status`` and ``price_id`` of an execution whose span says what it cost."""
+_OWN_DIALECT = "spanledger"
 _SERVER_PREFIX = re.compile(r"mcp__(.+?)__.")
 
 
@@ -70,7 +71,7 @@ def tool_entries(
     A stored entry keeps the price it was given, like any other entry; ``details`` are of spans.
     """
     known = {entry.entry_id: entry for entry in stored if entry.kind == KIND}
-    is_told = any(span.role == "tool" and span.reported_cost_usd for span in spans)
+    is_told = any(span.role == "tool" and _reported(span) is not None for span in spans)
     if not prices and not known and not is_told:
         return []
     by_key = newest_versions(spans)
@@ -92,7 +93,8 @@ def _priced(
     spans: Mapping[SpanKey, Span],
     known: Entry | None,
 ) -> Entry | None:
-    reported = next((v.reported_cost_usd for v in call.views if v.reported_cost_usd), None)
+    told = [cost for view in call.views if (cost := _reported(view)) is not None]
+    reported = next((cost for cost in told if cost), told[0] if told else None)
     if reported is not None:
         return _entry(project, call, REPORTED, REPORTED, reported, known)
     keep = known.price_id if known is not None else ""
@@ -107,6 +109,15 @@ def _priced(
     if charge.picodollars is None:
         return _entry(project, call, "unpriced", "", None, known, charge.reason)
     return _entry(project, call, "priced", charge.price_id, usd(charge.picodollars), known)
+
+
+def _reported(span: Span) -> Decimal | None:
+    """Return what a span says it cost: zero only if it says so itself, in our own attribute.
+
+    Of other instrumentations zero is a missing price list.
+    """
+    is_meant = span.reported_cost_usd or span.dialect.startswith(_OWN_DIALECT)
+    return span.reported_cost_usd if is_meant else None
 
 
 def _is_paid_with_a_model(call: ToolCall, spans: Mapping[SpanKey, Span]) -> bool:

@@ -7,8 +7,10 @@ expired, the stored price stays.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
+
+import pyarrow as pa
 
 from spanledger_analytics import _rows
 from spanledger_analytics._rows import Stored
@@ -20,6 +22,14 @@ from spanledger_analytics.tool_entries import KIND, read_details, tool_entries
 from spanledger_storage.store import Store
 
 _TRACES_PER_STEP = 1_000
+_UNPRICED = "unpriced-tools-"  # before the ids of flushes that announce traces
+
+
+class Period(NamedTuple):
+    """Half open, UTC nanoseconds."""
+
+    from_ns: int
+    to_ns: int
 
 
 class RepricedTools(NamedTuple):
@@ -45,7 +55,10 @@ class RepricedTools(NamedTuple):
         """
         stored = Stored(self.before, self.newest)
         written, removed = write_entries(store, stored, self.after, version)
-        return stored.newer(version) if written or removed else 0
+        version = stored.newer(version)
+        if removed:
+            _touch(store, self.project, removed, version)
+        return version if written or removed else 0
 
 
 def repriced_tools(
@@ -69,10 +82,13 @@ def repriced_tools(
             group = TraceGroup(store, project)
             group.add(part)
             group.add_tool_partners()
-            yield _repriced(group, prices, from_ns, to_ns)
+            yield _repriced(group, set(part), prices, Period(from_ns, to_ns))
 
 
-def _repriced(group: TraceGroup, prices: ToolPrices, from_ns: int, to_ns: int) -> RepricedTools:
+def _repriced(
+    group: TraceGroup, traces: Collection[str], prices: ToolPrices, period: Period
+) -> RepricedTools:
+    """Return the executions of some traces; the group may hold more, which others belong to."""
     tables = [group.store.arrow("ledger_stored_entries", p) for p in group.pair_params()]
     stored = read_entries(tables)
     tools = [entry for entry in stored.rows if entry.kind == KIND]
@@ -81,13 +97,26 @@ def _repriced(group: TraceGroup, prices: ToolPrices, from_ns: int, to_ns: int) -
     forgetful = [entry._replace(price_id="") for entry in tools]  # or the price would stay
     details = read_details(group, prices)
     derived = tool_entries(group.project, group.spans, prices, details, forgetful)
-    return RepricedTools(
-        group.project,
-        [e for e in tools if from_ns <= e.time_ns < to_ns and e.source_spans[0] in found],
-        [
-            e
-            for e in derived
-            if from_ns <= e.time_ns < to_ns and not any(key in lost for key in e.source_spans)
-        ],
-        stored.newest,
+    before = [entry for entry in tools if entry.source_spans[0] in found]
+    after = [e for e in derived if not any(key in lost for key in e.source_spans)]
+    ours, theirs = (
+        [e for e in some if period.from_ns <= e.time_ns < period.to_ns and e.trace_id in traces]
+        for some in (before, after)
     )
+    return RepricedTools(group.project, ours, theirs, stored.newest)
+
+
+def _touch(store: Store, project: str, removed: Iterable[Entry], version: int) -> None:
+    """Have traces derived again that lost entries: without any left, no sum would tell of them."""
+    pairs = sorted({(e.trace_id, e.time_ns // _rows.HOUR_NS * 3_600) for e in removed})
+    count = len(pairs)
+    table = pa.table(
+        {
+            "project": pa.array([project] * count, pa.string()),
+            "trace_id": pa.array([trace_id for trace_id, _ in pairs], pa.string()),
+            "hour": pa.array([hour for _, hour in pairs], pa.timestamp("s", "UTC")),
+            "flush_id": pa.array([f"{_UNPRICED}{version}"] * count, pa.string()),
+            "spans": pa.array([0] * count, pa.uint32()),
+        }
+    )
+    store.insert("touches", table, token=_rows.insert_token("touches", table, version))

@@ -9,7 +9,10 @@ from spanledger_analytics._rows import integers, strings
 from spanledger_storage.store import Store
 
 REPRICING = "repricing-"
-"""How the ids of flushes begin that announce repriced hours; their newest version follows."""
+"""How the ids of flushes begin that announce repriced hours.
+
+Their newest version follows; then, after a ``-``, whatever tells several of one version apart.
+"""
 
 DELETED = "deleted-"
 """How the ids of flushes begin that announce hours in which a deletion removed entries."""
@@ -43,6 +46,10 @@ class TouchBatch:
     flushes: dict[str, Flush]
     repriced_hours: tuple[tuple[str, int], ...] = ()
     repriced_version: int = 0
+
+
+def _version(flush_id: str) -> int:
+    return int(flush_id.removeprefix(REPRICING).partition("-")[0])
 
 
 class TouchReader:
@@ -93,7 +100,7 @@ class TouchReader:
         repricings = [flush_id for flush_id in flushes if flush_id.startswith(REPRICING)]
         repriced = self._read_hours({**params, "flush_ids": repricings}) if repricings else ()
         newest_us = max(flush.touched_us for flush in flushes.values())
-        version = max((int(i.removeprefix(REPRICING)) for i in repricings), default=0)
+        version = max((_version(i) for i in repricings), default=0)
         return TouchBatch(tuple(pairs), hours, newest_us, flushes, repriced, version)
 
     def _read_hours(self, params: dict[str, object]) -> tuple[tuple[str, int], ...]:

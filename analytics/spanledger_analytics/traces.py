@@ -184,6 +184,7 @@ def _trace(project: str, spans: list[Span], entries: list[Entry], tool_calls: in
     times = trace_times(shown)
     active_ns, waiting_ns, waiting_human_ns = times.lengths
     shape = trace_shape(shown, times.waits)
+    told = _last_of(root, [span for span in spans if span.task_outcome])
     links = _links(spans)
     calls = _calls(entries)
     return Trace(
@@ -194,8 +195,8 @@ def _trace(project: str, spans: list[Span], entries: list[Entry], tool_calls: in
         start_ns=spans[0].start_ns,
         end_ns=max(span.end_ns for span in spans),
         status="open" if root is None or "pending" in root.flags else "closed",
-        outcome=_first(first.task_outcome, (span.task_outcome for span in spans)),
-        score=_score(first, spans),
+        outcome=told.task_outcome if told else "",
+        score=_score(told, root, spans),
         service_name=_first(first.service_name, (span.service_name for span in spans)),
         environment=_first(first.environment, (span.environment for span in spans)),
         agent_name=agent_name,
@@ -271,10 +272,23 @@ def _calls(entries: list[Entry]) -> list[tuple[int, str, str, int]]:
     )
 
 
-def _score(first: Span, spans: list[Span]) -> float | None:
-    """Return the first score that is one, the root's before others."""
-    scores = (s.task_score for s in (first, *spans) if s.task_score is not None)
-    return next((score for score in scores if 0 <= score <= 1), None)
+def _last_of(root: Span | None, spans: list[Span]) -> Span | None:
+    """Return the root if it is one of these, else the one that ended last."""
+    if root in spans:
+        return root
+    return max(spans, key=lambda span: (span.end_ns, span.start_ns, span.span_id), default=None)
+
+
+def _score(told: Span | None, root: Span | None, spans: list[Span]) -> float | None:
+    """Return the score of the span that tells the outcome, else the last one without an outcome.
+
+    A score that was given to another outcome says nothing about this one.
+    """
+    scored = [s for s in spans if s.task_score is not None and 0 <= s.task_score <= 1]
+    if told in scored:
+        return told.task_score if told else None
+    last = _last_of(root, [span for span in scored if not span.task_outcome])
+    return last.task_score if last else None
 
 
 def _dimensions(first: Span, spans: list[Span]) -> Dimensions:

@@ -108,7 +108,8 @@ class _Step:
             (*key, trace_id)
             for trace_id, found in own.items()
             for key in found
-            if trace_id not in self._stored.get(key, ())
+            # Who else holds a key that ties nothing does not matter: reading it stays cheap.
+            if trace_id not in self._stored.get(key, ()) and is_live(self._stored.get(key, ()))
         )
         self._holders: dict[Key, set[str]] = {k: set(found) for k, found in self._stored.items()}
         for kind, key, trace_id in self._new:
@@ -270,11 +271,14 @@ class _Step:
 
     def _write(self, made: list[Group], stored: Stored[Trajectory], version: int) -> int:
         derived = [derive_trajectory(group.trajectory_id, group.traces) for group in made]
-        written, removed = _rows.diff(stored.rows, derived, _sort_key)
+        # Rows were looked for by names that traces gave: others' rows are not to be removed.
+        mine = {trace.trace_id for group in made for trace in group.traces}
+        rows = [row for row in stored.rows if not mine.isdisjoint(row.trace_ids)]
+        written, removed = _rows.diff(rows, derived, _sort_key)
         if written or removed:
             newer = stored.newer(version)
-            rows = _rows.to_arrow(written, removed, trajectories.SCHEMA, newer)
-            self._insert("trajectories", rows, newer)
+            arrow = _rows.to_arrow(written, removed, trajectories.SCHEMA, newer)
+            self._insert("trajectories", arrow, newer)
         self._write_parts(made, version)
         if self._new:
             columns = zip(*((self._project, *key) for key in self._new), strict=True)

@@ -30,6 +30,7 @@ _MAX_SERIES = 7
 _HEIGHT = 270
 _HOUR_S = 3_600
 _NAME_LIMIT = 34
+_TEXTS = str.maketrans({"<": "‹", ">": "›", "&": "＆"})
 
 Value = Callable[[Totals], Decimal | int]
 
@@ -58,7 +59,7 @@ def spend_by(rows: Sequence[UsageRow], axis: Axis, key: Key) -> go.Figure:
         groups.append((f"{len(rest)} others", _OTHER_COLOR, rest))
     traces = [
         _bars(
-            shortened(name, _NAME_LIMIT),
+            literal(shortened(name, _NAME_LIMIT)),
             color,
             _series([r for r in rows if key(r) in members], axis, lambda t: t.total_cost_usd),
             axis,
@@ -90,6 +91,11 @@ def calls_and_errors(
         _bars("Failed", _ERROR_COLOR, failed, axis, "%{y:,.0f}"),
     ]
     return _figure(traces, axis, tickformat="~s")
+
+
+def literal(text: str) -> str:
+    """Return text from outside as names and labels of a figure take it: plotly reads HTML there."""
+    return text.translate(_TEXTS)
 
 
 def series(rows: Sequence[UsageRow], axis: Axis, value: Value) -> list[float]:

@@ -77,7 +77,8 @@ class LocalAccount:
     def __init__(self, clock_s: Callable[[], float] = monotonic) -> None:
         self._clock_s = clock_s
         self._since_s = clock_s()
-        self._lock = threading.Lock()
+        # Entered again where a dropped stream is collected, which settles, while this is held.
+        self._lock = threading.RLock()
         self._settled = Charge()
         self._reserved = Charge()
         self._told: set[Amount] = set()

@@ -11,6 +11,7 @@ import weakref
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from time import monotonic
 from typing import Any
 
@@ -18,7 +19,7 @@ from opentelemetry.trace import Span, format_span_id, format_trace_id
 
 from spanledger._budget_server import BudgetServer, Refused, Unanswered
 from spanledger._failures import told
-from spanledger._leases import Line, Need, Taken, text_of
+from spanledger._leases import Lease, Line, Need, Taken, text_of
 from spanledger._settings import is_under_pytest, switch, variable
 
 DEFAULT_URL = "http://localhost:8502"
@@ -30,6 +31,7 @@ _EXIT_S = 1.0
 _MOST_LINES = 2_000
 _MOST_SETTLEMENTS = 10_000
 _BATCH = 200
+_MOST_TAGS = 64  # that the server takes
 
 
 @dataclass(slots=True)
@@ -99,7 +101,7 @@ class Desk:
     def settle(
         self, line: Line, taken: Taken, used: Need, span: Span | None
     ) -> dict[str, object] | None:
-        """Tell the server, later, what a call used of what it took; never waits.
+        """Tell the server, later, what a call used of what it took; takes no lock of the desk.
 
         Returns what it will be told, for ``undo``; None: nothing.
         """
@@ -107,8 +109,6 @@ class Desk:
         if taken.is_free or not self._url or (lease is None and not any(used)):
             return None
         known = {m: amount for m, amount in used._asdict().items() if amount is not None}
-        if used.llm_calls:  # the price of a tool says nothing about the next call of a model
-            line.grew(known)
         body: dict[str, object] = {
             "key": secrets.token_hex(16),
             "subject": line.subject,
@@ -120,27 +120,25 @@ class Desk:
         if lease is not None:
             parts = {measure: text_of(measure, part) for measure, part in taken.parts.items()}
             body |= {"reservation": lease.id, "set_aside": parts}
-        with self._lock:
-            if len(self._settlements) >= _MOST_SETTLEMENTS:
-                self._settlements.popleft()
-                self.figures.dropped += 1
-            self._settlements.append(body)
-            self._demand_thread()
-        if lease is not None:
-            line.finished(lease)
+        # The price of a tool says nothing about the next call of a model.
+        grown = known if used.llm_calls else {}
+        if not line.settled(grown, lease):
+            self._late.append((line, grown, lease))
+        if len(self._settlements) >= _MOST_SETTLEMENTS:  # the oldest goes
+            self.figures.dropped += 1
+        self._settlements.append(body)
+        self._demand_thread()
         return body
 
     def undo(self, body: dict[str, object] | None) -> None:
         """Take back what a call used, where the server was not told yet: it was not made."""
         if body is not None:
-            with self._lock:
-                body["used"] = {"usd": "0", "tokens": "0", "llm_calls": "0"}
+            body["used"] = {"usd": "0", "tokens": "0", "llm_calls": "0"}
 
     @property
     def waiting(self) -> int:
         """Settlements that the server was not told of yet."""
-        with self._lock:
-            return len(self._settlements)
+        return len(self._batch) + len(self._settlements)
 
     def close(self, timeout_s: float = _EXIT_S) -> None:
         """Send what is left and give back what is set aside, within a time; then calls pass."""
@@ -158,15 +156,19 @@ class Desk:
         self._begin()
 
     def _begin(self) -> None:
+        # Never taken while settling: a stream may be collected, and settle, while this is held.
         self._lock = threading.Lock()
         self._wake = threading.Condition(self._lock)
         self._lines: OrderedDict[tuple[bool, str], Line] = OrderedDict()
         self._leaving: deque[Line] = deque()
         self._asking: deque[Line] = deque()
-        self._settlements: deque[dict[str, object]] = deque()
+        self._settlements: deque[dict[str, object]] = deque(maxlen=_MOST_SETTLEMENTS)
+        self._batch: list[dict[str, object]] = []  # of the thread: sent, or about to be
+        self._late: deque[tuple[Line, Mapping[str, int], Lease | None]] = deque()
         self._released: deque[str] = deque()
         self._scopes: frozenset[str] | None = None
         self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
         self._is_ending = False
         self._server = BudgetServer(self._url, self._api_key) if self._url else None
         self._rested_at_s = monotonic()
@@ -174,24 +176,39 @@ class Desk:
     def _ask(self, line: Line) -> bool:
         """Let the thread renew a lease; return False where nobody will answer now."""
         server = self._server
-        if server is None or server.rests or self._is_ending:
+        if server is None or server.rests("reserve") or self._is_ending:
+            return False
+        if not self._demand_thread():
             return False
         with self._lock:
             self._asking.append(line)
-            self._demand_thread()
             self._wake.notify_all()
         return True
 
     def _give_back(self, reservation: str) -> None:
-        with self._lock:
-            self._released.append(reservation)
-            self._demand_thread()
+        self._released.append(reservation)
+        self._demand_thread()
 
-    def _demand_thread(self) -> None:
-        if self._thread is None and not self._is_ending:
-            name = "spanledger-budgets"
-            self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-            self._thread.start()
+    def _demand_thread(self) -> bool:
+        """Return whether there is a thread, or one was just started."""
+        if self._thread is None and not self._is_ending and self._starting.acquire(blocking=False):
+            try:
+                self._start_thread()
+            finally:
+                self._starting.release()
+        return self._thread is not None
+
+    def _start_thread(self) -> None:
+        if self._thread is not None:
+            return
+        thread = threading.Thread(target=self._run, name="spanledger-budgets", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # no more threads, or the interpreter is ending
+            self.figures.problem = f"{error}; calls pass"
+            told("shared budgets", self.figures.problem)
+        else:
+            self._thread = thread
 
     def _run(self) -> None:
         while not self._is_ending:
@@ -211,6 +228,7 @@ class Desk:
             asking, self._asking = self._asking, deque()
             lines = list(self._lines.values())
             leaving, self._leaving = list(self._leaving), deque()
+        self._take_up_late()
         for line in asking:
             self._renew(line)
         if not self._asking:
@@ -223,8 +241,18 @@ class Desk:
             for line in lines:
                 line.rest(_IDLE_S)
 
+    def _take_up_late(self) -> None:
+        for _ in range(len(self._late)):
+            line, grown, lease = self._late.popleft()
+            if not line.settled(grown, lease):
+                self._late.append((line, grown, lease))
+
     def _renew(self, line: Line) -> None:
-        answer = self._posted("reserve", line.request(), self._timeout_s)
+        try:
+            answer = self._posted("reserve", line.request(), self._timeout_s)
+        except Refused:
+            line.declined()
+            return
         try:
             if answer is not None:
                 self._learn(line, answer)
@@ -245,35 +273,50 @@ class Desk:
             self._lines.setdefault(key, line)
 
     def _send_settlements(self) -> None:
-        while batch := self._first_settlements():
-            answer = self._posted("settle", {"settlements": batch}, _SETTLE_TIMEOUT_S)
-            if answer is None:
-                return  # they stay, to be sent again
-            with self._lock:
-                for body in batch:
-                    if self._settlements and self._settlements[0] is body:
-                        self._settlements.popleft()
+        """Send what calls used; of a batch that is refused, all but what is no good itself."""
+        size = _BATCH
+        while self._filled_batch():
+            part = self._batch[:size]
+            try:
+                if self._posted("settle", {"settlements": part}, _SETTLE_TIMEOUT_S) is None:
+                    return  # they stay, to be sent again
+            except Refused:
+                if len(part) > 1:
+                    size = len(part) // 2
+                    continue
+                self.figures.dropped += 1
+            del self._batch[: len(part)]
+            size = min(_BATCH, 2 * size)
+            if self._asking and not self._is_ending:
+                return  # somebody waits
 
-    def _first_settlements(self) -> list[dict[str, object]]:
-        with self._lock:
-            return [self._settlements[n] for n in range(min(_BATCH, len(self._settlements)))]
+    def _filled_batch(self) -> bool:
+        while self._settlements and len(self._batch) < _BATCH:
+            self._batch.append(self._settlements.popleft())
+        return bool(self._batch)
 
     def _send_released(self) -> None:
-        with self._lock:
-            batch = [self._released[n] for n in range(min(_BATCH, len(self._released)))]
+        batch = [self._released[n] for n in range(min(_BATCH, len(self._released)))]
         if not batch:
             return
-        answer = self._posted("release", {"reservations": batch}, _SETTLE_TIMEOUT_S)
-        if answer is not None:  # else, what cannot be given back expires
-            with self._lock:
-                for _ in batch:
-                    self._released.popleft()
+        try:
+            if self._posted("release", {"reservations": batch}, _SETTLE_TIMEOUT_S) is None:
+                return  # what cannot be given back expires
+        except Refused:
+            pass  # sent again, it would be refused again
+        for _ in batch:
+            self._released.popleft()
 
     def _posted(
         self, what: str, body: Mapping[str, object], timeout_s: float
     ) -> Mapping[str, Any] | None:
+        """Return the answer; None: there is none now.
+
+        Raises:
+            Refused: this request is no good; others may be.
+        """
         server = self._server
-        if server is None or server.rests:
+        if server is None or server.rests(what):
             return None
         try:
             answer = server.post(what, body, timeout_s)
@@ -284,14 +327,15 @@ class Desk:
         except Refused as error:
             self.figures.problem = str(error)
             told("shared budgets", f"the server refuses a request: {error}")
-            if what == "reserve":
-                server.leave_alone()
-                return None
-            return {}  # sent again, it would be refused again
+            if not error.is_of_all:
+                raise
+            server.leave_alone()
+            return None
         self.figures.problem = ""
         return answer
 
     def _end(self) -> None:
+        self._take_up_late()
         for line in list(self._lines.values()):
             line.rest(0.0)
         self._send_settlements()
@@ -309,15 +353,14 @@ def _ids_of(span: Span | None) -> dict[str, object]:
 
 def _reduced(subject: Mapping[str, object], scopes: frozenset[str] | None) -> dict[str, object]:
     """Return the part of a subject that any budget asks for; all of it before the first answer."""
-    tags = subject["tags"]
-    known: Mapping[str, str] = tags if isinstance(tags, dict) else {}
+    given = subject["tags"]
+    known: Mapping[str, str] = given if isinstance(given, dict) else {}
     found = {key: value for key, value in subject.items() if key != "tags" and value}
-    if scopes is None:
-        return {**found, "tags": dict(known)}
-    return {
-        **{key: value for key, value in found.items() if key in scopes},
-        "tags": {key: value for key, value in known.items() if f"tag:{key}" in scopes},
-    }
+    tags = known.items()
+    if scopes is not None:
+        found = {key: value for key, value in found.items() if key in scopes}
+        tags = {key: value for key, value in tags if f"tag:{key}" in scopes}.items()
+    return {**found, "tags": dict(islice(tags, _MOST_TAGS))}
 
 
 _desks: weakref.WeakSet[Desk] = weakref.WeakSet()

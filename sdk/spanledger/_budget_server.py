@@ -15,6 +15,7 @@ _LARGEST_ANSWER = 4_000_000
 _TRIPS_AFTER = 3
 _REST_S = 5.0
 _LONGEST_REST_S = 60.0
+_NOT_FOR_US = (401, 403, 404)
 
 
 class Unanswered(Exception):
@@ -22,14 +23,24 @@ class Unanswered(Exception):
 
 
 class Refused(Exception):
-    """The server does not take such a request, now or later."""
+    """The server does not take such a request, now or later.
+
+    Args:
+        status: of HTTP.
+        said: by the server.
+    """
+
+    def __init__(self, status: int, said: str) -> None:
+        super().__init__(f"{status}: {said}")
+        self.is_of_all = status in _NOT_FOR_US
+        """Whether any other request would be refused, too: the key or the address is wrong."""
 
 
 class BudgetServer:
     """One connection, kept open; of one thread.
 
-    After three failures in a row it is left alone for five seconds, twice as long each time it
-    fails again, up to a minute.
+    After three failures in a row of one kind of request it is not asked for that for five seconds,
+    twice as long each time it fails again, up to a minute.
     """
 
     def __init__(self, url: str, api_key: str) -> None:
@@ -43,13 +54,15 @@ class BudgetServer:
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
         self._connection: http.client.HTTPConnection | None = None
-        self._failures = 0
-        self._rests_until_s = 0.0
+        self._failures: dict[str, int] = {}
+        self._rests_until_s: dict[str, float] = {}
+        self._left_until_s = 0.0
 
-    @property
-    def rests(self) -> bool:
-        """Whether it is left alone now."""
-        return self._failures >= _TRIPS_AFTER and monotonic() < self._rests_until_s
+    def rests(self, what: str) -> bool:
+        """Return whether it is left alone now with a kind of request."""
+        now_s = monotonic()
+        has_failed = self._failures.get(what, 0) >= _TRIPS_AFTER
+        return now_s < self._left_until_s or (has_failed and now_s < self._rests_until_s[what])
 
     def post(self, what: str, body: Mapping[str, object], timeout_s: float) -> dict[str, Any]:
         """Return the answer to a request.
@@ -62,17 +75,16 @@ class BudgetServer:
             answer = self._sent(self._prefix + what, json.dumps(body).encode(), timeout_s)
         except (OSError, http.client.HTTPException, ValueError, Unanswered) as error:
             self.close()
-            self._failures += 1
-            rest_s = min(_LONGEST_REST_S, _REST_S * 2 ** max(0, self._failures - _TRIPS_AFTER))
-            self._rests_until_s = monotonic() + rest_s
+            failures = self._failures[what] = self._failures.get(what, 0) + 1
+            rest_s = min(_LONGEST_REST_S, _REST_S * 2 ** min(9, max(0, failures - _TRIPS_AFTER)))
+            self._rests_until_s[what] = monotonic() + rest_s
             raise Unanswered(f"{type(error).__name__}: {error}") from error
-        self._failures = 0
+        self._failures[what] = 0
         return answer
 
     def leave_alone(self) -> None:
         """Ask nothing for a minute."""
-        self._failures = max(self._failures, _TRIPS_AFTER)
-        self._rests_until_s = monotonic() + _LONGEST_REST_S
+        self._left_until_s = monotonic() + _LONGEST_REST_S
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""
@@ -101,7 +113,7 @@ class BudgetServer:
                 return found
             raise Unanswered("the answer is not an object")
         if 400 <= response.status < 500 and response.status not in (408, 425, 429):
-            raise Refused(f"{response.status}: {said[:300].decode(errors='replace')}")
+            raise Refused(response.status, said[:300].decode(errors="replace"))
         raise Unanswered(f"status {response.status}")
 
     def _opened(self, timeout_s: float) -> http.client.HTTPConnection:

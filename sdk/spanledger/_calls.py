@@ -61,12 +61,7 @@ class LlmCall:
 
     def __enter__(self) -> LlmCall:
         base = context.get_current()
-        try:
-            for guard in guards_of(base):
-                self._tickets.append((guard, guard.before_model(self._call, base)))
-        except LimitReached:
-            self._settle(None, is_sent=False)
-            raise
+        self._admit(base)
         try:
             self._work = self._open(base)
             self._call.span = self._work.span
@@ -173,6 +168,16 @@ class LlmCall:
         if self._has_left:
             self._finish(error)
 
+    def _admit(self, base: Context) -> None:
+        for guard in guards_of(base):
+            try:
+                self._tickets.append((guard, guard.before_model(self._call, base)))
+            except LimitReached:
+                self._settle(None, is_sent=False)
+                raise
+            except Exception as error:
+                told("guarding a call", error)
+
     def _open(self, base: Context) -> Work:
         call = self._call
         asked: dict[str, AttributeValue | None] = {
@@ -204,12 +209,18 @@ class LlmCall:
             self._work.span.set_attributes(_told_by(self._answer))
         except Exception as failure:
             told("the end of a call", failure)
-        self._work.finish(error)
+        try:
+            self._work.finish(error)
+        except Exception as failure:
+            told("the end of a span", failure)
 
     def _settle(self, usage: Usage | None, *, is_sent: bool) -> None:
         tickets, self._tickets = self._tickets, []
         for guard, ticket in tickets:
-            guard.after_model(ticket, self._call, usage, is_sent=is_sent)
+            try:
+                guard.after_model(ticket, self._call, usage, is_sent=is_sent)
+            except Exception as error:
+                told("settling a call", error)
 
 
 def _told_by(answer: Answer) -> dict[str, AttributeValue]:

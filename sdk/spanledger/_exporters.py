@@ -10,10 +10,11 @@ from opentelemetry.sdk.trace.export import SpanExporter
 
 from spanledger._failures import told
 from spanledger._settings import Settings
-from spanledger._spool import Spool, SpoolSession
+from spanledger._spool import Spool, SpoolSession, destination_of
 
 _DEFAULT_ENDPOINT = "http://localhost:4318"
 _TRACES_PATH = "/v1/traces"
+_HEADERS = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")  # hold keys, too
 
 
 class Exporters:
@@ -21,9 +22,9 @@ class Exporters:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.endpoint = settings.endpoint or _endpoint_of_variables()
         self._spool = self._opened_spool()
         self._session: SpoolSession | None = None
-        self.endpoint = settings.endpoint or _endpoint_of_variables()
 
     def make(self) -> SpanExporter:
         """Return a new exporter with connections of its own."""
@@ -44,10 +45,13 @@ class Exporters:
             self._session.drain()
 
     def _opened_spool(self) -> Spool | None:
-        if not self._settings.spool:
+        settings = self._settings
+        if not settings.spool:
             return None
+        keys = settings.api_key, *(os.environ.get(name, "") for name in _HEADERS)
+        destination = destination_of(self.endpoint, *keys)
         try:
-            return Spool(Path(self._settings.spool).expanduser(), self._settings.spool_max_bytes)
+            return Spool(Path(settings.spool).expanduser(), settings.spool_max_bytes, destination)
         except OSError as error:
             told("the spool cannot be used", error)
             return None

@@ -2,11 +2,15 @@
 
 A call takes its part of a lease without a request; the lease is renewed before it is empty, by a
 thread of its own, and one that is used often is made larger. Nobody waits longer than the timeout,
-and nobody at all on an event loop: then, and when nobody answers, the call passes and is counted.
+and nobody holds up an event loop: then, and when nobody answers, the call passes and is counted.
+
+A dropped stream settles wherever the collector of garbage finds it, also in a thread that holds a
+lock of ours: what settles waits for no lock.
 """
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import sys
 import threading
@@ -14,9 +18,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from time import monotonic, time
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spanledger._prices import PICODOLLARS
+
+if TYPE_CHECKING:
+    import asyncio
 
 TTL_S = 600
 """Of a reservation: longer than a call takes, so that it does not expire under one."""
@@ -24,6 +31,9 @@ _USE_S = 30.0  # a lease admits calls for so long; then another is asked for
 _FREE_S = 10.0  # nothing was limited: asked again after this
 _REFUSED_S = 1.0  # that a refusal holds before the server is asked again
 _STALE_S = 60.0  # and on an event loop, where nobody waits for the next answer
+_PASS_S = 5.0  # that a line whose request is no good is let pass
+_KEPT_S = 300.0  # that an unanswered request is sent again; what it set aside then soon expires
+_LOCK_S = 0.02  # more than anybody holds a line, but the thread itself that asks for it
 _HOT_S = 5.0  # a lease that was used up within this was too small
 _MOST_CALLS = 64
 
@@ -114,7 +124,9 @@ class Line:
         self._ask = ask
         self._give_back = give_back
         self._timeout_s = timeout_s
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._sleepers: list[asyncio.Future[None]] = []
         self._lease: Lease | None = None
         self._is_asking = False
         self._waiting = 0
@@ -123,6 +135,10 @@ class Line:
         self._typical: dict[str, int] = {}  # the largest call so far
         self._guess: dict[str, int] = {}  # what the server takes for one while there was none
         self._needed = Need(None, None, 1)
+        self._asked = Need(None, None, 1)  # with the request that has no answer yet
+        self._request: dict[str, object] | None = None
+        self._requested_s = 0.0
+        self._pass_until_s = 0.0
         self._free_until_s = 0.0
         self._refused_at_s = -_STALE_S
         self._refused = Need(None, None, 1)
@@ -155,24 +171,53 @@ class Line:
                 finally:
                     self._waiting -= 1
 
-    def prepare(self, need: Need) -> None:
-        """Wait until a call of this need can be answered without waiting; in a thread."""
+    async def take_when_told(self, need: Need) -> Taken:
+        """Take what a call may use; the event loop goes on meanwhile."""
         deadline_s = monotonic() + self._timeout_s
-        with self._changed:
-            while not self._can_answer(need, monotonic()):
-                is_asked = self._renew(need)
-                left_s = deadline_s - monotonic()
-                if not is_asked or left_s <= 0:
-                    return
-                self._changed.wait(left_s)
+        while True:
+            with self._changed:
+                self.used_at_s = now_s = monotonic()
+                taken = self._take_now(need, now_s, is_awaited=True)
+                if taken is not None:
+                    return taken
+                sleeper = self._sleeper(need, deadline_s - now_s)
+            if sleeper is None:
+                return Taken(was_passed=True)
+            await self._sleep(sleeper, deadline_s - now_s)
 
-    def finished(self, lease: Lease) -> None:
-        """Count a call of a lease as over; the last one of a retired lease gives back the rest."""
-        with self._changed:
-            lease.in_flight -= 1
-            is_over = lease.is_retired and lease.in_flight == 0
-        if is_over:
+    async def prepare(self, need: Need) -> None:
+        """Wait until a call of this need can be answered without waiting."""
+        deadline_s = monotonic() + self._timeout_s
+        while True:
+            with self._changed:
+                now_s = monotonic()
+                if self._can_answer(need, now_s):
+                    return
+                sleeper = self._sleeper(need, deadline_s - now_s)
+            if sleeper is None:
+                return
+            await self._sleep(sleeper, deadline_s - now_s)
+
+    def settled(self, used: Mapping[str, int], lease: Lease | None) -> bool:
+        """Take up that a call is over; return False where the lock is held, to be called again.
+
+        What it used says how much to set aside for the next of which nothing is known; the last
+        call of a retired lease gives back the rest.
+        """
+        if not self._lock.acquire(timeout=_LOCK_S):
+            return False
+        is_over = False
+        try:
+            for measure, amount in used.items():
+                self._typical[measure] = max(amount, self._typical.get(measure, 0))
+            if lease is not None:
+                lease.in_flight -= 1
+                is_over = lease.is_retired and lease.in_flight == 0
+        finally:
+            self._lock.release()
+        if lease is not None and is_over:
             self._give_back(lease.id)
+        return True
 
     def rest(self, idle_s: float) -> None:
         """Give back a lease that nobody has used for a while."""
@@ -184,20 +229,22 @@ class Line:
         if is_over:
             self._give_back(lease.id)
 
-    def grew(self, used: Mapping[str, int]) -> None:
-        """Remember how large calls are: what is not known of the next is set aside so."""
-        with self._changed:
-            for measure, amount in used.items():
-                self._typical[measure] = max(amount, self._typical.get(measure, 0))
-
     def request(self) -> dict[str, object]:
-        """Return what the thread asks the server for."""
+        """Return what the thread asks the server for.
+
+        While there was no answer it is the same request: it may have been granted all the same,
+        and sent again it is granted once.
+        """
         with self._changed:
-            need, calls = self._needed, max(self._calls, self._waiting)
+            if self._request is not None and monotonic() - self._requested_s < _KEPT_S:
+                return self._request
+            need = self._needed
+            calls = max(self._calls, self._waiting + len(self._sleepers))
             wanted = self._amounts(need, calls) if calls > 1 else {}
             needed = self._amounts(need, 1)
             self._guessed = [measure for measure in Need._fields if measure not in needed]
-            return {
+            self._asked, self._requested_s = need, monotonic()
+            self._request = {
                 "key": secrets.token_hex(16),
                 "subject": self.subject,
                 "needed": needed,
@@ -205,6 +252,7 @@ class Line:
                 "ttl_s": TTL_S,
                 "enforce": self.is_strict,
             }
+            return self._request
 
     def answered(self, answer: Mapping[str, Any] | None) -> None:
         """Take up what the server said; None: nothing."""
@@ -213,13 +261,48 @@ class Line:
             self._is_asking = False
             try:
                 if answer is not None:
+                    self._request = None
                     over_id = self._take_up(answer, monotonic())
             finally:
-                self._changed.notify_all()
+                self._wake()
         if over_id:
             self._give_back(over_id)
 
-    def _take_now(self, need: Need, now_s: float) -> Taken | None:
+    def declined(self) -> None:
+        """Let calls pass for a while: the server does not take what is asked for them."""
+        with self._changed:
+            self._is_asking = False
+            self._request = None
+            self._pass_until_s = monotonic() + _PASS_S
+            self._wake()
+
+    def _wake(self) -> None:
+        self._changed.notify_all()
+        sleepers, self._sleepers = self._sleepers, []
+        for sleeper in sleepers:
+            with contextlib.suppress(RuntimeError):  # its event loop is closed
+                sleeper.get_loop().call_soon_threadsafe(_end_sleep, sleeper)
+
+    def _sleeper(self, need: Need, left_s: float) -> asyncio.Future[None] | None:
+        """Ask for a lease; return what is done once there is an answer, if one may come in time."""
+        import asyncio  # its callers have it anyway; others need not wait for it
+
+        if not self._renew(need) or left_s <= 0:
+            return None
+        sleeper: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sleepers.append(sleeper)
+        return sleeper
+
+    async def _sleep(self, sleeper: asyncio.Future[None], for_s: float) -> None:
+        import asyncio
+
+        try:
+            await asyncio.wait({sleeper}, timeout=for_s)
+        finally:  # without the lock: a task may be collected in a thread that holds it
+            with contextlib.suppress(ValueError):
+                self._sleepers.remove(sleeper)
+
+    def _take_now(self, need: Need, now_s: float, *, is_awaited: bool = False) -> Taken | None:
         if now_s < self._free_until_s:
             return Taken(is_free=True)
         lease = self._lease
@@ -229,17 +312,19 @@ class Line:
                 lease.left[measure] -= part
             lease.in_flight += 1
             lease.used_at_s = now_s
-            if lease.is_low and (self._calls > 1 or _is_on_event_loop()):
+            if lease.is_low and (self._calls > 1 or (not is_awaited and _is_on_event_loop())):
                 self._renew(need)  # while there is enough left for those who come meanwhile
             return Taken(lease, parts, self._over, self._soft)
         if self._is_refused(need, now_s, _REFUSED_S):
             return Taken(over=self._refused_by)
+        if now_s < self._pass_until_s:
+            return Taken(was_passed=True)
         return None
 
     def _can_answer(self, need: Need, now_s: float) -> bool:
         lease = self._lease
         return (
-            now_s < self._free_until_s
+            now_s < max(self._free_until_s, self._pass_until_s)
             or (lease is not None and self._fits(lease, need, now_s))
             or self._is_refused(need, now_s, _REFUSED_S)
         )
@@ -282,8 +367,9 @@ class Line:
         budgets = [_limit_of(one) for one in answer["budgets"]]
         over = tuple(one for one in budgets if one.id in answer["over"])
         if not answer["granted"]:
-            self._refused_at_s, self._refused, self._refused_by = now_s, self._needed, over
+            self._refused_at_s, self._refused, self._refused_by = now_s, self._asked, over
             self._calls = 1
+            self._typical.clear()  # one very large call must not keep out small ones for ever
             return ""
         self._refused_at_s = -_STALE_S
         before = self._lease
@@ -344,6 +430,11 @@ def _is_as_large(need: Need, refused: Need) -> bool:
         theirs is None if mine is None else theirs is not None and mine >= theirs
         for mine, theirs in zip(need, refused, strict=True)
     )
+
+
+def _end_sleep(sleeper: asyncio.Future[None]) -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)
 
 
 def _is_on_event_loop() -> bool:

@@ -97,7 +97,9 @@ class QueueProcessor(SpanProcessor):
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Wait until what is queued now is sent or has failed; return whether that was so."""
-        if self._thread is None:
+        with self._starting:  # another thread may be starting ours just now
+            has_thread = self._thread is not None
+        if not has_thread:
             return not self._queue
         deadline = monotonic() + timeout_millis / 1000
         self._is_idle.clear()
@@ -120,15 +122,18 @@ class QueueProcessor(SpanProcessor):
             told("ending", error)
 
     def _start_thread(self) -> None:
-        with self._starting:
+        # Not waited for: a stream may be collected, and its span end, in the thread that holds it.
+        if not self._starting.acquire(blocking=False):
+            return
+        try:
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="spanledger", daemon=True)
-                try:
-                    thread.start()
-                except RuntimeError as error:  # the interpreter is ending
-                    told("starting a thread", error)
-                    return
+                thread.start()
                 self._thread = thread
+        except RuntimeError as error:  # the interpreter is ending
+            told("starting a thread", error)
+        finally:
+            self._starting.release()
 
     def _run(self) -> None:
         for key in _SUPPRESSED:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,11 +19,12 @@ from spanledger._context import SESSION_ID, USER_ID, agent_of
 from spanledger._errors import BudgetExceeded
 from spanledger._guards import ModelCall, ToolCall
 from spanledger._leases import Limit, Line, Need, Taken
-from spanledger._prices import PICODOLLARS, rate_of
+from spanledger._prices import PICODOLLARS, Rate, rate_of
 from spanledger._usage import Usage
 
 _NOTHING = Need(0, 0, 0)
 _MOST_TOOLS = 1_000
+_LONGEST_NAME = 512  # characters that the server takes
 
 
 @dataclass(slots=True)
@@ -54,17 +54,12 @@ class SharedGuard:
     async def prepare(self, base: Context) -> None:
         """Wait, without blocking the event loop, for a first lease."""
         line = self._desk.line(_subject(base, ""), is_strict=self._is_strict)
-        await asyncio.to_thread(line.prepare, Need(None, None, 1))
+        await line.prepare(Need(None, None, 1))
 
     async def ready(self, call: ModelCall, base: Context) -> None:
         """Take what a call may use, without blocking the event loop."""
         line = self._desk.line(_subject(base, call.model), is_strict=self._is_strict)
-        taking = asyncio.get_running_loop().run_in_executor(None, line.take, _need(call))
-        try:
-            taken = await asyncio.shield(taking)
-        except asyncio.CancelledError:
-            taking.add_done_callback(lambda done: self._unused(line, done.result()))
-            raise
+        taken = await line.take_when_told(_need(call))
         call.asked = {**(call.asked or {}), id(self): _Ticket(line, taken)}
 
     def give_up(self, call: ModelCall) -> None:
@@ -175,20 +170,33 @@ class SharedGuard:
 
 
 def _subject(base: Context, model: str) -> dict[str, object]:
-    """Return whose a call is, as the server takes it."""
+    """Return whose a call is, as the server takes it; names that it does not are left out."""
     carried: Mapping[str, object] = baggage.get_all(base)
-    return {
+    named = {
         "agent": agent_of(base),
         "session": str(carried.get(SESSION_ID, "")),
         "user": str(carried.get(USER_ID, "")),
         "task": str(carried.get(TASK_ID, "")),
-        "model": model,
-        "tags": {
-            key[len(DIMENSION_PREFIX) :]: str(value)
-            for key, value in carried.items()
-            if key.startswith(DIMENSION_PREFIX)
-        },
+        "model": str(model),
     }
+    tags = {
+        key[len(DIMENSION_PREFIX) :]: str(value)
+        for key, value in carried.items()
+        if key.startswith(DIMENSION_PREFIX)
+    }
+    return {
+        **{key: value if _is_name(value) else "" for key, value in named.items()},
+        "tags": {key: value for key, value in tags.items() if _is_name(key) and _is_name(value)},
+    }
+
+
+def _is_name(text: str) -> bool:
+    if len(text) > _LONGEST_NAME or "\0" in text:
+        return False
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:  # half a character, as of a name of a file
+        return False
 
 
 def _need(call: ModelCall) -> Need:
@@ -196,12 +204,16 @@ def _need(call: ModelCall) -> Need:
     if call.max_output_tokens is None or call.input_tokens is None:
         return Need(None, None, 1)
     rate = rate_of(call.provider, call.model)
-    usage = Usage(call.input_tokens, call.max_output_tokens)
-    tokens = call.input_tokens + call.max_output_tokens
-    return Need(None if rate is None else rate.cost_pd(usage), tokens, 1)
+    usage = Usage(max(0, call.input_tokens), max(0, call.max_output_tokens))
+    return _need_of(rate, usage)
 
 
 def _used(call: ModelCall, usage: Usage) -> Need:
-    rate = rate_of(call.provider, call.model)
+    return _need_of(rate_of(call.provider, call.model), usage)
+
+
+def _need_of(rate: Rate | None, usage: Usage) -> Need:
+    """Return what a usage comes to; never below zero, which the server would not take."""
     tokens = (usage.input_tokens or 0) + (usage.output_tokens or 0)
-    return Need(None if rate is None else rate.cost_pd(usage), tokens, 1)
+    usd_pd = None if rate is None else max(0, rate.cost_pd(usage))
+    return Need(usd_pd, max(0, tokens), 1)

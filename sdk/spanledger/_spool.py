@@ -2,11 +2,13 @@
 
 Each request is a file before it is sent and gone once it is answered, so that a crash in between
 sends it again: the collector knows a span by its id and keeps it once. A process locks the
-directory of its own; those of processes that are no more are taken over.
+directory of its own; those of processes that are no more are taken over, where they were sending to
+the same place with the same key.
 """
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
@@ -24,6 +26,7 @@ try:
 except ImportError:  # Windows: leftovers of other processes stay where they are
     fcntl = None  # type: ignore[assignment]
 
+_FOR = "for"  # file that says whom a directory's requests are for
 _UNLOCKED = ".new"  # suffix of a directory nobody may take over: it is not locked yet
 _KEPT_HEADERS = ("Content-Type", "Content-Encoding")
 _RETRYABLE = frozenset((408, 429, 500, 502, 503, 504))
@@ -38,10 +41,12 @@ class Spool:
     Args:
         directory: shared by all processes of a program.
         max_bytes: of the files of this process; beyond it the oldest go.
+        destination: see ``destination_of``; what others left is taken over where theirs is equal.
     """
 
-    def __init__(self, directory: Path, max_bytes: int) -> None:
+    def __init__(self, directory: Path, max_bytes: int, destination: str = "") -> None:
         self.dropped = 0
+        self._destination = destination
         self._root = directory
         self._max_bytes = max_bytes
         self._numbers = itertools.count()
@@ -94,9 +99,11 @@ class Spool:
         own = self._root / uuid.uuid4().hex
         if fcntl is None:
             own.mkdir(parents=True, mode=0o700)
+            (own / _FOR).write_text(self._destination)
             return own
         made = own.with_suffix(_UNLOCKED)
         made.mkdir(parents=True, mode=0o700)
+        (made / _FOR).write_text(self._destination)
         lock = os.open(made / "lock", os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -133,6 +140,8 @@ class Spool:
             try:
                 lock = os.open(other / "lock", os.O_RDWR)
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if (other / _FOR).read_text() != self._destination:
+                    continue  # with our key they would end up in our project
                 for path in other.glob("*.otlp"):
                     path.rename(self._own / path.name)
                 for path in other.iterdir():
@@ -145,12 +154,18 @@ class Spool:
                     os.close(lock)
 
 
+def destination_of(endpoint: str, *secrets: str) -> str:
+    """Return a text that is equal for the same endpoint and keys, and tells neither."""
+    return hashlib.sha256(json.dumps([endpoint, *secrets]).encode()).hexdigest()
+
+
 def _clear_away(unlocked: Path) -> None:
     """Remove a directory whose process died before it locked it; it never had a request."""
     try:
         is_left = time.time() - unlocked.stat().st_mtime > _LEFT_AFTER_S
-        if is_left and all(path.name == "lock" for path in unlocked.iterdir()):
-            (unlocked / "lock").unlink(missing_ok=True)
+        if is_left and {path.name for path in unlocked.iterdir()} <= {_FOR, "lock"}:
+            for name in (_FOR, "lock"):
+                (unlocked / name).unlink(missing_ok=True)
             unlocked.rmdir()
     except OSError:
         return  # another process was faster, or it is none of ours

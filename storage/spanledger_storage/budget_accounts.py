@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -25,7 +25,9 @@ from spanledger_storage.budgets import ZERO, Measure
 LONGEST_TTL_S = 3_600
 _SHARE = 10  # of what is left, that one reservation may have beyond what it needs: a tenth
 _UNKNOWN_SHARE = 100  # of a limit, for a call of which nothing is known: a hundredth
+_MOST_SHARE = 10  # of a hard limit, that is expected of one call: one large call locks nobody out
 _STEPS = {"usd": Decimal("1e-12"), "tokens": Decimal(1), "llm_calls": Decimal(1)}
+_DIGITS = Context(prec=40)  # the largest limit has 18 of them, and 12 decimals
 
 
 class BudgetAccounts:
@@ -47,6 +49,7 @@ class BudgetAccounts:
             amounts = budget_amounts.locked(connection, ids, now_ns)
             known = _known(connection, project, request.key)
             if known is not None:
+                budget_amounts.store(connection, amounts)  # what has expired is out of them
                 granted, expires_at_ns = _decimals(known.granted), int(known.expires_at_ns)
                 return Reserved(True, known.id, granted, expires_at_ns, (), (*amounts,), scopes)
             needed = _needed(amounts, request)
@@ -114,18 +117,29 @@ def _needed(found: Sequence[Amounts], request: Reserve) -> dict[Measure, Decimal
         said = request.needed.get(measure)
         if said is None:
             mine = [a for a in found if a.budget.terms.measure == measure]
-            seen = [a.largest for a in mine if a.largest]
-            said = min(seen) if seen else min(_guess(a) for a in mine)
+            said = min(_expected(a) for a in [a for a in mine if a.largest] or mine)
         needed[measure] = said
     return needed
 
 
-def _guess(amounts: Amounts) -> Decimal:
+def _expected(amounts: Amounts) -> Decimal:
+    """Return what the next call may take: never nothing, so that nothing fits into a full budget.
+
+    As much as the largest of this window; else one call, or a hundredth of the limit.
+    """
     terms = amounts.budget.terms
-    if terms.measure == "llm_calls":
-        return Decimal(1)
-    limit = terms.hard_limit or terms.soft_limit or ZERO
-    return (limit / _UNKNOWN_SHARE).quantize(_STEPS[terms.measure])
+    step = _STEPS[terms.measure]
+    found = amounts.largest
+    if not found and terms.measure != "llm_calls":
+        limit = terms.soft_limit if terms.hard_limit is None else terms.hard_limit
+        found = _share(limit or ZERO, _UNKNOWN_SHARE, step)
+    if terms.hard_limit is not None:
+        found = min(found, _share(terms.hard_limit, _MOST_SHARE, step))
+    return max(found, step)
+
+
+def _share(amount: Decimal, share: int, step: Decimal, rounding: str = ROUND_HALF_EVEN) -> Decimal:
+    return (amount / share).quantize(step, rounding, _DIGITS)
 
 
 def _asked(amounts: Amounts, request: Reserve, of_measure: Mapping[Measure, Decimal]) -> _Ask:
@@ -135,7 +149,7 @@ def _asked(amounts: Amounts, request: Reserve, of_measure: Mapping[Measure, Deci
     room = amounts.room
     if room is None:
         return _Ask(amounts, wanted, is_over=False)
-    share = (room / _SHARE).quantize(_STEPS[terms.measure], "ROUND_DOWN")
+    share = _share(room, _SHARE, _STEPS[terms.measure], ROUND_DOWN)
     return _Ask(amounts, max(needed, min(wanted, share)), is_over=needed > room)
 
 

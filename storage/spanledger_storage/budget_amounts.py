@@ -26,7 +26,7 @@ class Amounts:
         in_ledger: spent in the window, as the ledger said at ``ledger_as_of_ns``.
         settled: spent in the window and not in the ledger yet.
         reserved: set aside by reservations that have not expired.
-        largest: what one settled call took at most.
+        largest: what one settled call took at most, of this window; of a rolling one: ever.
         refused: requests of this window that did not fit.
         passed: calls of this window that clients let pass because nobody answered.
     """
@@ -218,6 +218,7 @@ def _roll(connection: sa.Connection, amounts: Amounts) -> None:
     amounts.settled = open_sum(connection, amounts.budget.id, start_s)
     amounts.in_ledger, amounts.ledger_as_of_ns = ZERO, None
     amounts.refused = amounts.passed = 0
+    amounts.largest = ZERO
 
 
 def open_sum(connection: sa.Connection, budget_id: str, from_s: int) -> Decimal:

@@ -21,7 +21,11 @@ KEPT_NS = 2 * 86_400 * 10**9
 _HOUR_S = 3_600
 _QUARTER_S = 900
 _EARLIER_S = 300
+_LONGEST_LATE_NS = 3 * 86_400 * 10**9  # that a call arrives after it began, and a day
 _BATCH = 500
+
+Place = tuple[str, str, str]
+"""Scope, selector and measure of a budget: ``("agent", "planner", "usd")``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,35 +62,53 @@ class Reckoning:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
-    def open_calls(self, project: str, limit: int, before_ns: int | None = None) -> list[OpenCall]:
-        """Return settled calls that can be looked for, the newest first; by arrival before one."""
-        statement = sa.select(
-            table.c.span_key,
-            table.c.response_id,
-            sa.func.min(table.c.at_s).label("at_s"),
-            sa.func.min(table.c.arrived_at_ns).label("arrived_at_ns"),
-        ).where(
-            table.c.project == project,
-            table.c.is_in_ledger.is_(sa.false()),
+    def open_calls(
+        self,
+        project: str,
+        limit: int,
+        *,
+        from_ns: int = 0,
+        before_ns: int | None = None,
+        after: OpenCall | None = None,
+    ) -> list[OpenCall]:
+        """Return settled calls that can be looked for, in the order of their arrival.
+
+        Args:
+            project: whose.
+            limit: the most to return.
+            from_ns: arrived then or later.
+            before_ns: arrived earlier than this; None: until now.
+            after: the last one of the page before.
+        """
+        order = (table.c.arrived_at_ns, table.c.span_key, table.c.response_id, table.c.at_s)
+        statement = sa.select(table.c.span_key, table.c.response_id, table.c.at_s, order[0]).where(
+            _open_ones(project),
             sa.or_(table.c.span_key != "", table.c.response_id != ""),
+            table.c.arrived_at_ns >= max(from_ns, after.arrived_at_ns if after else 0),
         )
         if before_ns is not None:
             statement = statement.where(table.c.arrived_at_ns < before_ns)
-        statement = statement.group_by(table.c.span_key, table.c.response_id)
-        newest = sa.literal_column("arrived_at_ns", sa.BigInteger).desc()
+        if after is not None:
+            last = (after.arrived_at_ns, after.span_key, after.response_id, after.at_s)
+            statement = statement.where(sa.tuple_(*order) > sa.tuple_(*last))
         with reading(self._engine) as connection:
-            rows = connection.execute(statement.order_by(newest).limit(limit))
+            rows = connection.execute(statement.distinct().order_by(*order).limit(limit))
             return [OpenCall(*row) for row in rows]
 
     def apply(
-        self, project: str, figures: Mapping[str, Figure], found: Collection[str], now_ns: int
+        self,
+        project: str,
+        figures: Mapping[str, Figure],
+        found: Mapping[OpenCall, Collection[Place]],
+        now_ns: int,
     ) -> list[Amounts]:
         """Write what the ledger says, and let the settled calls it counts leave, in one step.
 
         Args:
             project: whose budgets.
             figures: by id of the budget.
-            found: span keys and response ids that the figures count.
+            found: open calls that the figures count, and where the ledger knows their amount; in
+                budgets of other scopes and measures they stay settled.
             now_ns: the clock.
         """
         with writing(self._engine) as connection:
@@ -94,12 +116,12 @@ class Reckoning:
                 budgets.c.project == project
             )))  # fmt: skip
             changed = budget_amounts.locked(connection, every, now_ns)
-            by_id = {amounts.budget.id: amounts for amounts in changed}
-            _let_leave(connection, project, by_id, found)
+            taken_up: dict[str, Amounts] = {}
             for amounts in changed:
                 figure = figures.get(amounts.budget.id)
-                if figure is not None:
-                    _take_up(connection, amounts, figure, now_ns)
+                if figure is not None and _take_up(connection, amounts, figure, now_ns):
+                    taken_up[amounts.budget.id] = amounts
+            _let_leave(connection, project, taken_up, found)
             budget_amounts.store(connection, changed)
             for amounts in changed:
                 _note_breaches(connection, amounts, now_ns)
@@ -112,45 +134,80 @@ class Reckoning:
         with writing(self._engine) as connection:
             _fold(connection, old)
             connection.execute(sa.delete(table).where(old, table.c.is_in_ledger))
-            connection.execute(sa.delete(table).where(table.c.at_s < longest_s))
+            # By their arrival, which an index knows.
+            arrived = table.c.arrived_at_ns < longest_s * 10**9 + _LONGEST_LATE_NS
+            connection.execute(sa.delete(table).where(arrived, table.c.at_s < longest_s))
             expired = reservations.c.expires_at_ns < now_ns - KEPT_NS
             connection.execute(sa.delete(reservations).where(expired))
 
 
+def _open_ones(project: str) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.project == project, table.c.is_in_ledger.is_(sa.false()))
+
+
 def _let_leave(
-    connection: sa.Connection, project: str, by_id: Mapping[str, Amounts], found: Collection[str]
+    connection: sa.Connection,
+    project: str,
+    by_id: Mapping[str, Amounts],
+    found: Mapping[OpenCall, Collection[Place]],
 ) -> None:
-    keys = sorted(found)
-    for start in range(0, len(keys), _BATCH):
-        part = keys[start : start + _BATCH]
-        open_ones = sa.and_(
+    """Take found calls out of what is settled, in the budgets that count them in the ledger."""
+    calls = sorted(found, key=lambda call: call.arrived_at_ns)
+    leaving: list[dict[str, object]] = []
+    for start in range(0, len(calls), _BATCH):
+        part = calls[start : start + _BATCH]
+        places: dict[tuple[str, str], set[Place]] = {}
+        for call in part:
+            places.setdefault((call.span_key, call.response_id), set()).update(found[call])
+        for row in connection.execute(_rows_of(project, part)):
+            amounts = by_id.get(row.budget_id)
+            if amounts is None or _place(amounts) not in places.get(
+                (row.span_key, row.response_id), ()
+            ):
+                continue
+            if row.at_s >= amounts.window_start_s:
+                amounts.settled -= row.amount
+            leaving.append({"key": row.request_key, "budget": row.budget_id})
+    if leaving:
+        mine = sa.and_(
             table.c.project == project,
-            table.c.is_in_ledger.is_(sa.false()),
-            sa.or_(
-                sa.and_(table.c.span_key != "", table.c.span_key.in_(part)),
-                sa.and_(table.c.response_id != "", table.c.response_id.in_(part)),
-            ),
+            table.c.request_key == sa.bindparam("key"),
+            table.c.budget_id == sa.bindparam("budget"),
         )
-        columns = (table.c.budget_id, table.c.amount, table.c.at_s)
-        for budget_id, amount, at_s in connection.execute(sa.select(*columns).where(open_ones)):
-            amounts = by_id.get(budget_id)
-            if amounts is not None and at_s >= amounts.window_start_s:
-                amounts.settled -= amount
-        connection.execute(sa.update(table).where(open_ones).values(is_in_ledger=True))
+        connection.execute(sa.update(table).where(mine).values(is_in_ledger=True), leaving)
 
 
-def _take_up(connection: sa.Connection, amounts: Amounts, figure: Figure, now_ns: int) -> None:
+def _rows_of(project: str, calls: Sequence[OpenCall]) -> sa.Select[Any]:
+    """Return the statement for what is settled of calls, which are sorted by arrival."""
+    columns = ("request_key", "budget_id", "amount", "at_s", "span_key", "response_id")
+    spans = {call.span_key for call in calls if call.span_key}
+    responses = {call.response_id for call in calls if not call.span_key}
+    return sa.select(*(table.c[name] for name in columns)).where(
+        _open_ones(project),
+        table.c.arrived_at_ns.between(calls[0].arrived_at_ns, calls[-1].arrived_at_ns),
+        sa.or_(table.c.span_key.in_(spans), table.c.response_id.in_(responses)),
+    )
+
+
+def _place(amounts: Amounts) -> Place:
+    terms = amounts.budget.terms
+    return terms.scope, terms.selector, terms.measure
+
+
+def _take_up(connection: sa.Connection, amounts: Amounts, figure: Figure, now_ns: int) -> bool:
+    """Set what is in the ledger; return False when a new window began since it was asked."""
     if amounts.budget.terms.period == "rolling":
         if figure.start_s != amounts.window_start_s:
             amounts.window_start_s = figure.start_s
             amounts.settled = budget_amounts.open_sum(connection, amounts.budget.id, figure.start_s)
     elif figure.start_s != amounts.window_start_s:
-        return  # a new window began since the ledger was asked
+        return False
     amounts.in_ledger = figure.in_ledger
     amounts.ledger_as_of_ns = now_ns
     if figure.forecast is not None:
         mine = states.c.budget_id == amounts.budget.id
         connection.execute(sa.update(states).where(mine).values(dict(figure.forecast)))
+    return True
 
 
 def _note_breaches(connection: sa.Connection, amounts: Amounts, now_ns: int) -> None:

@@ -60,8 +60,8 @@ class Reserve:
 
     Attributes:
         key: the same in a request that is sent again.
-        needed: less is refused; of an unknown amount, the largest call so far stands for it, else
-            a hundredth of the limit.
+        needed: less is refused; for an unknown amount stands the largest call of the window, of at
+            most a tenth of the hard limit, else a hundredth of the limit.
         wanted: as much as this is granted where it is at most a tenth of what is left.
         ttl_s: seconds until it expires.
         is_strict: False: it is granted over the limit, too, and told of.

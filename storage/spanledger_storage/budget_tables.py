@@ -100,6 +100,7 @@ settlements = sa.Table(
     sa.Column("is_in_ledger", sa.Boolean, nullable=False, comment="the ledger counts it"),
     sa.Index("budget_settlements_open", "budget_id", "is_in_ledger", "at_s"),
     sa.Index("budget_settlements_age", "arrived_at_ns"),
+    sa.Index("budget_settlements_looked_for", "project", "is_in_ledger", "arrived_at_ns"),
 )
 
 breaches = sa.Table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
@@ -32,6 +32,7 @@ MOST_PER_PROJECT = 1_000
 _NOTE_LIMIT = 2_000
 _LARGEST_LIMIT = Decimal(10) ** 18
 _STEP = Decimal("1e-12")
+_DIGITS = Context(prec=40)
 ZERO = Decimal(0)
 
 
@@ -111,8 +112,8 @@ class BudgetTerms:
         for limit in given:
             if not limit.is_finite() or not 0 <= limit <= _LARGEST_LIMIT:
                 raise ConfigError(f"A limit is 0 to {_LARGEST_LIMIT:,f}, not {limit}.")
-            exact = limit == limit.quantize(_STEP) if self.measure == "usd" else limit % 1 == 0
-            if not exact:
+            step = _STEP if self.measure == "usd" else Decimal(1)
+            if limit != limit.quantize(step, context=_DIGITS):
                 raise ConfigError("Dollars have up to 12 decimals; tokens and calls have none.")
         if len(given) == 2 and given[0] > given[1]:
             raise ConfigError("The soft limit is not above the hard one.")

@@ -339,12 +339,29 @@ def test_what_nobody_bears_is_told_with_a_rule_that_fits() -> None:
     first, second, third = unmatched(found, "default")
     assert (first.service, first.usd) == ("worker", 9 * PICO)
     assert "--match service=worker --team TEAM" in first.command
-    assert second.command.startswith("spanledger allocation set it-s --match 'agent=it'\"'\"'s'")
+    assert second.command.startswith(
+        "spanledger allocation set it-s-43d6b7 --match 'agent=it'\"'\"'s'"
+    )
     assert "--match unused=infra --shared" in third.command
     report = report_of(found, None, "team")
     assert [(row.is_unallocated, row.picodollars) for row in report.rows] == [(True, 15)]
     assert "--team dimension:team" in dimension_command(["x", "team"], "default")
     assert dimension_command(["x"], "default") == ""
+
+
+def test_suggested_rules_have_names_of_their_own_and_nothing_that_does_not_print() -> None:
+    agents = ["a b", "a/b", "x" * 80, "x" * 81, "évil\nrm -rf", "\x1b[2J", "*", "same", "a*b"]
+    groups = [Group(0, {"agent": name}, Sums(picodollars=1, calls=1)) for name in agents]
+    groups.append(Group(0, {"service": "same"}, Sums(picodollars=1, calls=1)))
+    found = {one.agent: one.command for one in unmatched(allocate(groups, []), "default")}
+    commands = [command for command in found.values() if command]
+    names = [command.split()[3] for command in commands]
+    assert len(set(names)) == len(agents) - 2 + 1
+    assert max(len(name) for name in names) == 64
+    assert all(command.isprintable() for command in commands)
+    assert "'agent=évil*'" in found["évil\nrm -rf"]
+    assert "'agent=a*'" in found["a*b"]
+    assert found["\x1b[2J"] == found["*"] == ""
 
 
 def test_months_are_those_of_the_calendar_of_the_zone() -> None:

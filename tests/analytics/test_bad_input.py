@@ -251,6 +251,7 @@ SHAPES: dict[str, tuple[int, Callable[[int], list[Span]]]] = {
 }
 
 
+@pytest.mark.endurance
 @pytest.mark.parametrize("shape", SHAPES)
 def test_four_times_the_spans_take_about_four_times_as_long(shape: str) -> None:
     most, make = SHAPES[shape]
@@ -281,6 +282,7 @@ def test_comb_of_nested_routers_counts_each_tooth() -> None:
     assert sum(call.tokens.input or 0 for call in calls) == sum(range(1, DEEP // 2 + 1))
 
 
+@pytest.mark.endurance
 def test_fifty_thousand_siblings_are_that_many_calls() -> None:
     assert len(derive_calls(siblings(WIDE))) == WIDE - 1
 

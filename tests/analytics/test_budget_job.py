@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from spanledger_analytics.budgets import job
 from spanledger_analytics.budgets.job import BudgetJob
 from spanledger_storage.budget_accounts import BudgetAccounts
 from spanledger_storage.budget_amounts import Amounts
-from spanledger_storage.budget_requests import Settle, Subject
+from spanledger_storage.budget_requests import Settle, Subject, Wanted
 from spanledger_storage.budgets import Budgets, BudgetTerms
 from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
@@ -43,7 +44,7 @@ class World:
         self.restart()
 
     def restart(self) -> None:
-        self.job = BudgetJob(self.store, self.state, lambda: self.now_s * S)
+        self.job = BudgetJob(self.store, self.state, lambda: self.now_s * S, lambda: 0.0)
 
     def make(self, **changes: Any) -> str:
         terms = replace(CAP, **changes)
@@ -57,7 +58,7 @@ class World:
         return trace, span
 
     def enter(
-        self, trace: str, span: str, cost: str, at_s: int | None = None, **columns: Any
+        self, trace: str, span: str, cost: str | None, at_s: int | None = None, **columns: Any
     ) -> None:
         at_s = self.now_s - 60 if at_s is None else at_s
         self.version += 1
@@ -187,6 +188,79 @@ def test_a_call_counts_once_in_each_budget_that_counts_it(world: World) -> None:
     world.run()
     assert world.spent(all_of_it) == world.spent(agent) == Decimal("0.31")
     assert world.state_of(agent).settled == 0
+
+
+def test_a_call_stays_in_the_budgets_that_the_ledger_counts_it_out_of(world: World) -> None:
+    all_of_it = world.make()
+    planner = world.make(name="p", scope="agent", selector="planner")
+    researcher = world.make(name="r", scope="agent", selector="researcher")
+    trace, span = "ab" * 16, "cd" * 8
+    world.settle("0.30", trace, span, subject=Subject(agent="planner"))
+    world.enter(trace, span, "0.31", agent_name="researcher")
+    for _ in range(2):
+        world.run()
+        spent = [world.spent(one) for one in (all_of_it, planner, researcher)]
+        assert spent == [Decimal("0.31"), Decimal("0.30"), Decimal("0.31")]
+
+
+def test_a_call_without_a_price_or_a_usage_stays_as_it_was_settled(world: World) -> None:
+    dollars = world.make()
+    tokens = world.make(name="tokens", measure="tokens")
+    calls = world.make(name="calls", measure="llm_calls")
+    used: Wanted = {"usd": Decimal("0.30"), "tokens": Decimal(900), "llm_calls": Decimal(1)}
+    for span in ("a" * 16, "b" * 16):
+        request = Settle(span, "", Subject(), None, used, world.now_s, "f" * 32 + span)
+        world.accounts.settle("default", [request], world.now_s * S)
+    world.enter("f" * 32, "a" * 16, None)
+    world.enter("e" * 32, "b" * 16, "1", sources=[("f" * 32, "b" * 16)], tokens=None)
+    world.run()
+    figures = [world.state_of(one) for one in (dollars, tokens, calls)]
+    assert [one.in_ledger for one in figures] == [1, 1_200, 2]
+    assert [one.settled for one in figures] == [Decimal("0.30"), 900, 0]
+    world.enter("f" * 32, "a" * 16, "0.31")  # a price came
+    world.run()
+    assert world.spent(dollars) == Decimal("1.31")
+
+
+def test_calls_that_never_come_do_not_keep_the_others_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job, "_RECENT_PER_RUN", 4)
+    monkeypatch.setattr(job, "_OLDER_PER_RUN", 2)
+    budget = world.make()
+    for number in range(10):  # never come
+        world.settle("0.01", "1" * 32, f"{number:016x}")
+    late = [(f"8{number:031x}", "8" * 16) for number in range(3)]
+    for ids in late:
+        world.settle("0.02", *ids)
+    world.now_s += 700
+    recent = [(f"7{number:031x}", "7" * 16) for number in range(10)]
+    for ids in recent:
+        world.settle("0.04", *ids)
+    for ids in [*late, *recent]:
+        world.enter(*ids, "1")
+    for _ in range(3):
+        world.run()
+    assert world.state_of(budget).settled == Decimal("0.16")  # every recent one was found
+    for _ in range(4):
+        world.run()
+    found = world.state_of(budget)
+    assert seen(found.in_ledger, found.settled) == (13, Decimal("0.10"))
+
+
+def test_more_names_than_the_store_takes_at_once_are_found_all_the_same(world: World) -> None:
+    budget = world.make()
+    names = [f"{number:0256d}" for number in range(600)]
+    calls = [
+        Settle(name[-9:], "", Subject(), None, {"usd": Decimal("0.5")}, world.now_s, "", name)
+        for name in names
+    ]
+    world.accounts.settle("default", calls, world.now_s * S)
+    for name in (names[0], names[-1]):
+        world.enter(name[-32:], "a" * 16, "1", response_id=name)
+    world.run()
+    found = world.state_of(budget)
+    assert seen(found.in_ledger, found.settled) == (2, 299)
 
 
 def test_late_and_changed_entries_are_taken_up(world: World) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import pyarrow as pa
 import pytest
 
 from spanledger_analytics.cache.causes import WITHOUT_LOSS
-from spanledger_analytics.cache.changes import ChangeReader
+from spanledger_analytics.cache.changes import AnnouncedHours, ChangeReader
 from spanledger_analytics.cache.job import CACHE, CacheJob
+from spanledger_analytics.cache.step import Step
 from spanledger_analytics.deletion.remove import CONDITIONS
 from spanledger_analytics.retention.expiry import RetentionJob
 from spanledger_analytics.touches import DELETED
@@ -150,6 +152,20 @@ def test_versions_ahead_of_the_clock_hide_nothing(store: Store) -> None:
     assert reader.next_batch() is None
 
 
+def _announce(store: Store) -> None:
+    hour = T0_S // 3_600 * 3_600
+    touch = pa.table(
+        {
+            "project": ["p"],
+            "trace_id": [""],
+            "hour": pa.array([hour], pa.uint32()),
+            "flush_id": [f"{DELETED}1"],
+            "spans": pa.array([0], pa.uint32()),
+        }
+    )
+    store.insert("touches", touch, token="announced")
+
+
 def _entry(store: Store, number: int, version: int) -> None:
     row = pa.table(
         {
@@ -184,22 +200,49 @@ def test_calls_after_a_deleted_one_are_compared_anew(caches: Caches, store: Stor
             params={"project": "p", "deletion": "d"},
         )
     assert span_id(later) not in by_span(caches)
-    hour = T0_S // 3_600 * 3_600
-    touch = pa.table(
-        {
-            "project": ["p"],
-            "trace_id": [""],
-            "hour": pa.array([hour], pa.uint32()),
-            "flush_id": [f"{DELETED}1"],
-            "spans": pa.array([0], pa.uint32()),
-        }
-    )
-    store.insert("touches", touch, token="announced")
+    _announce(store)
     caches.derive_caches()
     rows = caches.rows()
     assert by_span(caches)[span_id(later)]["previous_trace_id"] == traces[0]
     assert middle not in {row["previous_trace_id"] for row in rows.values()}
     assert caches.derive_caches() == 0
+
+
+def test_announced_hours_come_again_until_they_were_handled(store: Store) -> None:
+    announced = AnnouncedHours(store, None)
+    _announce(store)
+    first = announced.next_hours()
+    assert first.by_project == {"p": {T0_S // 3_600 * 3_600}}
+    assert announced.next_hours() == first  # the store hiccupped in between
+    announced.mark_handled(first)
+    assert announced.next_hours().by_project == {}
+
+
+def test_a_late_call_does_not_derive_everything_since(
+    caches: Caches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *middle, last = growing("far", *SONNET, 5)
+    day = 86_400.0
+    turns = [replace(first, at_s=0), *(replace(t, at_s=day / 2 + t.at_s) for t in middle)]
+    rendered = render(
+        [Lane((*turns, replace(last, at_s=day)), "a")], "otel_genai", itertools.count(1)
+    )
+    caches.put(rendered[1:-1])
+    caches.derive()
+    steps: list[list[Any]] = []
+    run = Step.run
+
+    def noted(self: Step, changed: Any, version: int) -> Any:
+        steps.append(list(changed))
+        return run(self, changed, version)
+
+    monkeypatch.setattr(Step, "run", noted)
+    caches.put([rendered[0], rendered[-1]])
+    caches.derive()
+    assert [len(changed) for changed in steps] == [1, 1]
+    rows = by_span(caches)
+    assert rows[span_id(rendered[1])]["previous_span_id"] == span_id(rendered[0])
+    assert rows[span_id(rendered[-1])]["previous_span_id"] == span_id(rendered[-2])
 
 
 def test_a_new_price_changes_dollars_and_nothing_else(caches: Caches, store: Store) -> None:

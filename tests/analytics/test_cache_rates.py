@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
-from spanledger_analytics.cache.calls import CacheEntry
+from spanledger_analytics.cache.calls import CacheEntry, Prompt
+from spanledger_analytics.cache.causes import Cause
+from spanledger_analytics.cache.explain import Finding, explain
 from spanledger_analytics.cache.limits import model_family, rules_for
 from spanledger_analytics.cache.rates import (
+    Rates,
     book_prices,
     break_even,
     hour_pays_above,
@@ -27,6 +30,18 @@ from spanledger_analytics.tokens import Tokens
 
 NOON_NS = 1_793_534_400 * 10**9  # 2026-11-01 12:00 UTC
 BOOK = PriceBook.bundled()
+
+
+def test_nothing_is_lost_where_no_cheaper_read_is_sold() -> None:
+    entry = priced(BOOK, "openai", "gpt-4o", Tokens(input=5_000, output=1))
+    call, finding = Prompt(entry), Finding(None, Cause("evicted"), 4_000)
+    same = Rates(*[Fraction(10)] * 6)
+    row = explain("p", call, finding, same, is_opener=True)
+    assert (row.cause, row.lost_tokens) == ("not_cached", 0)
+    assert row.lost_usd == 0
+    cheaper = same._replace(read=Fraction(1))
+    row = explain("p", call, finding, cheaper, is_opener=True)
+    assert (row.cause, row.lost_tokens) == ("evicted", 4_000)
 
 
 def priced(

@@ -264,10 +264,10 @@ def test_nearest_ancestor_says_for_whom_a_call_was_made() -> None:
         ]
     )
     scout, boss, orphan = (call.context for call in calls)
-    assert scout == ("scout", "", "w", "s", "u", "t")
-    assert boss == ("boss", "2", "w", "own", "u", "t")
+    assert scout[:6] == ("scout", "", "w", "s", "u", "t")
+    assert boss[:6] == ("boss", "2", "w", "own", "u", "t")
     # Two sessions in the trace: an orphan belongs to neither, but there is one user.
-    assert orphan == ("", "", "", "", "u", "")
+    assert orphan[:6] == ("", "", "", "", "u", "")
 
 
 def test_parent_cycles_end() -> None:

@@ -16,6 +16,9 @@ from tests.signals import histogram, metrics
 def test_a_late_span_leaves_what_expired_calls_cost(world: World) -> None:
     trace = b"t" * 16
     root = span("run", trace_id=trace, start_ns=ago(10))
+    agent = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "planner",
+             "gen_ai.agent.version": "7", "gen_ai.workflow.name": "nightly"}  # fmt: skip
+    root.attributes.extend(attributes(agent))
     old = llm_span(trace_id=trace, parent=root.span_id, start_ns=ago(10) + S)
     world.spans(root, old)
     world.spans(llm_span(trace_id=trace, parent=root.span_id, start_ns=ago(1)))
@@ -31,7 +34,10 @@ def test_a_late_span_leaves_what_expired_calls_cost(world: World) -> None:
     assert len(after) == 3
     [now] = world.store.sql_rows("SELECT * FROM traces FINAL WHERE is_deleted = 0")
     assert (now["name"], now["start_time"]) == (row["name"], row["start_time"])
-    assert now["active_ns"] == row["active_ns"] + S // 2  # the late span, which overlaps none
+    assert (now["agent_version"], now["workflow_name"]) == ("7", "nightly")
+    assert (
+        now["active_ns"] == int(str(row["active_ns"])) + S // 2
+    )  # the late span, which overlaps none
     assert now["depth"] == row["depth"] == 2
     assert now["llm_calls"] == 3
     assert now["total_cost_usd"] == world.spent()[0] == world.spent()[1]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from spanledger_analytics.gpu_cost.arithmetic import divided
 from spanledger_analytics.gpu_cost.attribution import attribute
 from spanledger_analytics.gpu_cost.prices import GpuIdentity, GpuPriceList, rate_of
-from spanledger_analytics.gpu_cost.reading import Hour
+from spanledger_analytics.gpu_cost.reading import Hour, Kept
 from spanledger_analytics.gpu_cost.records import entries_of, lines_of, worker_hours_of
 from tests.analytics.gpu_made import (
     HOUR,
@@ -380,3 +380,20 @@ def test_money_is_conserved_for_every_gpu_and_window(
     assert sum(by_request(found).values()) == totals.get("attributed", 0) + totals.get("priced", 0)
     in_ledger = sum(e.total_cost_usd or 0 for e in entries_of(found))
     assert in_ledger * PICO == totals.get("attributed", 0)
+
+
+def test_what_a_deletion_kept_is_not_overhead_or_idle_too() -> None:
+    kept = [
+        Kept(T0, 30 * S, "gpu/0", Decimal("0.018")),
+        Kept(T0, 30 * S, "gpu/9", Decimal("0.018")),  # of a GPU with another price
+    ]
+    plain = attribute(hour(gpu([0, 5], used_ratio=0.25)), prices(), END)
+    made = replace(hour(gpu([0, 5], used_ratio=0.25)), kept=kept)
+    found = attribute(made, prices(), END)
+    before, after = line_totals(plain), line_totals(found)
+    assert after["kept"] == A_MINUTE // 2
+    assert sum(after.values()) == sum(before.values())
+    assert {w for (_, w, line), pico in found.lines.items() if line == "kept" and pico} == {0}
+    gone = attribute(replace(made, kept=[kept[0]] * 20), prices(), END)
+    assert min(gone.lines.values()) > 0
+    assert line_totals(gone)["kept"] == 5 * A_MINUTE  # all of the five minutes and no more

@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spanledger_analytics.infra.job import InfraJob
+from spanledger_analytics.infra import hour as infra_hour
+from spanledger_analytics.infra.job import SHARED, InfraJob
 from spanledger_analytics.infra.share import Stretch, Use, share, stretches
+from spanledger_analytics.job import LEDGER, LedgerJob
 from spanledger_analytics.price_book.service_prices import set_infra_price
+from spanledger_analytics.touches import REPRICING, TouchReader
 from spanledger_storage.price_state import PriceState
 from spanledger_storage.service_price_rows import InfraPriceRow
 from spanledger_storage.state import migrate_state, open_state
@@ -80,6 +83,13 @@ def put_price(state: PriceState, usd: str, from_s: int) -> None:
         set_infra_price(change, price)
 
 
+def caught_up() -> Marks:
+    """Positions of a worker whose ledger job has handled everything."""
+    marks = Marks()
+    marks.set(LEDGER, int(time.time() + 3_600) * 10**6)
+    return marks
+
+
 def shared(store: Store) -> dict[tuple[int, str], str]:
     rows = store.sql_rows(
         "SELECT toInt64(toUnixTimestamp(time)) AS at, trace_id, total_cost_usd AS usd "
@@ -101,7 +111,7 @@ def test_hours_are_shared_when_they_are_over_and_again_when_something_changes(
     seed.span("c" * 32, "4", at_s=100, duration_s=100, service_name="other")
     seed.insert()
     put_price(state, "1.00", hour)
-    job = InfraJob(store, lambda: now, Marks(), state)
+    job = InfraJob(store, lambda: now, caught_up(), state)
     assert job.run_once() == 2
     first = {
         (hour, "a" * 32): "0.25",
@@ -123,3 +133,66 @@ def test_hours_are_shared_when_they_are_over_and_again_when_something_changes(
     assert (found[hour, "a" * 32], found[hour + 3_600, "d" * 32]) == ("0.25", "0.50")
     told = store.sql_rows("SELECT DISTINCT trace_id FROM touches WHERE spans = 0")
     assert {str(t["trace_id"])[:1] for t in told} == {"", "a", "b", "d"}
+
+
+def test_more_hours_than_a_run_takes_are_shared_by_the_next(
+    store: Store, state: PriceState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spanledger_analytics.infra.job._HOURS_PER_RUN", 5)
+    hour = int(time.time()) // 3_600 * 3_600
+    marks = caught_up()
+    put_price(state, "1.00", hour - 6 * 3_600)
+    job = InfraJob(store, lambda: (hour + 900) * 10**9, marks, state)
+    assert (job.run_once(), marks.get(SHARED)) == (5, None)
+    assert (job.run_once(), marks.get(SHARED)) == (1, hour)
+    assert job.run_once() == 0
+    put_price(state, "2.00", hour - 6 * 3_600)
+    assert [job.run_once() for _ in range(3)] == [5, 1, 0]
+    assert set(shared(store).values()) == {"2.00"}
+
+
+def test_an_hour_waits_until_the_ledger_job_knows_whom_its_traces_are_for(
+    store: Store, state: PriceState
+) -> None:
+    hour = int(time.time()) // 3_600 * 3_600 - 4 * 3_600
+    marks = Marks()
+    ledger = LedgerJob(store, time.time_ns, marks)
+    infra = InfraJob(store, time.time_ns, marks, state)
+    put_price(state, "1.00", hour)
+    first = Seeder(store, hour)
+    later = Seeder(store, hour, numbers=first.numbers)
+    first.span("a" * 32, "2", "1", at_s=0, duration_s=900, service_name="db", role="other")
+    first.insert()
+    assert infra.run_once() == 0
+    ledger.run_once()
+    assert infra.run_once() > 0
+    # The root comes late and began in another hour; only it says who the user was.
+    later.span("a" * 32, "1", at_s=-7_200, duration_s=9_000, user_id="u", role="other")
+    later.insert()
+    infra.run_once()
+    ledger.run_once()
+    infra.run_once()
+    asked = "SELECT user_id FROM ledger_current WHERE kind = 'infra' AND trace_id != ''"
+    assert store.sql_rows(asked) == [{"user_id": "u"}]
+
+
+def test_an_hour_of_many_traces_is_announced_in_parts(
+    store: Store, state: PriceState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(infra_hour, "_TRACES_PER_FLUSH", 2)
+    hour = int(time.time()) // 3_600 * 3_600 - 2 * 3_600
+    seed = Seeder(store, hour)
+    for number in range(5):
+        seed.span(f"{number:032x}", f"{number:016x}", at_s=0, service_name="db", role="other")
+    seed.insert()
+    store.execute("TRUNCATE TABLE touches")
+    put_price(state, "1.00", hour)
+    InfraJob(store, lambda: (hour + 4_300) * 10**9, caught_up(), state).run_once()
+    reader = TouchReader(store, None, max_traces=2)
+    sizes: list[int] = []
+    while batch := reader.next_batch():
+        assert batch.repriced_hours == (("default", hour),)
+        assert all(flush.startswith(REPRICING) for flush in batch.flushes)
+        sizes.append(len(batch.traces))
+        reader.mark_handled(batch)
+    assert sizes == [1, 2, 2]  # the first with the hour itself

@@ -17,6 +17,7 @@ from spanledger_analytics.ledger import LedgerResult, run_ledger
 from spanledger_analytics.price_book.book import PriceBook
 from spanledger_analytics.spans import FROM_ATTRIBUTES, Span
 from spanledger_analytics.touches import OVERLAP_US, TouchReader
+from spanledger_analytics.traces import derive_traces
 from spanledger_analytics.usage import recompute_usage, stale_hours
 from spanledger_storage.errors import StoreError
 from spanledger_storage.store import Store
@@ -294,6 +295,27 @@ def test_a_trace_is_the_sum_of_its_calls(store: Store, book: PriceBook) -> None:
         "total_cost_usd": Decimal("0.00275"),
     }
     assert {name: row[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("root", "expected"),
+    [
+        ({}, ("completed", 0.5)),
+        ({"task_outcome": "escalated", "task_score": 0.1}, ("escalated", 0.1)),
+        ({"task_score": 0.9}, ("completed", 0.5)),
+    ],
+)
+def test_the_outcome_of_a_trace_is_the_roots_or_the_one_told_last(
+    root: dict[str, Any], expected: tuple[str, float]
+) -> None:
+    spans = [
+        agent(A, "1", **root),
+        llm(A, "2", "1", at=10, task_outcome="failed", task_score=0.2),
+        llm(A, "3", "1", at=900, task_outcome="completed", task_score=0.5),
+        llm(A, "4", "1", at=300, task_outcome="failed"),
+    ]
+    (row,) = derive_traces("p", spans, [])
+    assert (row.outcome, row.score) == expected
 
 
 def test_a_trace_that_starts_earlier_than_known_is_still_one(store: Store, book: PriceBook) -> None:

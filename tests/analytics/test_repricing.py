@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,10 +17,12 @@ from spanledger_analytics import repricing
 from spanledger_analytics.job import LedgerJob
 from spanledger_analytics.price_book.book import BookSource, PriceBook
 from spanledger_analytics.price_book.overrides import Contract, Overrides
+from spanledger_analytics.price_book.tool_list import ToolPrices
 from spanledger_analytics.repricing import Scope, apply, plan
 from spanledger_analytics.repricing_report import Report
 from spanledger_analytics.spans import FROM_ATTRIBUTES, Span
 from spanledger_storage.errors import StoreError
+from spanledger_storage.service_price_rows import ToolPriceRow
 from spanledger_storage.store import Store
 from tests.pricing import rate, real_book
 
@@ -402,7 +405,7 @@ def test_many_chunks_and_a_part_of_an_hour_give_the_same(
     instance.overrides = DOUBLE
     whole = plan(instance.store, instance.book, ALL)
     monkeypatch.setattr(repricing, "_ENTRIES_PER_CHUNK", 7)
-    monkeypatch.setattr(repricing, "_TRAJECTORIES_PER_CHUNK", 7)
+    monkeypatch.setattr(repricing, "_ROWS_PER_CHUNK", 7)
     assert plan(instance.store, instance.book, ALL) == whole
     assert instance.apply() == whole
     instance.work()
@@ -572,3 +575,45 @@ def test_counts_beyond_64_bits_are_priced_exactly(instance: Instance) -> None:
 def test_an_empty_ledger_has_nothing_to_reprice(instance: Instance) -> None:
     report = instance.apply(Scope(T0, T0 + int(timedelta(days=31).total_seconds()) * 10**9))
     assert (report.entries, report.written, report.difference_usd) == (0, 0, Decimal(0))
+
+
+def listed(*prices: ToolPriceRow) -> Overrides:
+    return Overrides(7, tools=ToolPrices(prices))
+
+
+def used(trace: int, span_id: str = "1", **fields: Any) -> Span:
+    """A call of a tool that says nothing of its cost."""
+    tokens = dict.fromkeys(("input_tokens", "cache_read_tokens", "output_tokens"))
+    settings: dict[str, Any] = {"role": "tool", "tool_name": "search", **tokens, **fields}
+    return call(trace, span_id=span_id, **settings)
+
+
+SEARCH = ToolPriceRow("", "", "search", Decimal(1), "call", "", 1, True, 0, None, id=1)
+
+
+def test_a_trace_whose_only_entry_goes_costs_nothing_any_more(instance: Instance) -> None:
+    instance.overrides = listed(SEARCH)
+    instance.put(used(1))
+    instance.work()
+    assert instance.totals() == [Decimal(1)] * 4
+    instance.store.execute("TRUNCATE TABLE touches")  # what was touched lately is touched again
+    instance.overrides = listed(replace(SEARCH, tool="fetch", id=2))
+    assert instance.apply().written == 1
+    instance.work()
+    assert instance.entries() == []
+    assert [total or 0 for total in instance.totals()] == [0] * 4
+
+
+def test_a_tool_call_seen_in_two_traces_is_reported_once(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spanledger_analytics.tool_repricing._TRACES_PER_STEP", 1)
+    instance.overrides = listed(SEARCH)
+    instance.put(used(1, "2", parent_span_id="1"))
+    instance.put(used(2, at=10, end_ns=T0 + 60 * MS, scope_name="mcp"))
+    instance.work()
+    assert len(instance.entries()) == 1
+    instance.overrides = listed(replace(SEARCH, price_usd=Decimal(2), id=2))
+    report = plan(instance.store, instance.book, ALL)
+    assert (report.entries, report.written, report.difference_usd) == (1, 1, Decimal(1))
+    assert instance.apply() == report

@@ -22,7 +22,7 @@ from spanledger_analytics.routing.cascades import (
 )
 from spanledger_analytics.routing.counterfactual import Model, estimates, sizes_of
 from spanledger_analytics.routing.intervals import newcombe, tries_needed, wilson
-from spanledger_analytics.routing.reading import Dearer, load_routes, load_usage
+from spanledger_analytics.routing.reading import Dearer, load_routes, load_usage, with_retries
 from spanledger_analytics.routing.routes import (
     NOT_WORSE,
     OPEN,
@@ -72,8 +72,9 @@ class Tasks:
 
 
 def routes_by_name(store: Store, book: PriceBook) -> dict[tuple[str, str], Route]:
-    found = load_routes(store, "default", NOW_S - DAY_S, NOW_S, book, 100)
-    return {(route.task_class, route.model): route for route in found}
+    found = load_routes(store, "default", NOW_S - DAY_S, NOW_S)
+    priced = with_retries(found, book, NOW_S * 10**9)
+    return {(route.task_class, route.model): route for route in priced}
 
 
 def test_attempts_retries_and_costs_are_those_that_were_planted(
@@ -218,3 +219,15 @@ def test_a_cascade_is_judged_by_the_whole_interval(
     found = Cascade("c", "a", "b", escalated, attempts, 0, Decimal(1), Decimal(2))
     assert found.break_even == 0.5
     assert found.verdict == verdict
+
+
+def test_the_cost_of_a_self_hosted_call_is_not_known_and_not_zero(
+    store: Store, book: PriceBook
+) -> None:
+    seed = Seeder(store, NOW_S)
+    span = seed.span("1" * 32, "1" * 16, at_s=-600, agent_name="own")
+    seed.entry(span, None, model="llama", provider="vllm", price_status="self_hosted")
+    seed.trace("1" * 32, main_model="llama")
+    seed.insert()
+    [route] = routes_by_name(store, book).values()
+    assert (route.call_count, route.priced_calls, route.usd_per_call) == (1, 0, None)

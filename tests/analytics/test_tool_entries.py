@@ -79,6 +79,13 @@ def test_the_span_comes_before_the_list() -> None:
     assert costs(tool("1"), prices=[price()]) == [Decimal("0.01")]
 
 
+def test_zero_is_what_it_cost_if_our_own_attribute_says_so() -> None:
+    free = tool("1", reported_cost_usd=Decimal(0), dialect="spanledger")
+    assert costs(free, prices=[price()]) == [Decimal(0)]
+    assert costs(free, tool("2", "1", at=1, lasts=20, scope_name="m"), prices=[price()]) == [0]
+    assert costs(free._replace(dialect="otel"), prices=[price()]) == [Decimal("0.01")]
+
+
 @pytest.mark.parametrize(
     ("better", "worse"),
     [

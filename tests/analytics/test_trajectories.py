@@ -240,6 +240,26 @@ def test_an_id_that_too_many_traces_carry_ties_nothing(
     assert [row["trace_ids"] for row in jobs.rows()] == [*alone, [name(6)]]
 
 
+def test_a_trace_that_too_many_name_keeps_its_own_row(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spanledger_analytics.trajectory_groups.MAX_TRACES_OF_KEY", 3)
+    monkeypatch.setattr("spanledger_analytics.trajectory_step.MAX_TRACES_OF_KEY", 3)
+    jobs.put(trace_of(1, 0))
+    for number in range(2, 7):
+        jobs.put(trace_of(number, number, spanledger__trajectory__id=name(1)))
+    jobs.run()
+    alone = [[name(number)] for number in range(1, 7)]
+    assert [row["trace_ids"] for row in jobs.rows()] == alone
+    jobs.put(trace_of(6, 6, spanledger__trajectory__id=name(1)))
+    jobs.run()
+    assert [row["trace_ids"] for row in jobs.rows()] == alone
+    jobs.put(trace_of(7, 7, spanledger__trajectory__id=name(1)))
+    jobs.run()
+    holders = jobs.store.sql_rows("SELECT uniqExact(trace_id) AS n FROM trajectory_keys")
+    assert holders == [{"n": 5}]  # of what ties nothing no more are noted
+
+
 def test_a_trajectory_does_not_grow_without_bound(
     jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

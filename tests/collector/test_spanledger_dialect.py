@@ -18,7 +18,7 @@ from spanledger_collector.decode.bulk import decode as bulk
 from tests.decoded import NOW_NS, decode, span
 
 HASHES = ["00" * 15 + f"{n:02x}" for n in range(3)]
-TOOL = {
+TOOL: dict[str, object] = {
     "gen_ai.operation.name": "execute_tool",
     "gen_ai.tool.name": "search",
     TOOL_CALL_SIGNATURE: 2**63 - 1,
@@ -46,6 +46,14 @@ def test_signatures_and_prices_of_tools(scope: str) -> None:
     assert (made["role"], made["tool_name"]) == ("tool", "search")
     assert (made["call_sig"], made["result_sig"]) == (2**63 - 1, 7)
     assert str(made["reported_cost_usd"]) == "0.005000000000"
+
+
+@pytest.mark.usefixtures("_way")
+def test_a_tool_that_cost_nothing_is_told_from_one_that_says_nothing() -> None:
+    assert row({**TOOL, TOOL_COST_USD: "0"}, "spanledger")["reported_cost_usd"] == 0
+    free = {**TOOL, "operation.cost": 0.0}
+    del free[TOOL_COST_USD]
+    assert row(free, "spanledger")["reported_cost_usd"] is None
 
 
 @pytest.mark.usefixtures("_way")

@@ -186,6 +186,18 @@ def test_tasks_and_what_one_costs(app: AppTest, seed: Seeder) -> None:
     assert "Tasks cannot be told by model" in text(again(app, measure="Tasks"))
 
 
+def test_a_task_is_let_through_by_its_first_attempt_and_whole(app: AppTest, seed: Seeder) -> None:
+    for number, (agent, usd) in enumerate((("a", "1"), ("b", "2"))):
+        trace = f"{number:032x}"
+        span = seed.span(trace, f"{number:016x}", agent_name=agent, at_s=-600 + number)
+        seed.entry(span, usd, model=OPUS)
+        seed.trace(trace, agent_name=agent, task_id="t", outcome="completed")
+    seed.insert()
+    shown = table(page(app, measure="Spend per task", group="Agent", only=["agent: a"]))
+    assert list(shown["Spend per task"]) == [3, 3]
+    assert "Nothing matches these filters" in text(again(app, only=["agent: b"]))
+
+
 def seed_change(seed: Seeder) -> None:
     """Two days apart: agent a made 2, then 3 calls at a dollar; b only then, c only now."""
     for at_s, agent, count in ((-2, "a", 2), (-2, "b", 1), (-1, "a", 3), (-1, "c", 1)):

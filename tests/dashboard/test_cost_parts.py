@@ -10,6 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from spanledger_analytics.change.decomposition import Change
+from spanledger_dashboard import charts
+from spanledger_dashboard.cache import charts as cache_charts
+from spanledger_dashboard.cache import data as cache_data
 from spanledger_dashboard.cost import charts as cost_charts
 from spanledger_dashboard.cost import filters as cost_filters
 from spanledger_dashboard.cost import tables as cost_tables
@@ -32,6 +35,8 @@ from spanledger_dashboard.cost.periods import (
 )
 from spanledger_dashboard.cost.query import Answer, Question, Slice, Stretch
 from spanledger_dashboard.downloads import csv_bytes
+from spanledger_dashboard.gpus import charts as gpu_charts
+from spanledger_dashboard.usage import Totals, UsageRow
 
 BERLIN = ZoneInfo("Europe/Berlin")
 _HOUR, _DAY = 3_600, 86_400
@@ -223,4 +228,25 @@ def test_names_that_plotly_would_read_as_markup_are_text() -> None:
     axis = cost_charts.TimeAxis([datetime(2026, 1, 1)], datetime(2026, 1, 2), _HOUR)  # noqa: DTZ001
     for is_line in (False, True):
         figure = cost_charts.over_time(hostile, SPEND, axis, is_line=is_line)
-        assert figure.to_dict()["data"][0]["name"] == "&lt;b&gt;x&lt;/b&gt;&amp;amp;"
+        assert figure.to_dict()["data"][0]["name"] == "‹b›x‹/b›＆amp;"
+
+
+def test_names_of_every_figure_are_text() -> None:
+    evil, time = "<a href=x>&", datetime(2026, 1, 1)  # noqa: DTZ001
+    axis = charts.Axis([0], [time], _HOUR)
+    line = gpu_charts.Line(evil, {0: 1.0})
+    usage = UsageRow(0, "llm", evil, evil, Totals(calls=1, total_cost_usd=Decimal(1)))
+    saved = cache_data.UsageRow(0, "p", evil, evil, cache_data.Sums(calls=1, input_tokens=1))
+    figures = [
+        charts.spend_by([usage], axis, lambda row: row.model),
+        gpu_charts.lines([line], axis, gpu_charts.COUNT),
+        gpu_charts.stacked([line], axis, gpu_charts.COUNT),
+        gpu_charts.heat_map([line], axis),
+        cache_charts.hit_rate_by_model([saved], axis),
+        cache_charts.net_saving_by_agent([saved], axis),
+        cost_charts.waterfall(Decimal(1), Decimal(2), [(evil, Decimal(1))]),
+    ]
+    for figure in figures:
+        shown = str(figure.to_dict())
+        assert "<a href" not in shown
+        assert "‹a href=x›＆" in shown

@@ -158,6 +158,19 @@ def test_figures_add_up(app: AppTest, store: Store, now_s: int) -> None:
     assert row["Hours"] == pytest.approx(600 / 3_600)
 
 
+def test_hours_count_a_gpu_once_whatever_it_was_divided_into(
+    app: AppTest, store: Store, now_s: int
+) -> None:
+    about = {"gpu": "GPU-1", "line": "idle", "cost_usd": Decimal(1), "seconds": 300, "version": 1}
+    at = (now_s - 3_600) // 300 * 300
+    rows = [{**about, "mig": "", "start": at}, {**about, "mig": "", "start": at + 300}]
+    rows += [{**about, "mig": mig, "start": at + 600} for mig in ("1", "2")]
+    seen(store, now_s)
+    put(store, "gpu_attribution", rows)
+    help_texts = [str(m.help) for m in page(app, range="6h").metric]
+    assert any(text.startswith("0.2 GPU hours, at ") for text in help_texts)  # 900 seconds: 0.25
+
+
 def test_an_api_price_can_be_chosen(app: AppTest, store: Store, now_s: int) -> None:
     seen(store, now_s)
     attributed(store, now_s)

@@ -11,6 +11,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
+from spanledger_analytics.routing.reading import load_routes
+from spanledger_dashboard.routing import data
 from tests.dashboard.seed import Seeder
 
 APP = Path(spanledger_dashboard.__file__).parent / "app.py"
@@ -116,3 +118,25 @@ def test_many_routes_and_hostile_names(app: AppTest, seed: Seeder) -> None:
     app.selectbox(key="class").select(f"{EVIL} · refund").run()
     assert not app.exception
     assert table(app, "Success")["Attempts"].tolist() == [1, 1]
+
+
+def test_routes_beyond_the_most_that_are_shown_are_counted(
+    app: AppTest, seed: Seeder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 6):  # the dearer, the fewer attempts
+        for other in range(6 - number):
+            attempt(seed, number * 10 + other, "", f"m{number}", "completed", str(number))
+    seed.insert()
+    held = list[bool]()
+
+    def noted(*args: Any) -> Any:
+        held.append(data._LOCK.locked())
+        return load_routes(*args)
+
+    monkeypatch.setattr(data, "ROUTES", 2)
+    monkeypatch.setattr(data, "load_routes", noted)
+    found = table(page(app), "Success").set_index("Model")
+    assert found["Attempts"].to_dict() == found["Calls"].to_dict() == {"m1": 5, "m2": 4}
+    assert found["Per call"].to_dict() == {"m1": 1, "m2": 2}
+    assert "2 of 5 routes" in text(app)
+    assert held == [False]  # the price book is not kept from others while the store answers

@@ -208,7 +208,7 @@ def test_a_figure_holds_the_numbers_of_the_result() -> None:
     figure, left_out = sql_chart.figure(table, Plan("Bar", "day", "usd", "model"))
     assert left_out == 0
     assert [(t["name"], t["y"]) for t in figure.to_plotly_json()["data"]] == [
-        ("‹b>", [7.0]),
+        ("‹b›", [7.0]),
         ("a", [1.5, None]),
     ]
     assert first_plan(pa.table({"a": ["x"]})) is None

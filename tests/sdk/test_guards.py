@@ -11,6 +11,7 @@ import pytest
 
 import spanledger
 from spanledger import BudgetEvent, BudgetExceeded, LimitReached, LoopDetected, LoopEvent
+from spanledger._accounts import LocalAccount
 from spanledger._attributes import TOOL_COST_USD
 from spanledger.testing import Captured, capture
 
@@ -376,3 +377,15 @@ def test_errors_again_and_again_are_a_loop_whatever_they_say() -> None:
             with pytest.raises(ValueError, match="attempt"):
                 fails()
     assert [(event.kind, event.level) for event in heard] == [("error_retry", "warn")]
+
+
+def test_a_place_of_accounts_that_fails_stops_no_call() -> None:
+    class Broken:
+        def account(self, key: str) -> LocalAccount:
+            raise OSError("away")
+
+    with (
+        spanledger.budget(llm_calls=1, scope="session", accounts=Broken()),
+        spanledger.llm_call(provider="openai", model="gpt-4o") as running,
+    ):
+        running.usage(input_tokens=1, output_tokens=1)

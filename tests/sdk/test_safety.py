@@ -160,12 +160,13 @@ def test_spooled_spans_arrive_once_after_an_outage(tmp_path: Path) -> None:
 
 
 def test_spooled_spans_survive_a_crash_of_the_program(tmp_path: Path) -> None:
-    down = f"http://127.0.0.1:{free_port()}"
-    code = "for n in range(5): search(n)\nspanledger.flush()\nos._exit(9)"
-    done, _ = run(code, down, SPANLEDGER_SPOOL=str(tmp_path))
-    assert done.returncode == 9
-    assert len(list(tmp_path.glob("*/*.otlp"))) == 1
     with receiving() as receiver:
+        receiver.status = 503
+        code = "for n in range(5): search(n)\nspanledger.flush()\nos._exit(9)"
+        done, _ = run(code, receiver.url, SPANLEDGER_SPOOL=str(tmp_path))
+        assert done.returncode == 9
+        assert len(list(tmp_path.glob("*/*.otlp"))) == 1
+        receiver.status = 200
         code = "search(5)\nspanledger.flush()\ntime.sleep(1.5)"
         done, _ = run(code, receiver.url, SPANLEDGER_SPOOL=str(tmp_path))
         assert done.returncode == 0, done.stderr

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import http.server
+import json
 import os
 import socketserver
 import threading
@@ -20,10 +22,12 @@ import sqlalchemy as sa
 import uvicorn
 
 import spanledger
-from spanledger import _budget_desk
+from spanledger import _budget_desk, _shared_budget
+from spanledger._accounts import LocalAccount
 from spanledger._budget_desk import Desk
 from spanledger._budget_events import BudgetEvent
 from spanledger._budget_server import BudgetServer
+from spanledger._leases import Line
 from spanledger.testing import capture
 from spanledger_server.api.app import create_app
 from spanledger_storage.budget_accounts import BudgetAccounts
@@ -441,3 +445,170 @@ def test_a_shared_budget_may_have_limits_of_its_own(use: Callable[..., Desk]) ->
             call()
     with pytest.raises(ValueError, match="needs a limit"):
         spanledger.budget()
+
+
+def test_what_the_server_does_not_take_is_left_out(
+    server: Server, use: Callable[..., Desk]
+) -> None:
+    server.limit(1000, "tokens")
+    desk = use(server.url)
+    many = {f"d{n}": "x" for n in range(70)}
+    with (
+        spanledger.budget(shared=True),
+        spanledger.session("s" * 600),
+        spanledger.dimensions(**many),
+    ):
+        call(input_tokens=-7, output_tokens=2)
+    desk.close(TOO_LONG_S)
+    figures = desk.figures
+    assert seen(figures.admitted, figures.dropped, figures.problem) == (1, 0, "")
+    assert len(server.rows(settlements)) == 1
+
+
+def test_a_request_that_is_refused_stops_nobody_elses(
+    server: Server, use: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.limit(10)
+    desk = use(server.url)
+    monkeypatch.setattr(_shared_budget, "_is_name", lambda text: True)
+    with spanledger.budget(shared=True):
+        with spanledger.session("s" * 600):
+            call()
+        for _ in range(3):
+            call()
+    desk.close(TOO_LONG_S)
+    figures = desk.figures
+    assert seen(figures.passed, figures.admitted, figures.dropped) == (1, 3, 1)
+    assert server.found().spent == 3
+
+
+def test_a_host_that_keeps_its_executor_busy_holds_up_no_call(
+    server: Server, use: Callable[..., Desk]
+) -> None:
+    server.limit(10)
+    desk, done = use(server.url), threading.Event()
+
+    async def one() -> None:
+        async with spanledger.llm_call(provider="openai", model="gpt-4o") as running:
+            running.usage(input_tokens=1, output_tokens=1)
+
+    async def main() -> None:
+        async with spanledger.budget(shared=True):
+            loop = asyncio.get_running_loop()
+            busy = [loop.run_in_executor(None, done.wait) for _ in range(100)]
+            try:
+                await asyncio.wait_for(asyncio.gather(one(), one()), 10)
+            finally:
+                done.set()
+            await asyncio.gather(*busy)
+
+    asyncio.run(main())
+    assert seen(desk.figures.admitted, desk.figures.passed) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"), [(_budget_desk, "Line"), (Line, "_parts"), (LocalAccount, "_judged")]
+)
+def test_a_stream_may_be_collected_while_a_lock_is_held(
+    server: Server,
+    use: Callable[..., Desk],
+    monkeypatch: pytest.MonkeyPatch,
+    owner: Any,
+    name: str,
+) -> None:
+    server.limit(1000)
+    desk, under_lock = use(server.url), getattr(owner, name)
+
+    def collecting(*args: Any, **options: Any) -> Any:
+        gc.collect()
+        return under_lock(*args, **options)
+
+    def work() -> None:
+        with spanledger.budget(shared=True, llm_calls=1000):
+            with spanledger.llm_call(provider="openai", model="gpt-4o") as one:
+                stream = one.stream(iter([1, 2]))
+            cycle: list[object] = [stream]
+            cycle.append(cycle)
+            del cycle, stream, one
+            monkeypatch.setattr(owner, name, collecting)
+            with spanledger.session("another"):
+                call()
+
+    gc.disable()
+    try:
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive()
+    finally:
+        gc.enable()
+    desk.close(TOO_LONG_S)
+    found = server.found()
+    assert seen(found.spent, found.reserved) == (2, 0)
+
+
+class _SlowToReserve(BudgetServer):
+    """Answers requests to reserve too late, the first few of them."""
+
+    def __init__(self, url: str, failures: int) -> None:
+        super().__init__(url, "")
+        self.left = failures
+        self.keys = list[object]()
+
+    def _sent(self, path: str, body: bytes, timeout_s: float) -> dict[str, Any]:
+        answer = super()._sent(path, body, timeout_s)
+        if path.endswith("reserve"):
+            self.keys.append(json.loads(body)["key"])
+            if len(self.keys) <= self.left:
+                raise TimeoutError
+        return answer
+
+
+def test_a_request_without_an_answer_counts_once(
+    server: Server, use: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.limit(10)
+    desk = use(server.url)
+    monkeypatch.setattr(desk, "_server", _SlowToReserve(server.url, 2))
+    with spanledger.budget(shared=True):
+        call()
+    assert desk.figures.admitted == 1
+    assert server.reservations() == 1
+
+
+def test_answered_settlements_do_not_excuse_a_server_that_is_slow_to_reserve(
+    server: Server, use: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.limit(100)
+    desk = use(server.url)
+    slow = _SlowToReserve(server.url, 1000)
+    monkeypatch.setattr(desk, "_server", slow)
+    with spanledger.budget(shared=True):
+        for _ in range(5):
+            call()
+            wait_until(lambda: desk.waiting == 0, every_s=0.01)
+    assert len(slow.keys) == 3
+    assert len(set(slow.keys)) == 1
+    assert desk.figures.passed == 5
+
+
+def test_without_a_thread_calls_pass(
+    use: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    desk = use("http://127.0.0.1:9")
+    with monkeypatch.context() as patched, spanledger.budget(shared=True, mode="raise"):
+        patched.setattr(threading.Thread, "start", refuse)
+        call()
+    assert desk.figures.passed == 1
+    assert "thread" in desk.figures.problem
+
+
+def test_after_a_refusal_the_largest_call_is_forgotten() -> None:
+    line = Line({}, lambda _: True, lambda _: None, 0.0, is_strict=True)
+    line.settled({"tokens": 90}, None)
+    assert line.request()["needed"] == {"tokens": "90", "llm_calls": "1"}
+    line.answered({"granted": False, "budgets": [], "over": []})
+    assert line.request()["needed"] == {"llm_calls": "1"}

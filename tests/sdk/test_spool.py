@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from spanledger._exporters import Exporters
+from spanledger._settings import Settings
 from spanledger._spool import Spool
 
 
@@ -67,3 +69,23 @@ def test_a_directory_whose_process_died_at_once_is_cleared_away_later(tmp_path: 
     assert not old.exists()  # of a process that ended between two system calls, hours ago
     assert (new / "lock").exists()  # of one that is starting just now
     assert {path.name for path in other.iterdir()} == {"lock", "notes"}  # none of ours
+
+
+def test_what_was_for_another_key_or_endpoint_stays(tmp_path: Path) -> None:
+    def opened(endpoint: str, api_key: str) -> Spool:
+        settings = Settings(endpoint=endpoint, api_key=api_key, spool=str(tmp_path))
+        spool = vars(Exporters(settings))["_spool"]
+        assert isinstance(spool, Spool)
+        return spool
+
+    dead = opened("http://here:4318", "sl_one")
+    path = dead.add({}, b"spans")
+    os.close(vars(dead)["_lock"])
+    assert opened("http://here:4318", "sl_two").files() == []
+    assert opened("http://there:4318", "sl_one").files() == []
+    assert path.exists()
+    said = b"".join(file.read_bytes() for file in tmp_path.glob("*/for"))
+    assert b"sl_one" not in said
+    taken = opened("http://here:4318", "sl_one").files()
+    assert [file.name for file in taken] == [path.name]
+    assert not path.exists()

@@ -24,6 +24,7 @@ from spanledger_server.api.load import DELAY_S, Load, read_load, read_spool
 from spanledger_server.api.remembered import Remembered
 from spanledger_storage.api_keys import Scope
 from spanledger_storage.engine import Engine
+from spanledger_storage.errors import StoreError
 from spanledger_storage.store import Store
 from tests.api_asking import Asker
 from tests.conftest import fresh_store
@@ -83,6 +84,9 @@ def plant(store: Store, now_s: int) -> None:
         long, "0.5", kind="tool", tool_name="search", agent_name="coder", duration_ns=99 * NS
     )
     seed.entry(long, "9", project="shop", duration_ns=99 * NS)
+    # An hour of calls that only metrics tell of, as one entry without a duration.
+    hour = {"time": (now_s + end_s - 30) * NS, "duration_ns": 0, "attempts": 500}
+    seed.entry(long, "60", usage_source="metric", **hour)
     seed.trace(trace)
     seed.trajectory(trace, status="waiting", agent_name="coder")
     seed.insert()
@@ -176,6 +180,23 @@ def test_one_answer_serves_all_who_ask_within_seconds(monkeypatch: pytest.Monkey
     for other in "bc":
         answers.get(other, lambda: 0)
     assert answers.get("a", lambda: 6) == 6  # forgotten
+
+
+def test_a_failure_serves_all_who_ask_within_seconds() -> None:
+    clock, asked = [0.0], list[int]()
+    answers = Remembered[int](3.0, clock_s=lambda: clock[0])
+
+    def fail() -> int:
+        asked.append(1)
+        raise StoreError("away", permanent=False)
+
+    for _ in range(3):
+        with pytest.raises(StoreError):
+            answers.get("a", fail)
+    assert len(asked) == 1
+    clock[0] = 3.0
+    assert answers.get("a", lambda: 5) == 5
+    assert answers.get("a", fail) == 5
 
 
 def test_the_spool_is_told_to_those_who_see_all(store: Store, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
@@ -20,9 +21,9 @@ from spanledger_server.api.app import create_app
 from spanledger_server.api.formats import MEDIA_TYPES, Format
 from spanledger_server.api.gpu_rows import GpuMinute, GpuSample
 from spanledger_server.api.money_rows import Entry, Usage
-from spanledger_server.api.resources import Question
+from spanledger_server.api.resources import Part, Question
 from spanledger_server.api.row_types import Row
-from spanledger_server.api.rows import moment_text
+from spanledger_server.api.rows import moment_text, read_rows
 from spanledger_server.api.trace_rows import Message, Session, Span, Trace, Trajectory
 from spanledger_storage.engine import Engine
 from spanledger_storage.errors import StoreError
@@ -274,3 +275,41 @@ def test_what_cannot_be_answered_is_told_what_can(asker: Asker) -> None:
     assert refused.status_code == 406
     assert "text/csv" in refused.json()["detail"]
     assert asker.get("/api/v1/traces", {"format": "xml"}).status_code == 422
+
+
+@pytest.mark.parametrize("by", ["agent", "session"])  # from the hourly usage, and from the ledger
+def test_an_export_of_usage_is_read_in_pieces(
+    asker: Asker, store: Store, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed = Seeder(store, NOW_S)
+    for number in range(6):
+        name = f"many-{number}"
+        seed.usage(project="many", agent_name=name, hours_ago=1)
+        about = {"project": "many", "agent_name": name, "session_id": name}
+        span = seed.span(f"{number + 1:032x}", f"{number + 1:016x}", at_s=-3_600, **about)
+        seed.entry(span, "0.25", agent_name=name, session_id=name)
+    seed.insert()
+    asked = {"project": "many", "by": by, "grain": "hour"}
+    whole = asker.rows("/api/v1/usage", **asked)
+    monkeypatch.setattr(exports, "_COUNTED_ROWS", 2)
+    parts = list[Part]()
+    read = Question.read
+
+    def noted(self: Question, store: Store, part: Part, *args: Any) -> Any:
+        parts.append(part)
+        return read(self, store, part, *args)
+
+    monkeypatch.setattr(Question, "read", noted)
+    found = asker.rows("/api/v1/export/usage", **asked)
+    assert len(whole) == 6
+    assert sorted(found, key=itemgetter("key")) == sorted(whole, key=itemgetter("key"))
+    assert [(part.slice, part.slices) for part in parts[1:]] == [(0, 3), (1, 3), (2, 3)]
+
+
+def test_csv_with_long_texts_and_many_line_breaks_is_read_fast() -> None:
+    text = b'"' + b"line\n" * 200_000 + b'"'
+    began_s = time.process_time()
+    rows = read_rows(b'"id","text"\n"a",' + text + b'\n"b",' + text + b"\n", Format.CSV)
+    assert rows.last(("id",)) == {"id": "b"}
+    assert len(rows) == 2
+    assert time.process_time() - began_s < 3  # was minutes

@@ -6,11 +6,12 @@ import base64
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from spanledger_server.api import pages
+from spanledger_server.api import pages, traces
 from spanledger_server.api.app import create_app
 from spanledger_storage.engine import Engine
 from spanledger_storage.store import Store
@@ -179,3 +180,35 @@ def test_a_cursor_that_was_changed_is_refused(
     cursor = asker.get("/api/v1/traces", {"limit": 1, **PERIOD}).json()["next"]
     answer = asker.get("/api/v1/traces", {"cursor": changed(cursor, place, value)})
     assert answer.status_code == 422
+
+
+def test_sessions_with_odd_and_long_ids_are_paged(asker: Asker, store: Store) -> None:
+    seed = Seeder(store, NOW_S)
+    odd = ["nul-\x00", "long-" + "é" * 4_000, "plain", ""]
+    for number, session in enumerate(odd):
+        trace = f"{number + 1:08x}" + "5e" * 12
+        seed.span(trace, f"{number + 1:016x}", project="odd", session_id=session)
+        seed.trace(trace, session_id=session)
+    seed.insert()
+    asked: dict[str, Any] = {"project": "odd", "limit": 1, **PERIOD}
+    seen = [row["session_id"] for rows in asker.pages("/api/v1/sessions", **asked) for row in rows]
+    assert sorted(seen) == sorted(filter(None, odd))
+
+
+def test_a_page_that_would_be_too_large_says_what_to_do(
+    asker: Asker, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed = Seeder(store, NOW_S)
+    trace = "b16" + "0" * 29
+    for number in range(3):
+        said = seed.message("user", {"type": "text", "content": f"{number}" + "x" * 20_000})
+        about = {"attributes": {"long": f"{number}" * 20_000}, "input_messages": [said]}
+        seed.span(trace, f"{number + 1:016x}", at_s=-60 + number, **about)
+    seed.insert()
+    for name in ("SPANS", "MESSAGES"):
+        monkeypatch.setattr(traces, name, replace(getattr(traces, name), most_bytes=50_000))
+        path = f"/api/v1/traces/{trace}/{name.lower()}"
+        refused = asker.get(path)
+        assert refused.status_code == 422
+        assert "smaller limit" in refused.json()["detail"]
+        assert sum(len(rows) for rows in asker.pages(path, limit=1)) == 3

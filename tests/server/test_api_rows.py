@@ -63,7 +63,7 @@ def plant(store: Store) -> None:
     seed.entry(two, None, agent_name="bob", session_id="s1", tokens=(7, 3))
     seed.entry(two, "0.125", agent_name="bob", kind="tool", tool_name="search", session_id="s1")
     seed.entry(three, "1.000000000001", agent_name="ann", service_name="web", **NO_PARTS)
-    seed.trace(FIRST, dimensions={"team": "red"}, outcome="success", task_id="t1")
+    seed.trace(FIRST, dimensions={"team": "red"}, outcome="completed", task_id="t1")
     seed.trace(SECOND, status="open")
     seed.trace(ALONE)
     seed.trajectory(FIRST, SECOND, status="waiting", waits_for="human")
@@ -98,7 +98,7 @@ def found(asker: Asker, name: str, column: str, **params: str) -> set[str]:
         ({"service": "web"}, {ALONE}),
         ({"model": "gpt-5"}, {FIRST}),
         ({"status": "open"}, {SECOND}),
-        ({"outcome": "success", "task": "t1"}, {FIRST}),
+        ({"outcome": "completed", "task": "t1"}, {FIRST}),
         ({"dimension": "team=red"}, {FIRST}),
         ({"dimension": "team=blue"}, set()),
         ({"trajectory": FIRST.upper()}, {FIRST, SECOND}),
@@ -216,6 +216,15 @@ def test_a_parameter_with_a_slip_does_not_go_unnoticed(asker: Asker) -> None:
         assert answer.status_code == 422
         assert said in answer.json()["detail"]
     assert asker.get("/api/v1/traces?dimension=a=1&dimension=b=2").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["data-quality", "data-quality/missing_usage", "budgets"])
+def test_also_routes_that_list_nothing_refuse_a_slip(store: Store, state: State, path: str) -> None:
+    asker = Asker(create_app(store.settings, state=state.engine))
+    answer = asker.get(f"/api/v1/{path}", {"projct": "shop"})
+    assert answer.status_code == 422
+    assert "project" in answer.json()["detail"]
+    assert asker.get(f"/api/v1/{path}").status_code == 200
 
 
 def paths_of(asker: Asker) -> dict[str, list[dict[str, Any]]]:

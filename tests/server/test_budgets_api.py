@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import signal
@@ -16,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
+from anyio.to_thread import current_default_thread_limiter
 from fastapi.testclient import TestClient
 
 from spanledger_collector.access.keys import KeyRing
@@ -294,3 +296,32 @@ def test_a_hundred_clients_and_a_kill_never_go_over_the_limit(
     assert len(held) == 200
     assert found.spent == Decimal("0.03") * sum(client.settled for client in clients)
     process.end(signal.SIGTERM)
+
+
+def test_others_who_wait_do_not_keep_reservations_waiting(state: sa.Engine) -> None:
+    app = create_app(StoreSettings.from_url(STORE), state=state)
+    done = threading.Event()
+    app.get("/hangs")(lambda: done.wait(30))
+
+    async def ask() -> int:
+        current_default_thread_limiter().total_tokens = 1
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            hanging = asyncio.create_task(client.get("/hangs"))
+            try:
+                async with asyncio.timeout(10):
+                    body = {"key": "k", "subject": PLANNER, "needed": {"usd": "1"}}
+                    answer = await client.post(f"{BASE}/reserve", json=body)
+            finally:
+                done.set()
+                await hanging
+        return answer.status_code
+
+    assert asyncio.run(ask()) == 200
+
+
+def test_a_parameter_with_a_slip_reserves_nothing(api: TestClient) -> None:
+    body = {"key": "k", "subject": PLANNER, "needed": {"usd": "1"}}
+    answer = api.post(f"{BASE}/reserve", params={"projct": "shop"}, json=body)
+    assert answer.status_code == 422
+    assert "projct" in answer.json()["detail"]

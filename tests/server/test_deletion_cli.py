@@ -317,6 +317,7 @@ def test_kept_costs_name_nobody_and_no_job_undoes_them(world: World) -> None:
         assert f'"{gone}"' not in rows
     hidden = world.entries("startsWith(user_id, 'deleted-')")
     assert len(hidden) == 5
+    assert all("deleted" in entry["flags"] for entry in hidden)
     assert len({entry["user_id"] for entry in hidden} - {""}) == 2  # bob's share of the trace too
     for _ in range(2):
         world.derive()

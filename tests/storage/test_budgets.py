@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,10 +14,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import event
 
 from spanledger_storage.budget_accounts import BudgetAccounts
 from spanledger_storage.budget_amounts import Amounts
-from spanledger_storage.budget_reckoning import KEPT_NS, Figure, Reckoning
+from spanledger_storage.budget_reckoning import KEPT_NS, Figure, OpenCall, Place, Reckoning
 from spanledger_storage.budget_requests import Reserve, Reserved, Settle, Subject, Wanted
 from spanledger_storage.budget_tables import holds, settlements
 from spanledger_storage.budget_windows import Period, window_at
@@ -85,6 +86,14 @@ def settled(key: str, used: Wanted, reserved: Reserved | None = None, **more: An
 def seen(*values: object) -> tuple[object, ...]:
     """Figures of any type, to compare with whole numbers."""
     return values
+
+
+def found_in(
+    state: sa.Engine, *span_keys: str, places: Collection[Place] = (("agent", "planner", "usd"),)
+) -> dict[OpenCall, Collection[Place]]:
+    """Open calls that the ledger counts in some budgets."""
+    calls = Reckoning(state).open_calls("p", 1_000)
+    return {call: places for call in calls if call.span_key in span_keys}
 
 
 def amounts(state: sa.Engine, now_ns: int = NOW, project: str = "p") -> Amounts:
@@ -194,7 +203,7 @@ def test_a_call_is_counted_from_its_reservation_to_the_ledger(state: sa.Engine) 
     assert seen(found.settled, found.reserved, found.largest) == (Decimal("0.3"), 0, Decimal("0.3"))
 
     figures = {made.id: Figure(found.window.start_s, Decimal("0.31"))}
-    Reckoning(state).apply("p", figures, {"ab" * 24}, NOW + S)
+    Reckoning(state).apply("p", figures, found_in(state, "ab" * 24), NOW + S)
     found = amounts(state, NOW + S)
     assert seen(found.in_ledger, found.settled, found.spent) == (
         Decimal("0.31"), 0, Decimal("0.31"),
@@ -217,9 +226,8 @@ def test_requests_that_are_sent_again_count_once(state: sa.Engine) -> None:
     found = amounts(state)
     assert seen(found.settled, found.reserved) == (Decimal("0.1"), Decimal("0.3"))
 
-    Reckoning(state).apply(
-        "p", {made.id: Figure(found.window.start_s, Decimal("0.1"))}, {"cd" * 24}, NOW
-    )
+    figures = {made.id: Figure(found.window.start_s, Decimal("0.1"))}
+    Reckoning(state).apply("p", figures, found_in(state, "cd" * 24), NOW)
     assert accounts.settle("p", [part], NOW + 2 * S).repeated == 1  # it has left, and stays known
     assert amounts(state).spent == Decimal("0.1")
     assert accounts.release("p", [held.reservation], NOW) == 1
@@ -286,7 +294,7 @@ def test_an_unknown_use_counts_as_what_was_set_aside(sqlite: sa.Engine) -> None:
     accounts.settle("p", [settled("s1", {"usd": None}, held)], NOW)
     assert amounts(sqlite).settled == Decimal("0.01")
     accounts.settle("p", [settled("s2", usd("0.2"), subject=PLANNER, was_passed=True)], NOW)
-    assert accounts.reserve("p", asked("r2", {"usd": None}), NOW).granted == usd("0.2")
+    assert accounts.reserve("p", asked("r2", {"usd": None}), NOW).granted == usd("0.1")  # a tenth
     assert amounts(sqlite).passed == 1
     assert accounts.settle("p", [settled("s3", usd("1"))], NOW).unknown == 1
     assert amounts(sqlite).settled == Decimal("0.21")
@@ -301,6 +309,98 @@ def test_an_unknown_call_is_taken_for_the_smallest_that_a_budget_expects(
     assert accounts.reserve("p", asked("r1", {}), NOW).granted == usd("0.01")
     accounts.settle("p", [settled("s1", usd("0.002"), subject=PLANNER)], NOW)
     assert accounts.reserve("p", asked("r2", {}), NOW).granted == usd("0.002")
+
+
+def test_one_call_above_the_limit_locks_nobody_out_of_the_next_window(sqlite: sa.Engine) -> None:
+    Budgets(sqlite).create("p", replace(DOLLAR, period="day"), "me", NOW)
+    accounts = BudgetAccounts(sqlite)
+    accounts.settle("p", [settled("s1", usd("3"), subject=PLANNER)], NOW)
+    assert not accounts.reserve("p", asked("r1", {}), NOW).is_granted
+    accounts.settle("p", [settled("s2", usd("3"), subject=PLANNER)], NOW + 1)
+    assert amounts(sqlite).largest == 3
+    tomorrow = accounts.reserve("p", asked("r2", {}), NOW + 86_400 * S)
+    assert seen(tomorrow.is_granted, tomorrow.granted) == (True, usd("0.01"))
+
+
+@pytest.mark.parametrize(
+    ("measure", "limit"),
+    [("usd", 0), ("tokens", 0), ("llm_calls", 0), ("usd", "1e-12"), ("tokens", 1), ("usd", "1e18")],
+)
+def test_unknown_calls_fit_unless_the_limit_is_zero(
+    sqlite: sa.Engine, measure: Measure, limit: str | int
+) -> None:
+    terms = replace(DOLLAR, measure=measure, hard_limit=Decimal(limit))
+    Budgets(sqlite).create("p", terms, "me", NOW)
+    held = BudgetAccounts(sqlite).reserve("p", asked("r", {}, wanted={measure: Decimal(9)}), NOW)
+    assert held.is_granted == bool(limit)
+
+
+def test_a_resent_request_leaves_expired_ones_out_of_what_is_set_aside(state: sa.Engine) -> None:
+    Budgets(state).create("p", DOLLAR, "me", NOW)
+    accounts = BudgetAccounts(state)
+    request = asked("r1", usd("0.1"))
+    accounts.reserve("p", request, NOW)
+    accounts.reserve("p", asked("r2", usd("0.8"), ttl_s=1), NOW)
+    accounts.reserve("p", request, NOW + 5 * S)
+    assert amounts(state, NOW + 5 * S).reserved == Decimal("0.1")
+    assert amounts(state, NOW + 3_600 * S).reserved == 0
+
+
+def test_a_call_leaves_only_the_budgets_that_the_ledger_counts_it_in(state: sa.Engine) -> None:
+    budgets, accounts = Budgets(state), BudgetAccounts(state)
+    everybody = replace(DOLLAR, name="all", scope="project", selector="")
+    terms = (DOLLAR, everybody, replace(everybody, name="tokens", measure="tokens"))
+    made = {one.name: budgets.create("p", one, "me", NOW) for one in terms}
+    used: Wanted = {"usd": Decimal("0.3"), "tokens": Decimal(7)}
+    accounts.settle("p", [settled("s1", used, subject=PLANNER, span_key="ab" * 24)], NOW)
+    start_s = DOLLAR.window(NOW_S).start_s
+    figures = {one.id: Figure(start_s, Decimal(0)) for one in made.values()}
+    figures[made["all"].id] = Figure(start_s, Decimal("0.31"))
+
+    for _ in range(2):  # it is looked for again, and leaves once
+        found = found_in(state, "ab" * 24, places=[("project", "", "usd"), ("agent", "x", "usd")])
+        Reckoning(state).apply("p", figures, found, NOW)
+        spent = {a.budget.terms.name: a.spent for a, _ in accounts.state("p", NOW)}
+        assert spent == {"cap": Decimal("0.3"), "all": Decimal("0.31"), "tokens": 7}
+
+
+def test_open_calls_are_read_in_pages_from_the_oldest(state: sa.Engine) -> None:
+    Budgets(state).create("p", DOLLAR, "me", NOW)
+    Budgets(state).create("p", replace(DOLLAR, name="other"), "me", NOW)
+    accounts, reckoning = BudgetAccounts(state), Reckoning(state)
+    for number in range(9):  # three at a time
+        one = settled(f"s{number}", usd("0.1"), subject=PLANNER, span_key=f"{number:048x}")
+        accounts.settle("p", [one], NOW + number // 3 * S)
+    read: list[OpenCall] = []
+    while page := reckoning.open_calls("p", 2, after=read[-1] if read else None):
+        read += page
+    assert [int(call.span_key, 16) for call in read] == list(range(9))
+    middle = reckoning.open_calls("p", 9, from_ns=NOW + S, before_ns=NOW + 2 * S)
+    assert [int(call.span_key, 16) for call in middle] == [3, 4, 5]
+
+
+def test_settled_calls_are_looked_for_by_an_index(sqlite: sa.Engine) -> None:
+    made = Budgets(sqlite).create("p", DOLLAR, "me", NOW)
+    one = settled("s", usd("0.1"), subject=PLANNER, span_key="ab" * 24)
+    BudgetAccounts(sqlite).settle("p", [one], NOW)
+    asked_for: list[tuple[str, Any]] = []
+
+    def note(_c: Any, _cursor: Any, sql: str, params: Any, _x: Any, many: bool) -> None:
+        if "budget_settlements" in sql:
+            asked_for.append((sql, params[0] if many else params))
+
+    event.listen(sqlite, "before_cursor_execute", note)
+    figures = {made.id: Figure(DOLLAR.window(NOW_S).start_s, Decimal(0))}
+    Reckoning(sqlite).apply("p", figures, found_in(sqlite, "ab" * 24), NOW)
+    Reckoning(sqlite).forget(NOW)
+    event.remove(sqlite, "before_cursor_execute", note)
+    plans: list[str] = []
+    with sqlite.connect() as connection:
+        for sql, params in asked_for:
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", params).all()
+            plans += [str(row[3]) for row in rows]
+    assert not [plan for plan in plans if plan.startswith("SCAN budget_settlements")]
+    assert sum("budget_settlements_looked_for" in plan for plan in plans) == 2
 
 
 def test_more_is_granted_than_needed_but_a_tenth_of_what_is_left(sqlite: sa.Engine) -> None:
@@ -353,13 +453,13 @@ def test_breaches_are_told_once_and_end(state: sa.Engine) -> None:
     start_s = made.terms.window(NOW_S).start_s
     for second, spent in enumerate(("0.4", "0.5", "0.6", "1.2", "1.3")):
         figure = {made.id: Figure(start_s, Decimal(spent))}
-        reckoning.apply("p", figure, (), NOW + second * S)
+        reckoning.apply("p", figure, {}, NOW + second * S)
     hard, soft = sorted(budgets.breaches("p"), key=lambda breach: breach.level)
     assert seen(soft.level, soft.began_at_ns, soft.peak_amount) == ("soft", NOW + S, Decimal("1.3"))
     assert seen(hard.level, hard.began_at_ns, hard.ended_at_ns) == ("hard", NOW + 3 * S, None)
 
     budgets.change("p", made.id, replace(terms, hard_limit=Decimal(5)), "me", NOW + 9 * S)
-    reckoning.apply("p", {made.id: Figure(start_s, Decimal("1.3"))}, (), NOW + 10 * S)
+    reckoning.apply("p", {made.id: Figure(start_s, Decimal("1.3"))}, {}, NOW + 10 * S)
     hard, soft = sorted(budgets.breaches("p"), key=lambda breach: breach.level)
     assert seen(hard.ended_at_ns, soft.ended_at_ns) == (NOW + 10 * S, None)
 
@@ -376,7 +476,7 @@ def test_old_calls_are_added_up_without_a_change_of_the_total(sqlite: sa.Engine)
                       span_key=f"{number:048x}")  # fmt: skip
         accounts.settle("p", [one], NOW)
     start_s = made.terms.window(NOW_S).start_s
-    found = {f"{0:048x}"}
+    found = found_in(sqlite, f"{0:048x}")
     reckoning.apply("p", {made.id: Figure(start_s, Decimal("0.001"))}, found, NOW)
     later = NOW + KEPT_NS + S
     for _ in range(2):

@@ -1,12 +1,15 @@
 """Every statement file is valid on the migrated schema, says what it is, and is used."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from spanledger_storage.engine import Engine
 from spanledger_storage.statements import load, names
 from spanledger_storage.store import Store
+from tests.conftest import fresh_store
 
 ROOT = Path(__file__).parent.parent.parent
 _PARAMETER = re.compile(r"\{(\w+):((?:[^{}()]|\([^{}]*\))+)\}")
@@ -28,15 +31,22 @@ def example(type_name: str) -> object:
     return _EXAMPLES.get(type_name, _EXAMPLES.get("DateTime" if "Date" in base else base, 1))
 
 
+@pytest.fixture(scope="module")
+def empty_store(engine: Engine) -> Iterator[Store]:
+    """One for all: where there is nothing, no statement writes anything."""
+    with fresh_store(engine) as store:
+        yield store
+
+
 @pytest.mark.parametrize("name", names())
-def test_a_statement_is_explained_and_runs_on_an_empty_store(store: Store, name: str) -> None:
+def test_a_statement_is_explained_and_runs_on_an_empty_store(empty_store: Store, name: str) -> None:
     text = load(name)
     assert text.startswith("--"), "the first line says which question is answered"
     parameters = dict(_PARAMETER.findall(text))
     comments = "\n".join(line for line in text.splitlines() if line.startswith("--"))
     for parameter in parameters:
         assert parameter in comments, f"{parameter} is not explained"
-    store.sql_rows(text, {p: example(kind) for p, kind in parameters.items()})
+    empty_store.sql_rows(text, {p: example(kind) for p, kind in parameters.items()})
 
 
 def test_no_statement_is_unused() -> None:

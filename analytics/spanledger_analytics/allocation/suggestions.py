@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from hashlib import blake2b
 
 from spanledger_analytics.allocation.allocate import Allocation
 from spanledger_analytics.allocation.owners import OWNER_FIELDS, UNALLOCATED
@@ -17,7 +18,10 @@ _NAME_LENGTH = 64
 
 @dataclass(frozen=True, slots=True)
 class Unmatched:
-    """Entries that meet no rule, by what they tell; ``command`` is a rule that would fit them."""
+    """Entries that meet no rule, by what they tell.
+
+    ``command`` is a rule that would fit them; '': none would.
+    """
 
     agent: str
     service: str
@@ -73,8 +77,11 @@ def _command(key: tuple[str, ...], project: str) -> str:
         return _set("unused-capacity", f"{match} --shared 'Unused capacity'", project, 100)
     for field, value in (("agent", agent), ("service", service), ("kind", kind)):
         if value:
-            match = f"--match {shlex.quote(f'{field}={_pattern(value)}')}"
-            return _set(_name(value), f"{match} --team TEAM", project, 500)
+            pattern = _pattern(value)
+            match = f"--match {shlex.quote(f'{field}={pattern}')} --team TEAM"
+            # An agent and a service may have the same name.
+            name = _name(value if field == "agent" else f"{field}-{value}")
+            return _set(name, match, project, 500) if pattern else ""
     return _set("everything-else", "--team TEAM", project, 9_000)
 
 
@@ -84,11 +91,24 @@ def _set(name: str, rest: str, project: str, position: int) -> str:
 
 
 def _name(value: str) -> str:
-    """Return a name of a rule: what of the value such a name may have."""
+    """Return a name of a rule: what of the value such a name may have, and a hash of the rest.
+
+    Without the hash, values that differ in something else would get rules of one name.
+    """
     kept = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in value)
-    return kept.strip("-._")[:_NAME_LENGTH] or "rule"
+    kept = kept.strip("-._")
+    if kept == value and len(kept) <= _NAME_LENGTH:
+        return kept
+    rest = "-" + blake2b(value.encode(), digest_size=3).hexdigest()
+    return (kept[: _NAME_LENGTH - len(rest)] or "rule") + rest
 
 
 def _pattern(value: str) -> str:
-    """Return a pattern that fits the value; a star in it cannot be written."""
-    return value.partition("*")[0] + "*" if "*" in value else value
+    """Return a pattern that fits the value; '' where only one that fits everything would.
+
+    A star in it cannot be written, and what does not print would reach a terminal by the clipboard.
+    """
+    odd = next((place for place, c in enumerate(value) if c == "*" or not c.isprintable()), None)
+    if odd is None:
+        return value
+    return f"{value[:odd]}*" if odd else ""

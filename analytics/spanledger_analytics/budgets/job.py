@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from spanledger_analytics.budgets.forecast import Forecast, forecast
-from spanledger_analytics.budgets.spending import HISTORY_S, Scope, Spending, floor
-from spanledger_storage.budget_reckoning import Figure, OpenCall, Reckoning, unique_keys
+from spanledger_analytics.budgets.spending import HISTORY_S, Found, Scope, Spending, floor
+from spanledger_storage.budget_reckoning import Figure, OpenCall, Place, Reckoning, unique_keys
 from spanledger_storage.budget_windows import Window
 from spanledger_storage.budgets import Budget, Budgets
 from spanledger_storage.price_state import StateEngine
@@ -17,7 +17,9 @@ from spanledger_storage.store import Store
 
 log = logging.getLogger(__name__)
 
-_CALLS_PER_RUN = 400
+_RECENT_NS = 600 * 10**9
+_RECENT_PER_RUN = 4_000
+_OLDER_PER_RUN = 2_000
 _FORECAST_EVERY_S = 60
 _FORGET_EVERY_S = 600
 _LONG_S = 0.3
@@ -25,11 +27,19 @@ _REST = 10  # a project that took longer is left alone for as many times as long
 
 
 @dataclass(slots=True)
+class _Turn:
+    """How far the job came among open calls: after the last one, it begins with the first again."""
+
+    after: OpenCall | None = None
+
+
+@dataclass(slots=True)
 class _Project:
     """What the job remembers of a project between two runs."""
 
     spending: Spending
-    older_than_ns: int | None = None
+    recent: _Turn = field(default_factory=_Turn)
+    older: _Turn = field(default_factory=_Turn)
     rest_until_s: float = 0.0
     foreseen: dict[str, tuple[int, Window]] = field(default_factory=dict[str, tuple[int, Window]])
 
@@ -45,13 +55,21 @@ class BudgetJob:
         store: The telemetry store.
         state: The state database, to write.
         now_ns: The clock, UTC nanoseconds.
+        elapsed_s: Seconds, to measure how long a project takes.
     """
 
-    def __init__(self, store: Store, state: StateEngine, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        state: StateEngine,
+        now_ns: Callable[[], int],
+        elapsed_s: Callable[[], float] = monotonic,
+    ) -> None:
         self._store = store
         self._budgets = Budgets(state)
         self._reckoning = Reckoning(state)
         self._now_ns = now_ns
+        self._elapsed_s = elapsed_s
         self._projects: dict[str, _Project] = {}
         self._forgot_at_s = 0
 
@@ -66,13 +84,13 @@ class BudgetJob:
         self._projects = {name: self._projects.get(name) or self._new(name) for name in names}
         count = 0
         for name, project in self._projects.items():
-            if monotonic() < project.rest_until_s:
+            if self._elapsed_s() < project.rest_until_s:
                 continue
-            began_s = monotonic()
+            began_s = self._elapsed_s()
             active = [budget for budget in self._budgets.of(name) if budget.terms.is_active]
             self._reckon(name, project, active)
             count += len(active)
-            took_s = monotonic() - began_s
+            took_s = self._elapsed_s() - began_s
             project.rest_until_s = began_s + took_s * _REST if took_s > _LONG_S else 0.0
         self._forget()
         return count
@@ -89,19 +107,25 @@ class BudgetJob:
         scopes = [scope_of(budget) for budget in active]
         found = project.spending.refresh(scopes, keys, hours, from_s)
         figures = {b.id: self._figure(project, b, windows[b.id], now_s) for b in active}
-        self._reckoning.apply(name, figures, found, self._now_ns())
+        counted = {call: places for call in calls if (places := _places(found, call))}
+        self._reckoning.apply(name, figures, counted, self._now_ns())
 
     def _open_calls(self, name: str, project: _Project) -> list[OpenCall]:
-        """Return the newest settled calls and, turn by turn, older ones, which come in late."""
-        newest = self._reckoning.open_calls(name, _CALLS_PER_RUN)
-        if len(newest) < _CALLS_PER_RUN:
-            project.older_than_ns = None
-            return newest
-        before_ns = project.older_than_ns or newest[-1].arrived_at_ns
-        older = self._reckoning.open_calls(name, _CALLS_PER_RUN, before_ns)
-        # At the end of them all, the next turn begins behind the newest again.
-        project.older_than_ns = older[-1].arrived_at_ns if older else None
-        return [*newest, *older]
+        """Return settled calls to look for, page after page: of the last minutes, and older ones.
+
+        Each kind has turns of its own: calls that the ledger never gets are old soon, and keep
+        nobody from finding the recent ones.
+        """
+        split_ns = self._now_ns() - _RECENT_NS
+        recent = self._reckoning.open_calls(
+            name, _RECENT_PER_RUN, from_ns=split_ns, after=project.recent.after
+        )
+        project.recent.after = recent[-1] if len(recent) == _RECENT_PER_RUN else None
+        older = self._reckoning.open_calls(
+            name, _OLDER_PER_RUN, before_ns=split_ns, after=project.older.after
+        )
+        project.older.after = older[-1] if len(older) == _OLDER_PER_RUN else None
+        return [*recent, *older]
 
     def _figure(self, project: _Project, budget: Budget, window: Window, now_s: int) -> Figure:
         terms = budget.terms
@@ -132,6 +156,12 @@ class BudgetJob:
         if abs(now_ns // 10**9 - self._forgot_at_s) >= _FORGET_EVERY_S:
             self._reckoning.forget(now_ns)
             self._forgot_at_s = now_ns // 10**9
+
+
+def _places(found: Found, call: OpenCall) -> set[Place]:
+    """Return where the ledger knows what a call took, by its span or its response."""
+    spans = found.get(("span", call.span_key), set())
+    return spans | found.get(("response", call.response_id), set())
 
 
 def scope_of(budget: Budget) -> Scope:

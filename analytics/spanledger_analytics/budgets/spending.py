@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import cast
+from typing import NamedTuple, cast
 
-from spanledger_analytics._rows import Literal, batches
+from spanledger_analytics._rows import BATCH, Literal, batches
+from spanledger_storage.budget_reckoning import Place
 from spanledger_storage.budget_windows import Window
 from spanledger_storage.budgets import ZERO, Measure
 from spanledger_storage.store import Store
@@ -18,6 +19,10 @@ HOUR_S = 3_600
 HISTORY_S = 42 * 86_400
 """How far back a forecast looks: six weeks."""
 _HOURS_PER_SCAN = 48
+_NAMES_BYTES = 100_000
+"""Of one scan: the server takes 128 KiB as one parameter (http_max_field_value_size)."""
+Found = dict[Scope, set[Place]]
+"""By ``("span", key)`` or ``("response", id)``: where the ledger knows what a call took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +64,10 @@ class Spending:
         calls: Sequence[Scope],
         call_hours: Iterable[int],
         from_s: int,
-    ) -> set[str]:
+    ) -> Found:
         """Read the hours that changed; return which of some calls are among what is summed now.
+
+        For each: in which scopes and measures; its agent may have another name, or it no price.
 
         Args:
             scopes: of the budgets.
@@ -78,9 +85,9 @@ class Spending:
         changed = {int(str(row["hour_s"])) for row in rows}
         newest = max((int(str(row["newest_version"])) for row in rows), default=self._since)
         hours = sorted(changed | {hour for hour in call_hours if hour >= from_s})
-        found: set[str] = set()
+        found: Found = {}
         for part in batches(hours, _HOURS_PER_SCAN):
-            found |= self._read(part, sorted(wanted), calls)
+            self._read(part, wanted, calls, found)
         self._parts = {
             key: part
             for key, part in self._parts.items()
@@ -112,19 +119,23 @@ class Spending:
         return self._hours.get(scope, {})
 
     def _read(
-        self, hours: Sequence[int], scopes: Sequence[Scope], calls: Sequence[Scope]
-    ) -> set[str]:
-        rows = self._scan(hours, [*scopes, *calls], 0)
+        self, hours: Sequence[int], scopes: Collection[Scope], calls: Sequence[Scope], found: Found
+    ) -> None:
+        """Read hours again, and what is found of the calls.
+
+        Where the names do not fit into one scan, the calls come in the first ones, so that the
+        sums count whatever was found.
+        """
+        names = [*calls, *sorted(scopes)]
+        rows = [row for part in _fitting(names) for row in self._scan(hours, part, 0)]
         for by_hour in self._hours.values():
             for hour in hours:
                 by_hour.pop(hour, None)
-        found: set[str] = set()
-        for hour, scope, spent in rows:
-            if scope[0] in ("span", "response"):
-                found.add(scope[1])
+        for row in rows:
+            if row.scope[0] in ("span", "response"):
+                found.setdefault(row.scope, set()).update(_places(row, scopes))
             else:
-                self._hours.setdefault(scope, {})[hour] = spent
-        return found
+                self._hours.setdefault(row.scope, {})[row.hour] = row.spent
 
     def _part(self, scope: Scope, start_s: int) -> Spent:
         """Return what was spent in the hour a window begins in, since it began."""
@@ -132,12 +143,10 @@ class Spending:
         self._asked_parts.add(key)
         if key not in self._parts:
             rows = self._scan([floor(start_s)], [scope], start_s)
-            self._parts[key] = next((spent for _, _, spent in rows), NOTHING)
+            self._parts[key] = next((row.spent for row in rows), NOTHING)
         return self._parts[key]
 
-    def _scan(
-        self, hours: Sequence[int], names: Sequence[Scope], from_s: int
-    ) -> list[tuple[int, Scope, Spent]]:
+    def _scan(self, hours: Sequence[int], names: Sequence[Scope], from_s: int) -> list[_Row]:
         params = {
             "project": self._project,
             "hours": Literal(hours),
@@ -146,10 +155,11 @@ class Spending:
             "names": Literal([name for _, name in names]),
         }
         return [
-            (
+            _Row(
                 int(str(row["hour"])),
                 (str(row["kind"]), str(row["name"])),
                 Spent(*(Decimal(str(row[c])) for c in ("cost_usd", "tokens", "llm_calls"))),
+                cast("Sequence[tuple[str, str, bool, bool]]", row["entries"]),
             )
             for row in self._store.rows("budget_hours", params)
         ]
@@ -160,6 +170,41 @@ class Spending:
             for scope, by_hour in self._hours.items()
             if scope in self._known
         }
+
+
+class _Row(NamedTuple):
+    """A row of ``budget_hours``."""
+
+    hour: int
+    scope: Scope
+    spent: Spent
+    entries: Sequence[tuple[str, str, bool, bool]]
+
+
+def _places(row: _Row, scopes: Collection[Scope]) -> Iterator[Place]:
+    """Yield where the ledger knows what a call took; of calls it counts every one."""
+    for kind, name, is_priced, is_metered in row.entries:
+        if (kind, name) in scopes:
+            yield kind, name, "llm_calls"
+            if is_priced:
+                yield kind, name, "usd"
+            if is_metered:
+                yield kind, name, "tokens"
+
+
+def _fitting(names: Sequence[Scope]) -> Iterator[Sequence[Scope]]:
+    """Yield the names in parts that fit into one scan."""
+    part: list[Scope] = []
+    size = 0
+    for scope in names:
+        length = len(str(Literal([scope[1]])).encode())
+        if part and (len(part) == BATCH or size + length > _NAMES_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(scope)
+        size += length
+    if part:
+        yield part
 
 
 def floor(unix_s: int) -> int:

@@ -61,7 +61,8 @@ SENTENCES = {
 
 WITHOUT_LOSS = ("", "first", "unknown", "not_cached", "below_minimum")
 """Causes of calls that lost nothing: all is well; nothing to compare with; the provider's counts
-are not known; the earlier call cached nothing; the prefix is too short."""
+are not known; the earlier call cached nothing, or a read costs as much as input; the prefix is too
+short."""
 
 
 class Cause(NamedTuple):

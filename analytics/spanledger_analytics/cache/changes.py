@@ -83,6 +83,13 @@ class ChangeReader:
         self._handled = {one: None for one in self._handled if one.version > oldest}
 
 
+class Announcements(NamedTuple):
+    """Hours by project, and everything that was read to find them."""
+
+    by_project: dict[str, set[int]]
+    seen: frozenset[tuple[str, int, int]]
+
+
 class AnnouncedHours:
     """Hours of which a deletion said that entries went away, which leaves no version behind.
 
@@ -94,22 +101,25 @@ class AnnouncedHours:
     def __init__(self, store: Store, position_us: int | None) -> None:
         self._store = store
         self._since_us = position_us or 0
-        self._seen: set[tuple[str, int, int]] = set()
+        self._seen: frozenset[tuple[str, int, int]] = frozenset()
 
     @property
     def position_us(self) -> int:
-        """The newest announcement that was handed out (UTC microseconds)."""
+        """The newest announcement that was handled (UTC microseconds)."""
         return self._since_us
 
-    def next_hours(self) -> dict[str, set[int]]:
-        """Return hours that were announced since the last call, by project."""
+    def next_hours(self) -> Announcements:
+        """Return hours that were announced and not handled yet; the same until they are."""
         params = {"since_us": max(0, self._since_us - OVERLAP_US), "prefix": DELETED}
         table = self._store.arrow("cache_announced_hours", params)
         columns = strings(table, "project"), integers(table, "hour_s"), integers(table, "newest_us")
-        announced = set(zip(*columns, strict=True))
+        announced = frozenset(zip(*columns, strict=True))
         found: defaultdict[str, set[int]] = defaultdict(set)
         for project, hour, _ in announced - self._seen:
             found[project].add(hour)
-        self._since_us = max((newest for _, _, newest in announced), default=self._since_us)
-        self._seen = announced
-        return dict(found)
+        return Announcements(dict(found), announced)
+
+    def mark_handled(self, handled: Announcements) -> None:
+        """Remember hours; they will not come again unless they are announced again."""
+        self._since_us = max((newest for _, _, newest in handled.seen), default=self._since_us)
+        self._seen = handled.seen

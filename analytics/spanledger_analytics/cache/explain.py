@@ -58,6 +58,8 @@ def explain(
         rates: of its input; None: not known.
         is_opener: whether it continues no call of its lane.
     """
+    if rates and finding.lost_tokens and rates.read >= rates.input:
+        finding = Finding(finding.match, Cause("not_cached"))  # no cheaper read was to be had
     entry, match, cause = call.entry, finding.match, finding.cause
     previous = match.previous if match else None
     shared, smaller = shared_tokens(call, match) if match and call.segments else (0, 0)

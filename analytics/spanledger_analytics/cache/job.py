@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 from spanledger_analytics import _rows
 from spanledger_analytics.cache.changes import AnnouncedHours, ChangeReader
@@ -85,9 +87,10 @@ class CacheJob:
     def _fill_gaps(self) -> None:
         """Derive calls anew of which the one before was deleted, and their rows with it."""
         announced = self._announced.next_hours()
-        for project, hours in announced.items():
+        for project, hours in announced.by_project.items():
             self._handle(project, self._lacking(project, hours))
-        if announced:
+        self._announced.mark_handled(announced)
+        if announced.by_project:
             self._watermarks.set(HOURS, self._announced.position_us)
 
     def _lacking(self, project: str, hours: Collection[int]) -> list[Changed]:
@@ -110,11 +113,13 @@ class CacheJob:
         return sorted(found)
 
     def _handle(self, project: str, changed: Sequence[Changed]) -> _rows.Changes:
+        """Handle sorted entries hour by hour: a step derives anew all that lies between its own."""
         written = removed = 0
-        for part in _rows.batches(changed, _ENTRIES_PER_STEP):
-            done = self._guarded(project, part)
-            written += done.written
-            removed += done.removed
+        for _, of_hour in groupby(changed, key=itemgetter(0)):
+            for part in _rows.batches(list(of_hour), _ENTRIES_PER_STEP):
+                done = self._guarded(project, part)
+                written += done.written
+                removed += done.removed
         return _rows.Changes(written, removed)
 
     def _guarded(self, project: str, changed: Sequence[Changed]) -> _rows.Changes:

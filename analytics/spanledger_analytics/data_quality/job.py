@@ -15,19 +15,19 @@ LOOKS_BACK_S = 86_400
 _HOUR_S = 3_600
 _SECONDS = pa.timestamp("s", "UTC")
 _SCHEMA = pa.schema(
-    {
-        "project": STRING,
-        "check": STRING,
-        "from_time": _SECONDS,
-        "to_time": _SECONDS,
-        "severity": STRING,
-        "title": STRING,
-        "count": COUNT,
-        "unit": STRING,
-        "amount_usd": USD,
-        "amount_label": STRING,
-        "version": COUNT,
-    }
+    [
+        ("project", STRING),
+        ("check", STRING),
+        ("from_time", _SECONDS),
+        ("to_time", _SECONDS),
+        ("severity", STRING),
+        ("title", STRING),
+        ("count", COUNT),
+        ("unit", STRING),
+        ("amount_usd", USD),
+        ("amount_label", STRING),
+        ("version", COUNT),
+    ]
 )
 
 

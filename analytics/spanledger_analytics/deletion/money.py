@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _NAMED = ("session_id", "user_id")
 _ERASED = ("task_id", "response_id", "request_id")
+_FLAG = "deleted"  # jobs that write entries of an hour leave those with it alone
 
 
 class Money(NamedTuple):
@@ -115,6 +116,10 @@ def _write_copies(store: Store, table: pa.Table, key: bytes) -> None:
     ]
     index = table.schema.get_field_index("source_spans")
     table = table.set_column(index, "source_spans", pa.array(sources, _rows.SPAN_KEYS))
+    flags = cast("list[list[str]]", table.column("flags").to_pylist())
+    index = table.schema.get_field_index("flags")
+    marked = pa.array([sorted({*one, _FLAG}) for one in flags], _rows.STRINGS)
+    table = table.set_column(index, "flags", marked)
     version = max(_rows.integers(table, "version"))
     table = table.append_column("is_deleted", pa.array([0] * table.num_rows, pa.uint8()))
     store.insert("ledger", table, token=_rows.insert_token("deleted", table, version))

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from spanledger_analytics.gpu_cost.arithmetic import divided
+from spanledger_analytics.gpu_cost.arithmetic import divided, picodollars
 from spanledger_analytics.gpu_cost.batch import Flight, flight
 from spanledger_analytics.gpu_cost.pools import Pool, pools_of
 from spanledger_analytics.gpu_cost.prices import GpuPriceList
-from spanledger_analytics.gpu_cost.reading import Hour
+from spanledger_analytics.gpu_cost.reading import Hour, Kept
 from spanledger_analytics.gpu_cost.requests import PREFILL, WHOLE, Phase, Request, Timed, timed
 from spanledger_analytics.gpu_cost.units import UnitKey, UnitMinute, unit_minutes
 from spanledger_analytics.gpu_cost.workers import (
@@ -23,10 +23,11 @@ from spanledger_analytics.gpu_cost.workers import (
     workers_of,
 )
 
-ATTRIBUTED, PRICED, IDLE, WARM_UP, OVERHEAD = LINES = (
-    "attributed", "priced", "idle", "warm_up", "overhead",
+ATTRIBUTED, PRICED, IDLE, WARM_UP, OVERHEAD, KEPT = LINES = (
+    "attributed", "priced", "idle", "warm_up", "overhead", "kept",
 )  # fmt: skip
-"""Where money goes: to a trace; to a call that a token price pays; to nobody, for three reasons."""
+"""Where money goes: to a trace; to a call that a token price pays; to nobody, for three reasons; to
+what the ledger kept of deleted traces."""
 
 ENGINE, RUNNING, GPU, SPANS, NOTHING = "engine", "running", "gpu", "spans", "none"
 """How it is known for what share of a minute a GPU was busy, in order of evidence."""
@@ -101,6 +102,8 @@ def attribute(hour: Hour, prices: GpuPriceList, now_ns: int) -> Attribution:
        money is shared in proportion to their time, batching respected.
     3. What else was busy is overhead; the rest is warm-up while the workers had not served
        anything yet, and idle otherwise.
+    4. What the ledger kept of deleted requests comes out of the overhead, idle and warm-up time in
+       which they ran.
 
     Minutes that are not over at ``now_ns`` (UTC nanoseconds) are left to a later run.
     """
@@ -115,7 +118,32 @@ def attribute(hour: Hour, prices: GpuPriceList, now_ns: int) -> Attribution:
         for pool in pools_of(of_minute, workers.values()):
             own = [one for name in pool.workers for one in phases.get((minute, name), ())]
             _share_minute(found, minute, pool, own, warm)
+    for kept in hour.kept:
+        _take_kept(found, kept)
     return found
+
+
+def _take_kept(found: Attribution, kept: Kept) -> None:
+    """Move what a deletion kept to its own line, from units that cost its price at its time."""
+    length_ns = WINDOW_MINUTES * MINUTE_NS
+    first_ns = kept.time_ns - found.hour.start_ns
+    first, last = first_ns // length_ns, (first_ns + max(0, kept.duration_ns - 1)) // length_ns
+    rests = sorted(
+        key
+        for key, amount in found.lines.items()
+        if amount
+        and key.line in (OVERHEAD, IDLE, WARM_UP)
+        and first <= key.window // WINDOW_MINUTES <= last
+        and found.windows[key.unit, key.window].last.price_id == kept.price_id
+    )
+    amounts = [found.lines[key] for key in rests]
+    taken = divided(min(picodollars(kept.cost_usd), sum(amounts)), amounts)
+    for key, part in zip(rests, taken, strict=True):
+        if part:
+            found.lines[key] -= part
+            found.lines[key._replace(line=KEPT)] += part
+            if not found.lines[key]:
+                del found.lines[key]
 
 
 def _phases_by_minute(
@@ -152,7 +180,7 @@ def _share_minute(
         priced = _share_unit(found, unit, in_flight, for_requests)
         amounts = (for_requests - priced, priced, rest - warm_up - overhead, warm_up, overhead)
         window = minute // WINDOW_MINUTES * WINDOW_MINUTES
-        for line, amount in zip(LINES, amounts, strict=True):
+        for line, amount in zip(LINES, amounts, strict=False):  # kept comes last of all
             if amount:
                 found.lines[WindowLine(unit.key, window, line)] += amount
         about = found.windows.setdefault((unit.key, window), Window(0, unit, method))

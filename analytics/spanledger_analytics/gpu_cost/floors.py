@@ -1,4 +1,4 @@
-"""From which hour on costs of GPUs can be known: before it, samples or spans were removed."""
+"""From which hour on GPU costs can be known: before it, samples, spans or costs were removed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def cost_floors(state: RetentionState) -> dict[str, int]:
         StateError: the state database does not answer.
     """
     found: dict[str, int] = {}
-    for kind in (Kind.METRICS, Kind.SPANS):
+    for kind in (Kind.METRICS, Kind.SPANS, Kind.LEDGER):
         for project, day in state.floors(kind).items():
             found[project] = max(found.get(project, 0), first_second(day))
     return found

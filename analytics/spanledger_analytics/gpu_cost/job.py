@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -27,6 +28,7 @@ GPU_COST, GPU_PRICES = "gpu_cost", "gpu_prices"
 _HOUR_S = 3_600
 _HOURS_PER_RUN = 500
 _LAST_HOUR_S = 2**32 - 1
+_RESTS = 4  # times as long as the hours that are not over took
 
 
 class Prices(Protocol):
@@ -55,8 +57,9 @@ class GpuCostJob:
     """Keeps the minutes of GPUs and workers, and where their money went; one per store.
 
     Samples and spans that arrive, however late, make their hour due, and the hour after it, into
-    which requests may run. The hour that is not over stays due. A change of GPU prices makes every
-    hour due that it is about.
+    which requests may run. The hour that is not over stays due; because all of it is computed each
+    time, it rests four times as long as that took. A change of GPU prices makes every hour due that
+    it is about.
 
     Args:
         store: The telemetry store.
@@ -65,7 +68,9 @@ class GpuCostJob:
             not handled yet is left for later, because a request's trace is known by it.
         prices: What GPUs cost.
         floors: Returns by project the UTC start hour (UNIX seconds) before which samples or spans
-            were removed: what was said of earlier hours stays.
+            were removed: what was said of earlier hours stays, and of the first one after, into
+            which requests of removed hours may have run.
+        clock: Seconds that only grow.
     """
 
     def __init__(
@@ -75,18 +80,23 @@ class GpuCostJob:
         watermarks: Watermarks,
         prices: Prices,
         floors: Callable[[], Mapping[str, int]] = dict[str, int],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._now_ns = now_ns
         self._watermarks = watermarks
         self._prices = prices
         self._floors = floors
+        self._clock = clock
         self._handled: dict[str, int] = {}
         self._late: set[str] = set()
         self._due: set[ProjectHour] = set()
         self._open: set[ProjectHour] = set()
+        self._waiting: set[ProjectHour] = set()
+        self._rests_until = clock()
         self._known: set[ProjectHour] = set()
         self._revision: int | None = None
+        self._until_us = 0
         self._version = 0
 
     def run_once(self) -> GpuCostStats:
@@ -99,23 +109,38 @@ class GpuCostJob:
         position = self._collect_touches()
         floors = self._floors()
         rows = self._prices.rows()
-        due = self._due | self._open
-        todo = sorted(due, key=lambda one: (-one[1], one[0]))[:_HOURS_PER_RUN]
+        todo = self._todo()
         entries = lines = 0
+        rests_s = 0.0
         for project, hour in todo:
-            if hour >= floors.get(project, 0):
+            started = self._clock()
+            if hour > floors.get(project, -1):
                 written = self._handle(project, hour, rows)
                 entries, lines = entries + written[0], lines + written[1]
             self._close((project, hour))
-        is_drained = not self._due
-        if is_drained:
+            if (project, hour) in self._open:
+                rests_s += _RESTS * (self._clock() - started)
+        if rests_s:
+            self._rests_until = self._clock() + rests_s
+        if not self._due and not self._waiting:
             self._remember(position, revision)
-        return GpuCostStats(len(todo), entries, lines, is_drained)
+        return GpuCostStats(len(todo), entries, lines, is_drained=not self._due)
+
+    def _todo(self) -> list[ProjectHour]:
+        """Return the hours to handle now; those that are not over wait while they rest."""
+        is_resting = self._clock() < self._rests_until
+        again = {hour for hour in self._open if not (is_resting and self._is_open(hour))}
+        due = self._due | again
+        return sorted(due, key=lambda one: (-one[1], one[0]))[:_HOURS_PER_RUN]
+
+    def _is_open(self, hour: ProjectHour) -> bool:
+        return self._now_ns() < (hour[1] + _HOUR_S) * 10**9
 
     def _close(self, hour: ProjectHour) -> None:
         """Take an hour off the list; one that is not over comes again."""
         self._due.discard(hour)
-        if self._now_ns() < (hour[1] + _HOUR_S) * 10**9:
+        self._waiting.discard(hour)
+        if self._is_open(hour):
             self._open.add(hour)
         else:
             self._open.discard(hour)
@@ -148,6 +173,8 @@ class GpuCostJob:
         is_first = (project, hour) not in self._known
         written = write_hour(self._store, found, self._version, is_first=is_first)
         self._known.add((project, hour))
+        if written.flush_id:  # its own note to the ledger job is no work for this one
+            self._handled[written.flush_id] = max(now_ns // 1_000, self._until_us)
         return written.entries, written.lines
 
     def _collect_prices(self) -> int:
@@ -172,6 +199,7 @@ class GpuCostJob:
         until_us = self._watermarks.get(LEDGER)
         if until_us is None:
             return None
+        self._until_us = until_us
         before_us = self._watermarks.get(GPU_COST) or 0
         since_us = max(0, min(before_us, until_us) - OVERLAP_US)
         params = {"since_us": since_us, "until_us": until_us}
@@ -196,11 +224,17 @@ class GpuCostJob:
         now_hour = self._now_ns() // 10**9 // _HOUR_S * _HOUR_S
         for flush_id, project, hour, touched_us in rows:
             if flush_id in self._handled:
+                new[flush_id] = touched_us
                 continue
             if 0 < touched_us < before_us and flush_id not in self._late and self._handled:
                 late.add(flush_id)
                 continue
             new[flush_id] = touched_us
-            self._due |= {(project, h) for h in (hour, hour + _HOUR_S) if h <= now_hour}
+            for one in ((project, h) for h in (hour, hour + _HOUR_S) if h <= now_hour):
+                if self._is_open(one):
+                    self._open.add(one)
+                    self._waiting.add(one)
+                else:
+                    self._due.add(one)
         self._handled.update(new)
         self._late = late

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
 from spanledger_analytics import _rows
 from spanledger_analytics._rows import Literal, batches
 from spanledger_analytics.entries import Entry
 from spanledger_analytics.ledger import read_entries
+from spanledger_analytics.reading import MAX_TRACES_OF_ID
 from spanledger_analytics.spans import SpanKey
 from spanledger_storage.store import Store
 
@@ -72,6 +74,7 @@ class RequestSpan(NamedTuple):
     service_name: str = ""
     server_address: str = ""
     server_port: str = ""
+    response_id: str = ""
 
     @property
     def key(self) -> SpanKey:
@@ -91,6 +94,15 @@ class RequestSpan(NamedTuple):
         return max(0, self.input_tokens - (self.cache_read_tokens or 0))
 
 
+class Kept(NamedTuple):
+    """A row of the statement ``gpu_cost_kept``."""
+
+    time_ns: int
+    duration_ns: int
+    price_id: str
+    cost_usd: Decimal
+
+
 @dataclass(frozen=True, slots=True)
 class Hour:
     """One clock hour of a project; ``start_s`` in UNIX seconds."""
@@ -101,6 +113,7 @@ class Hour:
     workers: Sequence[WorkerMinute] = ()
     spans: Sequence[RequestSpan] = ()
     calls: Sequence[Entry] = ()
+    kept: Sequence[Kept] = ()
 
     @property
     def start_ns(self) -> int:
@@ -125,12 +138,25 @@ def read_hour(store: Store, project: str, hour: int) -> Hour:
     workers = _read(store, "gpu_cost_workers", params, WorkerMinute._fields, WorkerMinute._make)
     asked = {**params, "addresses": Literal(addresses(workers))}
     spans = _read(store, "gpu_cost_spans", asked, RequestSpan._fields, RequestSpan._make)
-    traces = sorted({span.trace_id for span in spans})
+    traces = {span.trace_id for span in spans}
+    traces |= _traces_of_ids(store, params, {span.response_id for span in spans} - {""})
     tables = [
         store.arrow("gpu_cost_entries", {**params, "trace_ids": Literal(part)})
-        for part in batches(traces)
+        for part in batches(sorted(traces))
     ]
-    return Hour(project, hour, gpus, workers, spans, read_entries(tables).rows)
+    kept = _read(store, "gpu_cost_kept", params, Kept._fields, Kept._make)
+    return Hour(project, hour, gpus, workers, spans, read_entries(tables).rows, kept)
+
+
+def _traces_of_ids(
+    store: Store, params: Mapping[str, object], response_ids: Iterable[str]
+) -> set[str]:
+    """Return the traces that hold a response id: a call seen in two lies in one of them."""
+    found: set[str] = set()
+    for part in batches(sorted(response_ids)):
+        asked = {**params, "response_ids": Literal(part), "max_traces": MAX_TRACES_OF_ID}
+        found.update(_rows.strings(store.arrow("gpu_cost_response_traces", asked), "trace_id"))
+    return found
 
 
 def addresses(workers: Iterable[WorkerMinute]) -> list[str]:

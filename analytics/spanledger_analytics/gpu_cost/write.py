@@ -30,10 +30,14 @@ _RowT = TypeVar("_RowT", Line, WorkerHour)
 
 
 class Written(NamedTuple):
-    """How many rows of the ledger, and of the other two tables, changed."""
+    """How many rows of the ledger, and of the other two tables, changed.
+
+    ``flush_id`` is that of the note to the ledger job, '' where there was nothing to note.
+    """
 
     entries: int
     lines: int
+    flush_id: str = ""
 
 
 def write_hour(
@@ -58,10 +62,9 @@ def write_hour(
         _note_hours(store, written)
         write_entries(store, stored, entries, version)
     noted = [*entries, *removed] if is_first else [*written, *removed]
-    if noted:
-        _announce(store, hour.project, noted, version)
+    flush_id = _announce(store, hour.project, noted, version) if noted else ""
     lines = _write_lines(store, found, params, version)
-    return Written(len(written) + len(removed), lines)
+    return Written(len(written) + len(removed), lines, flush_id)
 
 
 def _entry_key(entry: Entry) -> tuple[str, int, str, str]:
@@ -114,8 +117,12 @@ def _note_hours(store: Store, entries: Iterable[Entry]) -> None:
     store.insert("trace_hours", table, token=_rows.insert_token("trace_hours", table, 0))
 
 
-def _announce(store: Store, project: str, entries: Iterable[Entry], version: int) -> None:
-    """Tell the ledger job which traces and hours to add up again, as a repricing does."""
+def _announce(store: Store, project: str, entries: Iterable[Entry], version: int) -> str:
+    """Tell the ledger job which traces and hours to add up again, as a repricing does.
+
+    Returns the id of the note's flush.
+    """
+    flush_id = f"{REPRICING}{version}"
     pairs = sorted(touched_hours(entries))
     count = len(pairs)
     table = pa.table(
@@ -123,8 +130,9 @@ def _announce(store: Store, project: str, entries: Iterable[Entry], version: int
             "project": pa.array([project] * count, pa.string()),
             "trace_id": pa.array([trace_id for trace_id, _ in pairs], pa.string()),
             "hour": pa.array([hour for _, hour in pairs], pa.timestamp("s", "UTC")),
-            "flush_id": pa.array([f"{REPRICING}{version}"] * count, pa.string()),
+            "flush_id": pa.array([flush_id] * count, pa.string()),
             "spans": pa.array([0] * count, pa.uint32()),
         }
     )
     store.insert("touches", table, token=_rows.insert_token("touches", table, version))
+    return flush_id

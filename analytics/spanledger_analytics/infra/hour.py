@@ -23,6 +23,7 @@ PREFIX = "infra:"
 UNUSED = "unused"
 """Flag of what nobody used."""
 _NS = 10**9
+_TRACES_PER_FLUSH = 2_000  # as many as the ledger job takes at a time
 
 
 class _Owner(NamedTuple):
@@ -134,16 +135,22 @@ def _entries(
 def _announce(store: Store, project: str, hour_s: int, traces: set[str], version: int) -> None:
     """Have traces and hour summed again, as a repricing does.
 
-    The hour goes with the traces, because none of their spans may have begun in it.
+    The hour goes with the traces, because none of their spans may have begun in it. Traces go in
+    flushes of a size that the ledger job handles at once.
     """
+    for number, part in enumerate(_rows.batches(sorted(traces), _TRACES_PER_FLUSH)):
+        rows = _touches(project, hour_s, part, f"{REPRICING}{version}-{hour_s}-{number}")
+        store.insert("touches", rows, token=_rows.insert_token("touches", rows, version))
+
+
+def _touches(project: str, hour_s: int, traces: Sequence[str], flush_id: str) -> pa.Table:
     count = len(traces)
-    rows = pa.table(
+    return pa.table(
         {
             "project": pa.array([project] * count, pa.string()),
-            "trace_id": pa.array(sorted(traces), pa.string()),
+            "trace_id": pa.array(traces, pa.string()),
             "hour": pa.array([hour_s] * count, pa.timestamp("s", "UTC")),
-            "flush_id": pa.array([f"{REPRICING}{version}"] * count, pa.string()),
+            "flush_id": pa.array([flush_id] * count, pa.string()),
             "spans": pa.array([0] * count, pa.uint32()),
         }
     )
-    store.insert("touches", rows, token=_rows.insert_token("touches", rows, version))

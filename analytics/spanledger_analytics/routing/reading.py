@@ -17,28 +17,47 @@ from spanledger_storage.store import Store
 
 Row = Mapping[str, object]
 
+_MOST_ROWS = 100_000  # bounds memory; far more than anybody has classes of tasks and models
 _TOKENS = ("uncached_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
 _ENDS = ("attempts", "completed", "failed", "escalated", "abandoned", "unended", "unpriced_calls")
 
 
-def load_routes(
-    store: Store, project: str, from_s: int, to_s: int, book: PriceBook, page_size: int
-) -> list[Route]:
-    """Return the routes of a period, UTC seconds, half open; at most ``page_size`` of them.
+def load_routes(store: Store, project: str, from_s: int, to_s: int) -> list[Route]:
+    """Return the routes of a period, UTC seconds, half open: all of them.
 
-    Prices that decide which model is dearer are those of the end of the period.
+    A part of the attempts and a part of the calls would not be of the same routes. ``on_stronger``
+    is not told yet: it needs prices, and ``with_retries`` fills it in.
 
     Raises:
         StoreError: the store does not answer.
     """
     params: dict[str, object] = {
-        "project": project, "from_s": from_s, "to_s": to_s, "page_size": page_size,
+        "project": project, "from_s": from_s, "to_s": to_s, "page_size": _MOST_ROWS,
     }  # fmt: skip
     attempts = [_attempts(row) for row in store.rows("routing_attempts", params)]
     calls = [_calls(row) for row in store.rows("routing_calls", params)]
-    routes = routes_of(attempts, calls)[:page_size]
-    dearer = Dearer(book, to_s * 10**9)
-    return [replace(one, on_stronger=on_stronger(one, routes, dearer)) for one in routes]
+    return routes_of(attempts, calls)
+
+
+def with_retries(
+    routes: Sequence[Route], book: PriceBook, at_ns: int, most: int | None = None
+) -> list[Route]:
+    """Return the first routes, as many as ``most``, with the retries that went to dearer models.
+
+    Args:
+        routes: all of a period: retries lead to any of them.
+        book: has the prices that decide which model is dearer.
+        at_ns: when they are in force, UTC.
+        most: None: all.
+    """
+    dearer = Dearer(book, at_ns)
+    of_class: dict[str, list[Route]] = {}
+    for one in routes:
+        of_class.setdefault(one.task_class, []).append(one)
+    return [
+        replace(one, on_stronger=on_stronger(one, of_class[one.task_class], dearer))
+        for one in routes[:most]
+    ]
 
 
 class Dearer:

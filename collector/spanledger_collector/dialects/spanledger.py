@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from spanledger import STEP_KIND, TOOL_CALL_SIGNATURE, TOOL_COST_USD, TOOL_RESULT_SIGNATURE
 from spanledger_collector.decode.signatures import is_signature
-from spanledger_collector.decode.values import Value, paid
+from spanledger_collector.decode.values import Value, paid, usd
 from spanledger_collector.dialects.base import Dialect, Draft, sources
 from spanledger_collector.dialects.otel_genai import COLUMNS, CONTENT, ROLES, guess_role
 
@@ -22,6 +22,8 @@ def _signature(value: Value) -> Value:
 _COLUMNS = {
     **COLUMNS,
     **sources("reported_cost_usd", paid, TOOL_COST_USD, "operation.cost"),
+    # Whoever sets ours to zero means it.
+    **sources("reported_cost_usd", usd, TOOL_COST_USD),
     **sources("call_sig", _signature, TOOL_CALL_SIGNATURE),
     **sources("result_sig", _signature, TOOL_RESULT_SIGNATURE),
 }

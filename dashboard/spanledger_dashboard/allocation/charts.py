@@ -7,13 +7,12 @@ import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no
 from spanledger_analytics.allocation.report import OwnerRow, Report
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard.allocation.tables import WARNING_COLOR, shown_name
-from spanledger_dashboard.charts import PALETTE, dollar_format
+from spanledger_dashboard.charts import PALETTE, dollar_format, literal
 from spanledger_dashboard.text import shortened
 
 _MOST_BARS = 12
 _BAR_PX, _AROUND_PX = 30, 74
 _NAME_LIMIT = 30
-_TEXTS = str.maketrans({"<": "‹", ">": "›", "&": "＆"})  # plotly reads HTML in names
 
 
 def owners(report: Report) -> go.Figure:
@@ -91,4 +90,4 @@ def _is_unallocated(row: OwnerRow) -> bool:
 
 
 def _name(row: OwnerRow, by: str) -> str:
-    return shortened(shown_name(row, by), _NAME_LIMIT).translate(_TEXTS)
+    return literal(shortened(shown_name(row, by), _NAME_LIMIT))

@@ -191,8 +191,9 @@ def show_unmatched(found: Sequence[Unmatched], first_command: str) -> None:
     frame, formats = allocation_tables.unmatched(found)
     _table(frame, formats, "unmatched", "Groups that meet no rule, the dearest first")
     commands = list(dict.fromkeys(c for c in (first_command, *(o.command for o in found)) if c))
-    st.caption("Type these where the product runs, with your own names for TEAM:")
-    st.code("\n".join(commands[:_COMMANDS]), language="bash")
+    if commands:
+        st.caption("Type these where the product runs, with your own names for TEAM:")
+        st.code("\n".join(commands[:_COMMANDS]), language="bash")
 
 
 def show_pools(allocation: Allocation) -> None:

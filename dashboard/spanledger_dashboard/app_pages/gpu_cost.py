@@ -73,6 +73,7 @@ def _cards(found: Costs) -> list[gpu_cards.Card]:
         card("overhead", "The GPU was busy, but no request of that time is known."),
         card("warm_up", "From a worker's start to its first request."),
         card("idle", "Paid for, and nothing ran."),
+        *([card("kept", "Of traces that were deleted.")] if found.of("kept") else []),
     ]
 
 

@@ -50,7 +50,7 @@ def _show(period: Period, found: Routes, when: str) -> None:
         show_downloads(
             "routes", partial(routes_file, shown, fits), what="The routes shown, sums exact"
         )
-    view.show_routes(shown, fits)
+    view.show_routes(shown, fits, view.what_is_left_out(found))
     st.subheader("The same tokens at other prices", anchor=False)
     task_class = chosen if chosen is not None else _dearest_class(found.routes)
     models = _models(found.routes, task_class)

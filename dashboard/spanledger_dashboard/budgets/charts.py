@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from html import escape
 
 import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 
 from spanledger_dashboard.budgets.figures import Item
-from spanledger_dashboard.charts import PALETTE, dollar_format
+from spanledger_dashboard.charts import PALETTE, dollar_format, literal
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.text import shortened
 
@@ -27,7 +26,7 @@ def bars(items: Sequence[Item]) -> go.Figure:
     shown = [item for item in items if item.limit][:MOST_BARS]
     # A budget's place is a number: two names may be cut to the same text.
     places = list(range(len(shown)))
-    names = [escape(shortened(item.name, _NAME_LIMIT), quote=False) for item in shown]
+    names = [literal(shortened(item.name, _NAME_LIMIT)) for item in shown]
     spent = [_percent(item.amounts.spent, item) for item in shown]
     reserved = [_percent(item.amounts.reserved, item) for item in shown]
     texts = [

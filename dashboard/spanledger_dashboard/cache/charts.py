@@ -8,7 +8,7 @@ from datetime import timedelta
 import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 
 from spanledger_dashboard.cache.data import Sums, UsageRow, added, grouped
-from spanledger_dashboard.charts import PALETTE, Axis, dollar_format
+from spanledger_dashboard.charts import PALETTE, Axis, dollar_format, literal
 from spanledger_dashboard.text import shortened
 
 _HEIGHT = 270
@@ -31,7 +31,7 @@ def hit_rate_by_model(rows: Sequence[UsageRow], axis: Axis) -> go.Figure:
             {
                 "type": "scatter",
                 "mode": "lines+markers",
-                "name": shortened(str(name) or NO_MODEL, _NAME_LIMIT),
+                "name": literal(shortened(str(name) or NO_MODEL, _NAME_LIMIT)),
                 "x": middle,
                 "y": [one.read_tokens / one.input_tokens if one.calls else None for one in sums],
                 "line": {"color": color, "width": 2, "dash": _DASHES[number % len(_DASHES)]},
@@ -59,7 +59,7 @@ def net_saving_by_agent(rows: Sequence[UsageRow], axis: Axis) -> go.Figure:
         traces.append(
             {
                 "type": "bar",
-                "name": shortened(label, _NAME_LIMIT),
+                "name": literal(shortened(label, _NAME_LIMIT)),
                 "x": list(axis.labels),
                 "y": values,
                 "offset": 0,

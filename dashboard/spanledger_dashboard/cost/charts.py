@@ -12,7 +12,7 @@ import numpy.typing as npt
 import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard.charts import PALETTE
+from spanledger_dashboard.charts import PALETTE, literal
 from spanledger_dashboard.cost.measures import Measure
 from spanledger_dashboard.cost.query import Answer, Slice
 from spanledger_dashboard.text import shortened
@@ -122,16 +122,11 @@ def _line(answer: Answer, place: int, measure: Measure, axis: TimeAxis) -> dict[
 def _series(answer: Answer, place: int, measure: Measure, axis: TimeAxis) -> dict[str, object]:
     hover = _TOOLTIP_FORMATS[measure.unit]
     return {
-        "name": _literal(shortened(answer.label(answer.slices[place]), _NAME_LIMIT)),
+        "name": literal(shortened(answer.label(answer.slices[place]), _NAME_LIMIT)),
         "x": np.array(axis.labels, dtype="datetime64[s]"),
         "y": _values(answer, place, measure),
         "hovertemplate": f"%{{x}}<br><b>{hover}</b><extra>%{{fullData.name}}</extra>",
     }
-
-
-def _literal(text: str) -> str:
-    """Return text so that plotly shows its characters: it reads a little HTML."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _ticks(measure: Measure, traces: Sequence[Mapping[str, object]]) -> dict[str, object]:
@@ -182,7 +177,7 @@ def by_name(answer: Answer, measure: Measure) -> go.Figure:
             "fixedrange": True,
             "automargin": True,
             "tickvals": list(range(len(names))),
-            "ticktext": [_literal(name) for name in names],
+            "ticktext": [literal(name) for name in names],
         },
     }
     return go.Figure({"data": [trace], "layout": layout}, skip_invalid=False)
@@ -229,7 +224,7 @@ def treemap(answer: Answer, measure: Measure) -> tuple[dict[str, object], list[S
 
 def waterfall(before: Decimal, now: Decimal, parts: Sequence[tuple[str, Decimal]]) -> go.Figure:
     """Return the way from one sum of dollars to another; ``parts`` are (words, dollars)."""
-    names = ["Before", *(name for name, _ in parts), "Now"]
+    names = ["Before", *(literal(name) for name, _ in parts), "Now"]
     amounts = [before, *(amount for _, amount in parts), now]
     texts = [fmt.usd(before), *(signed_usd(amount) for _, amount in parts), fmt.usd(now)]
     trace = {

@@ -9,7 +9,7 @@ from typing import cast
 
 import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 
-from spanledger_dashboard.charts import PALETTE, Axis, dollar_format
+from spanledger_dashboard.charts import PALETTE, Axis, dollar_format, literal
 from spanledger_dashboard.text import shortened
 
 Row = Mapping[str, object]
@@ -64,7 +64,7 @@ def lines(found: Sequence[Line], axis: Axis, unit: Unit) -> go.Figure:
         {
             "type": "scatter",
             "mode": "lines+markers",
-            "name": shortened(line.name, _NAME_LIMIT),
+            "name": literal(shortened(line.name, _NAME_LIMIT)),
             "x": middle,
             "y": [line.values.get(start) for start in axis.starts_s],
             "line": {
@@ -95,7 +95,7 @@ def stacked(found: Sequence[Line], axis: Axis, unit: Unit) -> go.Figure:
     traces = [
         {
             "type": "bar",
-            "name": shortened(line.name, _NAME_LIMIT),
+            "name": literal(shortened(line.name, _NAME_LIMIT)),
             "x": list(axis.labels),
             "y": [line.values.get(start, 0.0) for start in axis.starts_s],
             "offset": 0,
@@ -135,7 +135,7 @@ def split_bars(
 
 def heat_map(found: Sequence[Line], axis: Axis) -> go.Figure:
     """Return a share per GPU and bucket as colour; what nobody tells stays empty."""
-    names = [shortened(line.name, _NAME_LIMIT) for line in found]
+    names = [literal(shortened(line.name, _NAME_LIMIT)) for line in found]
     trace = {
         "type": "heatmap",
         "x": [label + timedelta(seconds=axis.bucket_s / 2) for label in axis.labels],

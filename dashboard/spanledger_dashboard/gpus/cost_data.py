@@ -18,13 +18,18 @@ LINE_NAMES: Mapping[str, str] = {
     "overhead": "Overhead",
     "warm_up": "Warm-up",
     "idle": "Idle",
+    "kept": "Kept",
 }
 """How people read the lines, in the order they are stacked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Everything the page shows of a range; ``steps`` are by line and bucket start."""
+    """Everything the page shows of a range.
+
+    ``steps`` are by line and bucket start; ``gpu_hours`` were paid for: of a divided GPU its own,
+    not those of each instance.
+    """
 
     steps: Mapping[str, Mapping[int, Decimal]]
     gpus: tuple[Row, ...]
@@ -32,6 +37,7 @@ class Costs:
     trajectories: tuple[Row, ...]
     seen: tuple[Row, ...]
     today: Decimal
+    gpu_hours: Decimal
 
     @property
     def total(self) -> Decimal:
@@ -41,15 +47,6 @@ class Costs:
     def of(self, line: str) -> Decimal:
         """Return what went to a line, USD."""
         return sum(self.steps.get(line, {}).values(), Decimal(0))
-
-    @property
-    def gpu_hours(self) -> Decimal:
-        """Hours that were paid for; of a divided GPU its own, not those of each instance."""
-        hours: dict[str, int] = {}
-        for row in self.gpus:
-            seconds = int(cast("int", row["seconds"]))
-            hours[str(row["gpu"])] = max(hours.get(str(row["gpu"]), 0), seconds)
-        return Decimal(sum(hours.values())) / 3_600
 
     @property
     def unpriced(self) -> tuple[Row, ...]:
@@ -77,6 +74,7 @@ def load(store: Store, ask: Ask, day_start_s: int) -> Costs:
             "bucket_s": 2 * 86_400,
         },
     )
+    [paid] = store.rows("dashboard_gpu_cost_seconds", params)
     return Costs(
         steps=steps,
         gpus=tuple(store.rows("dashboard_gpu_cost_gpus", params)),
@@ -89,4 +87,5 @@ def load(store: Store, ask: Ask, day_start_s: int) -> Costs:
         ),
         seen=tuple(store.rows("dashboard_gpu_cost_unpriced", params)),
         today=sum((cast("Decimal", row["cost_usd"]) for row in today), Decimal(0)),
+        gpu_hours=Decimal(int(cast("int", paid["seconds"]))) / 3_600,
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 
 from spanledger_analytics.routing.cascades import LOSES, PAYS, Cascade
-from spanledger_dashboard.charts import PALETTE
+from spanledger_dashboard.charts import PALETTE, literal
 from spanledger_dashboard.text import shortened
 
 _ROW_PX, _AROUND_PX = 34, 80
@@ -15,7 +15,6 @@ _NAME_LIMIT = 26
 _UNDECIDED_COLOR = "#87929b"
 _COLORS = {PAYS: PALETTE[1], LOSES: PALETTE[4]}
 _SYMBOLS = {PAYS: "circle", LOSES: "x"}
-_TEXTS = str.maketrans({"<": "‹", ">": "›", "&": "＆"})  # plotly reads HTML in names
 
 
 def cascades(found: Sequence[Cascade]) -> go.Figure:
@@ -78,5 +77,5 @@ def cascades(found: Sequence[Cascade]) -> go.Figure:
 
 def _name(one: Cascade) -> str:
     parts = (one.task_class, one.cheap, one.dear)
-    task, cheap, dear = (shortened(part, _NAME_LIMIT).translate(_TEXTS) for part in parts)
+    task, cheap, dear = (literal(shortened(part, _NAME_LIMIT)) for part in parts)
     return f"{task}: {cheap} → {dear}"

@@ -13,14 +13,15 @@ from spanledger_analytics.price_book.book import PriceBook
 from spanledger_analytics.price_book.store import load_overrides
 from spanledger_analytics.routing.cascades import Cascade, cascades_of
 from spanledger_analytics.routing.counterfactual import Estimate, Model, estimates, sizes_of
-from spanledger_analytics.routing.reading import Dearer, load_routes, load_usage
+from spanledger_analytics.routing.reading import Dearer, load_routes, load_usage, with_retries
 from spanledger_analytics.routing.routes import Route
 from spanledger_dashboard.connection import state, store
 from spanledger_storage.price_state import PriceState, StateEngine
 
 ROUTES = 500
 _NS_PER_S = 10**9
-_LOCK = threading.Lock()  # a price book is for one thread at a time
+# A price book is for one thread at a time; held while it is asked, never while the store is.
+_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,11 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """The routes of a period, and the cascades among them."""
+    """The routes of a period with most attempts, and the cascades among them; of ``total``."""
 
     routes: Sequence[Route]
     cascades: Sequence[Cascade]
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,12 @@ def load(period: Period) -> Routes:
     Raises:
         StoreError: the store does not answer.
     """
+    found = load_routes(store(), period.project, period.from_s, period.to_s)
+    book = _current_book()
     with _LOCK:
-        book = _current_book()
-        found = load_routes(store(), period.project, period.from_s, period.to_s, book, ROUTES)
-        return Routes(found, cascades_of(found, Dearer(book, period.price_s * _NS_PER_S)))
+        shown = with_retries(found, book, period.to_s * _NS_PER_S, ROUTES)
+        cascades = cascades_of(shown, Dearer(book, period.price_s * _NS_PER_S))
+    return Routes(shown, cascades, len(found))
 
 
 @st.cache_data(ttl=60, max_entries=60, show_spinner="Pricing the same tokens …")
@@ -71,16 +75,18 @@ def compare(period: Period, task_class: str, models: tuple[Model, ...]) -> Compa
     Raises:
         StoreError: the store does not answer.
     """
+    book, at_ns = _current_book(), period.price_s * _NS_PER_S
     with _LOCK:
-        book, at_ns = _current_book(), period.price_s * _NS_PER_S
         sizes = sizes_of(book, models, at_ns)
-        usage = load_usage(store(), period.project, period.from_s, period.to_s, task_class, sizes)
-        return Compared(
-            calls=sum(one.calls for one in usage),
-            tokens=sum(one.tokens["input"] + one.tokens["output"] for one in usage),
-            paid_usd=sum((one.paid_usd for one in usage), Decimal(0)),
-            estimates=estimates(book, usage, models, at_ns),
-        )
+    usage = load_usage(store(), period.project, period.from_s, period.to_s, task_class, sizes)
+    with _LOCK:
+        found = estimates(book, usage, models, at_ns)
+    return Compared(
+        calls=sum(one.calls for one in usage),
+        tokens=sum(one.tokens["input"] + one.tokens["output"] for one in usage),
+        paid_usd=sum((one.paid_usd for one in usage), Decimal(0)),
+        estimates=found,
+    )
 
 
 def _current_book() -> PriceBook:

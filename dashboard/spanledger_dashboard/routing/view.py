@@ -12,7 +12,7 @@ from spanledger_dashboard import format as fmt
 from spanledger_dashboard import tables
 from spanledger_dashboard.routing import charts
 from spanledger_dashboard.routing import tables as routing_tables
-from spanledger_dashboard.routing.data import ROUTES, Compared
+from spanledger_dashboard.routing.data import Compared, Routes
 from spanledger_dashboard.routing.tables import Fits
 from spanledger_dashboard.text import plain, shortened
 
@@ -23,11 +23,11 @@ _NAME_LIMIT = 60
 _OPEN_KEY = "routing-open"
 
 
-def show_routes(found: Sequence[Route], fits: Fits) -> None:
+def show_routes(found: Sequence[Route], fits: Fits, left_out: str = "") -> None:
     """Show routes as a table; a click leads to their traces."""
     frame, formats = routing_tables.routes(found, fits)
-    if len(found) == ROUTES:
-        st.caption(f"The {fmt.count(ROUTES)} routes with most attempts.")
+    if left_out:
+        st.caption(left_out)
     event = st.dataframe(
         tables.styled(frame, formats),
         hide_index=True,
@@ -58,6 +58,16 @@ def show_routes(found: Sequence[Route], fits: Fits) -> None:
     rows = event["selection"]["rows"]
     if rows and rows[0] < len(found):
         _show_way(found[rows[0]])
+
+
+def what_is_left_out(found: Routes) -> str:
+    """Return how many of the routes are told; '': all of them."""
+    if len(found.routes) == found.total:
+        return ""
+    return (
+        f"{fmt.count(len(found.routes))} of {fmt.count(found.total)} routes: those with most "
+        "attempts, then the dearest."
+    )
 
 
 def _show_way(route: Route) -> None:

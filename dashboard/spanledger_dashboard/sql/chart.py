@@ -9,7 +9,7 @@ from decimal import Decimal
 import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 import pyarrow as pa
 
-from spanledger_dashboard.charts import PALETTE
+from spanledger_dashboard.charts import PALETTE, literal
 from spanledger_dashboard.text import shortened
 
 KINDS = ("Line", "Bar", "Area", "Scatter")
@@ -117,4 +117,4 @@ def _label(value: object) -> object:
 
 def _text(value: str) -> str:
     """Return text from outside, short and so that plotly finds no markup in it."""
-    return shortened(value, _NAME_LIMIT).replace("<", "‹")
+    return literal(shortened(value, _NAME_LIMIT))

@@ -75,8 +75,8 @@ class ReserveBody(Taken):
     subject: SubjectBody
     needed: AmountsBody = Field(
         default=AmountsBody(),
-        description="Less is refused. Null: as the largest call so far, else a hundredth of the "
-        "limit.",
+        description="Less is refused. Null: as the largest call of the window, of at most a tenth "
+        "of the hard limit, else a hundredth of the limit.",
     )
     wanted: AmountsBody = Field(
         default=AmountsBody(),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
@@ -27,6 +27,7 @@ from spanledger_server.api.budget_models import (
     TermsBody,
 )
 from spanledger_server.api.models import Problem
+from spanledger_server.api.questions import demand_known
 from spanledger_server.errors import UsageError
 from spanledger_storage.api_keys import Scope
 from spanledger_storage.budget_accounts import BudgetAccounts
@@ -37,10 +38,26 @@ from spanledger_storage.price_state import StateEngine
 from spanledger_storage.project_settings import NAME
 
 _READERS = 8
+_WRITERS = 16
 _CODES = (400, 401, 403, 404, 422, 500, 503)
 _NO_ZERO = r"^[^\x00]*$"
 BudgetId = Annotated[str, Path(max_length=128, pattern=_NO_ZERO, description="Its id or its name.")]
 Text = Annotated[str, Query(max_length=512, pattern=_NO_ZERO)]
+AnswerT = TypeVar("AnswerT")
+
+
+class _Threads:
+    """Threads of their own: whoever waits for something else must not keep others from these."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._limiter: CapacityLimiter | None = None
+
+    async def run(self, work: Callable[[], AnswerT]) -> AnswerT:
+        """Return what the work returns; it waits for a thread."""
+        if self._limiter is None:
+            self._limiter = CapacityLimiter(self._count)
+        return await to_thread.run_sync(work, limiter=self._limiter)
 
 
 async def _named(project: ProjectName) -> str:
@@ -58,34 +75,43 @@ def budgets_router(state: StateEngine) -> APIRouter:
         prefix="/api/v1/budgets",
         tags=["budgets"],
         responses={code: {"model": Problem} for code in _CODES},
+        dependencies=[Depends(demand_known)],
     )
-    _add_accounts(router, BudgetAccounts(state))
+    _add_writing(router, BudgetAccounts(state))
+    _add_state(router, BudgetAccounts(state))
     _add_budgets(router, Budgets(state), BudgetAccounts(state))
     return router
 
 
-def _add_accounts(router: APIRouter, accounts: BudgetAccounts) -> None:
+def _add_writing(router: APIRouter, accounts: BudgetAccounts) -> None:
+    writers = _Threads(_WRITERS)
+
     @router.post("/reserve")
-    def reserve(body: ReserveBody, project: Project) -> Grant:
+    async def reserve(body: ReserveBody, project: Project) -> Grant:
         """Set something aside in every budget that counts the subject, or in none."""
-        return Grant.of(accounts.reserve(project, body.request(), time.time_ns()))
+        request = body.request()
+        return await writers.run(
+            lambda: Grant.of(accounts.reserve(project, request, time.time_ns()))
+        )
 
     @router.post("/settle")
-    def settle(body: SettleBody, project: Project) -> Counted:
+    async def settle(body: SettleBody, project: Project) -> Counted:
         """Put what calls used in the place of what was set aside for them; each call once."""
         now_ns = time.time_ns()
         requests = [one.request(now_ns // 10**9) for one in body.settlements]
-        return Counted.of(accounts.settle(project, requests, now_ns))
+        return await writers.run(lambda: Counted.of(accounts.settle(project, requests, now_ns)))
 
     @router.post("/release")
-    def release(body: ReleaseBody, project: Project) -> Released:
+    async def release(body: ReleaseBody, project: Project) -> Released:
         """Give back what is left of reservations."""
-        found = accounts.release(project, set(body.reservations), time.time_ns())
+        wanted = set(body.reservations)
+        found = await writers.run(lambda: accounts.release(project, wanted, time.time_ns()))
         return Released(released=found)
 
-    readers: list[CapacityLimiter] = []
 
-    # With threads of its own: whoever waits to write must not keep others from looking.
+def _add_state(router: APIRouter, accounts: BudgetAccounts) -> None:
+    readers = _Threads(_READERS)
+
     @router.get("/state")
     async def state(
         project: Project,
@@ -99,14 +125,12 @@ def _add_accounts(router: APIRouter, accounts: BudgetAccounts) -> None:
         """What the active budgets of a subject have spent and set aside; of none: the project's."""
         tags = dict(_pair(one) for one in tag or ())
         subject = Subject(agent, session, user, task, model, tags)
-        if not readers:
-            readers.append(CapacityLimiter(_READERS))
 
         def read() -> BudgetList:
             found = accounts.state(project, time.time_ns(), subject)
             return BudgetList(project=project, budgets=[BudgetState.of(*one) for one in found])
 
-        return await to_thread.run_sync(read, limiter=readers[0])
+        return await readers.run(read)
 
 
 def _add_budgets(router: APIRouter, budgets: Budgets, accounts: BudgetAccounts) -> None:

@@ -21,6 +21,7 @@ from spanledger_storage.store import Store
 
 _PIECE_ROWS = 10_000
 _GROUPED_ROWS = 200_000
+_COUNTED_ROWS = 20_000  # each slice is summed anew
 _ROW_GROUP_ROWS = 50_000
 _ALL = 2**63
 # So many pieces are read at once, whoever asks: the others wait.
@@ -45,16 +46,22 @@ def parts_of(store: Store, question: Question) -> Iterator[Part]:
     """Return what the period is cut into."""
     resource, period = question.resource, (question.period.from_s, question.period.to_s)
     if resource.table is None:
-        yield Part(*period)
+        rows = question.count(store) if resource.splits == "hash" else 0
+        yield from _slices(period, rows, _COUNTED_ROWS)
         return
     hours = question.hours(store, *period)
     if resource.splits == "hash":
-        slices = max(1, -(-sum(rows for _, rows in hours) // _GROUPED_ROWS))
-        for number in range(slices):
-            yield Part(*period, slice=number, slices=slices)
+        yield from _slices(period, sum(rows for _, rows in hours), _GROUPED_ROWS)
         return
     for part, rows in parts_of_hours(hours, period, _PIECE_ROWS):
         yield from cut(part, rows, _PIECE_ROWS, resource.splits)
+
+
+def _slices(period: tuple[int, int], rows: int, most_rows: int) -> Iterator[Part]:
+    """Return the whole period by hash, in as many slices as rows ask for."""
+    slices = max(1, -(-rows // most_rows))
+    for number in range(slices):
+        yield Part(*period, slice=number, slices=slices)
 
 
 def _pieces(store: Store, question: Question, fmt: Format) -> Pieces:

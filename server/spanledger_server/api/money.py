@@ -17,7 +17,7 @@ from spanledger_server.errors import UsageError
 from spanledger_storage.store import Store
 
 LEDGER = Resource("ledger", "api_ledger", Entry, "time", ("entry_id",), ("ledger", "time"))
-USAGE = Resource("usage", "api_usage_hourly", Usage, "time", ("key",))
+USAGE = Resource("usage", "api_usage_hourly", Usage, "time", ("key",), splits="hash")
 Kind = Annotated[Literal["", "llm", "embedding", "tool", "gpu", "infra", "adjustment"], Query()]
 Dimension = Literal[
     "kind", "provider", "model", "agent", "service", "environment", "version", "workflow",

@@ -18,6 +18,11 @@ from spanledger_storage.errors import ConfigError, StateError, StoreError
 
 MEDIA_TYPE = "application/problem+json"
 _SCHEMA = {"$ref": "#/components/schemas/Problem"}
+_TOO_LARGE = 396  # TOO_MANY_ROWS_OR_BYTES, of the settings for results
+_ASK_FOR_LESS = (
+    "The answer would be too large: ask for a smaller limit; for spans and messages of a trace, at "
+    "its /spans and /messages instead of by include."
+)
 _log = logging.getLogger(__name__)
 _HEADERS: dict[int, dict[str, str]] = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},  # RFC 9110, section 11.6.1
@@ -74,6 +79,8 @@ def _refused(_request: Request, error: Exception) -> JSONResponse:
 
 
 def _store(_request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, StoreError) and error.code == _TOO_LARGE:
+        return problem(422, _ASK_FOR_LESS)
     # The store's own text may quote data and addresses: it is for the log.
     _log.error("%s", error)
     if isinstance(error, StoreError) and not error.permanent:

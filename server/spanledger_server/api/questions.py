@@ -61,7 +61,7 @@ def _asked_format(
 AskedFormat = Annotated[Format, Depends(_asked_format)]
 
 
-def demand_known(request: Request) -> None:
+async def demand_known(request: Request) -> None:  # needs no thread: others may hold them all
     """Refuse parameters that the endpoint does not have: a filter with a slip would filter nothing.
 
     Raises:
@@ -69,8 +69,9 @@ def demand_known(request: Request) -> None:
     """
     if not request.query_params:
         return
-    described = request.app.openapi()["paths"][request.scope["route"].path]["get"]
-    params = [p for p in described.get("parameters", ()) if p["in"] == "query"]
+    described = request.app.openapi()["paths"][request.scope["route"].path]
+    operation = described[request.method.lower()]
+    params = [p for p in operation.get("parameters", ()) if p["in"] == "query"]
     given = [name for name, _ in request.query_params.multi_items()]
     known = sorted(param["name"] for param in params)
     if unknown := sorted(set(given) - set(known)):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import UnionType
 
 from spanledger_analytics.data_quality import Period
-from spanledger_server.api.cursors import Place
+from spanledger_server.api.cursors import BEGINNING, Place
 from spanledger_server.api.formats import STORE_FORMATS, STORE_SETTINGS, Format
 from spanledger_server.api.row_types import Row
 from spanledger_server.api.rows import Rows, read_rows, unix_ns
@@ -55,8 +55,9 @@ class Resource:
         time: column of the time that rows are sorted by; empty: by the id alone.
         ids: columns that tell rows of one time apart.
         table: with its column of time, whose hours tell how much there is; None: one read answers
-            all there is.
-        splits: how rows of an hour are cut up further.
+            all there is, or, cut up by hash, its rows are counted.
+        splits: how rows of an hour are cut up further; by hash: all of them, whatever their hour.
+        most_bytes: that one read may answer, as the store holds them; 0: as much as the store lets.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Resource:
     ids: tuple[str, ...]
     table: tuple[str, str] | None = None
     splits: typing.Literal["trace", "second", "hash"] = "trace"
+    most_bytes: int = 0
 
     def place_of(self, last: Mapping[str, str]) -> Place:
         """Return where the row after this one is looked for."""
@@ -93,7 +95,24 @@ class Question:
 
     def read(self, store: Store, part: Part, place: Place, count: int, fmt: Format) -> Rows:
         """Return at most so many rows of a part of the period, from a place on."""
-        params = {
+        params = self._params(part, place, count)
+        settings = STORE_SETTINGS
+        if self.resource.most_bytes:
+            # Waited for, so that what is too large is refused and not broken off.
+            most = {"max_result_bytes": self.resource.most_bytes, "result_overflow_mode": "throw"}
+            settings = {**settings, **most, "wait_end_of_query": 1}
+        answer = store.raw(self._sql(fmt), STORE_FORMATS[fmt], params, settings)
+        return read_rows(answer, fmt)
+
+    def count(self, store: Store) -> int:
+        """Return how many rows the whole period has."""
+        whole = Part(self.period.from_s, self.period.to_s)
+        sql = f"SELECT count() AS rows\nFROM (\n{load(self.resource.statement)}\n)"
+        [row] = store.sql_rows(sql, self._params(whole, BEGINNING, 2**63))
+        return typing.cast("int", row["rows"])
+
+    def _params(self, part: Part, place: Place, count: int) -> dict[str, object]:
+        return {
             "project": self.project,
             **part.params(),
             "after_ns": place.after_ns,
@@ -101,8 +120,6 @@ class Question:
             "page_rows": count,
             **self.filters,
         }
-        answer = store.raw(self._sql(fmt), STORE_FORMATS[fmt], params, STORE_SETTINGS)
-        return read_rows(answer, fmt)
 
     def hours(self, store: Store, from_s: int, to_s: int) -> list[tuple[int, int]]:
         """Return the hours with rows, the newest first, and about how many each holds."""

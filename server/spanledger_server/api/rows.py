@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 from spanledger_server.api.formats import Format
 
 _NS_PER_S = 1_000_000_000
+# A text of a span may be longer than the 128 KiB that the module takes by default.
+csv.field_size_limit(2**31 - 1)
 
 
 class Rows(Protocol):
@@ -156,12 +158,14 @@ def moment_text(ns: int) -> str:
 def _csv_records(answer: bytes) -> list[bytes]:
     """Return the records, each with its line break; a text in quotes may hold some, too."""
     records: list[bytes] = []
-    pending = b""
+    pending: list[bytes] = []
+    odd = 0
     for line in answer.split(b"\n")[:-1]:
-        pending += line + b"\n"
-        if pending.count(b'"') % 2 == 0:
-            records.append(pending)
-            pending = b""
+        pending.append(line + b"\n")
+        odd ^= line.count(b'"') & 1
+        if not odd:
+            records.append(b"".join(pending))
+            pending = []
     return records
 
 

@@ -123,6 +123,7 @@ class Session(Row):
     """A session, over its traces that began in the period."""
 
     session_id: str
+    key: str = Field(description="Hash of the id; orders sessions of one start.")
     first_time: Moment
     last_time: Moment
     users: list[str]
@@ -130,7 +131,7 @@ class Session(Row):
     models: list[str]
     traces: Big
     failed_traces: Big = Field(description="With a span that failed.")
-    completed_traces: Big = Field(description="With the outcome success.")
+    completed_traces: Big = Field(description="With the outcome completed.")
     span_count: Big
     error_count: Big
     llm_calls: Big

@@ -43,12 +43,13 @@ SESSIONS = Resource(
     "api_sessions",
     Session,
     "first_time",
-    ("session_id",),
+    ("key",),
     ("traces", "start_time"),
     "hash",
 )
-SPANS = Resource("spans", "api_spans", Span, "start_time", ("span_id",))
-MESSAGES = Resource("messages", "api_messages", Message, "", ("hash",))
+_MOST_BYTES = 128 * 2**20  # spans and messages have no longest text
+SPANS = Resource("spans", "api_spans", Span, "start_time", ("span_id",), most_bytes=_MOST_BYTES)
+MESSAGES = Resource("messages", "api_messages", Message, "", ("hash",), most_bytes=_MOST_BYTES)
 
 _HEX = r"^[0-9a-fA-F]{32}$"
 TraceId = Annotated[str, Path(pattern=_HEX, description="32 hexadecimal digits.")]

@@ -20,6 +20,8 @@ from tests.conftest import free_port
 from tests.sdk.real.programs import Beside, Program, Stage, assert_billed_once, stage
 from tests.sdk.real.recipes import ALL
 
+pytestmark = pytest.mark.endurance  # which installs the clients
+
 
 @dataclass(frozen=True)
 class Expected:

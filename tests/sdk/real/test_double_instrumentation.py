@@ -15,6 +15,8 @@ import pytest
 from spanledger_storage.engine import Engine
 from tests.sdk.real.programs import Program, Stage, assert_billed_once, stage
 
+pytestmark = pytest.mark.endurance  # which installs the clients
+
 _TURN_ON = """
 import os
 from importlib.metadata import entry_points

@@ -178,11 +178,11 @@ _OPENLIT = {
     "gpu.power.draw": ("power_watts", 1.0),
     "gpu.power.limit": ("power_limit_watts", 1.0),
 }
+# Not nv_energy_consumption: it counts since Triton began, the column since the driver was loaded.
 _TRITON = {
     "nv_gpu_utilization": ("utilization_ratio", 1.0),
     "nv_gpu_power_usage": ("power_watts", 1.0),
     "nv_gpu_power_limit": ("power_limit_watts", 1.0),
-    "nv_energy_consumption": ("energy_joules", 1.0),
     "nv_gpu_memory_used_bytes": ("memory_used_bytes", 1.0),
     "nv_gpu_memory_total_bytes": ("memory_total_bytes", 1.0),
 }

@@ -5,8 +5,8 @@
 -- trajectory that did not end and is silent since is abandoned; samples_from_s, now_s: the newest sample
 -- of an inference worker lies between them; agents, models: only these, empty: the busiest; at_most: of
 -- each.
--- Columns: part (total agent model), name; of model calls that ended in the window: calls, failed_calls,
--- unpriced_calls, input_tokens, output_tokens, p50_ns, p95_ns (interpolated; NULL: none tells its
+-- Columns: part (total agent model), name; of model calls that ended in the window (not those that only
+-- metrics tell of: an hour of them is one entry): calls, failed_calls, unpriced_calls, input_tokens, output_tokens, p50_ns, p95_ns (interpolated; NULL: none tells its
 -- duration), cost_usd (with tools); active_sessions, active_traces, open_trajectories (open or waiting);
 -- requests_running, requests_waiting (in inference workers; NULL: none tells). NULL where a part is not
 -- known by that. One row per part and name.
@@ -57,12 +57,13 @@ FROM
     (
         SELECT
             *,
-            kind != 'tool' AND duration_ns > 0 AND usage_source NOT IN ('metric', 'aggregate') AS is_timed
+            kind != 'tool' AND duration_ns > 0 AND usage_source != 'aggregate' AS is_timed
         FROM ledger_current
         WHERE project = {project:String}
             AND time >= toDateTime({calls_from_s:Int64}, 'UTC')
             AND time < toDateTime({to_s:Int64}, 'UTC')
             AND kind IN ('llm', 'embedding', 'tool')
+            AND usage_source != 'metric'
     ) AS entry
     WHERE toInt128(toUnixTimestamp64Nano(time)) + duration_ns >= {from_s:Int64} * toInt128(1000000000)
         AND toInt128(toUnixTimestamp64Nano(time)) + duration_ns < {to_s:Int64} * toInt128(1000000000)

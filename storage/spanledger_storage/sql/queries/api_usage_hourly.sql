@@ -2,8 +2,8 @@
 -- Parameters: project; from_s, to_s: unix seconds, half open, on hours; grain: hour day month, anything
 -- else: all in one, at from_s; by: dimensions to tell apart, of kind provider model agent service
 -- environment; after_ns, after_id: the time (unix ns) and key of the row to go on from, below zero: from
--- the newest; filters (empty: not filtered): kind, provider, model, agent, service, environment;
--- page_rows.
+-- the newest; slice, slices: only the rows of this part of so many, 0 of 1: all; filters (empty: not
+-- filtered): kind, provider, model, agent, service, environment; page_rows.
 -- Columns: time (start of the bucket, UTC), key (hash of the dimensions), kind, provider, model,
 -- agent_name, service_name, environment (empty where not told apart), then sums: calls, errors,
 -- unpriced_calls, calls_without_usage, self_hosted_calls, tokens by class, total_cost_usd (what is
@@ -51,7 +51,10 @@ WHERE project = {project:String}
     AND ({service:String} = '' OR usage.service_name = {service:String})
     AND ({environment:String} = '' OR usage.environment = {environment:String})
 GROUP BY time, kind, provider, model, agent_name, service_name, environment
-HAVING {after_ns:Int64} < 0
-    OR (toUnixTimestamp64Milli(time) * 1000000, key) < ({after_ns:Int64}, {after_id:String})
+HAVING sipHash64(key) % {slices:UInt32} = {slice:UInt32}
+    AND (
+        {after_ns:Int64} < 0
+        OR (toUnixTimestamp64Milli(time) * 1000000, key) < ({after_ns:Int64}, {after_id:String})
+    )
 ORDER BY time DESC, key DESC
 LIMIT {page_rows:UInt64}

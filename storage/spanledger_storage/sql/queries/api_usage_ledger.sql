@@ -3,9 +3,9 @@
 -- else: all in one, at from_s; by: dimensions to tell apart, of kind provider model agent service
 -- environment version workflow session user task tool tier region price_status; by_dimensions: names of
 -- dimensions to tell apart; after_ns, after_id: the time (unix ns) and key of the row to go on from,
--- below zero: from the newest; filters (empty: not filtered): kind, provider, model, agent, service,
--- environment, session, user, task, tool, workflow; dimension_names, dimension_values: each name has its
--- value; page_rows.
+-- below zero: from the newest; slice, slices: only the rows of this part of so many, 0 of 1: all;
+-- filters (empty: not filtered): kind, provider, model, agent, service, environment, session, user,
+-- task, tool, workflow; dimension_names, dimension_values: each name has its value; page_rows.
 -- Columns: those of api_usage_hourly, with the same meaning, and the other dimensions; dimensions is a
 -- map of those asked for. One row per bucket and combination of the dimensions.
 -- Sort key used: (project, toStartOfHour(time)).
@@ -82,7 +82,10 @@ WHERE project = {project:String}
 GROUP BY
     bucket, kind, provider, model, agent_name, service_name, environment, agent_version, workflow_name,
     session_id, user_id, task_id, tool_name, service_tier, region, price_status, dimensions
-HAVING {after_ns:Int64} < 0
-    OR (toUnixTimestamp64Milli(bucket) * 1000000, key) < ({after_ns:Int64}, {after_id:String})
+HAVING sipHash64(key) % {slices:UInt32} = {slice:UInt32}
+    AND (
+        {after_ns:Int64} < 0
+        OR (toUnixTimestamp64Milli(bucket) * 1000000, key) < ({after_ns:Int64}, {after_id:String})
+    )
 ORDER BY bucket DESC, key DESC
 LIMIT {page_rows:UInt64}

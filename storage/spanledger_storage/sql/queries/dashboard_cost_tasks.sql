@@ -3,8 +3,8 @@
 -- Parameters: project; from_s, to_s: unix seconds, half open, of the start; the second period is
 -- the earlier one; also_from_s, also_to_s: a second period apart from it, 0 and 0: none; starts: of
 -- the buckets, unix seconds, ascending; first, second: the columns that tell keys apart (project:
--- they do not); agent, service, environment, user, session, task: values that are let through,
--- empty: all; rank_by: the sum (one of the columns below) that decides which keys are named; top:
+-- they do not); agent, service, environment, user, session, task: values of the first attempt that
+-- are let through, empty: all; rank_by: the sum (one of the columns below) that decides which keys are named; top:
 -- how many.
 -- Columns: bucket_s (its start, unix), is_rest (1: all keys that are not named, together), first,
 -- second (empty for the rest), rank (1: the largest), keys (how many there are, over all buckets),
@@ -64,8 +64,21 @@ FROM
                 SELECT
                     multiIf(task_id != '', task_id, began_in != '', began_in, trace_id) AS key,
                     min(start_time) AS started,
-                    argMin(toString({first:Identifier}), start_time) AS first,
-                    argMin(toString({second:Identifier}), start_time) AS second,
+                    argMin(
+                        (
+                            toString({first:Identifier}),
+                            toString({second:Identifier}),
+                            toString(agent_name),
+                            toString(service_name),
+                            toString(environment),
+                            user_id,
+                            session_id,
+                            task_id
+                        ),
+                        (start_time, trace_id)
+                    ) AS of_first,
+                    of_first.1 AS first,
+                    of_first.2 AS second,
                     argMaxIf(trace.outcome, end_time, trace.outcome != '') AS outcome,
                     sum(trace.unpriced_calls) AS unpriced_calls,
                     sum(trace.calls_without_usage) AS calls_without_usage,
@@ -88,16 +101,16 @@ FROM
                                 AND began_in != ''
                         )
                     )
-                    AND (empty({agent:Array(String)}) OR has({agent:Array(String)}, agent_name))
-                    AND (empty({service:Array(String)}) OR has({service:Array(String)}, service_name))
-                    AND (empty({environment:Array(String)}) OR has({environment:Array(String)}, environment))
-                    AND (empty({user:Array(String)}) OR has({user:Array(String)}, user_id))
-                    AND (empty({session:Array(String)}) OR has({session:Array(String)}, session_id))
-                    AND (empty({task:Array(String)}) OR has({task:Array(String)}, task_id))
                 GROUP BY key
                 HAVING (started >= toDateTime({from_s:Int64}, 'UTC') AND started < toDateTime({to_s:Int64}, 'UTC'))
                     OR (started >= toDateTime({also_from_s:Int64}, 'UTC') AND started < toDateTime({also_to_s:Int64}, 'UTC'))
             ) AS task
+            WHERE (empty({agent:Array(String)}) OR has({agent:Array(String)}, task.of_first.3))
+                AND (empty({service:Array(String)}) OR has({service:Array(String)}, task.of_first.4))
+                AND (empty({environment:Array(String)}) OR has({environment:Array(String)}, task.of_first.5))
+                AND (empty({user:Array(String)}) OR has({user:Array(String)}, task.of_first.6))
+                AND (empty({session:Array(String)}) OR has({session:Array(String)}, task.of_first.7))
+                AND (empty({task:Array(String)}) OR has({task:Array(String)}, task.of_first.8))
             GROUP BY bucket_s, first, second
         ) AS cell
     ) AS weighed

@@ -1,8 +1,8 @@
 -- What did each GPU cost, and where did it go?
 -- Parameters: project; from_s, to_s: unix seconds, half open.
 -- Columns: gpu, mig, host, gpu_index, model, seconds (paid for), cost_usd and its parts:
---   attributed_usd, priced_usd, idle_usd, warm_up_usd, overhead_usd; price_id and method (how the
---   busy share is known), the newest of several. One row per GPU or MIG instance, dearest first; mig
+--   attributed_usd, priced_usd, idle_usd, warm_up_usd, overhead_usd, kept_usd; price_id and method (how
+--   the busy share is known), the newest of several. One row per GPU or MIG instance, dearest first; mig
 --   empty: all of a GPU, or the slices no instance has.
 -- Sort key used: gpu_attribution (project, hour, gpu, mig, ...).
 SELECT
@@ -18,6 +18,7 @@ SELECT
     sum(idle) AS idle_usd,
     sum(warm_up) AS warm_up_usd,
     sum(overhead) AS overhead_usd,
+    sum(kept) AS kept_usd,
     argMax(price_id, start) AS price_id,
     argMax(method, start) AS method
 FROM
@@ -36,6 +37,7 @@ FROM
         sumIf(cost_usd, line = 'idle') AS idle,
         sumIf(cost_usd, line = 'warm_up') AS warm_up,
         sumIf(cost_usd, line = 'overhead') AS overhead,
+        sumIf(cost_usd, line = 'kept') AS kept,
         any(price_id) AS price_id,
         any(method) AS method
     FROM gpu_attribution FINAL

@@ -1,6 +1,6 @@
 -- Where did the money of GPUs go over time?
 -- Parameters: project; from_s, to_s: unix seconds, half open; bucket_s: a multiple of a minute.
--- Columns: bucket_s (start), line (attributed priced idle warm_up overhead), cost_usd. One row per
+-- Columns: bucket_s (start), line (attributed priced idle warm_up overhead kept), cost_usd. One row per
 --   bucket and line; five minutes count where they begin.
 -- Sort key used: gpu_attribution (project, hour, ...).
 SELECT

@@ -4,7 +4,7 @@
 -- Result: one row per span that overlaps the hour and began in it or in the hour before: trace_id,
 --   span_id, start_ns, end_ns (UTC), role, provider, model, queue_ns, prefill_ns, decode_ns,
 --   input_tokens, cache_read_tokens, cache_write_tokens, output_tokens; where it ran: instance,
---   host, pod, service_name; whom it called: server_address, server_port.
+--   host, pod, service_name; whom it called: server_address, server_port; response_id.
 -- Relies on the sort key of spans (project, start hour, ...).
 SELECT
     trace_id,
@@ -26,7 +26,8 @@ SELECT
     resource_attributes['k8s.pod.name'] AS pod,
     service_name,
     attributes['server.address'] AS server_address,
-    attributes['server.port'] AS server_port
+    attributes['server.port'] AS server_port,
+    response_id
 FROM spans
 PREWHERE project = {project:String}
     AND toStartOfHour(start_time) >= toDateTime({hour:Int64} - 3600, 'UTC')

@@ -3,7 +3,8 @@
 --   stored ones are newer: then one newer than those.
 -- Result: none; one row per GPU or MIG instance and minute with samples. Means are weighted by the
 --   time to the sample before, that of the first to the next (1 to 120 s). Counters are differences
---   to the sample before, up to ten minutes before the hour; a smaller value counts in full.
+--   to the sample before, up to ten minutes before the hour; a smaller value counts in full. Names
+--   are the newest that any source tells: not all tell all of them.
 -- Relies on the sort keys of gpu_samples and gpu_processes (project, hour, gpu, mig, ...).
 INSERT INTO gpu_minutes
 WITH
@@ -59,10 +60,10 @@ WITH
             mig,
             toStartOfMinute(time) AS minute,
             anyLast(source) AS source,
-            anyLast(gpu_index) AS gpu_index,
-            anyLast(model) AS model,
-            anyLast(mig_profile) AS mig_profile,
-            anyLast(host) AS host,
+            argMaxIf(gpu_index, time, gpu_index != '') AS gpu_index,
+            argMaxIf(model, time, model != '') AS model,
+            argMaxIf(mig_profile, time, mig_profile != '') AS mig_profile,
+            argMaxIf(host, time, host != '') AS host,
             argMax(namespace, time) AS namespace,
             argMax(pod, time) AS pod,
             argMax(container, time) AS container,

@@ -125,6 +125,11 @@ def _create_settlements() -> None:
         ["budget_id", "is_in_ledger", "at_s"],
     )
     op.create_index("budget_settlements_age", "budget_settlements", ["arrived_at_ns"])
+    op.create_index(
+        "budget_settlements_looked_for",
+        "budget_settlements",
+        ["project", "is_in_ledger", "arrived_at_ns"],
+    )
 
 
 def _create_breaches() -> None:
