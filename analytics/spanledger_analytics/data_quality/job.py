@@ -14,21 +14,20 @@ from spanledger_storage.store import Store
 LOOKS_BACK_S = 86_400
 _HOUR_S = 3_600
 _SECONDS = pa.timestamp("s", "UTC")
-_SCHEMA = pa.schema(
-    [
-        ("project", STRING),
-        ("check", STRING),
-        ("from_time", _SECONDS),
-        ("to_time", _SECONDS),
-        ("severity", STRING),
-        ("title", STRING),
-        ("count", COUNT),
-        ("unit", STRING),
-        ("amount_usd", USD),
-        ("amount_label", STRING),
-        ("version", COUNT),
-    ]
-)
+_COLUMNS: list[tuple[str, pa.DataType]] = [
+    ("project", STRING),
+    ("check", STRING),
+    ("from_time", _SECONDS),
+    ("to_time", _SECONDS),
+    ("severity", STRING),
+    ("title", STRING),
+    ("count", COUNT),
+    ("unit", STRING),
+    ("amount_usd", USD),
+    ("amount_label", STRING),
+    ("version", COUNT),
+]
+_SCHEMA = pa.schema(_COLUMNS)
 
 
 class QualityJob:
