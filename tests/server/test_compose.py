@@ -93,7 +93,8 @@ def test_what_is_published_asks_for_keys(service: str) -> None:
     assert "--auth" in defaults(command)
     environment = SERVICES[service]["environment"]
     assert "SPANLEDGER_STATE_URL" in environment
-    assert ("SPANLEDGER_INGEST_KEY" in environment) == (service == "collector")
+    # Agents ask for budgets with the key they send with.
+    assert ("SPANLEDGER_INGEST_KEY" in environment) == (service in {"collector", "api"})
 
 
 def test_people_sign_in_to_the_dashboard_and_its_sessions_outlive_the_container() -> None:
@@ -263,17 +264,18 @@ def test_the_dashboards_role_reads_the_state_database_and_writes_what_people_sav
         with pytest.raises(StateError):  # its transactions read unless told otherwise
             SavedViews(reader).save("sql", "one", "q", {}, who="ann")
         reader.dispose()
-        _check_writes_saved_views_only(readers_url)
+        _check_writes_views_and_budgets_only(readers_url)
 
 
-def _check_writes_saved_views_only(readers_url: str) -> None:
+def _check_writes_views_and_budgets_only(readers_url: str) -> None:
     writer = open_state_writer(readers_url)
     views = SavedViews(writer)
     for answer in (1, 2):  # inserted, then updated
         views.save("sql", "one", "q", {"answer": answer}, who="ann")
     assert [dict(view.content) for view in views.of("sql", "one")] == [{"answer": 2}]
     assert views.remove("sql", "one", "q")
-    tables = sorted(set(metadata.tables) - {"saved_views"})
+    written = {"saved_views", *(name for name in metadata.tables if name.startswith("budget"))}
+    tables = sorted(set(metadata.tables) - written)
     assert "watermarks" in tables
     for table in (*tables, "alembic_version"):
         with writer.connect() as connection, pytest.raises(DBAPIError, match="permission denied"):
