@@ -95,7 +95,7 @@ def test_it_opens_with_an_example_its_limits_and_the_schema(app: AppTest) -> Non
         "usage_hourly",
     ]
     columns = app.dataframe[0].value.set_index("Column")
-    assert columns.loc["agents", "Type"] == "Array(LowCardinality(String))"
+    assert columns.loc["agents", "Type"] == "Array(String)"
     app.selectbox(key="sql-table").select("ledger_current").run()
     columns = app.dataframe[0].value.set_index("Column")
     assert "NULL: unknown" in str(columns.loc["total_cost_usd", "What it is"])
