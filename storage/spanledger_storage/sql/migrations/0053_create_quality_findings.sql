@@ -15,4 +15,4 @@ CREATE TABLE quality_findings
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (project, check)
-SETTINGS non_replicated_deduplication_window = 1000
+SETTINGS non_replicated_deduplication_window = 1000, old_parts_lifetime = 480
