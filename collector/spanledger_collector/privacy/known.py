@@ -36,6 +36,7 @@ _OF_MACHINES = frozenset(
         *("db.operation", "db.operation.name", "http.request.method", "http.method"),
         *("http.route", "url.scheme", "url.domain", "code.function", "code.function.name"),
         *("code.filepath", "code.file.path", "code.namespace"),
+        *("team", "cost_center", "customer.id", "tenant.id"),  # dimensions: migration 0041
     )
 )
 # Under these parts of keys people put what they like, and commands hold what was asked for.
