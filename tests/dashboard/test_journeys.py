@@ -34,7 +34,7 @@ def test_finance_follows_a_figure_to_the_traces_behind_it(visit: Visit) -> None:
     page.get_by_role("link", name="Models").first.click()
     visit.settle()
     assert "range=7d" in page.url
-    expect(page.locator("[data-testid=stMain]")).to_contain_text("0.25")
+    expect(page.locator("[data-testid=stMain]")).to_contain_text("0.0125")
 
 
 def test_on_call_opens_a_link_at_night(visit: Visit) -> None:

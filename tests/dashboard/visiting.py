@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -114,5 +115,5 @@ def traces(seed: Seeder) -> None:
     seed.entry(hostile, None, model=EVIL)
     seed.trace(HOSTILE, user_id=EVIL, session_id=EVIL)
     seed.usage(model=EVIL, agent_name=EVIL, unpriced_calls=10)
-    seed.usage()
+    seed.usage(total_cost_usd=Decimal("0.0125"))  # what the ledger says
     seed.insert()
