@@ -45,6 +45,7 @@ _CONTENT_KEYS = frozenset(
         *("haystack.tool.arguments", "gen_ai.task.input", "gen_ai.task.output", "crew_agents"),
         *("model_request_parameters", "new_context", "response.model_output", "tool_input"),
         *("haystack.agent.step.tool.input", "haystack.agent.step.tool.output", "tool_parameters"),
+        *("exception.message", "exception.stacktrace", "error.message"),
     )
 )
 _CONTENT_STARTS = (
@@ -89,16 +90,19 @@ class Privacy:
         attributes = span.attributes or {}
         kept = attributes
         events: Sequence[Event] = span.events
+        status = span.status
         if self._content != "full":
+            status = _told_type(status)
+            has_content = any(map(is_content, attributes))
+            is_bare = status is span.status and not has_content and not events
+            if is_bare and said is None and self._redact is None:
+                return span
             kept = {k: v for k, v in attributes.items() if not is_content(k)}
-            if self._content == "hashes" and len(kept) < len(attributes):
+            if self._content == "hashes" and has_content:
                 kept = {**_hashes(attributes), **kept}
             if said is not None:
                 kept = {**kept, **said.signatures()}
             events = [_stripped(event) for event in events]
-        if self._redact is None and not events and said is None and len(kept) == len(attributes):
-            return span
-        status = span.status
         if self._redact is not None:
             kept = self._redacted(kept)
             events = [
@@ -168,6 +172,17 @@ def _hashes(attributes: Mapping[str, AttributeValue]) -> dict[str, AttributeValu
         if hashes:
             made[name] = hashes
     return made
+
+
+def _told_type(status: Status) -> Status:
+    """Return a status without an exception's text, which may quote the conversation."""
+    if not status.description:
+        return status
+    kind = status.description.partition(":")[0]
+    if kind == status.description and kind.isidentifier():
+        return status
+    is_type = kind.replace(".", "_").isidentifier()
+    return Status(status.status_code, kind if is_type else None)
 
 
 def _stripped(event: Event) -> Event:
