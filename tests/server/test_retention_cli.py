@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from spanledger_server import cli, worker
+from spanledger_server import cli
+from spanledger_server.jobs import JOBS
+from spanledger_server.worker import Worker
 from spanledger_storage.project_settings import ProjectSettings, Retention
 from spanledger_storage.projects import Projects
 from spanledger_storage.state import migrate_state, open_state
@@ -63,16 +66,14 @@ def test_show_dry_run_and_run(
     assert "Nothing is past its days." in typed("run")
 
 
-def test_a_worker_removes_by_itself_what_is_past_its_days(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_removes_by_itself_what_is_past_its_days(store: Store, tmp_path: Path) -> None:
     store.execute(_SEED)
     state = open_state(f"sqlite:///{tmp_path / 'state.db'}")
     migrate_state(state)
     days = ProjectSettings(retention=Retention(spans_days=7))
     Projects(state).set("default", days, "anna", time.time_ns())
-    monkeypatch.setattr(worker, "_FIRST_RETENTION_AFTER_S", 0)
-    one = worker.Worker(store.settings, state, "test")
+    [job] = [replace(one, first_after_s=0) for one in JOBS if one.name == "retention"]
+    one = Worker(store.settings, state, "test", [job])
     one.start()
     try:
         wait_until(lambda: store.sql_rows("SELECT count() AS n FROM logs") == [{"n": 8}])

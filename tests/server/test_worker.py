@@ -1,10 +1,12 @@
 """The worker's jobs, and when they do not run."""
 
 import logging
+import time
 from pathlib import Path
 
 import pytest
 
+from spanledger_server.jobs import Job
 from spanledger_server.worker import Worker
 from spanledger_storage import migrations
 from spanledger_storage.state import migrate_state, open_state
@@ -21,12 +23,33 @@ def test_jobs_wait_for_the_schema_of_this_version(
         len(known) + 1, "9999_create_t", "CREATE TABLE t (n Int8) ENGINE = Memory"
     )
     monkeypatch.setattr(migrations, "all_migrations", lambda: [*known, later])
-    worker, ran = Worker(store.settings, state, "test"), list[object]()
+    ran = list[int]()
+    job = Job("count", 1, lambda _: lambda: ran.append(1))
+    worker = Worker(store.settings, state, "test", [job])
     with caplog.at_level(logging.WARNING):
-        worker._guard("ledger", ran.append)  # pyright: ignore[reportPrivateUsage]  # one tick
+        worker.tick(job)
     assert ran == []
     assert "lacks 1 migrations; run `spanledger migrate`" in caplog.text
     migrations.migrate(store)
-    worker._guard("ledger", ran.append)  # pyright: ignore[reportPrivateUsage]  # one tick
+    worker.tick(job)
     assert len(ran) == 1
+    state.dispose()
+
+
+def test_a_job_rests_in_proportion_to_what_it_took(store: Store, tmp_path: Path) -> None:
+    state = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    migrate_state(state)
+    ran = list[float]()
+    seconds = iter([0.2, 0.0])
+
+    def run() -> None:
+        time.sleep(next(seconds))
+        ran.append(time.monotonic())
+
+    job = Job("slow", 1, lambda _: run, rests=2)
+    worker = Worker(store.settings, state, "test", [job])
+    worker.tick(job)
+    while len(ran) == 1:
+        worker.tick(job)
+    assert ran[1] - ran[0] >= 0.4
     state.dispose()

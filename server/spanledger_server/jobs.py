@@ -1,0 +1,149 @@
+"""What the worker runs, and how often: a job is a line of ``JOBS`` and what makes it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import sqlalchemy as sa
+
+from spanledger_analytics.budgets.job import BudgetJob
+from spanledger_analytics.cache.job import CacheJob
+from spanledger_analytics.data_quality.job import QualityJob
+from spanledger_analytics.gpu_cost.floors import cost_floors
+from spanledger_analytics.gpu_cost.job import GpuCostJob
+from spanledger_analytics.infra.job import InfraJob
+from spanledger_analytics.job import LedgerJob
+from spanledger_analytics.price_book.book import BookSource
+from spanledger_analytics.price_book.store import load_overrides, overrides_revision
+from spanledger_analytics.retention.expiry import RetentionJob, metric_floors
+from spanledger_storage.gpu_price_state import GpuPrices
+from spanledger_storage.price_state import PriceState
+from spanledger_storage.projects import Projects
+from spanledger_storage.retention_state import RetentionState
+from spanledger_storage.state import Watermarks
+from spanledger_storage.store import Store, StoreSettings
+
+log = logging.getLogger(__name__)
+
+_RETENTION_EVERY_S = 3_600
+
+
+class Means:
+    """What jobs are made from.
+
+    Args:
+        settings: of the telemetry store; every job that may take long has a connection of its own.
+        state: the state database.
+    """
+
+    def __init__(self, settings: StoreSettings, state: sa.Engine) -> None:
+        self.settings = settings
+        self.state = state
+        self.watermarks = Watermarks(state)
+        self.retention = RetentionState(state)
+
+    def store(self, timeout_s: int = 300) -> Store:
+        """Return a connection of its own."""
+        return Store.connect(self.settings, timeout_s=timeout_s)
+
+    def books(self) -> BookSource:
+        """Return prices that follow the state database."""
+        return BookSource(
+            partial(load_overrides, self.state), partial(overrides_revision, self.state)
+        )
+
+    @cached_property
+    def ledger(self) -> LedgerJob:
+        """The ledger job, whose two steps run on two schedules."""
+        return LedgerJob(
+            self.store(),
+            time.time_ns,
+            self.watermarks,
+            self.books(),
+            metric_floors=partial(metric_floors, self.retention),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job of the worker.
+
+    Attributes:
+        name: in logs.
+        every_s: seconds between the starts of two runs.
+        make: returns what a run calls; called once, before the first run.
+        first_after_s: seconds from the start to the first run; as ``every_s`` if left out.
+        rests: how many times as long as it ran a job stays idle, so that one whose work grows
+            takes no larger share of time.
+    """
+
+    name: str
+    every_s: float
+    make: Callable[[Means], Callable[[], object]]
+    first_after_s: float | None = None
+    rests: int = 0
+
+
+def _ledger(means: Means) -> Callable[[], object]:
+    return means.ledger.run_once
+
+
+def _usage(means: Means) -> Callable[[], object]:
+    return means.ledger.run_usage_once
+
+
+def _cache(means: Means) -> Callable[[], object]:
+    return CacheJob(means.store(), time.time_ns, means.watermarks, means.books()).run_once
+
+
+def _budgets(means: Means) -> Callable[[], object]:
+    return BudgetJob(means.store(), means.state, time.time_ns).run_once
+
+
+def _gpu_cost(means: Means) -> Callable[[], object]:
+    floors = partial(cost_floors, means.retention)
+    prices = GpuPrices(means.state)
+    return GpuCostJob(means.store(), time.time_ns, means.watermarks, prices, floors).run_once
+
+
+def _infra(means: Means) -> Callable[[], object]:
+    floors = partial(cost_floors, means.retention)
+    prices = PriceState(means.state)
+    return InfraJob(means.store(), time.time_ns, means.watermarks, prices, floors).run_once
+
+
+def _quality(means: Means) -> Callable[[], object]:
+    return QualityJob(means.store(), time.time_ns).run_once
+
+
+def _retention(means: Means) -> Callable[[], object]:
+    projects = Projects(means.state)
+    job = RetentionJob(
+        means.store(timeout_s=_RETENTION_EVERY_S),  # it may wait long for what it removes
+        means.retention,
+        lambda: [row.project for row in projects.all()],
+        time.time_ns,
+    )
+
+    def run() -> None:
+        for removed in job.run_once():
+            log.info("retention: %s", removed.sentence)
+
+    return run
+
+
+JOBS = (
+    Job("ledger", 0.5, _ledger),
+    # An hour is summed whole, so its cost grows while it lasts.
+    Job("usage", 3, _usage, rests=4),
+    Job("cache", 5, _cache),
+    Job("budgets", 2, _budgets),
+    Job("gpu costs", 20, _gpu_cost),
+    Job("infrastructure", 60, _infra),
+    Job("quality", 300, _quality, first_after_s=20),
+    Job("retention", _RETENTION_EVERY_S, _retention, first_after_s=60),
+)
