@@ -101,9 +101,11 @@ def _measure(engine: Engine, traces: int, millions: list[int], days: int) -> Non
     store.close()
 
 
-def put(store: Store, traces: int, seed: int) -> list[str]:
+def put(
+    store: Store, traces: int, seed: int, window_s: int = 600, sessions: int = 1_000
+) -> list[str]:
     """Store traces as the collector does; return their ids."""
-    made = payloads(traces * SPANS_PER_TRACE, 100 * SPANS_PER_TRACE, seed)
+    made = payloads(traces * SPANS_PER_TRACE, 100 * SPANS_PER_TRACE, seed, window_s, sessions)
     found: dict[str, None] = {}
     for number, payload in enumerate(made):
         flush = f"touched-{seed}-{number}"
@@ -117,7 +119,7 @@ def put(store: Store, traces: int, seed: int) -> list[str]:
 
 
 def fill(store: Store, start: int, end: int, days: int) -> None:
-    """Store spans ``start`` to ``end`` of a history, with the ledger entries of their calls."""
+    """Store spans ``start`` to ``end`` of a history, with all that the jobs make of them."""
     now_s = int(time.time()) // 3_600 * 3_600
     for first in range(start, end, _FILL_SPANS):
         values = {
@@ -127,7 +129,7 @@ def fill(store: Store, start: int, end: int, days: int) -> None:
             "since_s": now_s - days * 86_400,
             "seconds": days * 86_400 + 3_600,
         }
-        for statement in (_SPANS, _HOURS, _ENTRIES):
+        for statement in (_SPANS, _HOURS, _ENTRIES, _TRACES, _KEYS, _CACHE):
             store.sql_rows(statement, values)
 
 
@@ -190,11 +192,43 @@ SELECT
 FROM ({_NUMBERED})
 WHERE made_role = 'llm'
 """
+_TRACES = f"""
+INSERT INTO traces (
+    project, trace_id, name, root_span_id, start_time, end_time, status, agent_name, agents,
+    models, session_id, user_id, span_count, llm_calls, tool_calls, input_tokens, total_cost_usd,
+    is_deleted, version
+)
+SELECT
+    'default', made_trace_id, 'agent', lower(hex(sipHash64(n))), start,
+    start + INTERVAL 20 SECOND, 'closed', concat('agent-', toString(trace % 8)),
+    [concat('agent-', toString(trace % 8))], ['gpt-4o'], concat('past-', toString(trace % 100000)),
+    concat('user-', toString(trace % 200)), {{per_trace:UInt32}}, 8, 11, 16000, 0.062, 0, 1
+FROM ({_NUMBERED})
+WHERE place = 0
+"""
+_KEYS = f"""
+INSERT INTO trajectory_keys (project, kind, key, trace_id)
+SELECT 'default', 'conversation', lower(hex(sipHash128('past', trace % 100000))), made_trace_id
+FROM ({_NUMBERED})
+WHERE place = 0
+"""
+_CACHE = f"""
+INSERT INTO cache_calls (
+    project, time, lane, pool, is_opener, entry_id, trace_id, span_id, duration_ns, agent_name,
+    provider, model, input_tokens, cache_read_tokens, minimum_tokens, cause, is_deleted, version
+)
+SELECT
+    'default', start, sipHash64('lane', trace % 100000), sipHash64('pool', trace % 8), place = 1,
+    lower(hex(sipHash128(n, 8))), made_trace_id, made_span_id, 800000000,
+    concat('agent-', toString(trace % 8)), 'openai', 'gpt-4o', 2000, 100, 1024, '', 0, 1
+FROM ({_NUMBERED})
+WHERE made_role = 'llm'
+"""
 
 
 def step(store: Store, engine: Engine, book: PriceBook, traces: list[str]) -> Step:
     """Derive, price and write the ledger of some traces; return what it took."""
-    _settle(store)
+    settle(store)
     process = psutil.Process(engine.pid)
     engine_before = _cpu(process)
     cpu_before, started = time.process_time(), time.perf_counter()
@@ -206,7 +240,7 @@ def step(store: Store, engine: Engine, book: PriceBook, traces: list[str]) -> St
     return Step(*taken, _cpu(process) - engine_before)
 
 
-def _settle(store: Store) -> None:
+def settle(store: Store) -> None:
     """Wait until the engine has no merges left to do: they belong to the filling."""
     deadline = time.monotonic() + _SETTLE_S
     while time.monotonic() < deadline:

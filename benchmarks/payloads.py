@@ -28,8 +28,18 @@ class Payload:
     input_tokens: int
 
 
-def payloads(spans: int, spans_per_request: int, seed: int = 1) -> Iterator[Payload]:
-    """Yield requests until ``spans`` spans are in them."""
+def payloads(
+    spans: int, spans_per_request: int, seed: int = 1, window_s: int = 600, sessions: int = 1_000
+) -> Iterator[Payload]:
+    """Yield requests until ``spans`` spans are in them.
+
+    Args:
+        spans: how many.
+        spans_per_request: in one request.
+        seed: of what is drawn.
+        window_s: seconds before now in which traces begin.
+        sessions: how many sessions traces are drawn from.
+    """
     rng = random.Random(seed)
     words = vocabulary(rng)
     now_ns = time.time_ns()
@@ -37,7 +47,8 @@ def payloads(spans: int, spans_per_request: int, seed: int = 1) -> Iterator[Payl
     made = 0
     while made < spans:
         while len(waiting) < min(spans_per_request, spans - made):
-            waiting += trace(rng, words, now_ns - rng.randrange(600 * 10**9))
+            start_ns = now_ns - rng.randrange(window_s * 10**9)
+            waiting += trace(rng, words, start_ns, session=f"session-{rng.randrange(sessions)}")
         chunk, waiting = waiting[:spans_per_request], waiting[spans_per_request:]
         made += len(chunk)
         yield _payload(
@@ -62,7 +73,11 @@ def vocabulary(rng: random.Random) -> list[str]:
 
 
 def trace(
-    rng: random.Random, words: list[str], start_ns: int, size: int = SPANS_PER_TRACE
+    rng: random.Random,
+    words: list[str],
+    start_ns: int,
+    size: int = SPANS_PER_TRACE,
+    session: str = "session-0",
 ) -> list[Span]:
     """Return the spans of an agent's trace: its root, then calls and tools, a second apart."""
     trace_id, root_id = rng.randbytes(16), rng.randbytes(8)
@@ -72,7 +87,7 @@ def trace(
             {
                 "gen_ai.operation.name": "invoke_agent",
                 "gen_ai.agent.name": f"agent-{rng.randrange(8)}",
-                "session.id": f"session-{rng.randrange(1000)}",
+                "session.id": session,
                 "user.id": f"user-{rng.randrange(200)}",
             }
         )
