@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -78,7 +79,7 @@ class CacheEntry(NamedTuple):
     @property
     def seller(self) -> str:
         """The provider by one name."""
-        return price_book_id(self.provider) or self.provider.strip().lower()
+        return _seller(self.provider)
 
 
 class Prompt(NamedTuple):
@@ -116,9 +117,21 @@ class Prompt(NamedTuple):
     @property
     def model(self) -> tuple[str, str]:
         """Provider and model, by one name each."""
-        return self.entry.seller, model_family(self.entry.model or self.entry.request_model)
+        entry = self.entry
+        return _model(entry.provider, entry.model or entry.request_model)
 
 
+@lru_cache(maxsize=4_096)
+def _seller(provider: str) -> str:
+    return price_book_id(provider) or provider.strip().lower()
+
+
+@lru_cache(maxsize=4_096)
+def _model(provider: str, model: str) -> tuple[str, str]:
+    return _seller(provider), model_family(model)
+
+
+@lru_cache(maxsize=65_536)
 def _hash(*parts: str) -> int:
     digest = blake2b("\0".join(parts).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little")

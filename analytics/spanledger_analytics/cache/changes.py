@@ -22,6 +22,7 @@ class Changed(NamedTuple):
     entry_id: str
     trace_id: str
     hour: int
+    start_ns: int
     version: int
 
 
@@ -64,6 +65,7 @@ class ChangeReader:
             strings(table, "entry_id"),
             strings(table, "trace_id"),
             integers(table, "hour"),
+            integers(table, "start_ns"),
             integers(table, "version"),
         )
         by_project: defaultdict[str, list[Changed]] = defaultdict(list)

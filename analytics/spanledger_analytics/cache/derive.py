@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 
@@ -34,22 +34,19 @@ class Timeline:
         kept: dict[str, Prompt] = {call.entry.entry_id: call for call in calls}
         self._by_pool = by_pool
         self._calls: defaultdict[int, list[Prompt]] = defaultdict(list)
-        for call in sorted(kept.values(), key=lambda one: one.order):
-            self._calls[self._key(call)].append(call)
+        self._orders: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
+        for order, call in sorted((call.order, call) for call in kept.values()):
+            key = self._key(call)
+            self._calls[key].append(call)
+            self._orders[key].append(order)
 
     def before(self, call: Prompt, most: int, back_ns: int) -> list[Prompt]:
         """Return the latest calls before one, at most ``most`` and ``back_ns`` old, in order."""
-        calls = self._calls[self._key(call)]
-        end = bisect_left(calls, call.order, key=lambda one: one.order)
-        start = bisect_left(calls, call.start_ns - back_ns, key=lambda one: one.start_ns)
-        return calls[max(start, end - most) : end]
-
-    def after(self, call: Prompt, most: int, back_ns: int) -> list[Prompt]:
-        """Return the first calls after one, at most ``most`` and ``back_ns`` later."""
-        calls = self._calls[self._key(call)]
-        start = bisect_right(calls, call.order, key=lambda one: one.order)
-        end = bisect_right(calls, call.start_ns + back_ns, key=lambda one: one.start_ns)
-        return calls[start : max(start, min(end, start + most))]
+        key = self._key(call)
+        orders = self._orders[key]
+        end = bisect_left(orders, call.order)
+        start = bisect_left(orders, (call.start_ns - back_ns, ""), hi=end)
+        return self._calls[key][max(start, end - most) : end]
 
     def _key(self, call: Prompt) -> int:
         return call.entry.pool if self._by_pool else call.entry.lane

@@ -75,8 +75,12 @@ class CacheJob:
                 if batch is None:
                     return CacheStats(entries, written, removed)
                 for project, changes in batch.by_project.items():
-                    changed = {(one.hour, one.trace_id, one.entry_id) for one in changes}
-                    done = self._handle(project, sorted(changed))
+                    # By time: a step derives anew what follows its entries, not what another did.
+                    changes.sort(key=lambda one: (one.hour, one.start_ns, one.entry_id))
+                    changed = dict.fromkeys(
+                        (one.hour, one.trace_id, one.entry_id) for one in changes
+                    )
+                    done = self._handle(project, list(changed))
                     entries += len(changed)
                     written += done.written
                     removed += done.removed
@@ -113,7 +117,7 @@ class CacheJob:
         return sorted(found)
 
     def _handle(self, project: str, changed: Sequence[Changed]) -> _rows.Changes:
-        """Handle sorted entries hour by hour: a step derives anew all that lies between its own."""
+        """Handle entries hour by hour: a step derives anew all that lies between its own."""
         written = removed = 0
         for _, of_hour in groupby(changed, key=itemgetter(0)):
             for part in _rows.batches(list(of_hour), _ENTRIES_PER_STEP):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from heapq import nlargest
 from typing import NamedTuple
 
 from spanledger_analytics.cache.calls import Prompt
@@ -52,10 +53,10 @@ class Match(NamedTuple):
     has_same_place: bool = False
 
 
-def shared_segments(one: Sequence[bytes], other: Sequence[bytes]) -> int:
-    """Return how many segments from the start are equal."""
-    low, high = 0, min(len(one), len(other))
-    if not high or one[0] != other[0]:
+def shared_segments(one: Sequence[bytes], other: Sequence[bytes], start: int = 0) -> int:
+    """Return how many segments from ``start`` on are equal."""
+    low, high = start, min(len(one), len(other))
+    if low >= high or one[low] != other[low]:
         return 0
     while low < high:
         middle = (low + high + 1) // 2
@@ -63,7 +64,7 @@ def shared_segments(one: Sequence[bytes], other: Sequence[bytes]) -> int:
             low = middle
         else:
             high = middle - 1
-    return low
+    return low - start
 
 
 def best_match(call: Prompt, candidates: Iterable[Prompt], contents: Contents) -> Match | None:
@@ -73,15 +74,14 @@ def best_match(call: Prompt, candidates: Iterable[Prompt], contents: Contents) -
     is shared, the latest few are compared by what they say. None: it continues none of them.
     """
     overlaps = [_overlap(call, candidate) for candidate in candidates if candidate.segments]
-    overlaps.sort(key=lambda one: (one.shared + one.behind, one.is_stable, one.previous.order))
-    overlaps.reverse()
-    for overlap in overlaps[:_LOOKED_AT]:
+    best = nlargest(_LOOKED_AT, overlaps, key=_use)
+    for overlap in best:
         match = _match(call, overlap, contents)
         if match.relation != BRANCHED:
             return match
-    if not overlaps or not overlaps[0].shared:
+    if not best or not best[0].shared:
         return None
-    return Match(overlaps[0].previous, overlaps[0].shared, BRANCHED)
+    return Match(best[0].previous, best[0].shared, BRANCHED)
 
 
 class _Overlap(NamedTuple):
@@ -91,11 +91,15 @@ class _Overlap(NamedTuple):
     is_stable: bool
 
 
+def _use(overlap: _Overlap) -> tuple[int, bool, tuple[int, str]]:
+    return overlap.shared + overlap.behind, overlap.is_stable, overlap.previous.order
+
+
 def _overlap(call: Prompt, previous: Prompt) -> _Overlap:
     shared = shared_segments(previous.segments, call.segments)
     if shared and shared in (len(previous.segments), len(call.segments)):
         return _Overlap(previous, shared, 0, is_stable=True)
-    behind = shared_segments(previous.segments[shared + 1 :], call.segments[shared + 1 :])
+    behind = shared_segments(previous.segments, call.segments, shared + 1)
     return _Overlap(previous, shared, behind, is_stable=False)
 
 
