@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.ledger import Step, fill, put, settle
-from benchmarks.payloads import SPANS_PER_TRACE
+from benchmarks.payloads import SPANS_PER_TRACE, payloads
 from spanledger_server.jobs import JOBS, Means
 from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.migrations import create_database, migrate
@@ -66,7 +66,7 @@ def _measure(engine: Engine, data: Path, traces: int, sizes: list[int], days: in
     migrate_state(state)
     means = Means(store.settings, state)
     runs = {job.name: job.make(means) for job in JOBS if job.name not in _APART}
-    put(store, traces, time.time_ns(), _WINDOW_S, traces)
+    _arrive(store, traces)
     for run in runs.values():  # warm-up; the watermarks are beyond the history from here on
         run()
     for size in sizes:
@@ -76,7 +76,7 @@ def _measure(engine: Engine, data: Path, traces: int, sizes: list[int], days: in
         fill(store, int(str(stored["n"])), size, days)
         taken: dict[str, list[Step]] = defaultdict(list)
         for _ in range(_REPEATS):
-            put(store, traces, time.time_ns(), _WINDOW_S, traces)
+            _arrive(store, traces)
             for name, run in runs.items():
                 settle(store)
                 started = Clock(engine)
@@ -85,6 +85,14 @@ def _measure(engine: Engine, data: Path, traces: int, sizes: list[int], days: in
         _print(size, traces * SPANS_PER_TRACE, taken)
     store.close()
     state.dispose()
+
+
+def _arrive(store: Store, traces: int) -> None:
+    """Store traces of agents whose every call repeats the conversation so far."""
+    seed = time.time_ns()
+    spans = traces * SPANS_PER_TRACE
+    made = payloads(spans, 25 * SPANS_PER_TRACE, seed, _WINDOW_S, traces, grows=True)
+    put(store, made, seed)
 
 
 def _print(size: int, spans: int, taken: dict[str, list[Step]]) -> None:

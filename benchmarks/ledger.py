@@ -16,12 +16,13 @@ import platform
 import statistics
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import psutil
 
-from benchmarks.payloads import SPANS_PER_TRACE, payloads
+from benchmarks.payloads import SPANS_PER_TRACE, Payload, payloads
 from spanledger_analytics._rows import batches, strings
 from spanledger_analytics.ledger import run_ledger
 from spanledger_analytics.price_book.book import PriceBook
@@ -76,7 +77,7 @@ def _measure(engine: Engine, traces: int, millions: list[int], days: int) -> Non
     migrate(store)
     book = PriceBook.bundled()
     seeds = itertools.count(time.time_ns())  # traces that no earlier run has left
-    step(store, engine, book, put(store, traces, next(seeds)))  # warm-up
+    step(store, engine, book, _put(store, traces, next(seeds)))  # warm-up
     first = 0.0
     for size in millions:
         [stored] = store.sql_rows("SELECT count() AS n FROM spans WHERE version = 1")
@@ -84,7 +85,7 @@ def _measure(engine: Engine, traces: int, millions: list[int], days: int) -> Non
             raise SystemExit(f"the store holds more than {size} million spans already")
         fill(store, int(str(stored["n"])), size * 1_000_000, days)
         taken = [
-            step(store, engine, book, put(store, traces, next(seeds))) for _ in range(_REPEATS)
+            step(store, engine, book, _put(store, traces, next(seeds))) for _ in range(_REPEATS)
         ]
         walls = [one.wall_s for one in taken]
         wall = statistics.median(walls)
@@ -101,18 +102,19 @@ def _measure(engine: Engine, traces: int, millions: list[int], days: int) -> Non
     store.close()
 
 
-def put(
-    store: Store, traces: int, seed: int, window_s: int = 600, sessions: int = 1_000
-) -> list[str]:
+def _put(store: Store, traces: int, seed: int) -> list[str]:
+    return put(store, payloads(traces * SPANS_PER_TRACE, 100 * SPANS_PER_TRACE, seed), seed)
+
+
+def put(store: Store, made: Iterable[Payload], seed: int) -> list[str]:
     """Store traces as the collector does; return their ids."""
-    made = payloads(traces * SPANS_PER_TRACE, 100 * SPANS_PER_TRACE, seed, window_s, sessions)
     found: dict[str, None] = {}
     for number, payload in enumerate(made):
         flush = f"touched-{seed}-{number}"
         decoded = decode_traces(
             [Body("default", payload.body, time.time_ns())], flush, time.time_ns()
         )
-        for table in ("spans", "touches"):
+        for table in ("messages", "spans", "touches"):
             store.insert(table, getattr(decoded, table), token=f"{flush}-{table}")
         found.update(dict.fromkeys(strings(decoded.spans, "trace_id")))
     return list(found)

@@ -29,7 +29,13 @@ class Payload:
 
 
 def payloads(
-    spans: int, spans_per_request: int, seed: int = 1, window_s: int = 600, sessions: int = 1_000
+    spans: int,
+    spans_per_request: int,
+    seed: int = 1,
+    window_s: int = 600,
+    sessions: int = 1_000,
+    *,
+    grows: bool = False,
 ) -> Iterator[Payload]:
     """Yield requests until ``spans`` spans are in them.
 
@@ -39,6 +45,7 @@ def payloads(
         seed: of what is drawn.
         window_s: seconds before now in which traces begin.
         sessions: how many sessions traces are drawn from.
+        grows: whether a call repeats the conversation of its trace so far, as agents do.
     """
     rng = random.Random(seed)
     words = vocabulary(rng)
@@ -48,7 +55,8 @@ def payloads(
     while made < spans:
         while len(waiting) < min(spans_per_request, spans - made):
             start_ns = now_ns - rng.randrange(window_s * 10**9)
-            waiting += trace(rng, words, start_ns, session=f"session-{rng.randrange(sessions)}")
+            session = f"session-{rng.randrange(sessions)}"
+            waiting += trace(rng, words, start_ns, session=session, grows=grows)
         chunk, waiting = waiting[:spans_per_request], waiting[spans_per_request:]
         made += len(chunk)
         yield _payload(
@@ -78,6 +86,8 @@ def trace(
     start_ns: int,
     size: int = SPANS_PER_TRACE,
     session: str = "session-0",
+    *,
+    grows: bool = False,
 ) -> list[Span]:
     """Return the spans of an agent's trace: its root, then calls and tools, a second apart."""
     trace_id, root_id = rng.randbytes(16), rng.randbytes(8)
@@ -93,14 +103,28 @@ def trace(
         )
     )
     spans = [root]
+    said: list[dict[str, object]] = []
     for n in range(size - 1):
         at = start_ns + (n + 1) * 10**9
-        make = _llm if n % 5 in (0, 2) else _tool
-        spans.append(make(rng, words, trace_id, root_id, at))
+        if n % 5 in (0, 2):
+            said = said if grows else []
+            spans.append(_llm(rng, words, trace_id, root_id, at, said))
+        else:
+            spans.append(_tool(rng, words, trace_id, root_id, at))
     return spans
 
 
-def _llm(rng: random.Random, words: list[str], trace_id: bytes, parent: bytes, at: int) -> Span:
+def _llm(
+    rng: random.Random,
+    words: list[str],
+    trace_id: bytes,
+    parent: bytes,
+    at: int,
+    said: list[dict[str, object]],
+) -> Span:
+    """Return a call that says what was said before and something more."""
+    said.append(_message("user", text(rng, words, 1_600)))
+    answer = _message("assistant", text(rng, words, 700))
     model = rng.choice(("gpt-4o-mini", "gpt-4o", "gpt-5-mini"))
     tokens = rng.randint(200, 4_000)
     span = _span(trace_id, rng.randbytes(8), parent, f"chat {model}", at, 800_000_000)
@@ -119,11 +143,12 @@ def _llm(rng: random.Random, words: list[str], trace_id: bytes, parent: bytes, a
                 "gen_ai.usage.cache_read.input_tokens": rng.randrange(tokens),
                 "server.address": "api.openai.com",
                 "server.port": 443,
-                "gen_ai.input.messages": _messages("user", text(rng, words, 1_600)),
-                "gen_ai.output.messages": _messages("assistant", text(rng, words, 700)),
+                "gen_ai.input.messages": orjson.dumps(said).decode(),
+                "gen_ai.output.messages": orjson.dumps([answer]).decode(),
             }
         )
     )
+    said.append(answer)
     return span
 
 
@@ -159,9 +184,8 @@ def _span(
     )
 
 
-def _messages(role: str, text: str) -> str:
-    message = {"role": role, "parts": [{"type": "text", "content": text}]}
-    return orjson.dumps([message]).decode()
+def _message(role: str, text: str) -> dict[str, object]:
+    return {"role": role, "parts": [{"type": "text", "content": text}]}
 
 
 def text(rng: random.Random, words: list[str], length: int) -> str:
