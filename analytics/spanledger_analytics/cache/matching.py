@@ -73,8 +73,7 @@ def best_match(call: Prompt, candidates: Iterable[Prompt], contents: Contents) -
     Counted are the segments from the start, and those behind one changed segment; where nothing
     is shared, the latest few are compared by what they say. None: it continues none of them.
     """
-    overlaps = [_overlap(call, candidate) for candidate in candidates if candidate.segments]
-    best = nlargest(_LOOKED_AT, overlaps, key=_use)
+    best = nlargest(_LOOKED_AT, _overlaps(call, candidates), key=_use)
     for overlap in best:
         match = _match(call, overlap, contents)
         if match.relation != BRANCHED:
@@ -89,6 +88,27 @@ class _Overlap(NamedTuple):
     shared: int
     behind: int  # equal segments behind the first that differs
     is_stable: bool
+
+
+def _overlaps(call: Prompt, candidates: Iterable[Prompt]) -> list[_Overlap]:
+    """Return what the call has in common with candidates; of those with nothing, the latest."""
+    related: list[_Overlap] = []
+    others: list[Prompt] = []
+    beginning, size = call.segments[:2], len(call.segments)
+    for candidate in candidates:
+        segments = candidate.segments
+        if not segments:
+            continue
+        is_related = segments[0] == beginning[0] or (
+            size > 1 and len(segments) > 1 and segments[1] == beginning[1]
+        )
+        if is_related:
+            related.append(_overlap(call, candidate))
+        else:
+            others.append(candidate)
+    if len(others) > _LOOKED_AT:
+        others = nlargest(_LOOKED_AT, others, key=lambda one: one.order)
+    return related + [_Overlap(one, 0, 0, is_stable=False) for one in others]
 
 
 def _use(overlap: _Overlap) -> tuple[int, bool, tuple[int, str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 from spanledger_analytics.cache.calls import CacheEntry
@@ -35,7 +36,7 @@ class Rates(NamedTuple):
 
     def factor(self, rate: Fraction) -> float | None:
         """Return a rate over plain input: r of a read, w of a write; None where input is free."""
-        return float(rate / self.input) if self.input else None
+        return _ratio(rate, self.input) if self.input else None
 
 
 class Money(NamedTuple):
@@ -136,9 +137,19 @@ def dollars(picodollars: Fraction) -> Decimal:
     return usd(round(picodollars))
 
 
+@lru_cache(maxsize=4_096)
+def _ratio(rate: Fraction, other: Fraction) -> float:
+    return float(rate / other)
+
+
+@lru_cache(maxsize=4_096)
+def _rate(value: int | None, scale: int, factor: Fraction) -> Fraction:
+    return Fraction(value or 0, scale) * factor
+
+
 def _rates(entry: CacheEntry, price: Price, factor: Fraction) -> Rates:
     def rate(value: int | None) -> Fraction:
-        return Fraction(value or 0, price.scale) * factor
+        return _rate(value, price.scale, factor)
 
     short, long = entry.cache_write_5m_tokens or 0, entry.cache_write_1h_tokens or 0
     rest = entry.write - short - long

@@ -28,7 +28,8 @@ from spanledger_dashboard.overview.figures import show_figures as show_cards
 from spanledger_dashboard.overview.gaps import show_gaps
 from spanledger_dashboard.overview.movers import Mover, load_user_movers, top_movers
 from spanledger_dashboard.overview.tables import Lists, show_groups, show_movers, show_speeds
-from spanledger_dashboard.overview.tasks import Tasks, load_active, load_tasks
+from spanledger_dashboard.overview.tasks import Active, Tasks, load_active, load_tasks
+from spanledger_dashboard.read_ahead import read_ahead
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.text import plain
 from spanledger_dashboard.time_range import Window
@@ -53,6 +54,7 @@ def _body() -> None:
     with explained():
         where = scope.current()
         now_s = scope.now_s()
+        _begin(where, now_s)
         newest = show_freshness(where.project, now_s)
         # Within a bucket the same answer holds, as long as it is kept.
         found = _lists(where, where.time_range.window(now_s).current_s)
@@ -62,6 +64,19 @@ def _body() -> None:
             show_no_data(where.project)
         else:
             show_nothing_in_range()
+
+
+def _begin(where: Scope, now_s: int) -> None:
+    """Ask the store at once for what the page needs from top to bottom."""
+    window = where.time_range.window(now_s)
+    read_ahead(
+        lambda: _usage(where, window.current_s),
+        lambda: _tasks(where.project, window),
+        lambda: read_latencies(where, window, None),
+        lambda: _user_movers(where.project, window),
+        lambda: _day(where, now_s // 60 * 60),
+        lambda: _active(where.project, now_s // 15 * 15),
+    )
 
 
 def _show(where: Scope, found: Lists, minute_s: int) -> None:
@@ -96,7 +111,7 @@ def _show_cards(where: Scope, current_s: int) -> bool:
     latencies = read_latencies(where, usage.window, None)
     tasks = _tasks(where.project, usage.window)
     period = f"vs {where.time_range.label} before"
-    active = load_active(store(), where.project, now_s)
+    active = _active(where.project, now_s // 15 * 15)
     money = money_figures(_day(where, now_s // 60 * 60), usage, tasks, period)
     show_cards([*money, *health_figures(usage, latencies.total, active, tasks, period)])
     return show_gaps(usage)
@@ -174,24 +189,29 @@ def _lists(where: Scope, current_s: int) -> Lists:
     )
 
 
-@st.cache_data(ttl=15, max_entries=50, show_spinner="Adding up …")
+@st.cache_data(ttl=15, max_entries=50, show_spinner=False)
 def _usage(where: Scope, current_s: int) -> Usage:
     return load_usage(store(), where.project, where.time_range, current_s)
 
 
-@st.cache_data(ttl=60, max_entries=50, show_spinner="Adding up …")
+@st.cache_data(ttl=60, max_entries=50, show_spinner=False)
 def _day(where: Scope, minute_s: int) -> DaySpend:
     return load_day_spend(store(), where.project, scope.zone(where.timezone), minute_s)
 
 
-@st.cache_data(ttl=60, max_entries=50, show_spinner="Adding up …")
+@st.cache_data(ttl=60, max_entries=50, show_spinner=False)
 def _tasks(project: str, window: Window) -> Tasks:
     return load_tasks(store(), project, window)
 
 
-@st.cache_data(ttl=120, max_entries=50, show_spinner="Adding up …")
+@st.cache_data(ttl=120, max_entries=50, show_spinner=False)
 def _user_movers(project: str, window: Window) -> list[Mover]:
     return load_user_movers(store(), project, window)
+
+
+@st.cache_data(ttl=15, max_entries=50, show_spinner=False)
+def _active(project: str, now_s: int) -> Active:
+    return load_active(store(), project, now_s)
 
 
 @st.cache_data(ttl=60, max_entries=50, show_spinner=False)

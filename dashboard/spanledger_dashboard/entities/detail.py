@@ -157,7 +157,7 @@ def read_usage(where: Scope, now_s: int, only: Only | None) -> Usage:
     return load_usage(store(), where.project, where.time_range, now_s, only)
 
 
-@st.cache_data(ttl=60, max_entries=100, show_spinner="Adding up …")
+@st.cache_data(ttl=60, max_entries=100, show_spinner=False)
 def read_latencies(where: Scope, window: Window, only: Only | None) -> Latencies:
     """Return how long calls took, kept for a minute.
 
