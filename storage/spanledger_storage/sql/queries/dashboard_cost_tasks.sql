@@ -50,47 +50,71 @@ FROM
         (
             SELECT
                 roundDown(toUInt32(toUnixTimestamp(started)), {starts:Array(UInt32)}) AS bucket_s,
-                task.first AS first,
-                task.second AS second,
+                task.of_first AS first,
+                task.of_second AS second,
                 count() AS tasks,
-                countIf(task.outcome != '') AS ended_tasks,
-                countIf(task.outcome = 'completed') AS completed_tasks,
-                sumIf(task.total_cost_usd, task.outcome != '') AS ended_cost_usd,
-                sum(task.unpriced_calls) AS unpriced_calls,
-                sum(task.calls_without_usage) AS calls_without_usage,
-                sum(task.total_cost_usd) AS total_cost_usd
+                countIf(task.ended != '') AS ended_tasks,
+                countIf(task.ended = 'completed') AS completed_tasks,
+                sumIf(task.cost, task.ended != '') AS ended_cost_usd,
+                sum(task.unpriced) AS unpriced_calls,
+                sum(task.unknown) AS calls_without_usage,
+                sum(task.cost) AS total_cost_usd
             FROM
             (
+                -- Most tasks are one trace that nothing is tied to: grouping these as well would take
+                -- several times as long.
                 SELECT
-                    multiIf(task_id != '', task_id, began_in != '', began_in, trace_id) AS key,
-                    min(start_time) AS started,
-                    argMin(
+                    start_time AS started,
+                    toString({first:Identifier}) AS of_first,
+                    toString({second:Identifier}) AS of_second,
+                    toString(trace.agent_name) AS of_agent,
+                    toString(trace.service_name) AS of_service,
+                    toString(trace.environment) AS of_stage,
+                    trace.user_id AS of_user,
+                    trace.session_id AS of_session,
+                    trace.task_id AS of_task,
+                    trace.outcome AS ended,
+                    toUInt64(trace.unpriced_calls) AS unpriced,
+                    toUInt64(trace.calls_without_usage) AS unknown,
+                    toDecimal128(ifNull(trace.total_cost_usd, 0), 12) AS cost
+                FROM traces AS trace FINAL
+                WHERE project = {project:String}
+                    AND is_deleted = 0
+                    AND (
+                        (start_time >= toDateTime({from_s:Int64}, 'UTC') AND start_time < toDateTime({to_s:Int64}, 'UTC'))
+                        OR (start_time >= toDateTime({also_from_s:Int64}, 'UTC') AND start_time < toDateTime({also_to_s:Int64}, 'UTC'))
+                    )
+                    AND task_id = ''
+                    AND began_in = ''
+                    AND trace_id NOT IN
                         (
-                            toString({first:Identifier}),
-                            toString({second:Identifier}),
-                            toString(agent_name),
-                            toString(service_name),
-                            toString(environment),
-                            user_id,
-                            session_id,
-                            task_id
-                        ),
-                        (start_time, trace_id)
-                    ) AS of_first,
-                    of_first.1 AS first,
-                    of_first.2 AS second,
-                    argMaxIf(trace.outcome, end_time, trace.outcome != '') AS outcome,
-                    sum(trace.unpriced_calls) AS unpriced_calls,
-                    sum(trace.calls_without_usage) AS calls_without_usage,
-                    sum(ifNull(trace.total_cost_usd, 0)) AS total_cost_usd
+                            SELECT began_in
+                            FROM traces
+                            WHERE project = {project:String}
+                                AND start_time >= toDateTime(if({also_to_s:Int64} = 0, {from_s:Int64}, {also_from_s:Int64}), 'UTC')
+                                AND began_in != ''
+                        )
+                UNION ALL
+                SELECT
+                    min(start_time) AS started,
+                    argMin(toString({first:Identifier}), (start_time, trace_id)) AS of_first,
+                    argMin(toString({second:Identifier}), (start_time, trace_id)) AS of_second,
+                    argMin(toString(trace.agent_name), (start_time, trace_id)) AS of_agent,
+                    argMin(toString(trace.service_name), (start_time, trace_id)) AS of_service,
+                    argMin(toString(trace.environment), (start_time, trace_id)) AS of_stage,
+                    argMin(trace.user_id, (start_time, trace_id)) AS of_user,
+                    argMin(trace.session_id, (start_time, trace_id)) AS of_session,
+                    argMin(trace.task_id, (start_time, trace_id)) AS of_task,
+                    argMaxIf(trace.outcome, end_time, trace.outcome != '') AS ended,
+                    sum(trace.unpriced_calls) AS unpriced,
+                    sum(trace.calls_without_usage) AS unknown,
+                    sum(ifNull(trace.total_cost_usd, 0)) AS cost
                 FROM traces AS trace FINAL
                 WHERE project = {project:String}
                     AND is_deleted = 0
                     AND start_time >= toDateTime(if({also_to_s:Int64} = 0, {from_s:Int64}, {also_from_s:Int64}) - 604800, 'UTC')
                     AND (
-                        (start_time >= toDateTime({from_s:Int64}, 'UTC') AND start_time < toDateTime({to_s:Int64}, 'UTC'))
-                        OR (start_time >= toDateTime({also_from_s:Int64}, 'UTC') AND start_time < toDateTime({also_to_s:Int64}, 'UTC'))
-                        OR task_id != ''
+                        task_id != ''
                         OR began_in != ''
                         OR trace_id IN
                         (
@@ -101,16 +125,18 @@ FROM
                                 AND began_in != ''
                         )
                     )
-                GROUP BY key
-                HAVING (started >= toDateTime({from_s:Int64}, 'UTC') AND started < toDateTime({to_s:Int64}, 'UTC'))
-                    OR (started >= toDateTime({also_from_s:Int64}, 'UTC') AND started < toDateTime({also_to_s:Int64}, 'UTC'))
+                GROUP BY multiIf(task_id != '', task_id, began_in != '', began_in, trace_id)
+                HAVING (
+                        (started >= toDateTime({from_s:Int64}, 'UTC') AND started < toDateTime({to_s:Int64}, 'UTC'))
+                        OR (started >= toDateTime({also_from_s:Int64}, 'UTC') AND started < toDateTime({also_to_s:Int64}, 'UTC'))
+                    )
             ) AS task
-            WHERE (empty({agent:Array(String)}) OR has({agent:Array(String)}, task.of_first.3))
-                AND (empty({service:Array(String)}) OR has({service:Array(String)}, task.of_first.4))
-                AND (empty({environment:Array(String)}) OR has({environment:Array(String)}, task.of_first.5))
-                AND (empty({user:Array(String)}) OR has({user:Array(String)}, task.of_first.6))
-                AND (empty({session:Array(String)}) OR has({session:Array(String)}, task.of_first.7))
-                AND (empty({task:Array(String)}) OR has({task:Array(String)}, task.of_first.8))
+            WHERE (empty({agent:Array(String)}) OR has({agent:Array(String)}, task.of_agent))
+                AND (empty({service:Array(String)}) OR has({service:Array(String)}, task.of_service))
+                AND (empty({environment:Array(String)}) OR has({environment:Array(String)}, task.of_stage))
+                AND (empty({user:Array(String)}) OR has({user:Array(String)}, task.of_user))
+                AND (empty({session:Array(String)}) OR has({session:Array(String)}, task.of_session))
+                AND (empty({task:Array(String)}) OR has({task:Array(String)}, task.of_task))
             GROUP BY bucket_s, first, second
         ) AS cell
     ) AS weighed
