@@ -1,13 +1,70 @@
-"""What a channel is given to send: one incident, or a group of them, in words and figures."""
+"""What a channel is given to send: one incident, or a group of them, in words and figures.
+
+The engine knows ``Facts``; ``content.incident(facts, base_url)`` returns the ``Incident`` in words.
+``channels.load_channels(file, environ)`` returns ``ConfiguredChannel`` by name. The sender calls
+``channel.send`` from one thread per channel at a time, and does all waiting and trying again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Literal, Protocol
 
 Severity = Literal["info", "warning", "critical"]
 Transition = Literal["trigger", "update", "acknowledge", "resolve"]
+Unit = Literal["usd", "ratio", "seconds", "tokens", "count"]
+Cause = Literal["value", "finding", "no_data", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the engine knows of an instance; ``content.incident(facts, base_url)`` says it.
+
+    Attributes:
+        key: ``project/instance/generation``.
+        rule: name of the rule; ``title`` and ``description`` are its words, one line and some.
+        labels: which instance; from outside, so hostile.
+        cause: why it fires: a value, a finding, no data, or the rule's own error.
+        value: in ``unit``; None: there is none.
+        op: how value and threshold compare when it fires: ``>=``, ``>``, ``<=`` or ``<``.
+        threshold: of the severity it has; None: none.
+        baseline: what is usual, in ``unit``; None: not known.
+        usd: what it costs, exact; None: not known.
+        headline: of a finding: its title; else empty.
+        explanation: of a finding: its explanation; of an error: the error; else empty.
+        trace_ids: up to three traces that show it, most telling first.
+        view: path and query of the view below the dashboard's address; empty: none.
+        started_ns: UTC nanoseconds since when; ``ended_ns``: None while it fires.
+        acknowledged_by: who; empty: nobody.
+        series: (UNIX seconds, value) of a small chart; empty: none.
+    """
+
+    key: str
+    project: str
+    rule: str
+    title: str
+    description: str
+    labels: Mapping[str, str]
+    severity: Severity
+    cause: Cause
+    unit: Unit = "count"
+    value: Decimal | None = None
+    op: str = ">="
+    threshold: Decimal | None = None
+    baseline: Decimal | None = None
+    usd: Decimal | None = None
+    headline: str = ""
+    explanation: str = ""
+    trace_ids: Sequence[str] = ()
+    view: str = ""
+    runbook: str = ""
+    owner: str = ""
+    started_ns: int = 0
+    ended_ns: int | None = None
+    acknowledged_by: str = ""
+    series: Sequence[tuple[int, float]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +95,7 @@ class Incident:
         links: view with its time range, top traces, runbook.
         owner: whom the rule names; empty: nobody.
         series: (UNIX seconds, value) of a small chart; empty: none.
+        acknowledged_by: who looks after it; empty: nobody.
     """
 
     key: str
@@ -54,6 +112,7 @@ class Incident:
     links: Sequence[Link] = ()
     owner: str = ""
     series: Sequence[tuple[int, float]] = ()
+    acknowledged_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +124,10 @@ class Notification:
         transition: what happened to them; ``update``: more or fewer fire, or severity changed.
         group: what they have in common, readable: ``project / rule``.
         group_key: stable id of the group's current run: a message with it may be updated in place.
-        incidents: most severe first; at most 50, ``left_out`` says how many more there are.
-        receipt: what the channel returned for the group's last notification; empty: nothing.
+        incidents: all that fire and those that ended since the last notification (``ended_ns`` says
+            so), most severe first; at most 50, ``left_out`` says how many more there are.
+        receipt: what the channel said last for the group, returned or in an error; empty: nothing.
+        is_repeat: nothing changed, but it still fires: worth a new message.
     """
 
     id: str
@@ -77,6 +138,7 @@ class Notification:
     left_out: int = 0
     receipt: str = ""
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    is_repeat: bool = False
 
 
 class Channel(Protocol):
@@ -91,6 +153,23 @@ class Channel(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ConfiguredChannel:
+    """A channel as a person configured it.
+
+    Attributes:
+        name: what rules call it.
+        kind: name in ``CHANNELS``.
+        per_s: notifications a second it takes for long; ``burst``: at once.
+    """
+
+    name: str
+    kind: str
+    channel: Channel
+    per_s: float = 1.0
+    burst: int = 5
+
+
 class DeliveryError(Exception):
     """A notification was not taken.
 
@@ -98,6 +177,8 @@ class DeliveryError(Exception):
         permanent: trying again cannot help.
         retry_after_s: how long the other side asks to wait; None: it does not say.
         is_doubtful: it may have been taken all the same (a timeout after sending).
+        receipt: what was done before it failed; kept like a returned one, so that the next attempt
+            goes on from there and does nothing twice. Empty: keep what there is.
     """
 
     def __init__(
@@ -107,8 +188,10 @@ class DeliveryError(Exception):
         permanent: bool,
         retry_after_s: float | None = None,
         is_doubtful: bool = False,
+        receipt: str = "",
     ) -> None:
         super().__init__(reason)
         self.permanent = permanent
         self.retry_after_s = retry_after_s
         self.is_doubtful = is_doubtful
+        self.receipt = receipt

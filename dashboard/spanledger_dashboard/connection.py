@@ -7,11 +7,13 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from spanledger_analytics.findings.muting import Said
 from spanledger_dashboard.access import Denied, Viewer, viewer
 from spanledger_dashboard.settings import DashboardSettings
 from spanledger_storage.budget_accounts import BudgetAccounts
 from spanledger_storage.budget_amounts import Amounts, Forecasts
 from spanledger_storage.budgets import Breach, Budget, Budgets, BudgetTerms
+from spanledger_storage.finding_state import FindingStates, LogRow
 from spanledger_storage.price_state import StateEngine
 from spanledger_storage.saved_views import Kind, SavedView, SavedViews
 from spanledger_storage.state import open_state_reader, open_state_writer
@@ -68,6 +70,17 @@ def budgets() -> OpenBudgets | None:
     return OpenBudgets(_open_state_to_save(url)) if url else None
 
 
+def findings() -> OpenFindings | None:
+    """Return what people say of findings, to read and write as the reader may; see ``saved_views``.
+
+    Raises:
+        ConfigError: the address cannot be read.
+        SettingsError: no store is set.
+    """
+    url = DashboardSettings.from_environment().state_url
+    return OpenFindings(_open_state_to_save(url)) if url else None
+
+
 class OpenBudgets:
     """Budgets, as far as they are open to the reader, who is asked for at every call.
 
@@ -104,6 +117,36 @@ class OpenBudgets:
         """Remove a budget; raises ConfigError when it is gone."""
         _demand_to_save(project)
         return self._budgets.remove(project, budget_id, time.time_ns())
+
+
+class OpenFindings:
+    """What people say of findings, as far as it is open to the reader, as ``OpenBudgets``."""
+
+    def __init__(self, engine: StateEngine) -> None:
+        self._states = FindingStates(engine)
+
+    def of(self, project: str) -> Said:
+        """Return what was said of the findings of a project, as it holds now."""
+        _demand(project)
+        return Said.read(self._states, project, time.time_ns())
+
+    def history(self, project: str, finding_id: str) -> list[LogRow]:
+        """Return what was said of a finding, the latest first."""
+        _demand(project)
+        return self._states.history(project, finding_id)
+
+    def say(self, project: str, finding_id: str, pattern: str, state: str, note: str) -> None:
+        """Put a finding into a state; raises ConfigError where the note is too long."""
+        _demand_to_save(project)
+        self._states.say(
+            project, finding_id, state,
+            pattern=pattern, who=viewer().name, now_ns=time.time_ns(), note=note,
+        )  # fmt: skip
+
+    def unmute(self, project: str, pattern: str) -> None:
+        """Show findings of a pattern again."""
+        _demand_to_save(project)
+        self._states.unmute(project, pattern, who=viewer().name, now_ns=time.time_ns())
 
 
 class _OpenViews(SavedViews):

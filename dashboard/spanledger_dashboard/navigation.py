@@ -43,13 +43,19 @@ class PageEntry:
         return person.sees_everything or not self.needs_all_projects
 
 
-SECTIONS = ("", "Debug", "Cost", "Infrastructure", "Data")
+SECTIONS = ("", "Findings", "Debug", "Cost", "Infrastructure", "Data")
 """In the order of the menu; the first has no heading."""
 
 PAGES = {
     p.url_path: p
     for p in (
         PageEntry("app_pages/overview.py", "Overview", "overview", "", ":material/monitoring:"),
+        PageEntry("app_pages/findings.py", "Findings", "findings", "Findings", ":material/flag:"),
+        PageEntry("app_pages/loops.py", "Loops", "loops", "Findings", ":material/loop:"),
+        PageEntry(
+            "app_pages/anomalies.py", "Anomalies", "anomalies", "Findings", ":material/ssid_chart:"
+        ),
+        PageEntry("app_pages/drift.py", "Drift", "drift", "Findings", ":material/compare:"),
         PageEntry("app_pages/traces.py", "Traces", "traces", "Debug", ":material/account_tree:"),
         PageEntry(
             "app_pages/trace.py",

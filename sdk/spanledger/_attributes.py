@@ -21,6 +21,9 @@ TOOL_CALL_SIGNATURE = "spanledger.tool.call_signature"
 TOOL_RESULT_SIGNATURE = "spanledger.tool.result_signature"
 """Equal where a tool answered the same; an integer of 63 bits."""
 
+TOOL_ERROR_EVIDENCE = "spanledger.tool.error_evidence"
+"""How the result of a tool tells of an error: ``declared``, ``payload`` or ``suspected``."""
+
 INPUT_HASHES = "spanledger.input.hashes"
 """Hashes of the messages of a call, in order, where the messages themselves stay at home."""
 

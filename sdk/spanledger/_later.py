@@ -9,9 +9,19 @@ import threading
 
 from opentelemetry.util.types import AttributeValue
 
-from spanledger._attributes import TOOL_CALL_SIGNATURE, TOOL_RESULT_SIGNATURE
+from spanledger._attributes import (
+    TOOL_CALL_SIGNATURE,
+    TOOL_ERROR_EVIDENCE,
+    TOOL_RESULT_SIGNATURE,
+)
 from spanledger._failures import told
-from spanledger._signatures import call_signature, kept, kept_result, result_signature
+from spanledger._signatures import (
+    call_signature,
+    kept,
+    kept_result,
+    result_evidence,
+    result_signature,
+)
 
 
 class Said:
@@ -45,6 +55,9 @@ class Said:
             if self._has_result:
                 signature = result_signature(self._result, is_error=self._is_error)
                 made[TOOL_RESULT_SIGNATURE] = signature
+                evidence = "" if self._is_error else result_evidence(self._result)
+                if evidence:
+                    made[TOOL_ERROR_EVIDENCE] = evidence
         except Exception as error:  # the span is worth more than its signatures
             told("signing a call of a tool", error)
         return made

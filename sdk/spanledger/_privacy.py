@@ -13,13 +13,14 @@ from spanledger._attributes import (
     INPUT_HASHES,
     OUTPUT_HASHES,
     TOOL_CALL_SIGNATURE,
+    TOOL_ERROR_EVIDENCE,
     TOOL_RESULT_SIGNATURE,
 )
 from spanledger._failures import told
 from spanledger._later import Said
 from spanledger._messages import message_hashes
 from spanledger._settings import Content, Redact
-from spanledger._signatures import call_signature, result_signature
+from spanledger._signatures import call_signature, result_evidence, result_signature
 
 _INPUTS = ("gen_ai.tool.definitions", "gen_ai.system_instructions", "gen_ai.input.messages")
 _OUTPUTS = ("gen_ai.output.messages",)
@@ -156,6 +157,8 @@ def _hashes(attributes: Mapping[str, AttributeValue]) -> dict[str, AttributeValu
         made[TOOL_CALL_SIGNATURE] = call_signature(tool if isinstance(tool, str) else "", arguments)
     if isinstance(result, str) and result:
         made[TOOL_RESULT_SIGNATURE] = result_signature(result)
+        if evidence := result_evidence(result):
+            made[TOOL_ERROR_EVIDENCE] = evidence
     for keys, name, role in (
         (_INPUTS, INPUT_HASHES, "user"),
         (_OUTPUTS, OUTPUT_HASHES, "assistant"),

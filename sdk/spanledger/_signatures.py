@@ -18,6 +18,8 @@ import re
 from hashlib import blake2b
 from typing import cast
 
+from spanledger.tool_errors import error_evidence, evidence_of_text
+
 VOLATILE_KEYS = frozenset(
     (
         *("messageId", "message_id", "runId", "run_id", "requestId", "request_id", "traceId"),
@@ -85,6 +87,16 @@ def result_signature(result: object, *, is_error: bool = False) -> int:
     if len(said) > _LONGEST_RESULT:
         said = said[: _LONGEST_RESULT // 2] + said[-_LONGEST_RESULT // 2 :]
     return _signature("error" if is_error else "ok", _VOLATILE.sub(b"*", said))
+
+
+def result_evidence(result: object) -> str:
+    """Return how a result tells of an error (``tool_errors.py``); empty: not at all.
+
+    Of a text that is too long to be signed whole nothing is said.
+    """
+    if isinstance(result, str):
+        return evidence_of_text(result) if len(result) < _LONGEST_RESULT else ""
+    return error_evidence("", result) if isinstance(result, (dict, list)) else ""
 
 
 def _shortened(text: str) -> str:

@@ -19,12 +19,17 @@ from opentelemetry.trace import (
 )
 from opentelemetry.util.types import AttributeValue
 
-from spanledger._attributes import TOOL_CALL_SIGNATURE, TOOL_COST_USD, TOOL_RESULT_SIGNATURE
+from spanledger._attributes import (
+    TOOL_CALL_SIGNATURE,
+    TOOL_COST_USD,
+    TOOL_ERROR_EVIDENCE,
+    TOOL_RESULT_SIGNATURE,
+)
 from spanledger._errors import LimitReached
 from spanledger._failures import told
 from spanledger._guards import Guard, ToolCall, guards_of
 from spanledger._later import ENDING, Said
-from spanledger._signatures import call_signature, result_signature, to_json
+from spanledger._signatures import call_signature, result_evidence, result_signature, to_json
 from spanledger._state import STATE
 from spanledger._tracing import TRACING
 
@@ -144,6 +149,8 @@ class Work:
                 signature = result_signature(value, is_error=is_error)
                 if is_recording and STATE.content == "hashes":
                     self.span.set_attribute(TOOL_RESULT_SIGNATURE, signature)
+                    if evidence := "" if is_error else result_evidence(value):
+                        self.span.set_attribute(TOOL_ERROR_EVIDENCE, evidence)
                 if call:
                     for guard in guards_of(self._context):
                         guard.after_tool(call, signature, is_error=is_error)

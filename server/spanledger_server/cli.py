@@ -12,6 +12,9 @@ from typing import Annotated, NoReturn
 import typer
 
 from spanledger import __version__
+from spanledger_alerts.errors import AlertsError
+from spanledger_alerts.settings import VARIABLES as ALERT_VARIABLES
+from spanledger_alerts.settings import beside
 from spanledger_analytics.errors import AnalyticsError
 from spanledger_collector.edge.cors import check_origin
 from spanledger_collector.errors import CollectorError
@@ -19,14 +22,17 @@ from spanledger_dashboard.access.settings import VARIABLES as ACCESS_VARIABLES
 from spanledger_dashboard.access.settings import DashboardAuth
 from spanledger_server import (
     accounts_cli,
+    alerts_cli,
     allocation_cli,
     budgets_cli,
     dead_letter_cli,
     deletion_cli,
+    findings_cli,
     gpu_prices_cli,
     keys_cli,
     projects_cli,
     quality_cli,
+    replay_cli,
     retention_cli,
     roles,
     sdk_cli,
@@ -85,6 +91,7 @@ _OTHER_VARIABLES = {
     "SPANLEDGER_OTLP_ENDPOINT",
     INGEST_KEY,
     *ACCESS_VARIABLES,
+    *ALERT_VARIABLES,
     *sdk_cli.VARIABLES,
 }
 
@@ -215,9 +222,11 @@ def work(
     state_url: StateUrl = "",
     supervised: Supervised = False,
 ) -> None:
-    """Run the jobs alone: ledger, trajectories, usage."""
+    """Run the jobs alone: ledger, trajectories, usage, alerts."""
     if supervised:
         roles.end_with_parent()
+    for name, place in beside(data).items():
+        os.environ.setdefault(name, place)
     roles.work(
         store_url=_required(store_url, "--store-url", "SPANLEDGER_STORE_URL"),
         state_url=state_url or f"sqlite:///{data.expanduser() / 'state.db'}",
@@ -294,6 +303,9 @@ app.add_typer(keys_cli.app)
 app.add_typer(accounts_cli.app)
 app.add_typer(budgets_cli.app)
 app.add_typer(allocation_cli.app)
+app.add_typer(replay_cli.app)
+app.add_typer(findings_cli.app)
+app.add_typer(alerts_cli.app)
 app.add_typer(retention_cli.app)
 app.add_typer(deletion_cli.app)
 
@@ -399,7 +411,7 @@ def main() -> NoReturn:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except typer.TyperException as error:
         _fail(error.format_message(), error.exit_code)
-    except (UsageError, ConfigError, AnalyticsError, CollectorError) as error:
+    except (UsageError, ConfigError, AlertsError, AnalyticsError, CollectorError) as error:
         _fail(str(error), 2)
     except (StartError, StorageError) as error:
         _fail(str(error), 1)

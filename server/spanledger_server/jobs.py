@@ -10,9 +10,16 @@ from functools import cached_property, partial
 
 import sqlalchemy as sa
 
+from spanledger_analytics.anomalies.job import AnomalyJob
+from spanledger_analytics.anomalies.price_log import changes
 from spanledger_analytics.budgets.job import BudgetJob
 from spanledger_analytics.cache.job import CacheJob
 from spanledger_analytics.data_quality.job import QualityJob
+from spanledger_analytics.drift.job import DriftJob
+from spanledger_analytics.findings.cascades.job import NAME as CASCADES
+from spanledger_analytics.findings.cascades.job import CascadeJob
+from spanledger_analytics.findings.job import FindingsJob
+from spanledger_analytics.findings.limits import DetectorSettings, detector_settings
 from spanledger_analytics.gpu_cost.floors import cost_floors
 from spanledger_analytics.gpu_cost.job import GpuCostJob
 from spanledger_analytics.infra.job import InfraJob
@@ -20,6 +27,9 @@ from spanledger_analytics.job import LedgerJob
 from spanledger_analytics.price_book.book import BookSource
 from spanledger_analytics.price_book.store import load_overrides, overrides_revision
 from spanledger_analytics.retention.expiry import RetentionJob, metric_floors
+from spanledger_server.alerting import alerts_job, delivery_job
+from spanledger_server.roles import instance_name
+from spanledger_storage.finding_state import FindingStates
 from spanledger_storage.gpu_price_state import GpuPrices
 from spanledger_storage.price_state import PriceState
 from spanledger_storage.projects import Projects
@@ -120,6 +130,48 @@ def _quality(means: Means) -> Callable[[], object]:
     return QualityJob(means.store(), time.time_ns).run_once
 
 
+def _findings(means: Means) -> Callable[[], object]:
+    projects = Projects(means.state)
+
+    def settings() -> dict[str, DetectorSettings]:
+        return {row.project.name: detector_settings(row.project) for row in projects.all()}
+
+    return FindingsJob(means.store(), time.time_ns, means.watermarks, settings).run_once
+
+
+def _cascades(means: Means) -> Callable[[], object]:
+    projects = Projects(means.state)
+
+    def without() -> set[str]:
+        rows = (row.project for row in projects.all())
+        return {one.name for one in rows if CASCADES in one.settings.findings.disabled_detectors}
+
+    return CascadeJob(means.store(), time.time_ns, without).run_once
+
+
+def _anomalies(means: Means) -> Callable[[], object]:
+    states = FindingStates(means.state)
+
+    def expected(project: str, finding_ids: list[str]) -> set[str]:
+        said = states.of(project, finding_ids)
+        return {finding_id for finding_id, row in said.items() if row.state == "expected"}
+
+    prices = partial(changes, PriceState(means.state))
+    return AnomalyJob(means.store(), time.time_ns, expected, prices).run_once
+
+
+def _drift(means: Means) -> Callable[[], object]:
+    return DriftJob(means.store(), time.time_ns).run_once
+
+
+def _alerts(means: Means) -> Callable[[], object]:
+    return alerts_job(means.settings, means.state, instance_name())
+
+
+def _delivery(means: Means) -> Callable[[], object]:
+    return delivery_job(means.state)
+
+
 def _retention(means: Means) -> Callable[[], object]:
     projects = Projects(means.state)
     job = RetentionJob(
@@ -144,6 +196,13 @@ JOBS = (
     Job("budgets", 2, _budgets),
     Job("gpu costs", 20, _gpu_cost),
     Job("infrastructure", 60, _infra),
+    # A large trace that goes on is read anew whenever it grows.
+    Job("findings", 5, _findings, rests=1),
+    Job("error cascades", 30, _cascades, rests=4),
+    Job("alerts", 1, _alerts),
+    Job("alert delivery", 0.5, _delivery),
     Job("quality", 300, _quality, first_after_s=20),
+    Job("anomalies", 60, _anomalies, first_after_s=15, rests=4),
+    Job("drift", 3_600, _drift, first_after_s=300),
     Job("retention", _RETENTION_EVERY_S, _retention, first_after_s=60),
 )

@@ -58,6 +58,13 @@ PLACES: dict[str, _Place] = {
     "--spans-days": _Place("retention", "spans_days"),
     "--metrics-days": _Place("retention", "metrics_days"),
     "--ledger-days": _Place("retention", "ledger_days"),
+    "--max-llm-calls-per-request": _Place("findings", "max_llm_calls_per_request"),
+    "--max-usd-per-request": _Place("findings", "max_usd_per_request"),
+    "--max-usd-per-session": _Place("findings", "max_usd_per_session"),
+    "--max-usd-per-user-day": _Place("findings", "max_usd_per_user_day"),
+    "--poll-tool": _Place("findings", "poll_tools"),
+    "--mutating-tool": _Place("findings", "mutating_tools"),
+    "--disable-detector": _Place("findings", "disabled_detectors"),
 }
 
 

@@ -17,6 +17,10 @@ app = typer.Typer(
 )
 
 Name = Annotated[str, typer.Argument(metavar="PROJECT")]
+Dollars = Annotated[
+    str,
+    typer.Option(metavar="USD|none", show_default=False, help="What costs more is a finding."),
+]
 Days = Annotated[str, typer.Option(metavar="DAYS|none", show_default=False, help="none: for ever.")]
 
 
@@ -104,6 +108,24 @@ def set_project(
     spans_days: Days = "",
     metrics_days: Days = "",
     ledger_days: Days = "",
+    max_llm_calls_per_request: Annotated[
+        str, typer.Option(metavar="N|none", show_default=False, help="More are a finding.")
+    ] = "",
+    max_usd_per_request: Dollars = "",
+    max_usd_per_session: Dollars = "",
+    max_usd_per_user_day: Dollars = "",
+    poll_tool: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TOOL|none", help="Tools that ask again on purpose; the whole list."),
+    ] = None,
+    mutating_tool: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TOOL|none", help="Tools that change something; the whole list."),
+    ] = None,
+    disable_detector: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME|none", help="Detectors to do without; the whole list."),
+    ] = None,
     by: By = "",
     data: Data = DEFAULT_DATA,
     state_url: StateUrl = "",
@@ -128,6 +150,13 @@ def set_project(
         "--spans-days": spans_days,
         "--metrics-days": metrics_days,
         "--ledger-days": ledger_days,
+        "--max-llm-calls-per-request": max_llm_calls_per_request,
+        "--max-usd-per-request": max_usd_per_request,
+        "--max-usd-per-session": max_usd_per_session,
+        "--max-usd-per-user-day": max_usd_per_user_day,
+        "--poll-tool": poll_tool or [],
+        "--mutating-tool": mutating_tool or [],
+        "--disable-detector": disable_detector or [],
     }
     change(state_writer_of(data, state_url), name, given, by)
 

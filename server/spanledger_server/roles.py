@@ -155,7 +155,8 @@ def api(*, host: str, port: int, store_url: str, guard: Guard) -> None:
         ring.start()
     store = StoreSettings.from_url(store_url)
     spool = guard.data.expanduser().absolute() / "spool" / "spool.db"
-    serve(store, host, port, ring, guard.tls, guard.state_writer(), spool)
+    secret = os.environ.get("SPANLEDGER_SLACK_SIGNING_SECRET", "")
+    serve(store, host, port, ring, guard.tls, guard.state_writer(), spool, secret)
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

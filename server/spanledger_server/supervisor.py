@@ -178,6 +178,7 @@ class Supervisor:
     def _environment(self, info: RunInfo, state_url: str) -> Mapping[str, str]:
         writer, reader = self._store_settings()
         return {
+            "SPANLEDGER_ALERTS_BASE_URL": info.dashboard_url,
             **os.environ,
             "SPANLEDGER_STORE_URL": writer.url,
             "SPANLEDGER_READ_STORE_URL": reader.url,
@@ -207,7 +208,7 @@ class Supervisor:
                  *spool, *inflight, *origins, *guard],
                 lambda: _answers(f"{info.otlp_url}/healthz"),
             ),
-            _Role("worker", ["work", "--supervised"], worker_beats),
+            _Role("worker", ["work", "--supervised", "--data", data], worker_beats),
             _Role(
                 "dashboard",
                 ["dashboard", "--supervised", "--host", info.dashboard_host,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
@@ -16,7 +17,10 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 DEFAULT_PROJECT = "default"
 _MOST_RULES = 100
 _MOST_DAYS = 36_500  # a century: later dates are beyond what the store can hold
+_MOST_NAMES = 200
 KeyGlob = Annotated[str, Field(min_length=1, max_length=256)]
+Name = Annotated[str, Field(min_length=1, max_length=256)]
+Dollars = Annotated[Decimal, Field(gt=0, max_digits=18, decimal_places=6)]
 
 
 class _Model(BaseModel):
@@ -115,12 +119,35 @@ class Retention(_Model):
     ledger_days: int | None = Field(default=None, gt=0, le=_MOST_DAYS)
 
 
+class Findings(_Model):
+    """What detectors are told: limits that are findings when exceeded, and what tools do.
+
+    Attributes:
+        max_llm_calls_per_request: calls of models in one trace; None: what is usual decides.
+        max_usd_per_request: dollars of one trace; None: no limit, as of the following.
+        max_usd_per_session: of a session.
+        max_usd_per_user_day: of a user in one UTC day.
+        poll_tools: tools that ask again and again on purpose.
+        mutating_tools: tools that change something, so that the same call after one is no repeat.
+        disabled_detectors: names of detectors that do not look at this project.
+    """
+
+    max_llm_calls_per_request: int | None = Field(default=None, gt=0)
+    max_usd_per_request: Dollars | None = None
+    max_usd_per_session: Dollars | None = None
+    max_usd_per_user_day: Dollars | None = None
+    poll_tools: tuple[Name, ...] = Field(default=(), max_length=_MOST_NAMES)
+    mutating_tools: tuple[Name, ...] = Field(default=(), max_length=_MOST_NAMES)
+    disabled_detectors: tuple[Name, ...] = Field(default=(), max_length=_MOST_NAMES)
+
+
 class ProjectSettings(_Model):
     """All settings of a project; the defaults keep everything, unlimited and unchanged."""
 
     limits: Limits = Limits()
     privacy: Privacy = Privacy()
     retention: Retention = Retention()
+    findings: Findings = Findings()
 
 
 @dataclass(frozen=True, slots=True)

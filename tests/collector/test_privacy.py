@@ -293,6 +293,13 @@ def test_tool_calls_keep_their_signatures_alone() -> None:
         assert word not in first["body"]
 
 
+def test_that_a_tool_failed_is_known_without_what_it_said() -> None:
+    failed = {**TOOL, "gen_ai.tool.call.result": '{"ok": false, "error": "Alice"}'}
+    for whose in (project(content=Content.OFF), project(presets=(Preset.EMAIL,))):
+        assert row_of(span(failed), whose)["tool_evidence"] == "payload"
+        assert row_of(span(TOOL), whose)["tool_evidence"] == ""
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [

@@ -12,6 +12,7 @@ from spanledger import (
     STEP_KIND,
     TOOL_CALL_SIGNATURE,
     TOOL_COST_USD,
+    TOOL_ERROR_EVIDENCE,
     TOOL_RESULT_SIGNATURE,
 )
 from spanledger_collector.decode.bulk import decode as bulk
@@ -61,6 +62,31 @@ def test_content_that_came_is_signed_here() -> None:
     made = row({**TOOL, "gen_ai.tool.call.arguments": "{}"}, "spanledger")
     assert made["call_sig"] not in (0, 2**63 - 1)
     assert made["result_sig"] == 7
+
+
+@pytest.mark.usefixtures("_way")
+@pytest.mark.parametrize(
+    ("said", "evidence"),
+    [
+        ({}, ""),
+        ({"gen_ai.tool.call.result": '{"ok": false}'}, "payload"),
+        ({"gen_ai.tool.call.result": "Error: no such city"}, "suspected"),
+        ({TOOL_ERROR_EVIDENCE: "payload"}, "payload"),
+        ({TOOL_ERROR_EVIDENCE: "a secret"}, ""),
+        ({TOOL_ERROR_EVIDENCE: "payload", "error.type": "Timeout"}, "declared"),
+        ({TOOL_ERROR_EVIDENCE: "payload", "gen_ai.tool.call.result": "3 flights"}, "payload"),
+    ],
+)
+def test_how_an_error_of_a_tool_is_known(said: dict[str, object], evidence: str) -> None:
+    made = row({**TOOL, **said}, "spanledger")
+    assert made["tool_evidence"] == evidence
+    assert made["tool_outcome"] == ("error" if evidence == "declared" else "ok")
+
+
+@pytest.mark.usefixtures("_way")
+def test_calls_of_models_have_no_evidence() -> None:
+    call = {"gen_ai.operation.name": "chat", "gen_ai.tool.call.result": '{"ok": false}'}
+    assert row(call, "spanledger")["tool_evidence"] == ""
 
 
 @pytest.mark.usefixtures("_way")

@@ -12,19 +12,19 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
-from spanledger_dashboard.compare.diff_table import (
-    diff_arrow,
-    signed_count,
-    signed_duration,
-    signed_usd,
-)
-from spanledger_dashboard.compare.golden import golden_content, golden_side
-from spanledger_dashboard.compare.trajectory_diff import (
+from spanledger_analytics.golden.alignment import (
     DiffStep,
     Side,
     Totals,
     compare,
     first_divergence,
+)
+from spanledger_analytics.golden.content import golden_content, golden_side
+from spanledger_dashboard.compare.diff_table import (
+    diff_arrow,
+    signed_count,
+    signed_duration,
+    signed_usd,
 )
 from spanledger_storage.saved_views import SavedViews
 from spanledger_storage.state import migrate_state, open_state

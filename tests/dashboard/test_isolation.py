@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 import spanledger_dashboard
+from spanledger_analytics.findings.finding import Finding
 from spanledger_dashboard.access.doorkeeper import COOKIE, AccountBook, Doorkeeper
 from spanledger_dashboard.access.settings import AccessSettings, DashboardAuth
 from spanledger_dashboard.navigation import PAGES
@@ -28,6 +30,7 @@ from spanledger_storage.projects import Projects
 from spanledger_storage.saved_views import SavedViews
 from spanledger_storage.state import migrate_state, open_state
 from tests.conftest import fresh_store
+from tests.dashboard.found import loop, put
 from tests.dashboard.live import Shown, deferred_files, live
 from tests.dashboard.process import Dashboard, start_dashboard, store_url
 from tests.dashboard.seed import Seeder
@@ -69,6 +72,13 @@ def seed_project(
     seed.usage(
         project=project, model=entry["model"], agent_name=keys["agent"], total_cost_usd=Decimal(7)
     )
+    one = finding(project, seed.now_s, trace_id=trace_id, agent_name=keys["agent"])
+    told = replace(one, title=f"{mark} found", explanation=mark, details={mark: mark})
+    put(seed.store, seed.now_s, told, replace(told, kind="cost_anomaly"), project=project)
+
+
+def finding(project: str, now_s: int, **subject: str) -> Finding:
+    return loop(now_s, project, subject=subject)
 
 
 def made_state(path: Path) -> str:
@@ -130,6 +140,8 @@ def address_sets() -> list[dict[str, str]]:
     ids = dict.fromkeys(names, THEIR_TRACE)
     texts = {name: KEYS.get(name, "beta-agent") for name in names}
     both = {"trace_id": THEIR_TRACE, "a": THEIR_TRACE, "b": OUR_TRACE, "span_id": SPAN}
+    theirs = finding("beta", 0).finding_id
+    both |= {"finding": theirs, "anomaly": theirs}
     return [{"project": "beta"}, {"project": "beta", **both}, ids, texts, {**both, **KEYS}]
 
 
@@ -153,7 +165,10 @@ def test_no_address_shows_anything_of_another_project(
             assert OURS not in shown.raw  # what was asked for is not answered with something else
 
 
-@pytest.mark.parametrize("page", ["overview", "traces", "trace", "sessions", "cost", "agents"])
+@pytest.mark.parametrize(
+    "page",
+    ["overview", "traces", "trace", "sessions", "cost", "agents", "findings", "loops", "anomalies"],
+)
 def test_whoever_may_see_it_does_see_it_there(
     dashboard: tuple[Dashboard, dict[str, str]], page: str
 ) -> None:

@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,10 @@ def test_every_setting_can_be_set_told_and_cleared(run: Run, state: sa.Engine) -
         "--content-sample-rate": ["0.25"], "--drop-key": ["a", "b.*"], "--hash-key": ["user.id"],
         "--redact": ["email", "card"], "--pattern": ["order=ORD-\\d+=", "x=y+z"],
         "--content-days": ["1"], "--spans-days": ["2"], "--metrics-days": ["3"],
-        "--ledger-days": ["400"],
+        "--ledger-days": ["400"], "--max-llm-calls-per-request": ["40"],
+        "--max-usd-per-request": ["2.5"], "--max-usd-per-session": ["9"],
+        "--max-usd-per-user-day": ["20"], "--poll-tool": ["wait", "status"],
+        "--mutating-tool": ["edit"], "--disable-detector": ["loops"],
     }  # fmt: skip
     assert set(given) == set(PLACES)
     words = [word for option, values in given.items() for v in values for word in (option, v)]
@@ -123,6 +127,10 @@ def test_every_setting_can_be_set_told_and_cleared(run: Run, state: sa.Engine) -
         ("x", "y+z"),
     ]
     assert tuple(now.retention.model_dump().values()) == (1, 2, 3, 400)
+    usd = (Decimal("2.5"), Decimal(9), Decimal(20))
+    assert tuple(now.findings.model_dump().values()) == (
+        40, *usd, ("wait", "status"), ("edit",), ("loops",)
+    )  # fmt: skip
     assert "Nothing changes" in good(run("projects", "set", "default", *words))
     assert len(Projects(state).log()) == 1
     cleared = [word for option in given for word in (option, "none")]

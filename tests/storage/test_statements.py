@@ -50,7 +50,7 @@ def test_a_statement_is_explained_and_runs_on_an_empty_store(empty_store: Store,
 
 
 def test_no_statement_is_unused() -> None:
-    folders = ("analytics", "collector", "dashboard", "server", "storage")
+    folders = ("alerts", "analytics", "collector", "dashboard", "server", "storage")
     sources = "\n".join(
         path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.py")
     )

@@ -43,6 +43,7 @@ CONDITIONS: dict[str, str] = {
     "traces": f"trace_id IN {_TARGETS}'trace')",
     "ledger": f"(trace_id IN {_TARGETS}'trace') OR entry_id IN {_TARGETS}'entry'))",
     "cache_calls": f"(trace_id IN {_TARGETS}'trace') OR previous_trace_id IN {_TARGETS}'trace'))",
+    "findings": f"(trace_id IN {_TARGETS}'trace') OR finding_id IN {_TARGETS}'finding'))",
     "dead_letters": f"letter_id IN {_TARGETS}'letter')",
     "messages": (
         f"hash IN {_MESSAGES}{{deletion:String}} AND what = 'message')"
@@ -314,6 +315,7 @@ class Deletion:
     def _let_others_follow(self, targets: Targets) -> None:
         """Take the deleted spans out of others' entries, have those derived again, sum hours."""
         self._forget_sources(targets)
+        self._forget_evidence(targets)
         now_ns = self._now_ns()
         [row] = self._store.rows("deletion_usage_version", {"project": self._project})
         version = max(now_ns, int(str(row["newest"])) + 1)
@@ -340,6 +342,24 @@ class Deletion:
         )
         self._store.execute(
             sql, params={"project": self._project, "deletion": self._subject.digest}
+        )
+
+    def _forget_evidence(self, targets: Targets) -> None:
+        """Take the deleted spans out of findings about several traces."""
+        is_there = "length(arrayIntersect(evidence.trace_id, {ids:Array(String)})) > 0"
+        sql = f"SELECT count() AS n FROM findings {_IS} {is_there}"
+        params = {"project": self._project}
+        parts = _rows.batches(targets.traces)
+        if not any(
+            self._store.sql_rows(sql, {**params, "ids": _rows.Literal(part)})[0]["n"]
+            for part in parts
+        ):
+            return  # rewriting is dear, also where it changes nothing
+        inside = f"span -> span.1 IN {_TARGETS}'trace')"
+        self._store.execute(
+            f"ALTER TABLE findings UPDATE evidence = arrayFilter(span -> NOT ({inside[8:]}),"
+            f" evidence) {_IS} arrayExists({inside}, evidence) SETTINGS mutations_sync = 2",
+            params={**params, "deletion": self._subject.digest},
         )
 
     def _touch(self, pairs: list[tuple[str, int]], flush_id: str) -> None:
@@ -370,6 +390,7 @@ _COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
     "traces": (("trace_id", "trace"),),
     "ledger": (("trace_id", "trace"), ("if(trace_id = '', entry_id, '')", "entry")),
     "cache_calls": (("trace_id", "trace"), ("previous_trace_id", "trace")),
+    "findings": (("trace_id", "trace"), ("if(trace_id = '', finding_id, '')", "finding")),
     "dead_letters": (("letter_id", "letter"),),
     "response_traces": (("trace_id", "trace"),),
     "trace_hours": (("trace_id", "trace"),),

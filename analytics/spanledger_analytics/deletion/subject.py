@@ -73,7 +73,8 @@ class Targets:
     """Ids of what is to go, and UTC start hours (UNIX seconds) whose sums change with it.
 
     ``messages`` are hex hashes that the spans refer to, of which the last was received at
-    ``newest_s`` (UNIX seconds); ``letters`` are dead letters. ``partners`` are other traces that
+    ``newest_s`` (UNIX seconds); ``letters`` are dead letters, ``findings`` those about no single trace.
+    ``partners`` are other traces that
     saw one of the calls; ``mates`` are other traces of the trajectories these are part of.
     """
 
@@ -82,6 +83,7 @@ class Targets:
     series: list[str] = field(default_factory=list[str])
     entries: list[str] = field(default_factory=list[str])
     letters: list[str] = field(default_factory=list[str])
+    findings: list[str] = field(default_factory=list[str])
     messages: list[str] = field(default_factory=list[str])
     newest_s: int = 0
     hours: set[int] = field(default_factory=set[int])
@@ -96,6 +98,7 @@ class Targets:
             "series": self.series,
             "entry": self.entries,
             "letter": self.letters,
+            "finding": self.findings,
             "candidate": self.messages,
             "newest": [str(self.newest_s)],
             "hour": [str(hour) for hour in sorted(self.hours)],
@@ -128,6 +131,9 @@ def find(store: Store, subject: Subject, known_traces: Iterable[str] = ()) -> Ta
         targets.logs.extend(_rows.strings(store.arrow("deletion_find_logs", params), "log_id"))
         targets.entries.extend(
             _rows.strings(store.arrow("deletion_find_entries", params), "entry_id")
+        )
+        targets.findings.extend(
+            _rows.strings(store.arrow("deletion_find_findings", params), "finding_id")
         )
         for row in store.rows("deletion_find_series", params):
             targets.series.append(str(row["series_id"]))

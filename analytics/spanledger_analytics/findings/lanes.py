@@ -149,6 +149,20 @@ class NoTexts:
         return ""
 
 
+class Baseline(NamedTuple):
+    """What a trace is measured by; None: not known.
+
+    Attributes:
+        llm_calls_p99: calls of models in a trace of this agent: 99 of 100 have no more.
+        session_usd: what traces of its session that began earlier cost.
+        user_day_usd: what traces of its user that began earlier on the same UTC day cost.
+    """
+
+    llm_calls_p99: float | None = None
+    session_usd: Decimal | None = None
+    user_day_usd: Decimal | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class TraceView:
     """A trace as detectors see it.
@@ -168,6 +182,9 @@ class TraceView:
         total_cost_usd: of the trace; None: nothing is priced.
         limits: of the project, by name, as users set them; see docs/findings.md.
         texts: what was said.
+        baseline: what was usual and spent before.
+        poll_tools: tools that ask again and again on purpose, as the project names them.
+        mutating_tools: tools that change something: what follows is no repetition.
     """
 
     trace_id: str
@@ -184,3 +201,6 @@ class TraceView:
     total_cost_usd: Decimal | None = None
     limits: Mapping[str, float] = field(default_factory=dict[str, float])
     texts: Texts = NoTexts()
+    baseline: Baseline = Baseline()
+    poll_tools: frozenset[str] = frozenset()
+    mutating_tools: frozenset[str] = frozenset()

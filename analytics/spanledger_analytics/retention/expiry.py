@@ -24,6 +24,7 @@ _DELETE = {
     "spans": "retention_delete_spans",
     "logs": "retention_delete_logs",
     "dead_letters": "retention_delete_dead_letters",
+    "findings": "retention_delete_findings",
     "traces": "retention_delete_traces",
     "trajectories": "retention_delete_trajectories",
     "metric_points": "retention_delete_metric_points",

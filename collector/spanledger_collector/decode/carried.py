@@ -15,6 +15,7 @@ from typing import cast
 import pyarrow as pa
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
+from spanledger.tool_errors import EVIDENCE
 from spanledger_collector.decode.columns import TEMPLATE, TYPES, Row
 from spanledger_collector.decode.signatures import SIGNATURES, is_signature
 from spanledger_collector.decode.values import Value, count, flag, number, usd, whole
@@ -38,6 +39,7 @@ _WORDS = {
     "status": frozenset(("unset", "ok", "error")),
     "usage_source": frozenset(("span", "raw", "log", "none")),
     "tool_outcome": frozenset(("", "ok", "error")),
+    "tool_evidence": frozenset(("", *EVIDENCE)),
 }
 # What a row has from elsewhere, and what was said.
 _OTHERS = frozenset(

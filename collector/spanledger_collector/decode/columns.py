@@ -90,6 +90,7 @@ TYPES: dict[str, pa.DataType] = {
     "tool_result": _TEXT,
     "call_sig": _COUNT,
     "result_sig": _COUNT,
+    "tool_evidence": _TEXT,
     "trace_state": _TEXT,
     "ingested_at": pa.timestamp("ms", "UTC"),
     "version": _COUNT,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
+from spanledger.tool_errors import DECLARED, error_evidence
 from spanledger_collector.decode.columns import Row
 from spanledger_collector.decode.values import Value, dump_json, parse_json
 from spanledger_storage.linear_regex import LinearRegex
@@ -30,11 +31,13 @@ _VOLATILE = LinearRegex(
 )
 SIGNATURES = ("call_sig", "result_sig")
 """Columns."""
+JUDGED = (*SIGNATURES, "tool_evidence")
+"""All columns that ``sign`` fills."""
 _BITS = 0x7FFF_FFFF_FFFF_FFFF  # so that a signature is an integer of OTLP, too
 
 
 def sign(row: Row, key: bytes = b"") -> None:
-    """Fill ``call_sig`` and ``result_sig`` of a tool span; 0 stays where nobody said what it was.
+    """Fill the columns ``JUDGED`` of a tool span; what is there stays where nobody said more.
 
     Args:
         row: its columns, the arguments and the result among them.
@@ -42,13 +45,17 @@ def sign(row: Row, key: bytes = b"") -> None:
     """
     arguments = str(row["tool_arguments"])
     if arguments:
-        row["call_sig"] = _signature(str(row["tool_name"]), _canonical(arguments), key)
+        said = _canonical(arguments, parse_json(arguments))
+        row["call_sig"] = _signature(str(row["tool_name"]), said, key)
     outcome = str(row["tool_outcome"])
     result = str(row["tool_result"])
     if not result and outcome == "error":
         result = str(row["status_message"] or row["error_type"])
+    parsed = parse_json(result)
     if result:
-        row["result_sig"] = _signature(outcome, _lasting(_canonical(result)), key)
+        row["result_sig"] = _signature(outcome, _lasting(_canonical(result, parsed)), key)
+    if evidence := DECLARED if outcome == "error" else error_evidence(result, parsed):
+        row["tool_evidence"] = evidence
 
 
 def _signature(subject: str, said: bytes, key: bytes) -> int:
@@ -56,9 +63,8 @@ def _signature(subject: str, said: bytes, key: bytes) -> int:
     return int.from_bytes(digest.digest(), "big") & _BITS or 1
 
 
-def _canonical(said: str) -> bytes:
+def _canonical(said: str, parsed: object) -> bytes:
     """Return JSON with sorted keys and without those that always differ; texts on one line."""
-    parsed = parse_json(said)
     if parsed is None:
         return b" ".join(said.encode().split())
     return dump_json(_stable(parsed))

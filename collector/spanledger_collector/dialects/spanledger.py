@@ -5,7 +5,14 @@ Spans that have only started come under a scope of their own; the ended span tak
 
 from __future__ import annotations
 
-from spanledger import STEP_KIND, TOOL_CALL_SIGNATURE, TOOL_COST_USD, TOOL_RESULT_SIGNATURE
+from spanledger import (
+    STEP_KIND,
+    TOOL_CALL_SIGNATURE,
+    TOOL_COST_USD,
+    TOOL_ERROR_EVIDENCE,
+    TOOL_RESULT_SIGNATURE,
+)
+from spanledger.tool_errors import EVIDENCE
 from spanledger_collector.decode.signatures import is_signature
 from spanledger_collector.decode.values import Value, paid, usd
 from spanledger_collector.dialects.base import Dialect, Draft, sources
@@ -19,6 +26,10 @@ def _signature(value: Value) -> Value:
     return value if is_signature(value) else None
 
 
+def _evidence(value: Value) -> Value:
+    return value if value in EVIDENCE else None
+
+
 _COLUMNS = {
     **COLUMNS,
     **sources("reported_cost_usd", paid, TOOL_COST_USD, "operation.cost"),
@@ -26,6 +37,7 @@ _COLUMNS = {
     **sources("reported_cost_usd", usd, TOOL_COST_USD),
     **sources("call_sig", _signature, TOOL_CALL_SIGNATURE),
     **sources("result_sig", _signature, TOOL_RESULT_SIGNATURE),
+    **sources("tool_evidence", _evidence, TOOL_ERROR_EVIDENCE),
 }
 _ROLES = (*ROLES, (STEP_KIND, {"task": "workflow"}))
 

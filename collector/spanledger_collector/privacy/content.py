@@ -18,7 +18,7 @@ from spanledger_collector.decode.log_spans import span_of_log
 from spanledger_collector.decode.messages import MessageStore
 from spanledger_collector.decode.reading import Event, Reading, identify, read_span
 from spanledger_collector.decode.resources import resource_columns
-from spanledger_collector.decode.signatures import SIGNATURES
+from spanledger_collector.decode.signatures import JUDGED
 from spanledger_collector.decode.values import Attributes, Value, read_attributes, read_value
 from spanledger_collector.dialects.content import MESSAGE_EVENTS
 from spanledger_collector.privacy.attributes import Pairs, pairs_of, points_of, replace
@@ -96,9 +96,9 @@ class Place:
         """Return the signatures of a tool call before its texts are changed."""
         reading, base = self.read(span)
         row = reading.draft.row
-        if not any(row[name] for name in SIGNATURES):
+        if not any(row[name] for name in JUDGED):
             return None
-        return carry({**base, **{name: row[name] for name in SIGNATURES}}, base, [])
+        return carry({**base, **{name: row[name] for name in JUDGED}}, base, [])
 
     def digest(self, record: LogRecord) -> bytes:
         """Return a keyed hash of a whole log record."""

@@ -7,6 +7,14 @@ from datetime import timedelta
 
 import streamlit as st
 
+from spanledger_analytics.golden.alignment import (
+    DiffRow,
+    DiffStep,
+    Side,
+    compare,
+    first_divergence,
+)
+from spanledger_analytics.golden.content import golden_side
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard import scope
 from spanledger_dashboard.access import viewer
@@ -18,15 +26,8 @@ from spanledger_dashboard.compare.diff_table import (
     signed_usd,
     step_text,
 )
-from spanledger_dashboard.compare.golden import golden_side, side_of
+from spanledger_dashboard.compare.golden import side_of
 from spanledger_dashboard.compare.picker import TRACE_ID, show_choices
-from spanledger_dashboard.compare.trajectory_diff import (
-    DiffRow,
-    DiffStep,
-    Side,
-    compare,
-    first_divergence,
-)
 from spanledger_dashboard.connection import saved_views, store
 from spanledger_dashboard.downloads import show_downloads
 from spanledger_dashboard.failures import explained

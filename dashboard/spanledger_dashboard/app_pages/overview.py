@@ -42,7 +42,7 @@ from spanledger_dashboard.usage import (
     models_without_name,
 )
 
-_MAX_NOTICES = 4
+_MAX_NOTICES = 6
 _BADGES: dict[Urgency, tuple[str, Literal["red", "orange", "blue"]]] = {
     Urgency.now: ("Incomplete", "red"),
     Urgency.soon: ("Doubtful", "orange"),
@@ -164,10 +164,11 @@ def _show_notices(found: Sequence[Notice], *, is_all: bool) -> None:
         for notice in found[:_MAX_NOTICES]:
             label, color = _BADGES[notice.urgency]
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                st.badge(label, color=color)
-                text = f"**{plain(notice.title)}** · {plain(notice.amount)}"
-                st.markdown(text, width="stretch")
-                st.page_link(notice.page, label="Look", query_params=links.scope_query())
+                st.badge(notice.badge or label, color=color)
+                amount = f" · {plain(notice.amount)}" if notice.amount else ""
+                st.markdown(f"**{plain(notice.title)}**{amount}", width="stretch")
+                query = {**links.scope_query(), **notice.query}
+                st.page_link(notice.page, label="Look", query_params=query)
         left_out = len(found) - _MAX_NOTICES
         more = f" {left_out} more." if left_out > 0 else ""
         st.caption(f"In the last 24 hours.{more}")

@@ -31,6 +31,8 @@ from spanledger_dashboard.trace.decision_turns import turns_of
 from spanledger_dashboard.trace.graph import show_graph
 from spanledger_dashboard.trace.header import show_header
 from spanledger_dashboard.trace.links import VIEW_KEY
+from spanledger_dashboard.trace.marks import GivenMarks
+from spanledger_dashboard.trace.marks.found import marks_of
 from spanledger_dashboard.trace.parts import Moment, Trajectory, load_parts
 from spanledger_dashboard.trace.payload import pack
 from spanledger_dashboard.trace.span_detail import show_span
@@ -40,6 +42,7 @@ from spanledger_dashboard.trace.view import trace_view
 
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _SPAN_ID = re.compile(r"[0-9a-f]{16}")
+_FINDING_ID = re.compile(r"[0-9a-f]{32}")
 _VIEWS = ("Tree", "Decisions", "Graph", "Transcript")
 # A trace is read again after this long, and while it is still growing the page asks by itself.
 _FRESH = timedelta(seconds=5)
@@ -64,9 +67,15 @@ def _trace(key: TraceKey) -> Trace:
 
 
 @st.cache_resource(ttl=timedelta(minutes=5), max_entries=16, show_spinner=False)
-def _payload(key: TraceKey, selected: str, state: str, _trace: Trace) -> bytes:
-    del state  # part of the cache's key: what the trace adds up to
-    return pack(_trace, selected=selected)
+def _payload(key: TraceKey, selected: str, state: str, _trace: Trace, _marks: GivenMarks) -> bytes:
+    del state  # part of the cache's key: what the trace adds up to, and what was found in it
+    return pack(_trace, selected=selected, marks=_marks)
+
+
+@st.cache_data(ttl=timedelta(minutes=1), max_entries=64, show_spinner=False)
+def _finding(project: str, finding_id: str) -> Row | None:
+    found = store().rows("dashboard_finding", {"project": project, "finding_id": finding_id})
+    return found[0] if found else None
 
 
 @st.cache_resource(ttl=_FRESH, max_entries=16, show_spinner="Reading the steps …")
@@ -176,10 +185,14 @@ def _show_steps(key: TraceKey, view: str) -> None:
 
 def _show_tree(key: TraceKey, trace: Trace) -> None:
     asked = (st.query_params.get("span_id") or "").strip().lower()
-    opening = _opening(key.trace_id, asked if _SPAN_ID.fullmatch(asked) else "")
+    lit = (st.query_params.get("finding") or "").strip().lower()
+    finding = _finding(key.project, lit) if _FINDING_ID.fullmatch(lit) else None
+    marks = marks_of(finding, key.trace_id) if finding else {}
+    opening = _opening(key.trace_id, asked if _SPAN_ID.fullmatch(asked) else next(iter(marks), ""))
     left, right = st.columns([1.75, 1], gap="small")
     with left:
-        payload = _payload(key, opening.span_id, repr(sums(trace)), trace)
+        found = [one["finding_id"] for one in trace.findings]
+        payload = _payload(key, opening.span_id, repr((sums(trace), found, lit)), trace, marks)
         opening.selected = trace_view(payload, key=opening.tree_key) or ""
     with right, st.container(border=True, key="detail"):
         show_span(key, opening.selected or opening.span_id or first_span_id(trace))

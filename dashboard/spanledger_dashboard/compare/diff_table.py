@@ -10,9 +10,9 @@ import pandas as pd
 import pyarrow as pa
 import streamlit as st
 
+from spanledger_analytics.golden.alignment import DiffRow, DiffStep
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard import tables
-from spanledger_dashboard.compare.trajectory_diff import DiffRow, DiffStep
 from spanledger_dashboard.text import shortened
 
 if TYPE_CHECKING:

@@ -8,10 +8,11 @@ from typing import cast
 
 import streamlit as st
 
+from spanledger_analytics.golden.content import golden_content
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard import scope
 from spanledger_dashboard.access import Denied, viewer
-from spanledger_dashboard.compare.golden import golden_content, side_of
+from spanledger_dashboard.compare.golden import side_of
 from spanledger_dashboard.connection import saved_views, store
 from spanledger_dashboard.text import plain, shortened
 from spanledger_dashboard.trace.data import Row, Trace, TraceKey, sums

@@ -222,9 +222,14 @@ def treemap(answer: Answer, measure: Measure) -> tuple[dict[str, object], list[S
     return option, shown
 
 
-def waterfall(before: Decimal, now: Decimal, parts: Sequence[tuple[str, Decimal]]) -> go.Figure:
+def waterfall(
+    before: Decimal,
+    now: Decimal,
+    parts: Sequence[tuple[str, Decimal]],
+    ends: tuple[str, str] = ("Before", "Now"),
+) -> go.Figure:
     """Return the way from one sum of dollars to another; ``parts`` are (words, dollars)."""
-    names = ["Before", *(literal(name) for name, _ in parts), "Now"]
+    names = [ends[0], *(literal(name) for name, _ in parts), ends[1]]
     amounts = [before, *(amount for _, amount in parts), now]
     texts = [fmt.usd(before), *(signed_usd(amount) for _, amount in parts), fmt.usd(now)]
     trace = {

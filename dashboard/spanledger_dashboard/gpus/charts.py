@@ -101,7 +101,8 @@ def stacked(found: Sequence[Line], axis: Axis, unit: Unit) -> go.Figure:
             "offset": 0,
             "width": axis.bucket_s * 1000 * 0.9,
             "marker": {"color": color, "line": {"width": 0}},
-            "hovertemplate": f"%{{y:{unit.hover}}}{unit.suffix}<extra>%{{fullData.name}}</extra>",
+            "hovertemplate": f"{unit.prefix}%{{y:{unit.hover}}}{unit.suffix}"
+            "<extra>%{fullData.name}</extra>",
         }
         for line, color in groups
     ]

@@ -7,13 +7,18 @@ a line in ``SOURCES``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum
 from typing import cast
 
 from spanledger_analytics.data_quality import Severity
 from spanledger_dashboard import format as fmt
+from spanledger_dashboard.findings.data import Found, load_findings
+from spanledger_dashboard.findings.said import as_said
+from spanledger_dashboard.time_range import Window
+from spanledger_storage.errors import StateError
 from spanledger_storage.store import Store
 
 
@@ -32,12 +37,16 @@ class Notice:
     Attributes:
         amount: how much of it, in words.
         page: file of the page that tells more.
+        query: what that page is asked to show, beside the time.
+        badge: a word for it; empty: that of its urgency.
     """
 
     urgency: Urgency
     title: str
     amount: str
     page: str
+    query: Mapping[str, str] = field(default_factory=dict[str, str])
+    badge: str = ""
 
 
 Source = Callable[[Store, str, int], Sequence[Notice]]
@@ -47,6 +56,9 @@ _URGENCIES = {
     Severity.warning: Urgency.soon,
     Severity.info: Urgency.note,
 }
+_FINDINGS = "app_pages/findings.py"
+_MOST_FINDINGS = 3
+_DAY_S = 86_400
 _STALE_AFTER_S = 3_600  # the worker is away: what it found then says nothing of now
 # The overview warns of these in words of its own, with the models they concern.
 _SAID_ELSEWHERE = frozenset({"missing_usage", "unpriced_models"})
@@ -80,7 +92,64 @@ def _amount(row: Mapping[str, object]) -> str:
     return amount if usd is None else f"{amount}, {fmt.usd(usd)} {row['amount_label']}"
 
 
-SOURCES: tuple[Source, ...] = (data_quality,)
+def open_findings(store: Store, project: str, now_s: int) -> Sequence[Notice]:
+    """Return the dearest findings of the last day that ask for somebody, then how many more do.
+
+    While nobody knows what people said of them, all of them count.
+
+    Raises:
+        StoreError: the store does not answer.
+        Denied: the project is not open to the reader.
+    """
+    day = Window(now_s - _DAY_S, now_s, now_s)
+    found: Sequence[Found] = load_findings(store, project, day).found
+    with suppress(StateError):
+        found = as_said(found, project)
+    asking = [
+        one for one in found if one.severity != "info" and one.state == "open" and not one.is_muted
+    ]
+    told = _of_different_traces(asking)[:_MOST_FINDINGS]
+    notices = [
+        Notice(
+            urgency=Urgency.now if one.severity == "critical" else Urgency.soon,
+            title=one.title,
+            amount=_worth(one),
+            page=_FINDINGS,
+            query={"finding": one.finding_id},
+            badge=one.severity.capitalize(),
+        )
+        for one in told
+    ]
+    rest = len(asking) - len(notices)
+    if rest:
+        title = f"{fmt.count(rest)} more open finding{'' if rest == 1 else 's'}"
+        notices.append(Notice(Urgency.note, title, "", _FINDINGS, badge="Findings"))
+    return notices
+
+
+def _of_different_traces(found: Sequence[Found]) -> list[Found]:
+    """Return the dearest of each trace: what else was found there is often the same money."""
+    kept: dict[str, Found] = {}
+    for one in found:
+        kept.setdefault(one.trace_id or one.finding_id, one)
+    return list(kept.values())
+
+
+def _worth(one: Found) -> str:
+    who = f"{one.agent_name} · " if one.agent_name else ""
+    return who + _amount_of(one)
+
+
+def _amount_of(one: Found) -> str:
+    if one.worth_usd is None:
+        return one.kind_name
+    word = "above what was expected" if one.is_surprise else "could have been saved"
+    if one.avoidable_usd is None and not one.is_surprise:
+        word = "wasted"
+    return f"{fmt.usd(one.worth_usd)} {word}"
+
+
+SOURCES: tuple[Source, ...] = (open_findings, data_quality)
 
 
 def notices(store: Store, project: str, now_s: int) -> list[Notice]:

@@ -52,12 +52,14 @@ class Trace:
         spans: columns as in dashboard_trace_tree.sql, one row per span, by start.
         calls: columns as in dashboard_trace_entries.sql, one row per ledger entry, by time.
         summary: the row of dashboard_trace.sql; None while the jobs have not seen the trace.
+        findings: rows of dashboard_trace_findings.sql, the dearest first.
     """
 
     key: TraceKey
     spans: pa.Table
     calls: pa.Table
     summary: Row | None
+    findings: tuple[Row, ...] = ()
 
     @property
     def entries(self) -> list[Row]:
@@ -101,6 +103,7 @@ def load_trace(store: Store, key: TraceKey) -> Trace:
         spans=store.arrow("dashboard_trace_tree", key.params),
         calls=store.arrow("dashboard_trace_entries", key.params),
         summary=load_summary(store, key),
+        findings=tuple(store.rows("dashboard_trace_findings", key.params)),
     )
 
 

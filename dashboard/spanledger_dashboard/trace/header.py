@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import cast
 
 import streamlit as st
@@ -18,6 +19,7 @@ from spanledger_dashboard.trace.trajectory import show_trajectory
 _NAME_LIMIT = 80
 _PART_LIMIT = 48
 _MOST_LISTED = 40
+_MOST_FOUND = 3
 
 
 def show_header(
@@ -53,6 +55,7 @@ def show_header(
         st.markdown(facts, width="content", help=f"Began {times.utc(total.start_ns / 1e9)}")
         show_trajectory(trajectory)
         _show_session(summary)
+        _show_found(trace)
         _show_verdicts(total, verdicts)
 
 
@@ -104,6 +107,20 @@ def _show_session(summary: Row) -> None:
             label=f"Session {plain(shortened(session, 32))}",
             icon=":material/forum:",
             query_params=links.entity_query("session", session),
+        )
+
+
+def _show_found(trace: Trace) -> None:
+    """Show ways to what was found in the trace, the dearest first."""
+    for row in trace.findings[:_MOST_FOUND]:
+        usd = row["direct_usd"] if row["avoidable_usd"] is None else row["avoidable_usd"]
+        kind = str(row["kind"]).replace("_", " ").capitalize()
+        st.page_link(
+            "app_pages/findings.py",
+            label=plain(kind if usd is None else f"{kind} {fmt.usd(cast('Decimal', usd))}"),
+            icon=":material/flag:",
+            help=plain(row["title"]),
+            query_params={**links.scope_query(), "finding": str(row["finding_id"])},
         )
 
 

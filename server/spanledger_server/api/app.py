@@ -26,13 +26,17 @@ from spanledger_server.api.access import (
 )
 from spanledger_server.api.autoscaling import autoscaling_router
 from spanledger_server.api.budgets import budgets_router
+from spanledger_server.api.findings import findings_router
+from spanledger_server.api.forecast import forecast_router
 from spanledger_server.api.gpus import gpus_router
 from spanledger_server.api.models import Health
 from spanledger_server.api.money import money_router
 from spanledger_server.api.prices import prices_router
 from spanledger_server.api.problems import explain_errors
 from spanledger_server.api.quality import quality_router
+from spanledger_server.api.slack import slack_router
 from spanledger_server.api.traces import traces_router
+from spanledger_storage.alert_state import AlertState
 from spanledger_storage.price_state import StateEngine
 from spanledger_storage.store import Store, StoreSettings
 
@@ -70,6 +74,7 @@ def create_app(
     host: str = "127.0.0.1",
     state: StateEngine | None = None,
     spool: Path | None = None,
+    slack_secret: str = "",
 ) -> FastAPI:
     """Return the application.
 
@@ -77,9 +82,10 @@ def create_app(
         settings: the store to read, best as a read-only user.
         ring: the keys that are asked for; None: nobody is asked.
         host: the address that is listened on.
-        state: the state database, to write what budgets set aside and to read own prices; None: no
-            budgets and no prices.
+        state: the state database, to write what budgets set aside and what is said of findings, and
+            to read own prices; None: none of these.
         spool: the spool file of a collector on this machine; None: there is none.
+        slack_secret: what Slack signs clicks on alerts with; empty: there are none.
     """
     store = _LazyStore(settings)
 
@@ -100,12 +106,16 @@ def create_app(
     explain_errors(app)
     app.include_router(traces_router(store), dependencies=DESCRIBED_KEYS)
     app.include_router(money_router(store), dependencies=DESCRIBED_KEYS)
+    app.include_router(forecast_router(store), dependencies=DESCRIBED_KEYS)
     app.include_router(gpus_router(store), dependencies=DESCRIBED_KEYS)
     app.include_router(autoscaling_router(store, spool), dependencies=DESCRIBED_KEYS)
     app.include_router(quality_router(store), dependencies=DESCRIBED_KEYS)
     if state is not None:
         app.include_router(prices_router(state), dependencies=DESCRIBED_KEYS)
         app.include_router(budgets_router(state), dependencies=DESCRIBED_KEYS)
+        app.include_router(findings_router(store, state), dependencies=DESCRIBED_KEYS)
+        if slack_secret:
+            app.include_router(slack_router(AlertState(state), slack_secret))
     app.add_middleware(KeyGuard, ring=ring)
     if ring is None:
         app.add_middleware(OnlyLocalNames, host=host)
@@ -126,11 +136,12 @@ def serve(
     tls: TlsFiles | None = None,
     state: StateEngine | None = None,
     spool: Path | None = None,
+    slack_secret: str = "",
 ) -> None:
     """Answer until SIGTERM or SIGINT."""
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
-        create_app(settings, ring, host, state, spool),
+        create_app(settings, ring, host, state, spool, slack_secret),
         host=host,
         port=port,
         http=_Connection,

@@ -4,8 +4,10 @@ from alembic import context
 
 from spanledger_storage import (
     accounts,
+    alert_tables,
     allocation_rules,
     budget_tables,
+    finding_state,
     gpu_price_state,
     price_state,
     project_tables,
@@ -18,8 +20,10 @@ from spanledger_storage.state import metadata
 # These modules and state.py declare all tables in one metadata.
 DECLARED = (
     accounts.accounts,
+    alert_tables.leases,
     allocation_rules.rules,
     budget_tables.budgets,
+    finding_state.states,
     gpu_price_state.gpu_prices,
     price_state.rates,
     project_tables.projects,

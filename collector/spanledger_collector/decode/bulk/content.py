@@ -140,13 +140,20 @@ def _signatures(reading: Reading, name: str) -> NDArray[np.uint64]:
 
 
 def sign_tools(reading: Reading) -> None:
-    """Fill the signatures of tool spans, each as the row-by-row reader does."""
+    """Fill what is judged of tool spans, each as the row-by-row reader does."""
     columns = reading.columns
     rows = np.flatnonzero(arrow.is_word(columns["role"], "tool"))
     told = pa.table({name: arrow.take(columns[name], rows) for name in _SIGNED})
     signed = {name: _signatures(reading, name) for name in SIGNATURES}
+    evidence: dict[int, str] = {}
     for row, said in zip(rows.tolist(), told.to_pylist(), strict=True):
         sign(said)
         for name, column in signed.items():
             column[row] = said.get(name, column[row])
+        if "tool_evidence" in said:
+            evidence[row] = said["tool_evidence"]
     columns.update({name: arrow.array(column) for name, column in signed.items()})
+    if evidence:
+        before = np.arange(reading.size), columns["tool_evidence"]
+        found = np.array(list(evidence), np.int64), pa.array(evidence.values(), pa.string())
+        columns["tool_evidence"] = pick(reading.size, arrow.array([""]), [before, found])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from spanledger_dashboard.trace.columns import texts
 from spanledger_dashboard.trace.data import Trace
 from spanledger_dashboard.trace.marks.cache_breaks import find_cache_breaks
+from spanledger_dashboard.trace.marks.found import find_found
 from spanledger_dashboard.trace.marks.loops import find_loops
 from spanledger_dashboard.trace.marks.mark import GivenMarks, Mark
 from spanledger_dashboard.trace.marks.origins import find_links, find_sources
@@ -16,6 +17,7 @@ __all__ = ["GivenMarks", "Mark", "find_marks"]
 
 _FINDERS = (
     find_loops,
+    find_found,
     find_retries,
     find_cache_breaks,
     find_waits,
@@ -26,10 +28,14 @@ _FINDERS = (
 
 
 def find_marks(trace: Trace, shape: TraceShape, given: GivenMarks) -> list[Mark]:
-    """Return the marks of all spans: those given, then those found, by row."""
+    """Return the marks of all spans: those given, then those found, by row.
+
+    What is given is not said again by what is found.
+    """
     marks = _given(trace, given)
+    said = {(mark.row, mark.label) for mark in marks}
     for find in _FINDERS:
-        marks += find(trace, shape)
+        marks += [mark for mark in find(trace, shape) if (mark.row, mark.label) not in said]
     return sorted(marks, key=lambda mark: mark.row)
 
 

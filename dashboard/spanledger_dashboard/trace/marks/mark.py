@@ -14,8 +14,8 @@ class Mark(NamedTuple):
 
     Attributes:
         row: the span's.
-        kind: ``loop retry cache wait idle`` tell of trouble; ``resumed link sources same`` of how
-            spans belong together; any other is somebody else's and shown as trouble.
+        kind: ``finding loop retry cache wait idle`` tell of trouble; ``resumed link sources same``
+            of how spans belong together; any other is somebody else's and shown as trouble.
         label: at most a few words, beside the name of the span.
         text: one sentence, shown on hover.
         target: ``trace id/span id`` the mark leads to; empty: nowhere.

@@ -6,7 +6,7 @@ const SHARE_WIDTH = 72;
 const LONG_COST = 10;
 const ROLES = new Set(["llm", "tool", "agent", "workflow", "retrieval", "embedding", "guardrail", "server"]);
 const MARK_COLORS = {
-  loop: "orange", retry: "yellow", cache: "violet", wait: "blue", idle: "blue", resumed: "blue",
+  finding: "red", loop: "orange", retry: "yellow", cache: "violet", wait: "blue", idle: "blue", resumed: "blue",
   sources: "gray", same: "gray", link: "gray",
 };
 const INDENT = 14;

@@ -26,6 +26,7 @@ class DiffStep:
         answer: hash of the model's answer; empty: not stored.
         cost_usd: None: not priced, or nothing that costs.
         tokens: input and output; None: unknown.
+        result_sig: of the tool's outcome and result; 0: not known.
     """
 
     role: str
@@ -39,6 +40,7 @@ class DiffStep:
     tokens: int | None
     duration_ns: int
     span_id: str
+    result_sig: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,11 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two; ``is_golden``: as it was saved, whether or not it is still stored."""
+    """One of the two.
+
+    ``is_golden``: as it was saved, whether or not it is still stored. ``outcome`` of the task, as
+    it was reported; empty: nobody reported one.
+    """
 
     trace_id: str
     name: str
@@ -63,6 +69,7 @@ class Side:
     totals: Totals
     steps: tuple[DiffStep, ...]
     is_golden: bool = False
+    outcome: str = ""
 
 
 @dataclass(frozen=True, slots=True)

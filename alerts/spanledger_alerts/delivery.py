@@ -1,0 +1,178 @@
+"""What is sent of a queue: a pure function of what waits, what was delivered, and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from spanledger_alerts.notification import Incident, Notification, Transition
+from spanledger_alerts.rules import RANKS
+from spanledger_alerts.stored import Payload, payload_of, payload_text
+from spanledger_alerts.telling import MOST_INCIDENTS
+from spanledger_storage.alert_outbox import Claim, OutboxRow
+
+_NS_PER_S = 10**9
+_EXPIRES_NS = 24 * 3_600 * _NS_PER_S
+_LONGEST_WAIT_S = 300.0
+_JITTER = 0.2
+
+
+def heads(rows: Sequence[OutboxRow], now_ns: int) -> Iterator[list[OutboxRow]]:
+    """Return what waits of each group that may be sent now: rows of one run, in order.
+
+    A group whose first row is being sent, or waits to be tried again, waits as a whole: nothing
+    overtakes.
+    """
+    by_group: dict[str, list[OutboxRow]] = {}
+    for row in rows:
+        by_group.setdefault(row.group_id, []).append(row)
+    for waiting in by_group.values():
+        head = waiting[0]
+        is_taken = head.status == "sending" and head.claimed_until_ns > now_ns
+        if not is_taken and head.not_before_ns <= now_ns:
+            yield [row for row in waiting if row.group_key == head.group_key]
+
+
+def plan(rows: Sequence[OutboxRow], delivered: Sequence[OutboxRow], now_ns: int) -> Claim:
+    """Return what to send for the waiting rows of one run of a group.
+
+    Rows that nobody can have seen are told by the last of them: what came and went in between is
+    no news. One that may have been taken is sent again as it was, under its own id.
+
+    Args:
+        rows: what waits, in order; not empty.
+        delivered: what the channel took, or may have taken, of the run, in order.
+        now_ns: UTC nanoseconds.
+    """
+    head = rows[0]
+    is_old = now_ns - head.created_at_ns >= _EXPIRES_NS
+    if (head.is_doubtful or head.status == "sending") and not is_old:
+        return Claim(head, head.transition, head.payload)
+    seen = _seen([row for row in delivered if row.id != head.id or is_old])
+    fresh = [row for row in rows if now_ns - row.created_at_ns < _EXPIRES_NS]
+    expired = [r.id for r in rows if r not in fresh and r.transition != "resolve"]
+    left = [row for row in rows if row.id not in expired]
+    if not left:
+        return Claim(rows[-1], "", rows[-1].payload, (), expired[:-1], ends_as="expired")
+    last = left[-1]
+    merged = [row.id for row in left[:-1]]
+    payload = _merged([payload_of(row.payload) for row in left], seen, now_ns)
+    if payload is None:
+        return Claim(last, last.transition, last.payload, merged, expired, ends_as="merged")
+    transition = payload.notification.transition
+    return Claim(last, transition, payload_text(payload), merged, expired)
+
+
+def _seen(delivered: Sequence[OutboxRow]) -> dict[str, Incident]:
+    """Return the incidents that the channel knows as firing, by key."""
+    known: dict[str, Incident] = {}
+    for row in delivered:
+        for incident in payload_of(row.payload).notification.incidents:
+            if incident.ended_ns is None:
+                known[incident.key] = incident
+            else:
+                known.pop(incident.key, None)
+    return known
+
+
+@dataclass(frozen=True, slots=True)
+class _Latest:
+    """What holds after all that waits."""
+
+    payload: Payload
+    acknowledged: dict[str, Incident]
+    ended: dict[str, Incident]
+
+
+def _latest(payloads: Sequence[Payload]) -> _Latest | None:
+    """Return the last state of the group; None: acknowledgements alone wait."""
+    last: Payload | None = None
+    acknowledged: dict[str, Incident] = {}
+    ended: dict[str, Incident] = {}
+    for payload in payloads:
+        incidents = payload.notification.incidents
+        if payload.notification.transition == "acknowledge":
+            acknowledged |= {one.key: one for one in incidents}
+        else:
+            last = payload
+            ended |= {one.key: one for one in incidents if one.ended_ns is not None}
+    return None if last is None else _Latest(last, acknowledged, ended)
+
+
+def _merged(payloads: Sequence[Payload], seen: dict[str, Incident], now_ns: int) -> Payload | None:
+    """Return one notification for all; None: there is nothing the channel needs to know."""
+    latest = _latest(payloads)
+    if latest is None:
+        found = {o.key: o for p in payloads for o in p.notification.incidents if o.key in seen}
+        if not found:
+            return None
+        return _with(payloads[-1], "acknowledge", list(found.values()))
+    last = latest.payload
+    shown = [one for one in last.notification.incidents if one.ended_ns is None]
+    firing = [latest.acknowledged.get(one.key, one) for one in shown]
+    ended = [
+        latest.ended.get(key) or replace(one, ended_ns=now_ns)
+        for key, one in seen.items()
+        if key not in last.firing
+    ]
+    if not firing and not ended:
+        return None
+    transition: Transition = "resolve" if not last.firing else "update" if seen else "trigger"
+    merged = _with(last, transition, [*firing, *ended])
+    is_repeat = last.notification.is_repeat and len(payloads) == 1
+    return replace(merged, notification=replace(merged.notification, is_repeat=is_repeat))
+
+
+def _with(payload: Payload, transition: Transition, incidents: Sequence[Incident]) -> Payload:
+    told = replace(payload.notification, transition=transition, incidents=incidents)
+    return replace(payload, notification=told)
+
+
+def parts(row: OutboxRow, payload: str, receipt: str) -> list[Notification]:
+    """Return what is handed to the channel: usually one, more when more than fit have ended."""
+    told = payload_of(payload).notification
+    ordered = sorted(told.incidents, key=lambda o: (-RANKS[o.severity], o.ended_ns is not None))
+    chunks = [
+        ordered[start : start + MOST_INCIDENTS] for start in range(0, len(ordered), MOST_INCIDENTS)
+    ] or [[]]
+    return [
+        replace(
+            told,
+            id=f"{row.group_key}/{row.id}" + (f"/{number}" if number else ""),
+            incidents=chunk,
+            receipt=receipt,
+        )
+        for number, chunk in enumerate(chunks)
+    ]
+
+
+def backoff_s(row_id: int, attempt: int) -> float:
+    """Return how long to wait after a failed attempt: 1, 2, 4 … 300 s, give or take a fifth.
+
+    The same for the same row and attempt, so that a plan can be repeated.
+    """
+    base = min(_LONGEST_WAIT_S, 2.0 ** min(attempt, 20))
+    digest = sha256(f"{row_id}/{attempt}".encode()).digest()
+    share = int.from_bytes(digest[:4], "big") / 2**32
+    return base * (1 - _JITTER + 2 * _JITTER * share)
+
+
+class TokenBucket:
+    """How fast a channel may be used; ``per_s`` for long, ``burst`` at once."""
+
+    def __init__(self, per_s: float, burst: int, now_ns: int) -> None:
+        self._per_s = per_s
+        self._burst = burst
+        self._tokens = float(burst)
+        self._at_ns = now_ns
+
+    def take(self, now_ns: int) -> bool:
+        """Return whether something may be sent now, and count it."""
+        passed_s = max(0, now_ns - self._at_ns) / _NS_PER_S
+        self._tokens = min(float(self._burst), self._tokens + passed_s * self._per_s)
+        self._at_ns = max(self._at_ns, now_ns)
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True

@@ -1,0 +1,175 @@
+"""From what fires to what channels are told: groups, silences, inhibition, in one step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from spanledger_alerts.facts import facts_of, incident_key
+from spanledger_alerts.grouping import Decision, Group, Member, Timing, decide, group_id
+from spanledger_alerts.inhibition import Labels, is_inhibited
+from spanledger_alerts.notification import Facts, Incident, Notification
+from spanledger_alerts.rules import Rule
+from spanledger_alerts.silences import Matcher, is_silenced
+from spanledger_alerts.state_machine import LABEL_OF_RULE, Instance
+from spanledger_alerts.stored import Payload, group_of, payload_text, told_text
+from spanledger_storage.alert_state import GroupRow, NewOutbox, SilenceRow
+
+Words = Callable[[Facts, str], Incident]
+MOST_INCIDENTS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What besides the rule decides who is told.
+
+    Attributes:
+        silences: that hold now.
+        firing: labels of what fires, of rules that quiet others, by rule.
+        acks: who acknowledged, by incident.
+        channels: names of the channels there are.
+        words: puts facts into words; ``base_url``: address of the dashboard.
+    """
+
+    silences: Sequence[tuple[SilenceRow, Sequence[Matcher]]]
+    firing: Mapping[str, Sequence[Labels]]
+    acks: Mapping[str, str]
+    channels: Sequence[str]
+    words: Words
+    base_url: str
+
+
+class _Place(NamedTuple):
+    """One group of one channel."""
+
+    group_id: str
+    channel: str
+
+
+class Telling:
+    """One rule of one project at one time."""
+
+    def __init__(
+        self,
+        project: str,
+        rule: Rule,
+        instances: Mapping[str, Instance],
+        around: Surroundings,
+        now_ns: int,
+    ) -> None:
+        self._project = project
+        self._rule = rule
+        self._instances = instances
+        self._around = around
+        self._now_ns = now_ns
+        self._labels: dict[str, dict[str, str]] = {}
+        self._escalations: set[_Place] = set()
+
+    def decide(self, stored: Iterable[GroupRow]) -> tuple[list[GroupRow], list[NewOutbox]]:
+        """Return groups that are not as stored, and what is to be sent."""
+        before = {_Place(row.group_id, row.channel): row for row in stored}
+        members = self._members()
+        groups: list[GroupRow] = []
+        outbox: list[NewOutbox] = []
+        for place in sorted(before.keys() | members.keys()):
+            row = before.get(place)
+            group = group_of(row) if row else Group()
+            timing = self._timing(place)
+            decision = decide(timing, group, members.get(place, ()), self._now_ns)
+            if decision.group != group:
+                groups.append(self._row(place, decision.group))
+            if decision.transition:
+                outbox.append(self._notification(place, decision))
+        return groups, outbox
+
+    def _timing(self, place: _Place) -> Timing:
+        rule = self._rule
+        wait_s = 0 if place in self._escalations else rule.group_wait  # who escalates has waited
+        return Timing(wait_s, rule.group_interval, rule.repeat_interval)
+
+    def _members(self) -> dict[_Place, list[Member]]:
+        found: dict[_Place, list[Member]] = {}
+        for instance in self._instances.values():
+            if not instance.is_firing:
+                continue
+            member = self._member(instance)
+            for place in self._places(instance):
+                found.setdefault(place, []).append(member)
+        return found
+
+    def _member(self, instance: Instance) -> Member:
+        rule, around = self._rule, self._around
+        key = incident_key(self._project, instance)
+        known = {"rule": rule.name, "severity": instance.severity, "project": self._project}
+        is_muted = is_silenced(around.silences, {**instance.labels, **known})
+        is_muted = is_muted or is_inhibited(instance.labels, rule.inhibited_by, around.firing)
+        return Member(key, instance.severity, is_muted, around.acks.get(key, ""))
+
+    def _places(self, instance: Instance) -> list[_Place]:
+        rule = self._rule
+        labels = {name: instance.labels.get(name, "") for name in rule.group_by}
+        if LABEL_OF_RULE in instance.labels:
+            labels = dict(instance.labels)  # that a rule fails is a group of its own
+        found = group_id(self._project, rule.name, labels)
+        self._labels[found] = labels
+        names = self._known(rule.channels)
+        if rule.escalation and instance.escalated_at_ns is not None:
+            further = [n for n in self._known(rule.escalation.channels) if n not in names]
+            self._escalations |= {_Place(found, name) for name in further}
+            names = [*names, *further]
+        return [_Place(found, name) for name in names]
+
+    def _known(self, names: Sequence[str]) -> list[str]:
+        """Return those there are; ``default``, where nobody made one, stands for all."""
+        there = self._around.channels
+        found: list[str] = []
+        for name in names:
+            found += there if name == "default" and name not in there else [name]
+        return [name for name in dict.fromkeys(found) if name in there]
+
+    def _row(self, place: _Place, group: Group) -> GroupRow:
+        return GroupRow(
+            project=self._project,
+            group_id=place.group_id,
+            channel=place.channel,
+            rule=self._rule.name,
+            run=group.run,
+            opened_at_ns=group.opened_at_ns,
+            sent_at_ns=group.sent_at_ns,
+            told=told_text(group),
+            due_at_ns=group.due_at_ns,
+        )
+
+    def _notification(self, place: _Place, decision: Decision) -> NewOutbox:
+        transition = decision.transition
+        assert transition is not None
+        shown = [*decision.firing[:MOST_INCIDENTS], *decision.ended]
+        labels = self._labels.get(place.group_id, {})
+        key = f"{self._project}/{place.group_id}/{decision.group.run}"
+        notification = Notification(
+            id="",
+            transition=transition,
+            group=" / ".join([self._project, self._rule.name, *filter(None, labels.values())]),
+            group_key=key,
+            incidents=[self._incident(one) for one in shown],
+            left_out=max(0, len(decision.firing) - MOST_INCIDENTS),
+            labels=labels,
+            is_repeat=decision.is_repeat,
+        )
+        return NewOutbox(
+            project=self._project,
+            rule=self._rule.name,
+            channel=place.channel,
+            group_id=place.group_id,
+            group_key=key,
+            transition=transition,
+            payload=payload_text(Payload(notification, tuple(decision.firing))),
+            created_at_ns=self._now_ns,
+        )
+
+    def _incident(self, key: str) -> Incident:
+        instance = self._instances[key.rsplit("/", 2)[1]]
+        who = self._around.acks.get(key, "")
+        facts = facts_of(self._project, self._rule, instance, who, key, self._now_ns)
+        return self._around.words(facts, self._around.base_url)

@@ -1,0 +1,1 @@
+"""Errors of tools and models that spread over agents and traces: one finding for each incident."""

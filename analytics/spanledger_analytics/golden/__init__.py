@@ -1,0 +1,1 @@
+"""Golden trajectories: runs worth comparing others with, kept longer than their spans."""

@@ -1,0 +1,1 @@
+"""The Drift page: whether agents behave as they did before."""

@@ -1,0 +1,86 @@
+"""What alerts work with, put together: settings, the engine's job, and where measures read."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from spanledger_alerts.books import channel_book, rule_book
+from spanledger_alerts.content import incident
+from spanledger_alerts.engine import Engine, Setting
+from spanledger_alerts.job import AlertsJob
+from spanledger_alerts.measures import Sources, Waiting
+from spanledger_alerts.sender import Sender
+from spanledger_alerts.settings import AlertSettings
+from spanledger_server.api.load import read_spool
+from spanledger_storage.alert_outbox import AlertOutbox
+from spanledger_storage.alert_state import AlertState
+from spanledger_storage.budget_accounts import BudgetAccounts
+from spanledger_storage.finding_state import FindingStates
+from spanledger_storage.projects import Projects
+from spanledger_storage.store import Store, StoreSettings
+
+_QUERY_S = 20
+_TIMEOUT_S = 30  # later than the store gives up by itself, so that it can say so
+
+
+def alert_settings() -> AlertSettings:
+    """Return the settings of this process.
+
+    Raises:
+        ConfigError: one of them cannot be.
+    """
+    return AlertSettings.of(os.environ)
+
+
+def alert_sources(settings: StoreSettings, state: sa.Engine, alerts: AlertSettings) -> Sources:
+    """Return where measures read: as the reading user where one is known, else reading only.
+
+    Args:
+        settings: of the telemetry store, as the worker writes to it.
+        state: the state database.
+        alerts: says where the spool is.
+    """
+    url = os.environ.get("SPANLEDGER_READ_STORE_URL")
+    asked = StoreSettings.from_url(url) if url else settings
+    limits = {"max_execution_time": str(_QUERY_S)} | ({} if url else {"readonly": "2"})
+    asked = replace(asked, settings={**asked.settings, **limits})
+    file = alerts.spool
+
+    def spool() -> Waiting | None:
+        return None if file is None else read_spool(file, time.time_ns())
+
+    store = Store.connect(asked, timeout_s=_TIMEOUT_S)
+    return Sources(store, BudgetAccounts(state), FindingStates(state), spool)
+
+
+def alerts_job(settings: StoreSettings, state: sa.Engine, holder: str) -> Callable[[], object]:
+    """Return what evaluates the rules that are due.
+
+    Args:
+        settings: of the telemetry store.
+        state: the state database.
+        holder: who evaluates, where several could: host and process id.
+    """
+    alerts = alert_settings()
+    kept, projects, channels = AlertState(state), Projects(state), channel_book(alerts)
+    setting = Setting(
+        state=kept,
+        sources=alert_sources(settings, state, alerts),
+        rules=rule_book(alerts, kept),
+        projects=lambda: [row.project.name for row in projects.all()],
+        channels=lambda: sorted(channels()),
+        words=incident,
+        base_url=alerts.base_url,
+    )
+    engine = Engine(setting, holder, time.time_ns)
+    return AlertsJob(engine, kept, time.time_ns, alerts.heartbeat_url).run_once
+
+
+def delivery_job(state: sa.Engine) -> Callable[[], object]:
+    """Return what sends the notifications that wait."""
+    return Sender(AlertOutbox(state), channel_book(alert_settings()), time.time_ns).run_once

@@ -1,0 +1,403 @@
+"""What alerts remember, in the state database: rows as the engine reads and writes them.
+
+Every change of the engine is one transaction under its lease: whoever lost it changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from spanledger_storage import alert_tables as tables
+from spanledger_storage.alert_tables import put, reading, writing
+from spanledger_storage.errors import StateError
+
+_WHO_LIMIT = 128
+_KEEP_RESOLVED_NS = 90 * 86_400 * 10**9
+
+
+class LeaseLost(StateError):
+    """Another engine took over; what was to be changed is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who may change what alerts remember; ``token`` grows with every new holder."""
+
+    name: str
+    holder: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class RuleStateRow:
+    """How a rule fared in a project; ``slot_ns`` is the time it was evaluated for."""
+
+    project: str
+    rule: str
+    slot_ns: int
+    empty: int = 0
+    errors: int = 0
+    last_error: str = ""
+    samples: int = 0
+    left_out: int = 0
+    duration_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRow:
+    """An instance as stored; ``labels`` and ``sample`` are JSON."""
+
+    project: str
+    instance_id: str
+    rule: str
+    labels: str
+    state: str
+    severity: str
+    generation: int
+    active_at_ns: int
+    fired_at_ns: int | None
+    resolved_at_ns: int | None
+    recovering_since_ns: int | None
+    lower_since_ns: int | None
+    missing_since_ns: int | None
+    escalated_at_ns: int | None
+    sample: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRow:
+    """A group of a channel as stored; ``told`` is JSON."""
+
+    project: str
+    group_id: str
+    channel: str
+    rule: str
+    run: int
+    opened_at_ns: int | None
+    sent_at_ns: int | None
+    told: str
+    due_at_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewOutbox:
+    """A notification to be sent; ``payload`` is JSON."""
+
+    project: str
+    rule: str
+    channel: str
+    group_id: str
+    group_key: str
+    transition: str
+    payload: str
+    created_at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineRow:
+    """Something that happened to an incident; ``who`` is empty for the engine."""
+
+    project: str
+    rule: str
+    incident: str
+    at_ns: int
+    action: str
+    who: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceRow:
+    """A silence or maintenance window; times in UTC nanoseconds.
+
+    Attributes:
+        matchers: (label, op, value); all must hold.
+        repeats: empty: once; ``daily`` or ``weekly`` by the clock of ``timezone``.
+        lifted_at_ns: when somebody ended it; None: nobody did.
+    """
+
+    id: str
+    project: str
+    matchers: tuple[tuple[str, str, str], ...]
+    starts_at_ns: int
+    ends_at_ns: int
+    repeats: str
+    timezone: str
+    author: str
+    reason: str
+    created_at_ns: int
+    lifted_at_ns: int | None = None
+    lifted_by: str = ""
+
+
+@dataclass(slots=True)
+class EngineChange:
+    """What one step of the engine writes, all of it or nothing."""
+
+    rule_states: list[RuleStateRow] = field(default_factory=list[RuleStateRow])
+    instances: list[InstanceRow] = field(default_factory=list[InstanceRow])
+    groups: list[GroupRow] = field(default_factory=list[GroupRow])
+    outbox: list[NewOutbox] = field(default_factory=list[NewOutbox])
+    timeline: list[TimelineRow] = field(default_factory=list[TimelineRow])
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not (
+            self.rule_states or self.instances or self.groups or self.outbox or self.timeline
+        )
+
+
+class AlertState:
+    """Reads and writes what alerts remember.
+
+    Methods raise StateError when the database does not answer, is read-only or lacks the tables.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def acquire(self, name: str, holder: str, now_ns: int, ttl_ns: int) -> Lease | None:
+        """Take or renew a lease; return None while somebody else holds it.
+
+        The token grows with every new holder: with the same one nobody has changed anything since.
+        """
+        with writing(self._engine) as connection:
+            row = _locked_lease(connection, name)
+            is_mine = row is not None and row.holder == holder
+            if row is not None and not is_mine and row.expires_at_ns > now_ns:
+                return None
+            token = int(row.token if row else 0) + (0 if is_mine else 1)
+            values = {"name": name, "holder": holder, "token": token}
+            put(connection, tables.leases, [{**values, "expires_at_ns": now_ns + ttl_ns}])
+            return Lease(name, holder, token)
+
+    def release(self, lease: Lease) -> None:
+        """Give a lease back, so that another takes over at once."""
+        table = tables.leases
+        with writing(self._engine) as connection:
+            mine = (table.c.name == lease.name) & (table.c.holder == lease.holder)
+            connection.execute(sa.update(tables.leases).where(mine).values(expires_at_ns=0))
+
+    def held(self, name: str) -> tuple[str, int] | None:
+        """Return who holds a lease and until when (UTC nanoseconds); None: nobody ever did."""
+        with reading(self._engine) as connection:
+            row = connection.execute(
+                sa.select(tables.leases).where(tables.leases.c.name == name)
+            ).first()
+            return None if row is None else (str(row.holder), int(row.expires_at_ns))
+
+    def commit(self, lease: Lease, now_ns: int, change: EngineChange) -> None:
+        """Write a step.
+
+        Raises:
+            LeaseLost: somebody else has it, or it has expired; nothing is written.
+        """
+        with writing(self._engine) as connection:
+            row = _locked_lease(connection, lease.name)
+            held = None if row is None or row.expires_at_ns <= now_ns else (row.holder, row.token)
+            if held != (lease.holder, lease.token):
+                raise LeaseLost("Another engine evaluates the rules.")
+            put(connection, tables.rule_states, [asdict(one) for one in change.rule_states])
+            put(connection, tables.instances, [asdict(one) for one in change.instances])
+            put(connection, tables.groups, [asdict(one) for one in change.groups])
+            if change.outbox:
+                rows = [new_outbox_values(one) for one in change.outbox]
+                connection.execute(sa.insert(tables.outbox), rows)
+            add_timeline(connection, change.timeline)
+
+    def rule_states(self) -> dict[tuple[str, str], RuleStateRow]:
+        """Return how rules fared, by project and rule."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(sa.select(tables.rule_states)).mappings()
+            return {(row["project"], row["rule"]): RuleStateRow(**row) for row in rows}
+
+    def instances(
+        self, project: str, rule: str = "", states: Collection[str] = ()
+    ) -> list[InstanceRow]:
+        """Return instances of a project: of one rule, in some states, or all."""
+        table = tables.instances
+        statement = sa.select(table).where(table.c.project == project)
+        if rule:
+            statement = statement.where(table.c.rule == rule)
+        if states:
+            statement = statement.where(table.c.state.in_(states))
+        with reading(self._engine) as connection:
+            return [InstanceRow(*row) for row in connection.execute(statement)]
+
+    def groups(self, project: str, rule: str) -> list[GroupRow]:
+        """Return the groups of a rule."""
+        table = tables.groups
+        statement = sa.select(table).where(table.c.project == project, table.c.rule == rule)
+        with reading(self._engine) as connection:
+            return [GroupRow(*row) for row in connection.execute(statement)]
+
+    def firing_rules(self) -> set[tuple[str, str]]:
+        """Return project and rule of what is not inactive."""
+        table = tables.instances
+        statement = sa.select(table.c.project, table.c.rule).where(table.c.state != "inactive")
+        with reading(self._engine) as connection:
+            found = connection.execute(statement.distinct())
+            return {(str(row.project), str(row.rule)) for row in found}
+
+    def due(self, now_ns: int) -> set[tuple[str, str]]:
+        """Return project and rule of the groups in which something is to be done."""
+        table = tables.groups
+        statement = sa.select(table.c.project, table.c.rule).where(table.c.due_at_ns <= now_ns)
+        with reading(self._engine) as connection:
+            return {(row.project, row.rule) for row in connection.execute(statement)}
+
+    # What people say.
+
+    def acks(self, project: str) -> dict[str, str]:
+        """Return who acknowledged, by incident."""
+        table = tables.acks
+        statement = sa.select(table.c.incident, table.c.who).where(table.c.project == project)
+        with reading(self._engine) as connection:
+            return {str(row.incident): str(row.who) for row in connection.execute(statement)}
+
+    def acknowledge(
+        self, project: str, rule: str, incident: str, who: str, now_ns: int, note: str = ""
+    ) -> bool:
+        """Note that somebody looks after an incident; False: somebody does already."""
+        who = who[:_WHO_LIMIT]
+        with writing(self._engine) as connection:
+            key = (tables.acks.c.project == project) & (tables.acks.c.incident == incident)
+            if connection.execute(sa.select(tables.acks).where(key)).first() is not None:
+                return False
+            row = {"project": project, "incident": incident, "who": who, "note": note}
+            connection.execute(sa.insert(tables.acks).values(**row, at_ns=now_ns))
+            said = TimelineRow(project, rule, incident, now_ns, "acknowledged", who, note)
+            add_timeline(connection, [said])
+            _look_again(connection, project)
+            return True
+
+    def silences(
+        self, project: str, *, with_past: bool = False, now_ns: int = 0
+    ) -> list[SilenceRow]:
+        """Return silences of a project, newest first: those that may still hold, or all."""
+        table = tables.silences
+        statement = sa.select(table).where(table.c.project == project)
+        if not with_past:
+            may_hold = (table.c.ends_at_ns > now_ns) | (table.c.repeats != "")
+            statement = statement.where(table.c.lifted_at_ns.is_(None), may_hold)
+        statement = statement.order_by(table.c.created_at_ns.desc(), table.c.id)
+        with reading(self._engine) as connection:
+            return [_silence(row) for row in connection.execute(statement).mappings()]
+
+    def silence(self, row: SilenceRow) -> SilenceRow:
+        """Add a silence; return it with its id."""
+        made = asdict(row) | {"id": secrets.token_hex(8), "author": row.author[:_WHO_LIMIT]}
+        values = made | {"matchers": json.dumps(row.matchers)}
+        with writing(self._engine) as connection:
+            connection.execute(sa.insert(tables.silences).values(values))
+            _look_again(connection, row.project)
+        return SilenceRow(**made)
+
+    def lift(self, project: str, silence_id: str, who: str, now_ns: int) -> bool:
+        """End a silence; False: there is none that holds."""
+        table = tables.silences
+        mine = (table.c.project == project) & (table.c.id == silence_id)
+        statement = sa.update(table).where(mine, table.c.lifted_at_ns.is_(None))
+        with writing(self._engine) as connection:
+            done = connection.execute(
+                statement.values(lifted_at_ns=now_ns, lifted_by=who[:_WHO_LIMIT])
+            )
+            _look_again(connection, project)
+            return bool(done.rowcount)
+
+    def history(
+        self, project: str, *, since_ns: int = 0, incident: str = "", limit: int = 500
+    ) -> list[TimelineRow]:
+        """Return what happened, the latest first."""
+        table = tables.timeline
+        statement = sa.select(table).where(table.c.project == project, table.c.at_ns >= since_ns)
+        if incident:
+            statement = statement.where(table.c.incident == incident)
+        statement = statement.order_by(table.c.id.desc()).limit(limit)
+        with reading(self._engine) as connection:
+            return [TimelineRow(*row[1:]) for row in connection.execute(statement)]
+
+    def rule_texts(self) -> dict[str, str]:
+        """Return the rules that people keep here, as YAML, by name."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(sa.select(tables.rules).order_by(tables.rules.c.name))
+            return {str(row.name): str(row.text) for row in rows}
+
+    def put_rule(self, name: str, text: str, who: str, now_ns: int) -> None:
+        """Keep a rule; whoever calls has checked it."""
+        row = {"name": name, "text": text, "changed_at_ns": now_ns, "changed_by": who[:_WHO_LIMIT]}
+        with writing(self._engine) as connection:
+            put(connection, tables.rules, [row])
+
+    def drop_rule(self, name: str) -> bool:
+        """Forget a rule; False: there is none."""
+        with writing(self._engine) as connection:
+            gone = connection.execute(sa.delete(tables.rules).where(tables.rules.c.name == name))
+            return bool(gone.rowcount)
+
+    def forget(self, now_ns: int) -> None:
+        """Remove what ended more than ninety days ago."""
+        before_ns = now_ns - _KEEP_RESOLVED_NS
+        outbox, instances = tables.outbox, tables.instances
+        old = sa.select(outbox.c.id).where(outbox.c.ended_at_ns < before_ns)
+        with writing(self._engine) as connection:
+            connection.execute(
+                sa.delete(tables.attempts).where(tables.attempts.c.outbox_id.in_(old))
+            )
+            connection.execute(sa.delete(outbox).where(outbox.c.ended_at_ns < before_ns))
+            connection.execute(
+                sa.delete(instances).where(
+                    instances.c.state == "inactive",
+                    sa.func.coalesce(instances.c.resolved_at_ns, instances.c.active_at_ns)
+                    < before_ns,
+                )
+            )
+            connection.execute(
+                sa.delete(tables.timeline).where(tables.timeline.c.at_ns < before_ns)
+            )
+            connection.execute(sa.delete(tables.acks).where(tables.acks.c.at_ns < before_ns))
+
+
+def new_outbox_values(new: NewOutbox) -> dict[str, Any]:
+    """Return the columns of a row that waits to be sent."""
+    return {
+        **asdict(new),
+        "status": "waiting",
+        "not_before_ns": new.created_at_ns,
+        "claimed_until_ns": 0,
+        "attempts": 0,
+        "is_doubtful": False,
+        "receipt": "",
+        "last_error": "",
+    }
+
+
+def add_timeline(connection: sa.Connection, rows: Iterable[TimelineRow]) -> None:
+    """Add rows to the timeline."""
+    values: Sequence[Mapping[str, object]] = [asdict(row) for row in rows]
+    if values:
+        connection.execute(sa.insert(tables.timeline), list(values))
+
+
+def _look_again(connection: sa.Connection, project: str) -> None:
+    """Have the engine look at the groups of a project at its next run."""
+    mine = tables.groups.c.project == project
+    connection.execute(sa.update(tables.groups).where(mine).values(due_at_ns=0))
+
+
+def _locked_lease(connection: sa.Connection, name: str) -> Any:
+    return connection.execute(
+        sa.select(tables.leases).where(tables.leases.c.name == name).with_for_update()
+    ).first()
+
+
+def _silence(row: sa.RowMapping) -> SilenceRow:
+    matchers = tuple(tuple(parts) for parts in json.loads(row["matchers"]))
+    return SilenceRow(**{**row, "matchers": matchers})

@@ -1,0 +1,224 @@
+"""The tables of alerts, and how they are changed: one transaction for a step of the engine."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+
+from spanledger_storage.errors import StateError
+from spanledger_storage.state import metadata
+
+leases = sa.Table(
+    "alert_leases",
+    metadata,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("holder", sa.String(128), nullable=False),
+    sa.Column("token", sa.BigInteger, nullable=False, comment="grows with every new holder"),
+    sa.Column("expires_at_ns", sa.BigInteger, nullable=False, comment="UTC nanoseconds"),
+)
+
+rules = sa.Table(
+    "alert_rules",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("text", sa.Text, nullable=False, comment="YAML, as people wrote it"),
+    sa.Column("changed_at_ns", sa.BigInteger, nullable=False, comment="UTC nanoseconds"),
+    sa.Column("changed_by", sa.String(128), nullable=False),
+)
+
+rule_states = sa.Table(
+    "alert_rule_states",
+    metadata,
+    sa.Column("project", sa.String(64), primary_key=True),
+    sa.Column("rule", sa.String(64), primary_key=True),
+    sa.Column("slot_ns", sa.BigInteger, nullable=False, comment="last evaluated, UTC ns"),
+    sa.Column("empty", sa.Integer, nullable=False, comment="evaluations without data in a row"),
+    sa.Column("errors", sa.Integer, nullable=False, comment="evaluations that failed in a row"),
+    sa.Column("last_error", sa.Text, nullable=False),
+    sa.Column("samples", sa.Integer, nullable=False, comment="of the last evaluation"),
+    sa.Column("left_out", sa.Integer, nullable=False, comment="instances beyond the limit"),
+    sa.Column("duration_ns", sa.BigInteger, nullable=False),
+)
+
+instances = sa.Table(
+    "alert_instances",
+    metadata,
+    sa.Column("project", sa.String(64), primary_key=True),
+    sa.Column("instance_id", sa.String(16), primary_key=True, comment="hex, of rule and labels"),
+    sa.Column("rule", sa.String(64), nullable=False),
+    sa.Column("labels", sa.Text, nullable=False, comment="JSON"),
+    sa.Column("state", sa.String(16), nullable=False, comment="names in docs/alerts.md"),
+    sa.Column("severity", sa.String(16), nullable=False),
+    sa.Column("generation", sa.Integer, nullable=False, comment="grows with every incident"),
+    sa.Column("active_at_ns", sa.BigInteger, nullable=False, comment="UTC nanoseconds"),
+    sa.Column("fired_at_ns", sa.BigInteger, comment="NULL: never"),
+    sa.Column("resolved_at_ns", sa.BigInteger, comment="NULL: not yet"),
+    sa.Column("recovering_since_ns", sa.BigInteger),
+    sa.Column("lower_since_ns", sa.BigInteger),
+    sa.Column("missing_since_ns", sa.BigInteger),
+    sa.Column("escalated_at_ns", sa.BigInteger),
+    sa.Column("sample", sa.Text, nullable=False, comment="JSON: what was measured last"),
+    sa.Index("alert_instances_of_rule", "project", "rule", "state"),
+)
+
+groups = sa.Table(
+    "alert_groups",
+    metadata,
+    sa.Column("project", sa.String(64), primary_key=True),
+    sa.Column("group_id", sa.String(16), primary_key=True, comment="hex, of rule and labels"),
+    sa.Column("channel", sa.String(64), primary_key=True),
+    sa.Column("rule", sa.String(64), nullable=False),
+    sa.Column("run", sa.Integer, nullable=False, comment="grows whenever it fires anew"),
+    sa.Column("opened_at_ns", sa.BigInteger, comment="NULL: nothing fires"),
+    sa.Column("sent_at_ns", sa.BigInteger, comment="of the last notification"),
+    sa.Column("told", sa.Text, nullable=False, comment="JSON: incidents the channel knows of"),
+    sa.Column("due_at_ns", sa.BigInteger, index=True, comment="NULL: nothing to wait for"),
+)
+
+outbox = sa.Table(
+    "alert_outbox",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("project", sa.String(64), nullable=False),
+    sa.Column("rule", sa.String(64), nullable=False),
+    sa.Column("channel", sa.String(64), nullable=False),
+    sa.Column("group_id", sa.String(16), nullable=False),
+    sa.Column("group_key", sa.String(128), nullable=False),
+    sa.Column("transition", sa.String(16), nullable=False),
+    sa.Column("payload", sa.Text, nullable=False, comment="JSON of the notification"),
+    sa.Column(
+        "status", sa.String(16), nullable=False, comment="waiting sending sent dead expired merged"
+    ),
+    sa.Column("created_at_ns", sa.BigInteger, nullable=False, comment="UTC nanoseconds"),
+    sa.Column("not_before_ns", sa.BigInteger, nullable=False),
+    sa.Column("claimed_until_ns", sa.BigInteger, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("is_doubtful", sa.Boolean, nullable=False, comment="it may have been taken"),
+    sa.Column("receipt", sa.Text, nullable=False),
+    sa.Column("last_error", sa.Text, nullable=False),
+    sa.Column("ended_at_ns", sa.BigInteger, comment="when it left the queue"),
+    sa.Index("alert_outbox_waiting", "status", "channel", "id"),
+    sa.Index("alert_outbox_of_group", "group_key", "channel"),
+    sqlite_autoincrement=True,
+)
+
+attempts = sa.Table(
+    "alert_attempts",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("outbox_id", sa.Integer, nullable=False, index=True),
+    sa.Column("channel", sa.String(64), nullable=False),
+    sa.Column("at_ns", sa.BigInteger, nullable=False, comment="UTC nanoseconds"),
+    sa.Column("outcome", sa.String(16), nullable=False, comment="sent failed dead expired merged"),
+    sa.Column("reason", sa.Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+silences = sa.Table(
+    "alert_silences",
+    metadata,
+    sa.Column("id", sa.String(16), primary_key=True, comment="hex"),
+    sa.Column("project", sa.String(64), nullable=False),
+    sa.Column("matchers", sa.Text, nullable=False, comment="JSON: [[label, op, value], …]"),
+    sa.Column("starts_at_ns", sa.BigInteger, nullable=False, comment="UTC nanoseconds"),
+    sa.Column("ends_at_ns", sa.BigInteger, nullable=False),
+    sa.Column("repeats", sa.String(8), nullable=False, comment="empty: once; daily weekly"),
+    sa.Column("timezone", sa.String(64), nullable=False, comment="IANA name, for repeats"),
+    sa.Column("author", sa.String(128), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("created_at_ns", sa.BigInteger, nullable=False),
+    sa.Column("lifted_at_ns", sa.BigInteger, comment="NULL: not lifted"),
+    sa.Column("lifted_by", sa.String(128), nullable=False),
+)
+
+acks = sa.Table(
+    "alert_acks",
+    metadata,
+    sa.Column("project", sa.String(64), primary_key=True),
+    sa.Column("incident", sa.String(128), primary_key=True, comment="project/instance/generation"),
+    sa.Column("who", sa.String(128), nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("at_ns", sa.BigInteger, nullable=False, comment="UTC nanoseconds"),
+)
+
+timeline = sa.Table(
+    "alert_timeline",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("project", sa.String(64), nullable=False),
+    sa.Column("rule", sa.String(64), nullable=False),
+    sa.Column("incident", sa.String(128), nullable=False, comment="project/instance/generation"),
+    sa.Column("at_ns", sa.BigInteger, nullable=False, comment="UTC nanoseconds"),
+    sa.Column("action", sa.String(16), nullable=False, comment="names in docs/alerts.md"),
+    sa.Column("who", sa.String(128), nullable=False, comment="empty: the engine"),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Index("alert_timeline_of", "project", "incident"),
+    sa.Index("alert_timeline_at", "project", "at_ns"),
+    sqlite_autoincrement=True,
+)
+
+_turn = threading.Lock()  # threads of one process queue here instead of asking SQLite again
+
+
+@contextmanager
+def writing(engine: sa.Engine) -> Generator[sa.Connection]:
+    """Open one change; it is stored as a whole when the block ends, or not at all.
+
+    Raises:
+        StateError: the database does not answer, or lacks the tables.
+    """
+    is_sqlite = engine.dialect.name == "sqlite"
+    if is_sqlite:
+        _turn.acquire()
+    try:
+        with explained(), engine.connect() as connection:
+            if is_sqlite:
+                # Before anything is read: what is read then stays true until it is written.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+            connection.commit()
+    finally:
+        if is_sqlite:
+            _turn.release()
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Generator[sa.Connection]:
+    """Open a connection to read with.
+
+    Raises:
+        StateError: the database does not answer, or lacks the tables.
+    """
+    with explained(), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def explained() -> Generator[None]:
+    """Raise StateError, with what to do, for whatever the database says."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise StateError(
+            "The alerts in the state database cannot be read or written. Is it of an older "
+            f"version (run `spanledger migrate`), or read-only? ({type(error).__name__})"
+        ) from error
+
+
+def put(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write whole rows, each in the place of the one with its key; all have the same columns."""
+    if not rows:
+        return
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(table)
+    keys = [column.name for column in table.primary_key]
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=keys, set_=changed),
+        [dict(row) for row in rows],
+    )

@@ -1,0 +1,17 @@
+-- Which share of the calls to each provider failed?
+-- Parameters: project; t: end of the window; window_s: its length in seconds.
+-- Columns: provider, value (share of calls that failed), points (calls), trace_ids (of some that
+-- failed). One row per provider; calls that only metrics tell of are left out.
+-- Sort key used: ledger (project, hour).
+SELECT
+    provider,
+    countIf(status = 'error') / count() AS value,
+    count() AS points,
+    groupUniqArrayIf(3)(trace_id, status = 'error' AND trace_id != '') AS trace_ids
+FROM ledger_current
+WHERE project = {project:String}
+    AND kind IN ('llm', 'embedding')
+    AND usage_source NOT IN ('metric', 'aggregate')
+    AND time >= {t:DateTime64(9, 'UTC')} - toIntervalSecond({window_s:UInt32})
+    AND time < {t:DateTime64(9, 'UTC')}
+GROUP BY provider

@@ -1,0 +1,26 @@
+-- What do these traces say of themselves, as far as findings need it?
+-- Parameters: project; hours (UTC start hours, UNIX seconds) and trace_ids, two lists of one
+--   length: pair i is one hour in which one trace has spans.
+-- Result: one row per trace that holds; times in UTC nanoseconds, human_times: start, end, start …
+--   of waits for a person; cost in USD.
+-- Relies on the sort key of traces (project, start hour, trace_id).
+SELECT
+    trace_id,
+    root_span_id,
+    status,
+    outcome,
+    session_id,
+    user_id,
+    agent_name,
+    agent_version,
+    toUnixTimestamp64Nano(start_time) AS start_ns,
+    toUnixTimestamp64Nano(end_time) AS end_ns,
+    total_cost_usd,
+    human_times
+FROM traces FINAL
+PREWHERE project = {project:String} AND trace_id IN {trace_ids:Array(String)}
+WHERE is_deleted = 0
+    AND (toStartOfHour(start_time), trace_id) IN (
+        SELECT toDateTime(pair.1, 'UTC'), pair.2
+        FROM (SELECT arrayJoin(arrayZip({hours:Array(UInt32)}, {trace_ids:Array(String)})) AS pair)
+    )
