@@ -54,8 +54,8 @@ def main() -> None:
         engine.start()
         try:
             bench = _Bench(engine, Path(directory))
-            bench.measure("new traces", options.traces * SPANS_PER_TRACE, bench.many)
-            bench.measure("one long trace", options.long, bench.long)
+            bench.measure("new traces", options.traces * SPANS_PER_TRACE, bench.many, _REPEATS)
+            bench.measure("one long trace", options.long, bench.long, 1)
         finally:
             engine.stop()
 
@@ -78,10 +78,10 @@ class _Bench:
                DETECTORS.items()},
         }  # fmt: skip
 
-    def measure(self, what: str, spans: int, arrive: Callable[[int], None]) -> None:
+    def measure(self, what: str, spans: int, arrive: Callable[[int], None], repeats: int) -> None:
         """Print what each job took for spans that arrive now."""
         taken: dict[str, list[Step]] = {name: [] for name in self._jobs}
-        for _ in range(_REPEATS):
+        for _ in range(repeats):
             arrive(spans)
             while not self._ledger.run_once().is_drained:
                 pass

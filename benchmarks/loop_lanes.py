@@ -246,6 +246,12 @@ def _status_poll(rng: random.Random) -> Made:
     return [*(Action(*call, "pending") for _ in range(waits)), Action(*call, "passed")], 0
 
 
+def _quick_poll(rng: random.Random) -> Made:
+    call = ("get_job", {"job": rng.randrange(1000)})
+    waits = rng.randrange(3, 15)
+    return [*(Action(*call, "running") for _ in range(waits)), Action(*call, "done")], 0
+
+
 def _moving_poll(rng: random.Random) -> Made:
     call = ("get_export", {"id": rng.randrange(1000)})
     steps = sorted(rng.sample(range(100), rng.randrange(4, 18)))
@@ -270,6 +276,10 @@ def _pages(rng: random.Random) -> Made:
         )
         for page in range(rng.randrange(5, 15))
     ], 0
+
+
+def _next_page(rng: random.Random) -> Made:
+    return [Action("next_page", {}, f"page {n}") for n in range(rng.randrange(5, 40))], 0
 
 
 def _line_ranges(rng: random.Random) -> Made:
@@ -314,7 +324,7 @@ def _edit_and_checks(rng: random.Random) -> Made:
 
 def _retry(rng: random.Random) -> Made:
     call = ("fetch", {"url": f"https://example.com/{rng.randrange(1000)}"})
-    failures = rng.randrange(1, 3)
+    failures = rng.randrange(1, 5)
     return [*(Action(*call, "Error: 503") for _ in range(failures)), Action(*call, "hello")], 0
 
 
@@ -334,9 +344,11 @@ def _looks_twice(rng: random.Random) -> Made:
 HEALTHY = {
     "slow poll": _slow_poll,
     "status poll": _status_poll,
+    "quick poll": _quick_poll,
     "moving poll": _moving_poll,
     "wait and look": _wait_and_look,
     "pages": _pages,
+    "next page": _next_page,
     "line ranges": _line_ranges,
     "batch": _batch,
     "letters": _letters,

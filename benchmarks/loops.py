@@ -56,7 +56,8 @@ _TRIALS = 50  # planted loops for each period and trouble
 _FLEET = 2_500
 _FOLDS = 5
 _GRID = [
-    WordingLimits(ratio, words, words) for ratio, words in product((0.9, 0.95, 0.98), (30, 60, 120))
+    WordingLimits(ratio, words, long)
+    for ratio, words, long in product((0.9, 0.95, 0.98), (30, 60, 120), (15, 30, 80))
 ]
 _TROUBLES = {
     "plain": Trouble(),
@@ -123,34 +124,21 @@ def _print_labels(runs: Sequence[Run]) -> None:
 
 
 def _cross_validated(prepared: Sequence[tuple[Run, Lane, Texts]]) -> dict[str, Score]:
-    """Return scores of each run with the thresholds that were best on the other folds.
-
-    The best are those with the highest mean F1 of the agents, however many steps each has.
-    """
+    """Return scores of each run with the thresholds that were best on the other folds."""
     order = list(prepared)
     random.Random(_SEED).shuffle(order)
     table = [[_score(*one, limits) for limits in _GRID] for one in order]
     total: defaultdict[str, Score] = defaultdict(Score)
     for fold in range(_FOLDS):
-        others = [number for number in range(len(order)) if number % _FOLDS != fold]
-        best = max(range(len(_GRID)), key=lambda at: _mean_f1(order, table, others, at))
+        sums = [Score()] * len(_GRID)
+        for number, scores in enumerate(table):
+            if number % _FOLDS != fold:
+                sums = [a.plus(b) for a, b in zip(sums, scores, strict=True)]
+        best = max(range(len(_GRID)), key=lambda at: sums[at].f1)
         for number in range(fold, len(order), _FOLDS):
             for name in ("all", order[number][0].agent):
                 total[name] = total[name].plus(table[number][best])
     return dict(total)
-
-
-def _mean_f1(
-    order: Sequence[tuple[Run, Lane, Texts]],
-    table: Sequence[Sequence[Score]],
-    numbers: Sequence[int],
-    at: int,
-) -> float:
-    sums: defaultdict[str, Score] = defaultdict(Score)
-    for number in numbers:
-        agent = order[number][0].agent
-        sums[agent] = sums[agent].plus(table[number][at])
-    return statistics.fmean(score.f1 for score in sums.values())
 
 
 def _lane(run: Run) -> tuple[Lane, KnownTexts]:

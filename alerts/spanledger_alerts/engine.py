@@ -15,7 +15,7 @@ from spanledger_alerts.escalation import escalated
 from spanledger_alerts.facts import incident_key
 from spanledger_alerts.inhibition import Labels
 from spanledger_alerts.measures import MEASURES, Sources, read_findings
-from spanledger_alerts.rules import Rule
+from spanledger_alerts.rules import Rule, rule_of
 from spanledger_alerts.sample import Failure, Outcome
 from spanledger_alerts.sampling import samples_of, store_time
 from spanledger_alerts.silences import active_silences
@@ -135,7 +135,7 @@ class Engine:
             elif (project, rule.name) in due:
                 self._flush(lease, project, rule, run)
         known = {(project, rule.name) for project, rule in wanted}
-        for project, name in sorted(self._state.firing_rules() - known):
+        for project, name in sorted((self._state.firing_rules() | due) - known):
             self._end(lease, project, name, run)
 
     def _step(self, lease: Lease, rule: Rule, state: RuleStateRow, slot_ns: int, run: Run) -> None:
@@ -266,7 +266,10 @@ def _is_of(rule: Rule, project: str) -> bool:
 
 def _gone(name: str) -> Rule:
     """Return what stands for a rule that is no longer there, to say that its incidents ended."""
-    return Rule(name=name, title="The rule is gone", finding=("loop",), group_interval=5)
+    return rule_of(
+        {"name": name, "title": "The rule is gone", "finding": ["loop"], "group_interval": "5s"},
+        name,
+    )
 
 
 def _timeline(

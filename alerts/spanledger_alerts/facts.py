@@ -46,7 +46,8 @@ def facts_of(
         severity=instance.severity,
         cause=_cause(rule, instance),
         unit=rule.unit,
-        value=sample.value,
+        # Of a finding the value is its dollars, which are told as such.
+        value=None if rule.finding and rule.lowest is None else sample.value,
         op=rule.op,
         threshold=rule.threshold(instance.severity),
         baseline=sample.baseline,

@@ -106,8 +106,9 @@ def decide(timing: Timing, group: Group, members: Sequence[Member], now_ns: int)
     ready_ns = opened_ns + timing.wait_s * _NS_PER_S
     if now_ns < ready_ns:
         return Decision(replace(group, opened_at_ns=opened_ns, due_at_ns=ready_ns))
+    fresh = _ordered(fresh)
     begun = Group(group.run + 1, opened_ns, now_ns, {one.key: _told(one) for one in fresh})
-    return Decision(_due(timing, begun, fresh, False), "trigger", _ordered(fresh))
+    return Decision(_due(timing, begun, fresh, False), "trigger", _keys(fresh))
 
 
 class _Open:
@@ -161,11 +162,11 @@ class _Open:
         return Decision(closed, "resolve", ended=self._ended)
 
     def _update(self) -> Decision:
-        shown = [*self._known, *self._fresh]
+        shown = _ordered([*self._known, *self._fresh])
         told = {one.key: _told(one) for one in shown}
         group = replace(self._group, sent_at_ns=self._now_ns, told=told)
         return Decision(
-            _due(self._timing, group, shown, False), "update", _ordered(shown), self._ended
+            _due(self._timing, group, shown, False), "update", _keys(shown), self._ended
         )
 
     def _acknowledge(self, is_changed: bool) -> Decision:
@@ -173,7 +174,7 @@ class _Open:
         news = self._acknowledged()
         told = {**self._group.told, **{one.key: self._acked(one) for one in news}}
         group = _due(self._timing, replace(self._group, told=told), self._known, is_changed)
-        return Decision(group, "acknowledge", _ordered(news))
+        return Decision(group, "acknowledge", _keys(_ordered(news)))
 
     def _acked(self, member: Member) -> Told:
         return replace(self._group.told[member.key], is_acknowledged=True)
@@ -183,8 +184,12 @@ def _told(member: Member) -> Told:
     return Told(member.severity, bool(member.acknowledged_by))
 
 
-def _ordered(members: Sequence[Member]) -> list[str]:
-    return [one.key for one in sorted(members, key=lambda o: -RANKS[o.severity])]
+def _ordered(members: Sequence[Member]) -> list[Member]:
+    return sorted(members, key=lambda one: -RANKS[one.severity])
+
+
+def _keys(members: Sequence[Member]) -> list[str]:
+    return [one.key for one in members]
 
 
 def _due(timing: Timing, group: Group, members: Sequence[Member], is_changed: bool) -> Group:

@@ -188,8 +188,9 @@ class Rule(_Part):
         """Return how severe a sample is; None: all is well."""
         if self.warn is None and self.critical is None:
             said = sample.severity
-            is_worth = said is not None and RANKS[said] >= RANKS["warning"]
-            return min(said, self.severity, key=RANKS.__getitem__) if said and is_worth else None
+            if said is None or RANKS[said] < RANKS["warning"]:
+                return None
+            return said if RANKS[said] < RANKS[self.severity] else self.severity
         if sample.value is None:
             return None
         if self.critical is not None and self._passes(sample.value, self.critical):

@@ -18,6 +18,7 @@ FIGURES = frozenset(
     }
 )
 """Columns of a statement that are no labels."""
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 _NS_PER_S = 10**9
 _LABEL_LIMIT = 256
 _TEXT_LIMIT = 4_000
@@ -87,7 +88,7 @@ def _number(value: object) -> Decimal | None:
 
 
 def _severity(value: object) -> Severity | None:
-    return cast("Severity", value) if value in ("info", "warning", "critical") else None
+    return next((one for one in SEVERITIES if one == value), None)
 
 
 def _label(value: object) -> str:

@@ -144,12 +144,13 @@ class Sender:
     ) -> Attempted:
         row, now_ns = claim.row, self._now_ns()
         reason = str(error)
+        receipt = error.receipt or row.receipt  # of what was done before it failed
         if error.permanent:
             new = trouble(self._outbox, channel.name, row, reason, sorted(there), now_ns)
             note = f"{channel.name}: {reason}"
             said = self._said(row.project, row.rule, claim, "undelivered", note)
             doubtful = error.is_doubtful
-            return Attempted("dead", reason=reason, is_doubtful=doubtful, new=new, timeline=said)
+            return Attempted("dead", receipt, reason, 0, doubtful, new, said)
         wait_s = backoff_s(row.id, row.attempts)
         if error.retry_after_s is not None:
             asked_s = min(max(error.retry_after_s, 0.0), _LONGEST_PAUSE_S)
@@ -158,7 +159,8 @@ class Sender:
         not_before_ns = now_ns + round(wait_s * _NS_PER_S)
         return Attempted(
             "waiting",
-            reason=reason,
+            receipt,
+            reason,
             not_before_ns=not_before_ns,
             is_doubtful=error.is_doubtful,
         )

@@ -201,11 +201,13 @@ class _Evaluation:
 
     def _hold(self, instance: Instance, level: Severity) -> None:
         """Keep it firing: more severe at once, less severe only when that lasts."""
-        instance = replace(instance, state="firing", recovering_since_ns=None)
+        if instance.state != "firing" or instance.recovering_since_ns is not None:
+            instance = replace(instance, state="firing", recovering_since_ns=None)
         if RANKS[level] > RANKS[instance.severity]:
             self._put(replace(instance, severity=level, lower_since_ns=None), "rose")
         elif RANKS[level] == RANKS[instance.severity]:
-            self._put(replace(instance, lower_since_ns=None))
+            is_lower = instance.lower_since_ns is not None
+            self._put(replace(instance, lower_since_ns=None) if is_lower else instance)
         else:
             since_ns = self._since(instance.lower_since_ns)
             if self._t_ns - since_ns >= self._keep_ns:

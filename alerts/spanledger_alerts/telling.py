@@ -64,6 +64,7 @@ class Telling:
         self._around = around
         self._now_ns = now_ns
         self._labels: dict[str, dict[str, str]] = {}
+        self._ids: dict[tuple[tuple[str, str], ...], str] = {}
         self._escalations: set[_Place] = set()
 
     def decide(self, stored: Iterable[GroupRow]) -> tuple[list[GroupRow], list[NewOutbox]]:
@@ -111,8 +112,12 @@ class Telling:
         labels = {name: instance.labels.get(name, "") for name in rule.group_by}
         if LABEL_OF_RULE in instance.labels:
             labels = dict(instance.labels)  # that a rule fails is a group of its own
-        found = group_id(self._project, rule.name, labels)
-        self._labels[found] = labels
+        values = tuple(labels.items())
+        found = self._ids.get(values, "")
+        if not found:
+            found = group_id(self._project, rule.name, labels)
+            self._ids[values] = found
+            self._labels[found] = labels
         names = self._known(rule.channels)
         if rule.escalation and instance.escalated_at_ns is not None:
             further = [n for n in self._known(rule.escalation.channels) if n not in names]
@@ -144,7 +149,8 @@ class Telling:
     def _notification(self, place: _Place, decision: Decision) -> NewOutbox:
         transition = decision.transition
         assert transition is not None
-        shown = [*decision.firing[:MOST_INCIDENTS], *decision.ended]
+        # Of what ended the channel saw no more than it was shown: the sender knows which.
+        shown = [*decision.firing[:MOST_INCIDENTS], *decision.ended[:MOST_INCIDENTS]]
         labels = self._labels.get(place.group_id, {})
         key = f"{self._project}/{place.group_id}/{decision.group.run}"
         notification = Notification(

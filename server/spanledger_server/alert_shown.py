@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spanledger_alerts.books import Book, channel_book, rule_book
+from spanledger_alerts.books import channel_book, rule_book
 from spanledger_alerts.facts import incident_key
 from spanledger_alerts.silences import is_active
 from spanledger_alerts.stored import instance_of
@@ -78,7 +78,7 @@ def print_rules(state: StateEngine, data: Path, project: str, output: Format) ->
             }
         )
     print_rows(_RULES, rows, output, "There are no rules.")
-    _print_problem(book, output)
+    _print_problem(book.problem, output)
 
 
 def print_silences(state: StateEngine, project: str, past: bool, output: Format) -> None:
@@ -152,9 +152,9 @@ def print_channels(state: StateEngine, data: Path, output: Format) -> None:
     print_rows(
         _CHANNELS, rows, output, "There are no channels; docs/alerts.md says how to add one."
     )
-    _print_problem(book, output)
+    _print_problem(book.problem, output)
 
 
-def _print_problem(book: Book[object], output: Format) -> None:
-    if book.problem and output is Format.table:
-        print(book.problem)
+def _print_problem(problem: str, output: Format) -> None:
+    if problem and output is Format.table:
+        print(problem)

@@ -338,12 +338,12 @@ def demo(
         str,
         typer.Option(help="OTLP/HTTP base URL; default: the instance that runs on --data."),
     ] = "",
-    hours: Annotated[float, typer.Option(min=0, help="Hours of history to send.")] = 24.0,
+    hours: Annotated[float, typer.Option(min=0, help="Hours of history to send.")] = 96.0,
     live: Annotated[
         bool, typer.Option("--live/--no-live", help="Keep sending until Ctrl-C.")
     ] = True,
 ) -> None:
-    """Send a simulated fleet of agents: a day of history, then a live trickle."""
+    """Send a simulated fleet of agents: four days of history, then a live trickle."""
     from spanledger_server.demo import run_demo
     from spanledger_server.demo.gpu_run import run_gpus
 

@@ -142,6 +142,8 @@ def _changed(settings: ProjectSettings, given: Given) -> ProjectSettings:
             del values[place.section][place.field]
         elif option == "--pattern":
             values[place.section][place.field] = [_pattern(text) for text in value]
+        elif option == "--disable-detector":
+            values[place.section][place.field] = [_detector(text) for text in value]
         else:
             values[place.section][place.field] = value
     try:
@@ -155,6 +157,16 @@ def _pattern(text: str) -> dict[str, str]:
     if not equals:
         raise UsageError(f"--pattern must be NAME=REGEX, not {text[:80]!r}.")
     return {"name": name, "regex": regex}
+
+
+def _detector(name: str) -> str:
+    from spanledger_analytics.findings.cascades.job import NAME  # slow to load
+    from spanledger_analytics.findings.detectors import DETECTORS
+
+    names = (*DETECTORS, NAME)
+    if name not in names:
+        raise UsageError(f"--disable-detector is one of {', '.join(names)}, not {name[:80]!r}.")
+    return name
 
 
 def _complaints(error: ValidationError) -> Iterator[str]:

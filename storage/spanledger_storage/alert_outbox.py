@@ -119,7 +119,7 @@ class AlertOutbox:
         unchanged &= outbox.c.claimed_until_ns == row.claimed_until_ns
         sending = {"status": "sending", "claimed_until_ns": until_ns}
         ending = {"status": claim.ends_as, "ended_at_ns": now_ns}
-        said = {"transition": claim.transition, "payload": claim.payload}
+        said: dict[str, Any] = {"transition": claim.transition, "payload": claim.payload}
         said["is_doubtful"] = row.is_doubtful or row.status == "sending"  # whoever had it died
         with writing(self._engine) as connection:
             statement = sa.update(outbox).where(unchanged)
@@ -142,7 +142,7 @@ class AlertOutbox:
             "attempts": outbox.c.attempts + 1,
             "claimed_until_ns": 0,
             "not_before_ns": attempted.not_before_ns,
-            "is_doubtful": sa.or_(outbox.c.is_doubtful, attempted.is_doubtful),
+            "is_doubtful": row.is_doubtful or row.status == "sending" or attempted.is_doubtful,
             "receipt": attempted.receipt,
             "last_error": attempted.reason[:_REASON_LIMIT],
             "ended_at_ns": None if attempted.status == "waiting" else now_ns,

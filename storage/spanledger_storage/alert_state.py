@@ -8,14 +8,17 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from spanledger_storage import alert_tables as tables
 from spanledger_storage.alert_tables import put, reading, writing
 from spanledger_storage.errors import StateError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _WHO_LIMIT = 128
 _KEEP_RESOLVED_NS = 90 * 86_400 * 10**9
@@ -204,9 +207,9 @@ class AlertState:
             held = None if row is None or row.expires_at_ns <= now_ns else (row.holder, row.token)
             if held != (lease.holder, lease.token):
                 raise LeaseLost("Another engine evaluates the rules.")
-            put(connection, tables.rule_states, [asdict(one) for one in change.rule_states])
-            put(connection, tables.instances, [asdict(one) for one in change.instances])
-            put(connection, tables.groups, [asdict(one) for one in change.groups])
+            put(connection, tables.rule_states, [values_of(one) for one in change.rule_states])
+            put(connection, tables.instances, [values_of(one) for one in change.instances])
+            put(connection, tables.groups, [values_of(one) for one in change.groups])
             if change.outbox:
                 rows = [new_outbox_values(one) for one in change.outbox]
                 connection.execute(sa.insert(tables.outbox), rows)
@@ -293,7 +296,7 @@ class AlertState:
 
     def silence(self, row: SilenceRow) -> SilenceRow:
         """Add a silence; return it with its id."""
-        made = asdict(row) | {"id": secrets.token_hex(8), "author": row.author[:_WHO_LIMIT]}
+        made = values_of(row) | {"id": secrets.token_hex(8), "author": row.author[:_WHO_LIMIT]}
         values = made | {"matchers": json.dumps(row.matchers)}
         with writing(self._engine) as connection:
             connection.execute(sa.insert(tables.silences).values(values))
@@ -365,10 +368,15 @@ class AlertState:
             connection.execute(sa.delete(tables.acks).where(tables.acks.c.at_ns < before_ns))
 
 
+def values_of(row: DataclassInstance) -> dict[str, Any]:
+    """Return the fields of a row by name; ``asdict`` copies each value, ten times as slowly."""
+    return {name: getattr(row, name) for name in row.__dataclass_fields__}
+
+
 def new_outbox_values(new: NewOutbox) -> dict[str, Any]:
     """Return the columns of a row that waits to be sent."""
     return {
-        **asdict(new),
+        **values_of(new),
         "status": "waiting",
         "not_before_ns": new.created_at_ns,
         "claimed_until_ns": 0,
@@ -381,7 +389,7 @@ def new_outbox_values(new: NewOutbox) -> dict[str, Any]:
 
 def add_timeline(connection: sa.Connection, rows: Iterable[TimelineRow]) -> None:
     """Add rows to the timeline."""
-    values: Sequence[Mapping[str, object]] = [asdict(row) for row in rows]
+    values: Sequence[Mapping[str, object]] = [values_of(row) for row in rows]
     if values:
         connection.execute(sa.insert(tables.timeline), list(values))
 
@@ -399,5 +407,6 @@ def _locked_lease(connection: sa.Connection, name: str) -> Any:
 
 
 def _silence(row: sa.RowMapping) -> SilenceRow:
-    matchers = tuple(tuple(parts) for parts in json.loads(row["matchers"]))
-    return SilenceRow(**{**row, "matchers": matchers})
+    values: dict[str, Any] = dict(row)
+    values["matchers"] = tuple(tuple(parts) for parts in json.loads(row["matchers"]))
+    return SilenceRow(**values)

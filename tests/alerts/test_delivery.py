@@ -30,7 +30,7 @@ def stage(tmp_path: Path, ops: Recorder) -> Stage:
 def test_what_is_not_taken_is_tried_again_later_and_later(stage: Stage, ops: Recorder) -> None:
     ops.failures = [AWAY] * 4
     stage.tick(a=12)
-    stage.pass_s(40, step_s=1)
+    stage.pass_s(40, step_s=2)
     assert ops.story == ["trigger: a"]
     outcomes = [row["outcome"] for row in stage.rows(attempts)]
     assert outcomes == ["failed"] * 4 + ["sent"]
@@ -66,7 +66,7 @@ def test_what_was_never_told_need_not_end(stage: Stage, ops: Recorder) -> None:
     ops.failures = [AWAY] * 6
     stage.tick(a=12)
     stage.tick(a=1)
-    stage.pass_s(600)
+    stage.pass_s(600, step_s=60)
     assert ops.story == []
     assert {row["status"] for row in stage.rows(outbox)} == {"merged"}
 

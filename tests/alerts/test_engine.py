@@ -52,7 +52,7 @@ def test_an_incident_is_told_once_and_resolves_by_itself(stage: Stage, ops: Reco
         stage.tick(a=13)
     assert ops.story == ["trigger: a"]
     stage.tick(a=1)
-    stage.pass_s(300)
+    stage.pass_s(300, step_s=60)
     assert ops.story == ["trigger: a", "resolve:  / a"]
     [first, last] = ops.sent
     assert first.incidents[0].key == last.incidents[0].key
@@ -77,7 +77,7 @@ def test_what_ends_while_it_waits_for_others_is_told_to_nobody(stage: Stage, ops
     stage.rules = [rule(group_wait="30s")]
     stage.tick(a=12)
     stage.tick(a=1)
-    stage.pass_s(600)
+    stage.pass_s(600, step_s=60)
     assert ops.story == []
 
 
@@ -98,7 +98,7 @@ def test_a_rise_of_severity_is_told_at_once(stage: Stage, ops: Recorder) -> None
 def test_what_goes_on_is_repeated(stage: Stage, ops: Recorder) -> None:
     stage.rules = [rule(repeat_interval="10m")]
     stage.tick(a=12)
-    stage.pass_s(1_200)
+    stage.pass_s(1_200, step_s=60)
     assert ops.story == ["trigger: a", "update: a", "update: a"]
     assert [one.is_repeat for one in ops.sent] == [False, True, True]
 
@@ -107,7 +107,7 @@ def test_what_somebody_looks_after_is_told_and_not_repeated(stage: Stage, ops: R
     stage.rules = [rule(repeat_interval="10m")]
     stage.tick(a=12)
     acknowledge(stage, ops.sent[0].incidents[0].key)
-    stage.pass_s(1_200)
+    stage.pass_s(1_200, step_s=60)
     assert ops.story == ["trigger: a", "acknowledge: a"]
     assert ops.sent[1].incidents[0].acknowledged_by == "bob"
 
@@ -156,12 +156,12 @@ def test_further_channels_are_told_when_nobody_acknowledges(stage: Stage, ops: R
     stage.tick(a=12, b=12)
     stage.pass_s(60)
     acknowledge(stage, next(o for o in ops.sent if "a" in o.group[-1]).incidents[0].key)
-    stage.pass_s(230)
+    stage.pass_s(230, step_s=30)
     assert boss.story == []
     stage.pass_s(20)
     assert boss.story == ["trigger: b"]
     stage.tick(a=1, b=1)
-    stage.pass_s(300)
+    stage.pass_s(300, step_s=60)
     assert boss.story == ["trigger: b", "resolve:  / b"]
     assert "escalated" in [row["action"] for row in stage.rows(timeline)]
 
@@ -190,7 +190,7 @@ def test_a_rule_that_fails_stops_no_other_and_is_an_incident(stage: Stage, ops: 
     stage.pass_s(30)
     assert ops.story == ["trigger: error"]
     stage.failure = None
-    stage.pass_s(300)
+    stage.pass_s(300, step_s=60)
     assert ops.story == ["trigger: error", "resolve:  / error"]
 
 

@@ -274,3 +274,29 @@ def test_costs_of_paid_tools_are_of_the_tool(store: Store) -> None:
     assert tool.cost_usd is None  # nobody gave it a price
     assert isinstance(view.total_cost_usd, Decimal)
     assert replace(view, limits={}) == view
+
+
+def test_a_loop_is_found_while_it_burns_and_healthy_work_is_not(store: Store) -> None:
+    watched = Watched(store)
+    looping, healthy = AgentTrace(), AgentTrace()
+    root = looping.agent("bot", 0, 100, session__id="s1", user__id="u1")
+    for turn in range(8):
+        looping.llm(1 + 5 * turn, root, gen_ai__agent__name="bot", session__id="s1")
+        looping.tool("search", 3 + 5 * turn, root, arguments={"q": "x"}, result={"hits": []})
+    looping.spans.remove(root)  # it has not ended
+    agent = healthy.agent("bot", 0, 60)
+    for turn, name in enumerate(("search", "read", "write")):
+        healthy.llm(1 + 5 * turn, agent, answer=f"Step {turn}")
+        healthy.tool(name, 3 + 5 * turn, agent, arguments={"n": turn}, result={"ok": turn})
+    watched.put(looping, healthy)
+    watched.look()
+    found = watched.findings()
+    assert {row["trace_id"] for row in found} == {looping.id}
+    loop = next(row for row in found if row["kind"] == "loop")
+    view = watched.views[looping.id]
+    each = {step.model.total_cost_usd for step in view.lanes[0].steps if step.model}
+    assert loop["is_open"] == 1
+    assert loop["session_id"] == "s1"
+    assert {loop["direct_usd"]} == {7 * cost for cost in each if cost}  # the first was needed
+    assert loop["direct_usd"] < view.total_cost_usd
+    assert watched.look() == 0

@@ -106,10 +106,10 @@ def test_an_hour_has_a_bounded_number_of_alarms(
     dear = [finding(f"dear {i}", usd="9.5") for i in range(30)]
     cheap = [finding(f"cheap {i}", usd=None) for i in range(MOST_ALARMS)]
     with caplog.at_level(logging.WARNING):
-        write_findings(store, "p", [*cheap, *dear], OF_TRACE, NOW)
-        write_findings(store, "p", [*cheap, *dear], OF_TRACE, NOW + HOUR)  # the same as before
-    assert [record.message.split(":")[0] for record in caplog.records] == ["p"]
-    rows = read_stored(store, "p", OF_TRACE).rows
+        write_findings(store, "storm", [*cheap, *dear], OF_TRACE, NOW)
+        write_findings(store, "storm", [*cheap, *dear], OF_TRACE, NOW + HOUR)  # the same as before
+    assert [record.message.split(":")[0] for record in caplog.records] == ["storm"]
+    rows = read_stored(store, "storm", OF_TRACE).rows
     alarms = {row.finding_id for row in rows if row.is_alarm}
     assert len(rows) == MOST_ALARMS + 30
     assert len(alarms) == MOST_ALARMS

@@ -26,7 +26,7 @@ from spanledger_server.demo.agents import FLEET
 from spanledger_server.demo.agents.support import INTENT_MODEL
 from spanledger_server.demo.batch import MAX_SPANS
 from spanledger_server.demo.conversation import Conversation
-from spanledger_server.demo.traffic import LiveTraffic, history
+from spanledger_server.demo.traffic import LiveTraffic, history, newest_day_first
 
 NOW = datetime(2026, 11, 20, 15, 30, tzinfo=UTC)
 NOW_NS = int(NOW.timestamp()) * 10**9
@@ -331,6 +331,16 @@ def test_runaway_repeats_one_search_and_costs_more_than_ten_dollars(day: Day) ->
     assert price.total_price > 10
     [root] = [s for s in inside if not s.span.parent_span_id]
     assert root.attributes[spanledger.TASK_OUTCOME] == "failed"
+
+
+def test_the_last_day_comes_first_and_has_the_only_runaway() -> None:
+    traces = list(newest_day_first(7, NOW_NS, 72, 4))
+    day_ago = NOW_NS - 24 * 3600 * SECOND_NS
+    is_newest = [min(span.start_ns for span in trace.spans) >= day_ago for trace in traces]
+    assert is_newest == sorted(is_newest, reverse=True)
+    assert 0 < sum(is_newest) < len(traces)
+    assert [trace.is_runaway for trace in traces].count(True) == 1
+    assert any(trace.is_runaway for trace in traces[: sum(is_newest)])
 
 
 def test_every_runaway_runs_until_the_framework_stops_it() -> None:

@@ -157,6 +157,8 @@ def test_what_is_left_out_stays_and_a_list_is_replaced(run: Run, state: sa.Engin
         (["--content-sample-rate", "nan"], "--content-sample-rate"),
         (["--redact", "names"], "--redact: .*'email', 'card', 'api_key' or 'phone'"),
         (["--pattern", "x"], "NAME=REGEX"),
+        (["--disable-detector", "none-such"], "amplification, error_cascades"),
+        (["--max-usd-per-request", "0"], "--max-usd-per-request: .*greater than 0"),
         (["--pattern", "x=("], "--pattern: "),
         (["--pattern", "x=a*"], "--pattern: .*empty text"),
         (["--pattern", "X=a"], "--pattern: "),

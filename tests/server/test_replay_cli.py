@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -25,13 +26,19 @@ GOOD = "ab" * 16
 Run = Callable[..., "typer.testing.Result"]
 
 
-@pytest.fixture
-def state(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path / 'state.db'}"
-    engine = open_state(url)
+@pytest.fixture(scope="module")
+def empty_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state database in which nothing is saved: making one takes longer than a test."""
+    file = tmp_path_factory.mktemp("state") / "state.db"
+    engine = open_state(f"sqlite:///{file}")
     migrate_state(engine)
     engine.dispose()
-    return url
+    return file
+
+
+@pytest.fixture
+def state(empty_state: Path, tmp_path: Path) -> str:
+    return f"sqlite:///{shutil.copy(empty_state, tmp_path / 'state.db')}"
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from functools import cache
+from math import ceil
 from typing import TYPE_CHECKING, Literal, cast
 
 from spanledger_alerts.channels.answers import quiet, refusal, silence
@@ -105,7 +106,7 @@ class PagerDuty:
         client.retry = {429: 1}
         client.max_http_attempts = -1
         client.max_network_attempts = 0
-        client.timeout = self._config.timeout_s
+        client.timeout = ceil(self._config.timeout_s)
         client.log = quiet("spanledger_alerts.pagerduty", logging.CRITICAL)
         return client
 

@@ -193,8 +193,8 @@ class _Leaves:
 
     def _part(self, one: Signal, key: Key) -> float:
         excess = self._of(one)
-        own = np.array([one.key.has(leaf) for leaf in self._hours.leaves])
-        both = own & np.array([key.has(leaf) for leaf in self._hours.leaves])
+        own = np.array([one.key.has(leaf) for leaf in self._hours.leaves], bool)
+        both = own & np.array([key.has(leaf) for leaf in self._hours.leaves], bool)
         total = float(excess[own].sum())
         return float(excess[both].sum()) / total if total > 0 else 0.0
 

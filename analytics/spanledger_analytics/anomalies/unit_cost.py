@@ -162,6 +162,8 @@ class _One:
                 continue
             span = slice(start, end)
             should = float(np.nansum(self.should_usd[span]))
+            if float(cost[span].sum()) - should < limits.excess_usd:
+                continue  # what stands out within a longer time is less
             yield Signal(
                 key=self.seen.keys[self.row],
                 code="unit_cost",
@@ -170,7 +172,7 @@ class _One:
                 is_open=end >= last - limits.gap,
                 actual_usd=float(cost[span].sum()),
                 expected_usd=should,
-                z=float(z[span].max()),
+                z=float(z[start : end + max(limits.windows)].max()),
                 is_sure=bool(self.age[start] >= limits.full_history),
                 unit=self.unit,
             )

@@ -194,7 +194,10 @@ class _Outlook:
         found: list[Signal] = []
         for row in np.flatnonzero(flags.is_odd.any(axis=1)):
             for start, end in runs(flags.is_odd[row], _GAP):
-                span, ends = slice(start, end), slice(start, end + FINE_PER_HOUR)
+                span, ends = slice(start, end), slice(start, end + max(windows.LIMITS.windows))
+                excess_usd = float(cost[row, span].sum() - np.nansum(expected.usd[row, span]))
+                if excess_usd < windows.LIMITS.excess_usd:
+                    continue  # what stands out within a longer time is less
                 found.append(
                     Signal(
                         key=self.keys[row],

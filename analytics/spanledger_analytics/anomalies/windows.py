@@ -34,8 +34,8 @@ class Limits:
     """
 
     windows: tuple[int, ...] = (1, 2, 3, 6, 12, 36, 72)
-    z: float = 4.5
-    young_z: float = 6.5
+    z: float = 4.0
+    young_z: float = 6.0
     excess_usd: float = 5.0
     excess_ratio: float = 0.2
     share: float = 0.5
@@ -63,8 +63,9 @@ def lumps(cost_usd: Floats) -> Floats:
             cut: they are what is looked for.
     """
     series, steps = cost_usd.shape
-    hours = cost_usd[:, : steps // FINE_PER_HOUR * FINE_PER_HOUR]
-    hours = hours.reshape(series, -1, FINE_PER_HOUR)
+    count_hours = steps // FINE_PER_HOUR
+    hours = cost_usd[:, : count_hours * FINE_PER_HOUR]
+    hours = hours.reshape(series, count_hours, FINE_PER_HOUR)
     mean = hours.mean(axis=2)
     ratio = np.where(mean > 0, hours.var(axis=2, ddof=1) / np.maximum(mean, 1e-12), np.nan)
     ordered = np.sort(ratio, axis=1)

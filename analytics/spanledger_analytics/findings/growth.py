@@ -10,7 +10,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from spanledger_analytics.findings.lanes import Lane, ModelCall
+from spanledger_analytics.findings.finding import Subject
+from spanledger_analytics.findings.lanes import Lane, ModelCall, TraceView
 
 Numbers: TypeAlias = NDArray[np.float64]
 
@@ -21,6 +22,7 @@ _HUBER = 1.345
 normal (https://doi.org/10.1214/aoms/1177703732)."""
 _ROUNDS = 30
 _MAD_TO_SIGMA = 1.4826
+_CERTAIN = 1e9  # where nothing is left to explain; infinity is no number of JSON
 
 
 def main_calls(lane: Lane) -> list[ModelCall]:
@@ -37,6 +39,18 @@ def main_calls(lane: Lane) -> list[ModelCall]:
         return []
     main = max(by_model.values(), key=lambda calls: sum(call.input_tokens or 0 for call in calls))
     return sorted(main, key=lambda call: (call.start_ns, call.ref))
+
+
+def subject_of(view: TraceView, lane: Lane, model: str) -> Subject:
+    """Return whom a finding of one run of an agent is about."""
+    return Subject(
+        trace_id=view.trace_id,
+        session_id=view.session_id,
+        user_id=view.user_id,
+        agent_name=lane.agent_name or view.agent_name,
+        agent_version=lane.agent_version or view.agent_version,
+        model=model,
+    )
 
 
 def thirds(values: Sequence[float]) -> tuple[float, float]:
@@ -86,5 +100,6 @@ def huber_fit(y: Numbers, *columns: Numbers) -> Fit | None:
     variance = float((weights * left**2).sum()) / free
     inverse = np.linalg.pinv(x.T @ (x * weights[:, None]))
     errors = np.sqrt(np.maximum(np.diag(inverse) * variance, 0))
-    t = np.divide(beta, errors, out=np.full(len(beta), np.inf), where=errors > 1e-12)
+    certain = np.copysign(_CERTAIN, beta)
+    t = np.divide(beta, errors, out=certain, where=errors > 1e-12)
     return Fit(tuple((beta / scales).tolist()), tuple(np.where(beta == 0, 0, t).tolist()))

@@ -25,6 +25,7 @@ MOST_ALARMS = 100
 BOUNDED = "bounded"
 """In ``details``: it would have asked for somebody, had not so many others."""
 _HOUR_S = 3_600
+_told: dict[str, int] = {}  # by project: the hour of which the log says that not all were told
 _lock = Lock()  # jobs of one process count the alarms of an hour one after the other
 
 
@@ -149,11 +150,11 @@ def _bounded(
         rows.sort(key=lambda row: (row.worth_usd, row.severity == "critical"), reverse=True)
         rest = rows[max(0, MOST_ALARMS - told.get(hour, 0)) :]
         silent.update(row.finding_id for row in rest)
-    if silent:
+    if silent and _told.get(project) != max(by_hour):
+        _told[project] = max(by_hour)
         log.warning(
-            "%s: %d findings ask for nobody, because more than %d came up in one hour",
+            "%s: findings ask for nobody, because more than %d came up in one hour",
             project,
-            len(silent),
             MOST_ALARMS,
         )
     return [_without_alarm(row) if row.finding_id in silent else row for row in derived]

@@ -135,14 +135,16 @@ class Evidence:
 
 
 def load_findings(
-    store: Store, project: str, window: Window, kinds: Sequence[str] = ()
+    store: Store, project: str, window: Window, kinds: Sequence[str] = (), most: int = MOST
 ) -> Findings:
     """Read the findings seen in a window, of some kinds or all, in the state of new ones.
+
+    Figures come with anomalies alone; ``load_finding`` has those of any kind.
 
     Raises:
         StoreError: the store does not answer.
     """
-    params = _params(project, window, kinds) | {"most": MOST}
+    params = _params(project, window, kinds) | {"most": most}
     rows = store.rows("dashboard_findings", params)
     matches = int(str(rows[0]["matches"])) if rows else 0
     return Findings(tuple(_found(row) for row in rows), matches)

@@ -29,6 +29,9 @@ from spanledger_storage.finding_state import LogRow
 MOST_SPANS = 200
 _TITLE_LIMIT = 140
 _NAME_LIMIT = 40
+_OF_ANOMALIES = frozenset(
+    {"dimension", "name", "expected_usd", "actual_usd", "excess_usd", "deviation", "cause", "unit"}
+)
 _COLORS: dict[str, Literal["red", "orange", "blue"]] = {
     "critical": "red",
     "warning": "orange",
@@ -45,16 +48,24 @@ def show_detail(where: Scope, one: Found, evidence: Evidence) -> None:
     with st.container(border=True, key="finding-why"):
         st.markdown(plain(one.explanation) or "_No explanation is stored._")
         _show_ways(one, evidence)
-    figures = scalars(one.figures)
+    shown = _figures_of(one)
+    figures = scalars(shown)
     left, right = st.columns([2, 3])
     with left:
         _show_figures(figures)
         _show_history(where, one)
     with right:
         _show_evidence(where, one, evidence)
-        for title, frame in listings(one.figures).items():
+        for title, frame in listings(shown).items():
             st.markdown(f"**{plain(title)}**")
             st.dataframe(frame, hide_index=True, key=f"finding-{title}", alt=title)
+
+
+def _figures_of(one: Found) -> dict[str, object]:
+    """Return the figures to list; what the Anomalies page draws is left to it."""
+    if one.kind != "cost_anomaly":
+        return one.figures
+    return {name: value for name, value in one.figures.items() if name in _OF_ANOMALIES}
 
 
 def _show_head(one: Found, where: Scope) -> None:
@@ -75,11 +86,15 @@ def _show_head(one: Found, where: Scope) -> None:
 
 
 def _cards(one: Found) -> list[tuple[str, str, str]]:
-    direct = "Difference from what was expected." if one.is_surprise else "By the ledger, once."
+    direct = (
+        ("Difference", "From what was expected, or from before.")
+        if one.is_surprise
+        else ("Wasted", "What the wasted spans cost, by the ledger, each once.")
+    )
     return [
         ("Avoidable", fmt.usd(one.avoidable_usd),
          "What stopping at the first warning would have saved."),
-        ("Wasted", fmt.usd(one.direct_usd), f"What the wasted spans cost. {direct}"),
+        (direct[0], fmt.usd(one.direct_usd), direct[1]),
         ("Carried, estimate", fmt.usd(one.carried_usd),
          "What later calls paid for carrying them along in their prompts."),
         ("Time", fmt.duration(one.wasted_ns or None), "That the wasted spans took."),

@@ -51,15 +51,17 @@ def said(key: str, value: object) -> str:
     if isinstance(value, list | tuple):
         return _joined(key, cast("Sequence[object]", value))
     number = _number(value)
-    if number is None or (isinstance(value, str) and not key.endswith("_usd")):
+    if number is None or (isinstance(value, str) and not _is_money(key)):
         return beginning(str(value), _VALUE_LIMIT) or fmt.UNKNOWN
     return _with_unit(key, number)
 
 
 def words(key: str) -> str:
     """Return the name of a figure without its unit, as people read it."""
-    for unit in ("_usd", "_ns", "_ratio", "_tokens", "_s"):
-        if key.endswith(unit) and unit != "_tokens":
+    if key == "usd":
+        return "Dollars"
+    for unit in ("_usd", "_ns", "_ratio", "_s"):
+        if key.endswith(unit):
             key = key.removesuffix(unit)
             break
     text = key.replace("_", " ").strip()
@@ -67,7 +69,7 @@ def words(key: str) -> str:
 
 
 def _with_unit(key: str, number: Decimal) -> str:
-    if key.endswith("_usd"):
+    if _is_money(key):
         return fmt.usd(number)
     if key.endswith("_ns"):
         return fmt.duration(int(number))
@@ -83,6 +85,10 @@ def number_text(number: Decimal) -> str:
     if number == number.to_integral_value() or abs(number) >= 1_000:
         return fmt.count(round(number))
     return f"{number:.4g}"
+
+
+def _is_money(key: str) -> bool:
+    return key == "usd" or key.endswith("_usd")
 
 
 def _number(value: object) -> Decimal | None:

@@ -58,6 +58,7 @@ _URGENCIES = {
 }
 _FINDINGS = "app_pages/findings.py"
 _MOST_FINDINGS = 3
+_MOST_READ = 1_000
 _DAY_S = 86_400
 _STALE_AFTER_S = 3_600  # the worker is away: what it found then says nothing of now
 # The overview warns of these in words of its own, with the models they concern.
@@ -102,7 +103,7 @@ def open_findings(store: Store, project: str, now_s: int) -> Sequence[Notice]:
         Denied: the project is not open to the reader.
     """
     day = Window(now_s - _DAY_S, now_s, now_s)
-    found: Sequence[Found] = load_findings(store, project, day).found
+    found: Sequence[Found] = load_findings(store, project, day, most=_MOST_READ).found
     with suppress(StateError):
         found = as_said(found, project)
     asking = [

@@ -9,7 +9,7 @@ from spanledger_server.demo.clock import Clock
 from spanledger_server.demo.plan import SpanPlan, TracePlan
 from spanledger_server.demo.planted import DemoReport, Planted
 from spanledger_server.demo.sender import Sender, Stopped
-from spanledger_server.demo.traffic import LiveTraffic, history
+from spanledger_server.demo.traffic import LiveTraffic, newest_day_first
 
 PROGRESS_EVERY_SPANS = 4_000
 LIVE_PROGRESS_EVERY_NS = 60 * 10**9
@@ -69,7 +69,7 @@ class _Run:
 
     def send_history(self, seed: int, hours: float, traces_per_hour: float) -> None:
         started_ns, told_spans = self.clock.now_ns(), 0
-        for trace in history(seed, started_ns, hours, traces_per_hour):
+        for trace in newest_day_first(seed, started_ns, hours, traces_per_hour):
             for span in trace.spans:
                 self._add(trace, span)
             if self.stop.is_set():

@@ -16,13 +16,30 @@ HOUR_NS = 3_600 * SECOND_NS
 BUSIEST_HOUR_UTC = 13
 DAY_SWING = 0.75
 RUNAWAY_AGE_HOURS = 6.0
+DAY_HOURS = 24.0
 LIVE_GAP_S = (1.0, 3.0)
 LIVE_CONVERSATIONS = 40
 FIRST_LIVE_RUNAWAY = 45
 LIVE_RUNAWAY_EVERY = 500
 
 
-def history(seed: int, end_ns: int, hours: float, traces_per_hour: float) -> Iterator[TracePlan]:
+def newest_day_first(
+    seed: int, end_ns: int, hours: float, traces_per_hour: float
+) -> Iterator[TracePlan]:
+    """Yield the history of the last day, which people look at first, then that of days before.
+
+    Only the last day has an agent that runs away.
+    """
+    newest = min(hours, DAY_HOURS)
+    yield from history(seed, end_ns, newest, traces_per_hour)
+    if hours > newest:
+        before_ns = end_ns - int(newest * HOUR_NS)
+        yield from history(seed, before_ns, hours - newest, traces_per_hour, has_runaway=False)
+
+
+def history(
+    seed: int, end_ns: int, hours: float, traces_per_hour: float, *, has_runaway: bool = True
+) -> Iterator[TracePlan]:
     """Yield the traces that ended before ``end_ns``, conversation by conversation.
 
     Conversations come in the order of their beginning, so memory does not grow with ``hours``. The
@@ -31,7 +48,7 @@ def history(seed: int, end_ns: int, hours: float, traces_per_hour: float) -> Ite
     rng = Random(f"{seed}/history/{end_ns}")
     start_ns = end_ns - int(hours * HOUR_NS)
     runaway_ns = end_ns - int(min(RUNAWAY_AGE_HOURS, hours * 0.4) * HOUR_NS)
-    starts: list[tuple[int, Agent | None]] = [(runaway_ns, None)]
+    starts: list[tuple[int, Agent | None]] = [(runaway_ns, None)] if has_runaway else []
     for member in FLEET:
         count = max(1, round(hours * traces_per_hour * conversation_share(member)))
         starts += [(_busy_moment(rng, start_ns, end_ns), member) for _ in range(count)]

@@ -45,6 +45,7 @@ class _Session(socketserver.StreamRequestHandler):
         with suppress(OSError, ssl.SSLError):
             while (line := self.rfile.readline()) and self._command(line.decode().strip()):
                 pass
+        self.request.close()
 
     def _say(self, text: str) -> None:
         self.wfile.write(f"{text}\r\n".encode())

@@ -11,7 +11,7 @@ import pytest
 
 from spanledger_alerts.channels import CHANNELS, send_test
 from spanledger_alerts.content import incident
-from spanledger_alerts.notification import DeliveryError
+from spanledger_alerts.notification import Channel, DeliveryError
 from tests.alerts.channels.conftest import Opened, Opener
 from tests.alerts.channels.incidents import BASE, facts, hostile, notification
 from tests.alerts.channels.providers import Step
@@ -129,7 +129,7 @@ def test_nobody_there_is_not_doubtful(kind: str, opener: Opener) -> None:
     assert caught.value.is_doubtful == (kind == "apprise")
 
 
-def _moved(opened: Opened) -> object:
+def _moved(opened: Opened) -> Channel:
     from spanledger_alerts.channels import read_channel
 
     environ = {"A": "http://127.0.0.1:9/x", "T": "token", "J": "json://127.0.0.1:9"}

@@ -62,9 +62,7 @@ def test_a_connection_is_encrypted_before_the_password(tmp_path: Path) -> None:
     with encrypted(tmp_path) as (server, trusted):
         channel(server, ca_file=str(trusted), **signed_in).send(notification())
         (recipients,) = server.recipients
-        assert ["ops@example.com" in recipients[0], "cto@example.com" in recipients[1]] == [
-            True
-        ] * 2
+        assert recipients == ["rcpt TO:<ops@example.com>", "rcpt TO:<cto@example.com>"]
         error = failed(channel(server, **signed_in))  # by a certificate that nobody knows
         assert not error.is_doubtful
         server.certificate = None
@@ -92,12 +90,8 @@ def test_a_mail_has_text_html_and_the_chart() -> None:
     with mail_serving() as server:
         channel(server).send(notification())
         (mail,) = mails(server)
-    kinds = [part.get_content_type() for part in mail.walk()]
-    assert [k for k in kinds if "/" in k and not k.startswith("multipart")] == [
-        "text/plain",
-        "text/html",
-        "image/png",
-    ]
+    kinds = [part.get_content_type() for part in mail.walk() if not part.is_multipart()]
+    assert kinds == ["text/plain", "text/html", "image/png"]
     html = mail.get_body(("html",))
     assert html is not None
     assert '<a href="https://wiki.example.com/cost">Runbook</a>' in html.get_content()
@@ -119,7 +113,7 @@ def test_no_hostile_text_writes_a_header_or_markup() -> None:
         html = mail.get_body(("html",))
         assert html is not None
         assert "<script>" not in html.get_content()
-        assert "</div> " not in html.get_content()
+        assert "<&>" not in html.get_content()
 
 
 @pytest.mark.parametrize(

@@ -52,13 +52,13 @@ def cells(**spent: tuple[float, float]) -> list[Cell]:
 
 def test_the_dimension_with_few_surprising_elements_comes_first() -> None:
     found = rank(
-        cells(a_x=(50, 60), a_y=(50, 140), b_x=(50, 50), c_x=(50, 50), c_y=(10, 14)),
+        cells(a_x=(50, 100), a_y=(50, 100), b_x=(50, 52), b_y=(50, 50)),
         ["agent", "model"],
     )
     assert [one.dimension for one in found] == ["agent", "model"]
     assert [one.name for one in found[0].elements] == ["a"]
-    assert found[0].elements[0].share == pytest.approx(100 / 104)
-    path = drill(cells(a_x=(50, 60), a_y=(50, 140), b_x=(50, 50)), ["agent", "model"])
+    assert found[0].elements[0].share == pytest.approx(100 / 102)
+    path = drill(cells(a_x=(50, 50), a_y=(50, 140), b_x=(50, 50), b_y=(50, 50)), ["agent", "model"])
     assert [(dimension, one.name) for dimension, one in path] == [("agent", "a"), ("model", "y")]
 
 

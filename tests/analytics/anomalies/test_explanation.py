@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any, cast
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spanledger_analytics.anomalies.cells import Leaf
@@ -28,6 +28,7 @@ parts = st.builds(part, st.integers(0, 1_000), amounts, amounts, st.sampled_from
 usages = st.builds(Usage, st.lists(parts, max_size=4), st.integers(0, 500))
 
 
+@settings(max_examples=40, deadline=None)
 @given(usages, usages, st.floats(0, 1e5))
 def test_parts_add_up_exactly(now: Usage, before: Usage, expected: float) -> None:
     details = cast("dict[str, Any]", explained(now, before, expected).details)

@@ -14,11 +14,14 @@ LEAVES = [Leaf("writer", "large", "web", "care"), Leaf("planner", "small", "web"
 
 
 def rows(leaf: Leaf, from_s: int, to_s: int, usd: float, seed: int = 0) -> list[Row]:
-    """Spending by five minutes: more at noon, calls at four cents."""
+    """Spending, more at noon, calls at four cents; of long ago by hours."""
     chance = np.random.default_rng((seed, from_s % 2**31))
     found: list[Row] = []
-    for start_s in range(from_s, to_s, FINE_S):
-        rate = usd / 12 * (1 + 0.6 * np.cos((start_s % 86_400 / HOUR_S - 12) / 24 * 2 * np.pi))
+    border_s = max(from_s, NOW_S - 6 * 86_400)
+    starts = [*range(from_s, border_s, HOUR_S), *range(border_s, to_s, FINE_S)]
+    for start_s in starts:
+        rate = usd / (1 if start_s < border_s else 12)
+        rate *= 1 + 0.6 * np.cos((start_s % 86_400 / HOUR_S - 12) / 24 * 2 * np.pi)
         calls = float(chance.poisson(rate / 0.04))
         cost = calls * 0.04 * float(chance.uniform(0.9, 1.1))
         found.append(Row(start_s, leaf, (cost, calls, 0, calls * 1_000, 0, calls * 100)))

@@ -90,6 +90,22 @@ def test_any_counts_give_finite_figures(sides: list[dict[str, int]], seed: int) 
     assert all(map(math.isfinite, (found.statistic, found.psi, found.psi_error, found.noise)))
 
 
+def test_where_nothing_changed_p_values_are_as_frequent_as_they_say() -> None:
+    random = np.random.default_rng(11)
+    names = [f"t{n}" for n in range(6)]
+    usual = np.array([0.4, 0.25, 0.15, 0.1, 0.06, 0.04])
+    p_values: list[float] = []
+    for seed in range(100):
+        own = random.dirichlet(usual * 4, 120)  # trajectories with habits of their own
+        drawn = [random.multinomial(10, mix) for mix in own]
+        sides = [Counter(dict(zip(names, map(int, row), strict=True))) for row in drawn]
+        data = count(sides[:80], sides[80:])
+        p_values.append(compare_counts(data, make_shuffles(80, 40, seed)).p_value)
+    # 5 and 1 are expected; taken for independent actions, half of all would be below 0.05.
+    assert 1 <= sum(p <= 0.05 for p in p_values) <= 13
+    assert sum(p <= 0.01 for p in p_values) <= 5
+
+
 def test_rare_actions_are_one() -> None:
     before = trajectories({"a": 1_000, "rare": 3, "rarer": 2})
     data = count(before, trajectories({"a": 100}))

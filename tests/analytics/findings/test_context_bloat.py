@@ -130,8 +130,8 @@ def test_unknown_prompts_and_clocks_that_jump_are_no_trouble() -> None:
 
 
 def test_long_runs_take_time_in_proportion() -> None:
-    trace = run([1_000 + n for n in range(100_000)], [1.0] * 100_000)
+    trace = run([1_000 + 2 * n for n in range(30_000)], [1.0] * 30_000)
     started = time.process_time()
     [found] = detect(trace)
-    assert time.process_time() - started < 5
-    assert found.details["tokens_per_call"] == pytest.approx(1)
+    assert time.process_time() - started < 3
+    assert found.details["tokens_per_call"] == pytest.approx(2)

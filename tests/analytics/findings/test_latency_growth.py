@@ -110,10 +110,10 @@ def test_times_that_nobody_told_and_clocks_that_jump_are_no_trouble() -> None:
 
 
 def test_long_runs_take_time_in_proportion() -> None:
-    steps = [Step(model(n, ttft_s=1 + n / 50_000), ()) for n in range(100_000)]
+    steps = [Step(model(n, ttft_s=1 + n / 15_000), ()) for n in range(30_000)]
     started = time.process_time()
     [found] = detect(view(lane(steps)))
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 3
     assert found.details["driver"] == "backend"
 
 

@@ -119,9 +119,9 @@ def test_a_call_seen_in_two_lanes_counts_once() -> None:
 def test_long_runs_take_time_in_proportion() -> None:
     steps = [
         Step(model(n), (tool(200_000 + n, evidence="payload" if n % 2 else "", sig=n),))
-        for n in range(1, 100_001)
+        for n in range(1, 30_001)
     ]
-    texts = Said(dict.fromkeys((ref(200_000 + n) for n in range(1, 100_001)), '{"id": 1}'))
+    texts = Said(dict.fromkeys((ref(200_000 + n) for n in range(1, 30_001)), '{"id": 1}'))
     started = time.process_time()
     detect(view(lane(steps), texts=texts))
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 3

@@ -87,32 +87,16 @@ def detect(
     anchor = before.anchor if before else (root.kind, root.name, str(hit[0].start_ns))
     agents = Counter(agent_of(one.ref, window.spans, one.agent) for one in hit)
     agents.pop("", None)
-    tools = Counter(one.name for one in hit)
     spent, retries = burnt_usd(hit, window.spans, window.paid)
     is_open = now_s - lasted.to_s < thresholds.window_s
     history = sum(usual.calls.get(one, 0) for one in lasted.sources if one.kind != "agent")
-    traces = len({one.trace_id for one in hit})
-    errors = Counter(one.fingerprint for one in hit).most_common(3)
-    details: dict[str, Json] = {
-        "anchor": list(anchor),
-        "root": {"kind": root.kind, "name": root.name, "score": round(root.score, 3)},
-        "errors": len(hit),
-        "traces": traces,
-        "agents": dict(agents.most_common(_MOST_NAMES)),
-        "tools": dict(tools.most_common(_MOST_NAMES)),
-        "sources": sorted([one.kind, one.name] for one in lasted.sources),
-        "fingerprints": [[name, digest, times] for (name, digest), times in errors],
-        "retries": len(retries),
-        "systemic_p": lasted.p,
-    }
     return Finding(
         kind=KIND,
         code="incident",
         anchor=anchor,
         severity="critical" if len(agents) >= thresholds.agents else "warning",
-        title=f"Errors of {root.label} hit {_many(len(agents), 'agent')} in "
-        f"{_many(traces, 'trace')}",
-        explanation=_explanation(root, hit, len(tools), told(spent)),
+        title=_title(root, hit, agents),
+        explanation=_explanation(root, hit, told(spent)),
         first_seen_ns=min(hit[0].start_ns, before.first_ns) if before else hit[0].start_ns,
         last_seen_ns=max(one.end_ns for one in hit),
         subject=_subject(root, hit, agents),
@@ -122,8 +106,32 @@ def detect(
         wasted_ns=sum(max(0, one.end_ns - one.start_ns) for one in hit),
         is_open=is_open,
         is_sure=history >= thresholds.fewest_calls,
-        details=details,
+        details={
+            "anchor": list(anchor),
+            "root": {"kind": root.kind, "name": root.name, "score": round(root.score, 3)},
+            "agents": dict(agents.most_common(_MOST_NAMES)),
+            "sources": sorted([one.kind, one.name] for one in lasted.sources),
+            "systemic_p": lasted.p,
+            "retries": len(retries),
+            **_figures(hit),
+        },
     )
+
+
+def _figures(hit: Sequence[Failure]) -> dict[str, Json]:
+    tools = Counter(one.name for one in hit).most_common(_MOST_NAMES)
+    errors = Counter(one.fingerprint for one in hit).most_common(3)
+    return {
+        "errors": len(hit),
+        "traces": len({one.trace_id for one in hit}),
+        "tools": dict(tools),
+        "fingerprints": [[name, digest, times] for (name, digest), times in errors],
+    }
+
+
+def _title(root: Root, hit: Sequence[Failure], agents: Mapping[str, int]) -> str:
+    traces = len({one.trace_id for one in hit})
+    return f"Errors of {root.label} hit {_many(len(agents), 'agent')} in {_many(traces, 'trace')}"
 
 
 def _is_hit(failure: Failure, sources: frozenset[Source]) -> bool:
@@ -191,7 +199,8 @@ def _many(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
-def _explanation(root: Root, hit: Sequence[Failure], tools: int, spent: str) -> str:
+def _explanation(root: Root, hit: Sequence[Failure], spent: str) -> str:
+    tools = len({one.source for one in hit})
     said = Counter(one.fingerprint[0] for one in hit).most_common(1)[0][0]
     where = (
         f"It failed before {_many(tools - 1, 'other tool or model')} did."

@@ -43,6 +43,7 @@ _HISTORY_NS = 24 * 60 * _MINUTE_NS
 _HISTORY_GAP_NS = 60 * _MINUTE_NS  # what goes on now is not what is usual
 _HISTORY_STEP_S = 300
 _HISTORY_LASTS_NS = 10 * _MINUTE_NS
+_CALLS_READ_WHOLE = 200_000
 
 
 class CascadeJob:
@@ -100,7 +101,8 @@ class CascadeJob:
         counts = self._counts.read(project, from_ns, to_ns)
         if not any(count.errors for count in counts) and not stored:
             return 0
-        usual = self._history(project, stored, now_ns)
+        calls = sum(count.calls for count in counts)
+        usual = self._history(project, stored, calls, now_ns)
         lasted = incidents(counts, usual, now_ns // _S, self._thresholds)
         begun_ns = from_ns + _MARGIN_NS
         found = self._found(project, lasted, usual, stored, begun_ns, now_ns)
@@ -119,7 +121,9 @@ class CascadeJob:
     ) -> list[Finding]:
         """Return the incidents that lie within what was read, each with its identity."""
         known = [one for one in map(_known, stored) if one is not None]
-        found = _ended(stored, lasted, begun_ns, now_ns)
+        now_s, lasts_s = now_ns // _S, self._thresholds.window_s
+        going_on = [one for one in lasted if now_s - one.to_s < lasts_s]
+        found = _ended(stored, going_on, begun_ns)
         for episode in lasted:
             window = read_window(
                 self._store, project, episode.from_s * _S, episode.to_s * _S, now_ns
@@ -131,13 +135,21 @@ class CascadeJob:
                     found.append(one)
         return found
 
-    def _history(self, project: str, stored: Sequence[FindingRow], now_ns: int) -> History:
-        """Return what is usual, read again now and then; incidents are not."""
+    def _history(
+        self, project: str, stored: Sequence[FindingRow], calls: int, now_ns: int
+    ) -> History:
+        """Return what is usual, read again now and then; incidents are not.
+
+        Of a project with very many calls, a sample of the traces says it.
+        """
         known = self._usual.get(project)
         if known is not None and 0 <= now_ns - known[0] < _HISTORY_LASTS_NS:
             return known[1]
         to_ns = now_ns - _HISTORY_GAP_NS
-        counts = read_counts(self._store, project, to_ns - _HISTORY_NS, to_ns, _HISTORY_STEP_S)
+        one_in = max(1, calls // _CALLS_READ_WHOLE)
+        counts = read_counts(
+            self._store, project, to_ns - _HISTORY_NS, to_ns, _HISTORY_STEP_S, one_in
+        )
         times = [
             (
                 row.first_seen_ns // _S - _HISTORY_STEP_S,
@@ -155,7 +167,7 @@ class CascadeJob:
 
 
 def _ended(
-    stored: Sequence[FindingRow], lasted: Sequence[Episode], begun_ns: int, now_ns: int
+    stored: Sequence[FindingRow], going_on: Sequence[Episode], begun_ns: int
 ) -> list[Finding]:
     """Return incidents, longer than is read, that have ended: as they are stored, but closed."""
     found: list[Finding] = []
@@ -163,7 +175,7 @@ def _ended(
         known = _known(row)
         if not row.is_open or row.first_seen_ns >= begun_ns or known is None:
             continue
-        if not any(one.sources & known.sources and one.to_s * _S >= now_ns for one in lasted):
+        if not any(one.sources & known.sources for one in going_on):
             found.append(_closed(row, known))
     return found
 

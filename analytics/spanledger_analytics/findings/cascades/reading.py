@@ -23,14 +23,18 @@ _WHOLE_NS = 10 * MINUTE_S * _S
 _Row = TypeVar("_Row", bound=NamedTuple)
 
 
-def read_counts(store: Store, project: str, from_ns: int, to_ns: int, step_s: int) -> list[Count]:
+def read_counts(
+    store: Store, project: str, from_ns: int, to_ns: int, step_s: int, one_in: int = 1
+) -> list[Count]:
     """Return how many calls were made and failed in a time, in buckets of so many seconds.
+
+    Of ``one_in`` traces, one is looked at.
 
     Raises:
         StoreError: the store refused or did not answer.
     """
-    params = {**_time(project, from_ns, to_ns), "step_s": step_s, "back_s": LONGEST_TRACE_S}
-    return _rows(Count, store, "cascade_calls", params)
+    how = {"step_s": step_s, "back_s": LONGEST_TRACE_S, "one_in": one_in}
+    return _rows(Count, store, "cascade_calls", {**_time(project, from_ns, to_ns), **how})
 
 
 class RecentCounts:

@@ -15,8 +15,8 @@ from statistics import fmean, median
 from typing import NamedTuple
 
 from spanledger_analytics.context_growth import theil_sen
-from spanledger_analytics.findings.finding import Finding, Json, Subject
-from spanledger_analytics.findings.growth import FEWEST_CALLS, main_calls, thirds
+from spanledger_analytics.findings.finding import Finding, Json, SpanRef
+from spanledger_analytics.findings.growth import FEWEST_CALLS, main_calls, subject_of, thirds
 from spanledger_analytics.findings.lanes import Lane, ModelCall, TraceView
 from spanledger_analytics.findings.spending import told, total
 from spanledger_analytics.price_book.windows import context_window
@@ -97,22 +97,6 @@ def _of_lane(view: TraceView, lane: Lane, thresholds: Thresholds) -> Finding | N
     growing = [n for n, prompt in enumerate(prompts) if prompt >= thresholds.bloat * base]
     ripe = growing[0] if growing else prompts.index(max(prompts))
     saving = _compaction(calls, base, ripe, thresholds)
-    shown = [call.ref for n, call in enumerate(calls) if prompts[n] > base]
-    shown.sort(key=dict(zip([call.ref for call in calls], prompts, strict=True)).__getitem__)
-    details: dict[str, Json] = {
-        "reasons": list(reasons),
-        "calls": len(calls),
-        "first_prompt_tokens": base,
-        "last_prompt_tokens": prompts[-1],
-        "max_prompt_tokens": max(prompts),
-        "bloat": prompts[-1] / base,
-        "tokens_per_call": theil_sen(prompts),
-        "compactions": len(compacted),
-        "window_tokens": window,
-        "ripe_at_call": ripe + 1,
-        "break_even_calls": saving.calls if saving else None,
-        "compaction_usd": str(saving.cost_usd) if saving else None,
-    }
     return Finding(
         kind=KIND,
         code="prompt",
@@ -122,15 +106,44 @@ def _of_lane(view: TraceView, lane: Lane, thresholds: Thresholds) -> Finding | N
         explanation=_explanation(reasons, carried, saving, ripe),
         first_seen_ns=calls[ripe].start_ns,
         last_seen_ns=calls[-1].end_ns,
-        subject=_subject(view, lane, calls[-1].model),
-        evidence=tuple(reversed(shown)),
+        subject=subject_of(view, lane, calls[-1].model),
+        evidence=_evidence(calls, prompts, base),
         direct_usd=Decimal(0),
         carried_usd=carried,
         avoidable_usd=saving.saved_usd if saving else None,
         is_open=lane.is_open,
         is_sure=carried is not None,
-        details=details,
+        details={
+            "reasons": list(reasons),
+            "window_tokens": window,
+            "compactions": len(compacted),
+            **_figures(prompts, base, ripe, saving),
+        },
     )
+
+
+def _evidence(
+    calls: Sequence[ModelCall], prompts: Sequence[int], base: float
+) -> tuple[SpanRef, ...]:
+    """Return the calls with more than the prompt at first, the largest first."""
+    larger = [(prompt, -n) for n, prompt in enumerate(prompts) if prompt > base]
+    return tuple(calls[-n].ref for _, n in sorted(larger, reverse=True))
+
+
+def _figures(
+    prompts: Sequence[int], base: float, ripe: int, saving: _Saving | None
+) -> dict[str, Json]:
+    return {
+        "calls": len(prompts),
+        "first_prompt_tokens": base,
+        "last_prompt_tokens": prompts[-1],
+        "max_prompt_tokens": max(prompts),
+        "bloat": prompts[-1] / base,
+        "tokens_per_call": theil_sen(prompts),
+        "ripe_at_call": ripe + 1,
+        "break_even_calls": saving.calls if saving else None,
+        "compaction_usd": str(saving.cost_usd) if saving else None,
+    }
 
 
 def _reasons(
@@ -246,17 +259,6 @@ def _output_rate(calls: Sequence[ModelCall]) -> Decimal | None:
     ]
     tokens = sum(tokens for _, tokens in pairs)
     return sum((cost for cost, _ in pairs), Decimal(0)) / tokens if tokens else None
-
-
-def _subject(view: TraceView, lane: Lane, model: str) -> Subject:
-    return Subject(
-        trace_id=view.trace_id,
-        session_id=view.session_id,
-        user_id=view.user_id,
-        agent_name=lane.agent_name or view.agent_name,
-        agent_version=lane.agent_version or view.agent_version,
-        model=model,
-    )
 
 
 def _explanation(

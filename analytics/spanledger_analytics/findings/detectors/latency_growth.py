@@ -14,13 +14,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spanledger_analytics.findings.finding import Finding, SpanRef, Subject
+from spanledger_analytics.findings.finding import Finding, SpanRef
 from spanledger_analytics.findings.growth import (
     FEWEST_CALLS,
     Fit,
     Numbers,
     huber_fit,
     main_calls,
+    subject_of,
     thirds,
 )
 from spanledger_analytics.findings.lanes import Lane, ModelCall, TraceView
@@ -80,7 +81,6 @@ def _of_lane(view: TraceView, lane: Lane, thresholds: Thresholds) -> Finding | N
     driver, fit = _driver(series, thresholds)
     calls = series.calls
     lost_s = np.maximum(series.waits_s - first, 0)
-    order = np.argsort(-lost_s, kind="stable")
     what = "first token" if series.measure == "ttft" else "answer, without its output,"
     return Finding(
         kind=KIND,
@@ -92,15 +92,8 @@ def _of_lane(view: TraceView, lane: Lane, thresholds: Thresholds) -> Finding | N
         explanation=_WHY[driver],
         first_seen_ns=calls[len(calls) // 3].start_ns,
         last_seen_ns=calls[-1].end_ns,
-        subject=Subject(
-            trace_id=view.trace_id,
-            session_id=view.session_id,
-            user_id=view.user_id,
-            agent_name=lane.agent_name or view.agent_name,
-            agent_version=lane.agent_version or view.agent_version,
-            model=calls[-1].model,
-        ),
-        evidence=_evidence(calls, lost_s, order),
+        subject=subject_of(view, lane, calls[-1].model),
+        evidence=_evidence(calls, lost_s),
         direct_usd=Decimal(0),
         wasted_ns=int(lost_s.sum() * _S),
         is_open=lane.is_open,
@@ -118,10 +111,10 @@ def _of_lane(view: TraceView, lane: Lane, thresholds: Thresholds) -> Finding | N
     )
 
 
-def _evidence(
-    calls: Sequence[ModelCall], lost_s: Numbers, order: np.ndarray[tuple[int], np.dtype[np.intp]]
-) -> tuple[SpanRef, ...]:
-    return tuple(calls[place].ref for place in order.tolist() if lost_s[place] > 0)
+def _evidence(calls: Sequence[ModelCall], lost_s: Numbers) -> tuple[SpanRef, ...]:
+    """Return the calls that took longer than at first, the slowest first."""
+    order = np.argsort(-lost_s, kind="stable").tolist()
+    return tuple(calls[place].ref for place in order if lost_s[place] > 0)
 
 
 def _series(calls: Sequence[ModelCall], thresholds: Thresholds) -> _Series | None:

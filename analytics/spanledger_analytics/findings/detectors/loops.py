@@ -64,8 +64,15 @@ def detect(view: TraceView) -> list[Finding]:
                 taken.update(spans(left.wasted))
                 loops.append(left)
     loops.sort(key=lambda one: -len(one.wasted))
-    found = [_finding(view, loop) for loop in loops[:_MOST_LOOPS]]
+    found = [_finding(view, loop, _needed(loop, taken)) for loop in loops[:_MOST_LOOPS]]
     return sorted(found, key=lambda one: (one.first_seen_ns, one.finding_id))
+
+
+def _needed(loop: Loop, taken: set[SpanRef]) -> list[SpanRef]:
+    """Return the spans of the first copy that no other loop shows, and take them."""
+    refs = [ref for ref in spans(loop.first) if ref not in taken]
+    taken.update(refs)
+    return refs
 
 
 def _left(loop: Loop, taken: set[SpanRef]) -> Loop | None:
@@ -79,7 +86,7 @@ def _left(loop: Loop, taken: set[SpanRef]) -> Loop | None:
     return replace(loop, wasted=wasted, warn=sum(kept[: loop.warn]))
 
 
-def _finding(view: TraceView, loop: Loop) -> Finding:
+def _finding(view: TraceView, loop: Loop, needed: list[SpanRef]) -> Finding:
     waste = price(loop)
     steps = [*loop.first, *loop.wasted]
     start = min(steps, key=lambda place: (place.what.start_ns, place.step))
@@ -102,7 +109,7 @@ def _finding(view: TraceView, loop: Loop) -> Finding:
             model=_model(loop.wasted),
             tool_name=tools.pop() if len(tools) == 1 else "",
         ),
-        evidence=tuple(dict.fromkeys([*spans(loop.wasted), *spans(loop.first)]))[:MOST_EVIDENCE],
+        evidence=tuple(dict.fromkeys([*spans(loop.wasted), *needed]))[:MOST_EVIDENCE],
         direct_usd=waste.direct_usd,
         carried_usd=waste.carried_usd,
         avoidable_usd=waste.avoidable_usd,
@@ -116,24 +123,33 @@ def _finding(view: TraceView, loop: Loop) -> Finding:
 def _explanation(loop: Loop, waste: Waste) -> str:
     said = [loop.said]
     if waste.avoidable_usd:
-        at = _warned(loop).step + 1
-        said.append(f"Would have saved ${_money(waste.avoidable_usd)} if stopped at step {at}.")
+        at = _warned(loop)
+        when = f"at step {at.step + 1}" if _is_of_one_lane(loop) else "when it could be told"
+        said.append(f"Would have saved {_money(waste.avoidable_usd)} if stopped {when}.")
     return " ".join([*said, loop.advice])
 
 
 def _details(loop: Loop, start: Place, waste: Waste) -> dict[str, Json]:
-    steps: list[Json] = [place.step + 1 for place in loop.wasted[:_MOST_STEPS]]
-    return {
+    details: dict[str, Json] = {
         "lane": loop.lane.ref.span_id,
         "period": loop.period,
         "copies": loop.copies,
-        "first_step": start.step + 1,
-        "warn_step": _warned(loop).step + 1,
         "wasted_steps": len(loop.wasted),
-        "steps": steps,
         "unpriced_calls": waste.unpriced_calls,
         **loop.details,
     }
+    if _is_of_one_lane(loop):
+        details |= {
+            "first_step": start.step + 1,
+            "warn_step": _warned(loop).step + 1,
+            "steps": [place.step + 1 for place in loop.wasted[:_MOST_STEPS]],
+        }
+    return details
+
+
+def _is_of_one_lane(loop: Loop) -> bool:
+    """Return whether all of it happened in the lane it is told of, so that numbers say which."""
+    return all(place.lane.ref == loop.lane.ref for place in loop.wasted)
 
 
 def _warned(loop: Loop) -> Place:
@@ -148,4 +164,4 @@ def _model(wasted: Sequence[Place]) -> str:
 
 
 def _money(usd: Decimal) -> str:
-    return f"{usd:,.2f}" if usd >= 1 else f"{usd:.3g}"
+    return f"${usd:,.2f}" if usd >= Decimal("0.01") else "less than $0.01"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -11,8 +11,11 @@ from spanledger_analytics.findings.lanes import Lane, Step
 from spanledger_analytics.findings.loops.repetition import Repeat
 from spanledger_analytics.findings.loops.steps import Segment
 
-SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
-"""The worst first."""
+
+def worst_of(severities: Iterable[Severity]) -> Severity:
+    """Return the worst of some severities."""
+    heard = set(severities)
+    return "critical" if "critical" in heard else "warning" if "warning" in heard else "info"
 
 
 class Place(NamedTuple):

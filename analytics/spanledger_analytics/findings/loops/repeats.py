@@ -11,9 +11,9 @@ from dataclasses import replace
 from decimal import Decimal
 
 from spanledger_analytics.findings.finding import Severity
-from spanledger_analytics.findings.loops.loop import SEVERITIES, Loop, repeated
+from spanledger_analytics.findings.loops.loop import Loop, repeated, worst_of
 from spanledger_analytics.findings.loops.money import cost_of
-from spanledger_analytics.findings.loops.polls import POLLS, is_waiting, pause_ns
+from spanledger_analytics.findings.loops.polls import POLLS, is_named, is_waiting, pause_ns
 from spanledger_analytics.findings.loops.repetition import (
     LIMITS,
     LoopLimits,
@@ -46,10 +46,12 @@ def find_repeats(view: LoopView) -> list[Loop]:
 
 def _repeats(segment: Segment, poll_tools: frozenset[str]) -> list[Loop]:
     rated = [_rated(segment, one, poll_tools) for one in repeats_of(segment)]
-    severities = {one: severity for one, severity in rated if severity is not None}
+    severities: dict[Repeat, Severity] = {
+        one: severity for one, severity in rated if severity is not None
+    }
     found: list[Loop] = []
     for group in merged(severities):
-        worst = min((severities[one] for one in group), key=SEVERITIES.index)
+        worst = worst_of(severities[one] for one in group)
         kind = group[0].kind
         found.append(repeated(segment, group, worst, _SAID[kind], _ADVICE[kind]))
     return found
@@ -69,9 +71,9 @@ def _rated(
     segment: Segment, repeat: Repeat, poll_tools: frozenset[str]
 ) -> tuple[Repeat, Severity | None]:
     """Return a repeat, as a poll if it is one, and how much it matters; None: not at all."""
-    if repeat.kind == "error_retry" or (
-        repeat.kind != "same_call" and not _is_poll(segment, repeat, poll_tools)
-    ):
+    if repeat.kind == "error_retry" and not repeat.is_critical and _goes_on(segment, repeat):
+        return repeat, None  # in the end it worked
+    if repeat.kind != "same_call" and not _is_poll(segment, repeat, poll_tools):
         return repeat, "critical" if repeat.is_critical else "warning"
     warn = repeat.first + LIMITS.same_call[0] * repeat.period - 1
     poll = repeat._replace(kind="same_call", warn=min(warn, repeat.end - 1))
@@ -79,11 +81,16 @@ def _rated(
 
 
 def _is_poll(segment: Segment, repeat: Repeat, poll_tools: frozenset[str]) -> bool:
-    end = repeat.end
-    calls = segment.calls
-    if repeat.period == 1 and end < len(calls) and calls[end - 1] == calls[end]:
-        return True  # in the end the same call returned something else
-    return is_waiting(segment.turns[repeat.first : end], poll_tools)
+    turns = segment.turns[repeat.first : repeat.end]
+    if repeat.kind == "error_retry":
+        return is_named(turns, poll_tools)
+    return _goes_on(segment, repeat) or is_waiting(turns, poll_tools)
+
+
+def _goes_on(segment: Segment, repeat: Repeat) -> bool:
+    """Return whether the same call in the end returned something else."""
+    calls, end = segment.calls, repeat.end
+    return repeat.period == 1 and end < len(calls) and calls[end - 1] == calls[end]
 
 
 def _rate_poll(segment: Segment, repeat: Repeat) -> Severity | None:

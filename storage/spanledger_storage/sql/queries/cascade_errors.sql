@@ -27,7 +27,23 @@ SELECT
     region
 FROM
 (
-    SELECT *
+    SELECT
+        trace_id,
+        span_id,
+        start_time,
+        end_time,
+        role,
+        agent_name,
+        tool_name,
+        response_model,
+        request_model,
+        tool_call_id,
+        error_type,
+        status_message,
+        tool_result,
+        attributes,
+        provider,
+        region
     FROM spans
     PREWHERE project = {project:String}
         AND toStartOfHour(start_time) >= toStartOfHour(fromUnixTimestamp64Nano({from_ns:Int64}, 'UTC'))

@@ -3,7 +3,8 @@
 -- Columns: finding_id, kind, code, severity, is_sure, title, explanation, first_ns, last_ns (unix),
 --   detected_s (unix), is_open, trace_id, session_id, user_id, agent_name, agent_version, model,
 --   tool_name, pattern, evidence_count, direct_usd, carried_usd, avoidable_usd (NULL: unknown),
---   wasted_ns, details (JSON), matches (of how many these are the first). One row per finding.
+--   wasted_ns, details (JSON, of anomalies alone: these say which series they show in), matches (of
+--   how many these are the first). One row per finding.
 -- A finding that began more than 32 days before the range is left out.
 -- Sort key used: (project, toStartOfHour(first_seen), ...).
 SELECT
@@ -31,7 +32,7 @@ SELECT
     carried_usd,
     avoidable_usd,
     wasted_ns,
-    details,
+    if(kind = 'cost_anomaly', findings.details, '') AS details,
     count() OVER () AS matches
 FROM findings FINAL
 WHERE project = {project:String}

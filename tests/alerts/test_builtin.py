@@ -1,0 +1,372 @@
+"""Each built-in rule, on the real engine: quiet when all is well, and firing for what it is for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+import sqlalchemy as sa
+
+from spanledger_alerts.engine import look
+from spanledger_alerts.measures import MEASURES, Sources
+from spanledger_alerts.rule_files import built_in
+from spanledger_alerts.sample import Failure
+from spanledger_alerts.state_machine import Counts, Instance, evaluate
+from spanledger_storage import budget_tables
+from spanledger_storage.budget_accounts import BudgetAccounts
+from spanledger_storage.engine import Engine
+from spanledger_storage.finding_state import FindingStates
+from spanledger_storage.state import open_state
+from spanledger_storage.store import Store
+from tests.alerts.stage import S, migrated
+from tests.conftest import fresh_store
+
+RULES = {rule.name: rule for rule in built_in()}
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+NOW_NS = int(NOW.timestamp()) * S
+MINUTE = 60
+
+
+@dataclass
+class World:
+    store: Store
+    sources: Sources
+    state: sa.Engine
+
+    def insert(self, table: str, *rows: dict[str, object]) -> None:
+        lines = "\n".join(json.dumps(row) for row in rows)
+        self.store.execute(f"INSERT INTO {table} FORMAT JSONEachRow {lines}")
+
+    def fires(self, name: str, project: str, minutes: int = 0) -> list[tuple[str, dict[str, str]]]:
+        """What a rule would have told by now, shown the same for as long as it waits."""
+        rule = RULES[name]
+        before: dict[str, Instance] = {}
+        counts = Counts()
+        outcome = look(rule, self.sources, project, NOW_NS + minutes * MINUTE * S)
+        for slot_ns in (NOW_NS, NOW_NS + rule.for_s * S):
+            found = evaluate(rule, outcome, before, counts, slot_ns)
+            before |= found.instances
+        assert not isinstance(outcome, Failure)
+        return [(one.severity, dict(one.labels)) for one in before.values() if one.is_firing]
+
+
+@pytest.fixture(scope="module")
+def world(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    file = tmp_path_factory.mktemp("state") / "state.db"
+    file.write_bytes(migrated())
+    state = open_state(f"sqlite:///{file}")
+    with fresh_store(engine) as store:
+        yield World(store, Sources(store, BudgetAccounts(state), FindingStates(state)), state)
+    state.dispose()
+
+
+def text(minutes_ago: float) -> str:
+    moment = datetime.fromtimestamp(NOW.timestamp() - minutes_ago * 60, UTC)
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def call(project: str, number: int, minutes_ago: float, **fields: object) -> dict[str, object]:
+    return {
+        "project": project,
+        "entry_id": f"{project}-{number}",
+        "trace_id": f"{number:032x}",
+        "time": text(minutes_ago),
+        "kind": "llm",
+        "provider": "acme",
+        "model": "m1",
+        "status": "ok",
+        "usage_source": "span",
+        "version": 1,
+        **fields,
+    }
+
+
+def calls(project: str, count: int, minutes_ago: float, failing: int = 0, **fields: object) -> list[
+    dict[str, object]
+]:  # fmt: skip
+    return [
+        call(project, round(minutes_ago) * 1_000 + number, minutes_ago, **{
+            "status": "error" if number < failing else "ok", **fields
+        })
+        for number in range(count)
+    ]  # fmt: skip
+
+
+def usage(project: str, hours_ago: int, **fields: object) -> dict[str, object]:
+    return {
+        "project": project,
+        "hour": text(hours_ago * 60)[:14] + "00:00",
+        "kind": "llm",
+        "provider": "acme",
+        "model": "m1",
+        "agent_name": "planner",
+        "service_name": "shop",
+        "calls": 100,
+        "input_tokens": 1_000,
+        "last_time": text(hours_ago * 60),
+        "version": 1,
+        **fields,
+    }
+
+
+def gpu(project: str, minutes_ago: int, **fields: object) -> dict[str, object]:
+    return {
+        "project": project,
+        "gpu": "GPU-1",
+        "host": "node1",
+        "minute": text(minutes_ago)[:17] + "00",
+        "seconds": 60,
+        "version": 1,
+        **fields,
+    }
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_a_rule_is_quiet_where_nothing_is(world: World, name: str) -> None:
+    assert world.fires(name, "empty") == []
+
+
+FINDINGS = {
+    "loop": "loop",
+    "error-cascade": "error_cascade",
+    "silent-failures": "silent_failure",
+    "context-bloat": "context_bloat",
+    "amplification": "amplification",
+    "latency-growth": "latency_growth",
+    "drift": "drift",
+    "cost-anomaly": "cost_anomaly",
+}
+
+
+def finding(project: str, kind: str, name: str, minutes_ago: float = 5, **fields: object) -> dict[
+    str, object
+]:  # fmt: skip
+    return {
+        "project": project,
+        "finding_id": name,
+        "kind": kind,
+        "code": "cycle",
+        "severity": "critical",
+        "title": "It goes on and on",
+        "explanation": "Because of a tool",
+        "first_seen": text(minutes_ago + 5),
+        "last_seen": text(minutes_ago),
+        "detected_at": text(minutes_ago),
+        "trace_id": "f" * 32,
+        "agent_name": "planner",
+        "pattern": f"{kind} / planner",
+        "avoidable_usd": "1.25",
+        "version": 1,
+        **fields,
+    }
+
+
+@pytest.mark.parametrize(("name", "kind"), FINDINGS.items())
+def test_findings_are_told_while_they_are_news(world: World, name: str, kind: str) -> None:
+    project = f"find-{kind}"
+    world.insert("findings", finding(project, kind, "1" * 32))
+    world.insert("findings", finding(project, kind, "2" * 32, minutes_ago=60))
+    world.insert("findings", finding(project, kind, "3" * 32, severity="info"))
+    [(severity, labels)] = world.fires(name, project)
+    assert labels == {"kind": kind, "code": "cycle", "agent": "planner", "trace": "f" * 32}
+    assert severity == ("warning" if RULES[name].severity == "warning" else "critical")
+    [sample] = look(RULES[name], world.sources, project, NOW_NS)  # type: ignore[misc]  # no Failure
+    assert (sample.usd, sample.headline) == (Decimal("1.25"), "It goes on and on")
+    assert sample.trace_ids == ("f" * 32,)
+    assert world.fires(name, project, minutes=6) == []
+
+
+def test_findings_that_people_are_done_with_are_not_told(world: World) -> None:
+    project = "done"
+    states = FindingStates(world.state)
+    for number, state in enumerate(("resolved", "false_alarm", "expected", "acknowledged")):
+        row = finding(project, "loop", f"{number}" * 32, pattern=f"p{number}")
+        world.insert("findings", row)
+        states.say(project, f"{number}" * 32, state, pattern=f"p{number}", who="ann", now_ns=1)
+    world.insert("findings", finding(project, "loop", "9" * 32, pattern="p1"))  # muted with another
+    assert len(world.fires("loop", project)) == 1
+
+
+def test_error_rate_and_outage(world: World) -> None:
+    world.insert("ledger", *calls("errors", 100, 5, failing=12))
+    assert world.fires("error-rate", "errors") == [("warning", {"provider": "acme", "model": "m1"})]
+    assert world.fires("provider-outage", "errors") == []
+    world.insert("ledger", *calls("outage", 40, 3, failing=24))
+    assert world.fires("provider-outage", "outage") == [("critical", {"provider": "acme"})]
+    assert world.fires("error-rate", "outage") == []  # fewer calls than it wants
+    world.insert("ledger", *calls("few", 10, 3, failing=10))
+    assert world.fires("provider-outage", "few") == []
+
+
+def test_the_first_token_takes_longer_than_usual(world: World) -> None:
+    before = calls("slow", 200, 3_000, ttft_ns=500_000_000)
+    world.insert("ledger", *before, *calls("slow", 60, 5, ttft_ns=1_200_000_000))
+    assert world.fires("slow-first-token", "slow") == [
+        ("warning", {"provider": "acme", "model": "m1"})
+    ]
+    world.insert("ledger", *calls("new", 60, 5, ttft_ns=1_200_000_000))
+    assert world.fires("slow-first-token", "new") == []  # nobody knows what is usual
+
+
+def test_caches_are_hit_less(world: World) -> None:
+    before = [usage("cache", hours, cache_read_tokens=800) for hours in range(2, 30)]
+    world.insert("usage_hourly", *before, usage("cache", 1, cache_read_tokens=100))
+    labels = {"provider": "acme", "model": "m1", "agent": "planner"}
+    # Of this hour and the one before 45 % were read, before that 80 %.
+    assert world.fires("cache-hit-drop", "cache") == [("warning", labels)]
+    same = [usage("same", hours, cache_read_tokens=800) for hours in range(1, 30)]
+    world.insert("usage_hourly", *same)
+    assert world.fires("cache-hit-drop", "same") == []
+
+
+def test_calls_without_a_price(world: World) -> None:
+    world.insert("usage_hourly", usage("unpriced", 1, unpriced_calls=3), usage("unpriced", 2))
+    assert world.fires("unpriced-models", "unpriced") == [
+        ("warning", {"provider": "acme", "model": "m1"})
+    ]
+
+
+def test_a_busy_service_went_quiet(world: World) -> None:
+    world.insert("usage_hourly", *[usage("quiet", hours) for hours in range(2, 20)])
+    world.insert("usage_hourly", *[usage("quiet", h, service_name="cron") for h in range(6, 24, 6)])
+    assert world.fires("data-gone-quiet", "quiet") == [("warning", {"service": "shop"})]
+    world.insert("usage_hourly", *[usage("busy", hours) for hours in range(20)])
+    assert world.fires("data-gone-quiet", "busy") == []
+
+
+def test_dead_letters_and_data_quality(world: World) -> None:
+    letter = {"project": "bad", "letter_id": "1", "signal": "traces", "state": "open"}
+    world.insert("dead_letters", {**letter, "received_at": text(60), "version": 1})
+    assert world.fires("dead-letters", "bad") == [("warning", {"signal": "traces"})]
+    check = {"project": "bad", "check": "conflicts", "severity": "error", "count": 4}
+    world.insert("quality_findings", {**check, "title": "Four differ", "version": NOW_NS - 60 * S})
+    assert world.fires("data-quality", "bad") == [("warning", {"check": "conflicts"})]
+    world.insert("dead_letters", {**letter, "state": "dropped", "version": 2})
+    assert world.fires("dead-letters", "bad") == []
+
+
+def test_a_gpu_does_nothing(world: World) -> None:
+    world.insert("gpu_minutes", *[gpu("idle", m, idle_ratio=1) for m in range(1, 62)])
+    line = {"project": "idle", "gpu": "GPU-1", "line": "idle", "seconds": 300, "cost_usd": "0.5"}
+    world.insert(
+        "gpu_attribution", *[{**line, "start": text(m), "version": 1} for m in (10, 20, 90)]
+    )
+    assert world.fires("gpu-idle", "idle") == [("warning", {"gpu": "GPU-1", "host": "node1"})]
+    [sample] = look(RULES["gpu-idle"], world.sources, "idle", NOW_NS)  # type: ignore[misc]
+    assert sample.usd == Decimal("1.0")
+    world.insert("gpu_minutes", *[gpu("busy", m, idle_ratio=0.3) for m in range(1, 62)])
+    assert world.fires("gpu-idle", "busy") == []
+
+
+def test_a_gpu_is_held_down(world: World) -> None:
+    world.insert("gpu_minutes", *[gpu("hot", m, throttled_ratio=0.5) for m in range(1, 17)])
+    assert world.fires("gpu-throttled", "hot") == [("warning", {"gpu": "GPU-1", "host": "node1"})]
+
+
+def fault(project: str, minutes_ago: int, event: str, **fields: object) -> dict[str, object]:
+    at = int(NOW.timestamp()) - minutes_ago * 60
+    told = {"event_samples": {event: 1}, "event_first_s": {event: at}, "event_last_s": {event: at}}
+    return gpu(project, minutes_ago, **told, **fields)
+
+
+def test_a_gpu_reports_a_fault_once(world: World) -> None:
+    world.insert("gpu_minutes", *[fault("fault", m, "xid:79") for m in range(1, 10)])
+    labels = {"gpu": "GPU-1", "host": "node1", "fault": "xid 79"}
+    assert world.fires("gpu-fault", "fault") == [("critical", labels)]
+    world.insert("gpu_minutes", *[fault("app", m, "xid:31") for m in range(1, 10)])
+    assert world.fires("gpu-fault", "app") == [("warning", {**labels, "fault": "xid 31"})]
+    # A driver goes on telling the last code: nothing is new.
+    world.insert("gpu_minutes", *[fault("old", m, "xid:79", xid_errors=1) for m in range(1, 60, 7)])
+    assert world.fires("gpu-fault", "old") == []
+    world.insert("gpu_minutes", fault("old", 2, "xid:79", xid_errors=2))
+    assert world.fires("gpu-fault", "old") == [("critical", labels)]
+    world.insert("gpu_minutes", fault("lost", 1, "lost:0"))
+    assert world.fires("gpu-fault", "lost") == [("critical", {**labels, "fault": "lost"})]
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "value", "severity"),
+    [
+        ("budget-exceeded", "ledger_amount", "100", "critical"),
+        ("budget-soft-limit", "ledger_amount", "80", "warning"),
+        ("budget-forecast", "forecast_mid", "101", "warning"),
+        ("budget-burn", "burn_per_hour", "30", "warning"),
+    ],
+)
+def test_budgets(world: World, name: str, column: str, value: str, severity: str) -> None:
+    project = name
+    with world.state.begin() as connection:
+        connection.execute(sa.insert(budget_tables.budgets).values(**_budget(project)))
+        state = _budget_state(project)
+        connection.execute(sa.insert(budget_tables.states).values(**state))
+    assert world.fires(name, project) == []
+    with world.state.begin() as connection:
+        mine = budget_tables.states.c.budget_id == project[:16]
+        changed = sa.update(budget_tables.states).where(mine)
+        connection.execute(changed.values(**{column: Decimal(value)}))
+    labels = {"budget": "daily", "scope": "agent", "of": "planner"}
+    assert world.fires(name, project) == [(severity, labels)]
+
+
+def _budget(project: str) -> dict[str, object]:
+    return {
+        "id": project[:16],
+        "project": project,
+        "name": "daily",
+        "scope": "agent",
+        "selector": "planner",
+        "measure": "usd",
+        "period": "day",
+        "timezone": "UTC",
+        "soft_limit": Decimal(80),
+        "hard_limit": Decimal(100),
+        "owner": "",
+        "note": "",
+        "is_active": True,
+        "created_at_ns": 1,
+        "created_by": "",
+        "changed_at_ns": 1,
+        "changed_by": "",
+    }
+
+
+def _budget_state(project: str) -> dict[str, object]:
+    zero = Decimal(0)
+    start_s = int(NOW.timestamp()) // 86_400 * 86_400
+    return {
+        "budget_id": project[:16],
+        "window_start_s": start_s,
+        "ledger_amount": Decimal(10),
+        "settled_amount": zero,
+        "reserved_amount": zero,
+        "largest_amount": zero,
+        "refused": 0,
+        "passed": 0,
+        "burn_per_hour": Decimal(1),
+        "forecast_method": "day",
+        "forecast_mid": Decimal(50),
+    }
+
+
+def test_a_spool_that_grows_old(world: World) -> None:
+    @dataclass
+    class Spool:
+        requests: int
+        oldest_seconds: float
+
+    sources = world.sources
+    aged = Sources(sources.store, sources.budgets, sources.findings, lambda: Spool(7, 90.0))
+    other = World(world.store, aged, world.state)
+    assert other.fires("spool-growing", "default") == [("warning", {})]
+    young = Sources(sources.store, sources.budgets, sources.findings, lambda: Spool(7, 1.0))
+    assert World(world.store, young, world.state).fires("spool-growing", "default") == []
+
+
+def test_every_measure_has_a_rule() -> None:
+    used = {rule.measure for rule in RULES.values()} - {""}
+    assert used == set(MEASURES) - {"made"}
+    assert len(RULES) >= 20

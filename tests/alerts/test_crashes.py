@@ -1,0 +1,130 @@
+"""An engine or a sender that dies at any step loses nothing, and tells nobody of two for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from spanledger_storage.alert_outbox import AlertOutbox
+from spanledger_storage.alert_state import AlertState
+from tests.alerts.stage import Recorder, S, Stage, rule
+
+WRITES = ("acquire", "commit", "claim", "finish")
+
+
+class Died(BaseException):
+    """The process is gone; no handler of errors sees it."""
+
+
+class Fuse:
+    """Dies at one of the calls it counts, before it or after it."""
+
+    def __init__(self, at: int, is_after: bool) -> None:
+        self.at, self.is_after, self.calls = at, is_after, 0
+
+    def guard(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            self.calls += 1
+            if self.calls == self.at and not self.is_after:
+                raise Died
+            result = call(*args, **kwargs)
+            if self.calls == self.at:
+                raise Died
+            return result
+
+        return guarded
+
+
+class Fused:
+    """An object whose every method that writes goes through a fuse."""
+
+    def __init__(self, inner: object, fuse: Fuse) -> None:
+        self._inner, self._fuse = inner, fuse
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        return self._fuse.guard(found) if name in WRITES else found
+
+
+def story(stage: Stage, live: Callable[[], None]) -> None:
+    """One incident from its beginning to its end, and another that goes on."""
+    for values in ({"a": 1, "b": 1}, {"a": 12, "b": 1}, {"a": 12, "b": 12}, {"a": 1}, {}, {}):
+        stage.say(**cast("dict[str, float | None]", values))
+        stage.now_ns += 10 * S
+        live()
+
+
+def play(file: Path, fuse: Fuse) -> tuple[Stage, Recorder, int]:
+    """Return a stage on which the story was played, and how often somebody died."""
+    ops = Recorder()
+    stage = Stage(file, rule(group_interval="10s"), channels={"ops": ops})
+    safe = stage.state, stage.outbox
+    stage.state = cast("AlertState", Fused(stage.state, fuse))
+    stage.outbox = cast("AlertOutbox", Fused(stage.outbox, fuse))
+    stage.engine, stage.sender = stage.new_engine("first"), stage.new_sender()
+    deaths = 0
+
+    def live() -> None:
+        nonlocal deaths
+        try:
+            stage.evaluate()
+            stage.send()
+        except Died:
+            deaths += 1
+            stage.state, stage.outbox = safe
+            stage.engine, stage.sender = stage.new_engine("second"), stage.new_sender()
+
+    story(stage, live)
+    for _ in range(14):  # until the lease, and what the dead sender held, are free
+        stage.now_ns += 15 * S
+        live()
+    return stage, ops, deaths
+
+
+def steps_of(folder: Path) -> int:
+    whole = Fuse(0, False)
+    play(folder / "whole.db", whole)
+    return whole.calls
+
+
+def test_whoever_dies_nothing_is_lost_and_nothing_is_two(tmp_path: Path) -> None:
+    for at in range(7, 19, 2):  # while the first incident is found, told and noted
+        check(tmp_path / f"{at}.db", Fuse(at, is_after=at % 4 == 1))
+
+
+@pytest.mark.endurance
+def test_whoever_dies_wherever_nothing_is_lost_and_nothing_is_two(tmp_path: Path) -> None:
+    for at in range(1, steps_of(tmp_path)):
+        for is_after in (False, True):
+            check(tmp_path / f"{at}-{is_after}.db", Fuse(at, is_after))
+
+
+def check(file: Path, fuse: Fuse) -> None:
+    stage, ops, deaths = play(file, fuse)
+    assert deaths == 1
+    [going_on] = ops.open
+    assert {o.labels["agent"] for n in ops.sent for o in n.incidents if o.key == going_on} == {"b"}
+    ids = [one.id for one in ops.sent]
+    assert len(ids) - len(set(ids)) <= 1, "more than what was under way was sent twice"
+    keys = {one.key for told in ops.sent for one in told.incidents}
+    assert len(keys) <= 2, "one incident was told as two"
+    stage.state_engine.dispose()
+
+
+def test_two_engines_and_two_senders_tell_what_one_tells(tmp_path: Path) -> None:
+    ops = Recorder()
+    stage = Stage(tmp_path / "state.db", rule(group_interval="10s"), channels={"ops": ops})
+    engines = [stage.new_engine(str(number)) for number in range(2)]
+    senders = [stage.new_sender() for _ in range(2)]
+
+    def live() -> None:
+        for engine in engines:
+            engine.run_once()
+        for sender in senders:
+            sender.run_once()
+
+    story(stage, live)
+    assert ops.story == ["trigger: a", "update: a b", "update: b / a"]
