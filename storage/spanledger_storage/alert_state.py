@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -296,12 +296,12 @@ class AlertState:
 
     def silence(self, row: SilenceRow) -> SilenceRow:
         """Add a silence; return it with its id."""
-        made = values_of(row) | {"id": secrets.token_hex(8), "author": row.author[:_WHO_LIMIT]}
-        values = made | {"matchers": json.dumps(row.matchers)}
+        made = replace(row, id=secrets.token_hex(8), author=row.author[:_WHO_LIMIT])
+        values = values_of(made) | {"matchers": json.dumps(row.matchers)}
         with writing(self._engine) as connection:
             connection.execute(sa.insert(tables.silences).values(values))
             _look_again(connection, row.project)
-        return SilenceRow(**made)
+        return made
 
     def lift(self, project: str, silence_id: str, who: str, now_ns: int) -> bool:
         """End a silence; False: there is none that holds."""

@@ -148,7 +148,7 @@ def letter(notification: Notification, config: Config) -> EmailMessage:
     ``Message-ID`` is the same at every attempt, so that mail programs show a repeated one once;
     ``References`` names the group, so that they show its mails together (RFC 5322, 3.6.4).
     """
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=SMTP.clone(cte_type="7bit"))  # not every server takes 8 bits
     domain = config.sender.rpartition("@")[2]
     kept = one_line(read_receipt(notification.receipt).get("subject", ""), _LONGEST_SUBJECT)
     subject = one_line(headline(notification), _LONGEST_SUBJECT)

@@ -199,6 +199,8 @@ class Track:
         before = self._streak[:, step]
         goes_on = (side != 0) & (np.sign(before) == side)
         self._streak[:, step + 1] = np.where(is_gap, before, np.where(goes_on, before + side, side))
+        # What lasts counts once as a residual: a step is one surprise, and widens no scale.
+        self._gap[:, step] = np.where(goes_on, np.nan, residual)
         limit = np.nan_to_num(grain.winsor_z * self._spread[:, step], nan=np.inf)
         pull = self.alpha * np.minimum(np.maximum(residual, -limit), limit)
         teaches = ~(is_odd | is_gap)
