@@ -117,7 +117,8 @@ class Stage:
     """An engine, a sender, and what they see."""
 
     def __init__(self, file: Path, *rules: Rule, channels: Mapping[str, Recorder]) -> None:
-        file.write_bytes(migrated())
+        if not file.exists():
+            file.write_bytes(migrated())
         self.state_engine = open_state(f"sqlite:///{file}")
         event.listen(self.state_engine, "connect", _hurry)
         self.now_ns = T0

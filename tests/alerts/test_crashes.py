@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import random
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -128,3 +133,36 @@ def test_two_engines_and_two_senders_tell_what_one_tells(tmp_path: Path) -> None
 
     story(stage, live)
     assert ops.story == ["trigger: a", "update: a b", "update: b / a"]
+
+
+@pytest.mark.endurance
+def test_a_process_that_is_killed_loses_nothing(tmp_path: Path) -> None:
+    file, log = tmp_path / "state.db", tmp_path / "log"
+    moments = random.Random(1)
+    for _ in range(15):
+        process = start(file, log, 10_000)
+        seen = len(lines(log))
+        while len(lines(log)) == seen and process.poll() is None and seen < 5:
+            time.sleep(0.02)
+        time.sleep(moments.uniform(0, 0.3))
+        process.kill()
+        process.wait()
+    assert start(file, log, 200).wait() == 0
+    told = lines(log)
+    known: dict[str, str] = {}
+    keys: dict[str, set[str]] = {}
+    for _, incidents in told:
+        for agent, key, is_firing in incidents:
+            keys.setdefault(agent, set()).add(key)
+            known[key] = agent if is_firing else ""
+    assert sorted(filter(None, known.values())) == ["a", "c"]
+    assert all(len(found) == 1 for found in keys.values()), "one incident was told as two"
+
+
+def start(file: Path, log: Path, steps: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.alerts.killed", str(file), str(log), str(steps)]
+    return subprocess.Popen(command, cwd=Path(__file__).parents[2])
+
+
+def lines(log: Path) -> list[tuple[str, list[tuple[str, str, bool]]]]:
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []

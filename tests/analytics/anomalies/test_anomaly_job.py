@@ -14,6 +14,7 @@ import pytest
 
 from spanledger_analytics._rows import TIME, USD
 from spanledger_analytics.anomalies.job import AnomalyJob
+from spanledger_analytics.forecasting.month_end import month_end
 from spanledger_storage.store import Store
 
 HOUR_S = 3_600
@@ -183,3 +184,22 @@ def test_a_storm_becomes_one_finding_that_is_explained_and_closed(world: World) 
     assert later["finding_id"] == row["finding_id"]
     assert later["is_open"] == 0
     assert later["detected_at"] == row["detected_at"]
+
+
+def test_the_month_is_forecast_for_the_project_and_its_agents(store: Store) -> None:
+    world = World(store)
+    spent = {
+        agent: sum((world.call(NOW_S - n * 7_200, agent) for n in range(60)), Decimal(0))
+        for agent in ("writer", "planner")
+    }
+    world.store_all()
+    whole, *agents = month_end(store, "default", NOW_S)
+    assert whole.agent is None
+    assert whole.spent_usd == sum(spent.values())
+    assert {one.agent: one.spent_usd for one in agents} == spent
+    told = whole.forecast
+    assert told.low is not None
+    assert told.mid is not None
+    assert told.high is not None
+    assert whole.spent_usd < told.low <= told.mid <= told.high
+    assert month_end(store, "empty", NOW_S)[0].forecast.method == ""
