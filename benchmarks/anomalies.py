@@ -1,6 +1,6 @@
 """The product's scorer on the Numenta Anomaly Benchmark: the standard profile, one setting for all.
 
-    SPANLEDGER_BENCH_DATA=<folder> python benchmarks/anomalies.py [--each]
+    SPANLEDGER_BENCH_DATA=<folder> python -m benchmarks.anomalies [--each]
 
 The folder holds ``nab/data``, ``nab/combined_windows.json`` (https://github.com/numenta/NAB,
 MIT). The score is NAB's: true positives by how early in their window they are, false ones by how

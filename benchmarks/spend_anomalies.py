@@ -6,7 +6,7 @@ calls that arrive late. Into some an event is planted whose dollars are known ex
 difference between the same project with and without it. The product's own code looks every
 minute while a storm burns, and later on by the hour.
 
-    python benchmarks/spend_anomalies.py [--seeds 6] [--clean 6] [--weeks 4] [--speed]
+    python -m benchmarks.spend_anomalies [--seeds 6] [--clean 6] [--weeks 4] [--speed]
 
 Everything is drawn from fixed seeds. Nothing is tuned per project.
 """

@@ -14,7 +14,7 @@ import typer
 from spanledger import __version__
 from spanledger_alerts.errors import AlertsError
 from spanledger_alerts.settings import VARIABLES as ALERT_VARIABLES
-from spanledger_alerts.settings import beside
+from spanledger_alerts.settings import AlertSettings, beside
 from spanledger_analytics.errors import AnalyticsError
 from spanledger_collector.edge.cors import check_origin
 from spanledger_collector.errors import CollectorError
@@ -227,6 +227,7 @@ def work(
         roles.end_with_parent()
     for name, place in beside(data).items():
         os.environ.setdefault(name, place)
+    AlertSettings.of(os.environ)  # what cannot be stops the start
     roles.work(
         store_url=_required(store_url, "--store-url", "SPANLEDGER_STORE_URL"),
         state_url=state_url or f"sqlite:///{data.expanduser() / 'state.db'}",

@@ -106,7 +106,7 @@ class Alerts(RuleBasedStateMachine):
     def restart(self) -> None:
         """Another process takes over, with nothing but what is stored."""
         self.holder += 1
-        self.stage.state.acquire("alerts", "nobody", self.stage.now_ns + 20 * S, 0)
+        self.stage.state.acquire("alerts", "nobody", self.stage.now_ns + 20 * S, -20 * S)
         self.stage.engine = self.stage.new_engine(str(self.holder))
         self.stage.sender = self.stage.new_sender()
 

@@ -85,7 +85,10 @@ def test_how_an_error_of_a_tool_is_known(said: dict[str, object], evidence: str)
 
 @pytest.mark.usefixtures("_way")
 def test_calls_of_models_have_no_evidence() -> None:
-    call = {"gen_ai.operation.name": "chat", "gen_ai.tool.call.result": '{"ok": false}'}
+    call: dict[str, object] = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.tool.call.result": '{"ok": false}',
+    }
     assert row(call, "spanledger")["tool_evidence"] == ""
 
 

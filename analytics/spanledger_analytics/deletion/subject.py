@@ -73,9 +73,9 @@ class Targets:
     """Ids of what is to go, and UTC start hours (UNIX seconds) whose sums change with it.
 
     ``messages`` are hex hashes that the spans refer to, of which the last was received at
-    ``newest_s`` (UNIX seconds); ``letters`` are dead letters, ``findings`` those about no single trace.
-    ``partners`` are other traces that
-    saw one of the calls; ``mates`` are other traces of the trajectories these are part of.
+    ``newest_s`` (UNIX seconds); ``letters`` are dead letters, ``findings`` those about no single
+    trace. ``partners`` are other traces that saw one of the calls; ``mates`` are other traces of
+    the trajectories these are part of.
     """
 
     traces: list[str] = field(default_factory=list[str])

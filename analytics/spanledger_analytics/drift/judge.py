@@ -262,13 +262,16 @@ def is_drift(check: Check, limits: DriftLimits) -> bool:
     if result.p_value > limits.p_value or check.q_value > limits.q_value:
         return False
     if isinstance(result, Numeric):
-        size = abs(result.delta)
-        return size > usual and size + limits.errors * result.delta_error >= limits.delta
-    return (
-        result.psi > usual
-        and result.js_distance >= limits.js_distance
-        and result.psi + limits.errors * result.psi_error >= limits.psi
+        return _is_large(abs(result.delta) - usual, result.delta_error, limits.delta, limits)
+    return result.js_distance >= limits.js_distance and _is_large(
+        result.psi - usual, result.psi_error, limits.psi, limits
     )
+
+
+def _is_large(excess: float, error: float, floor: float, limits: DriftLimits) -> bool:
+    """Return whether what usual days do not explain is there, and may be as large as the floor."""
+    margin = limits.errors * error
+    return excess > margin and excess + margin >= floor
 
 
 def _seed(sample: Sample) -> int:
