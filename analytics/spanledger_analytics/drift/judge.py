@@ -192,7 +192,7 @@ def _compare_counts(
     data = count(*sides)
     result = compare_counts(data, shuffles)
     scale = 1 / (1 / check.actions + 1 / check.reference_actions)
-    noise = (result.noise + 2 * result.noise_error) * scale
+    noise = (result.noise + result.noise_error) * scale
 
     def effect(rows: NDArray[np.intp]) -> float:
         of_day = data.counts[rows].sum(axis=0, dtype=np.float64)
