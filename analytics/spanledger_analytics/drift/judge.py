@@ -192,15 +192,16 @@ def _compare_counts(
     data = count(*sides)
     result = compare_counts(data, shuffles)
     scale = 1 / (1 / check.actions + 1 / check.reference_actions)
-    noise = (result.noise + result.noise_error) * scale
 
     def effect(rows: NDArray[np.intp]) -> float:
         of_day = data.counts[rows].sum(axis=0, dtype=np.float64)
         rest = data.counts[: data.n_before].sum(axis=0, dtype=np.float64) - of_day
         if not of_day.sum() or not rest.sum():
             return 0.0
-        expected = noise * (1 / float(of_day.sum()) + 1 / float(rest.sum()))
-        return float(psi_terms(rest[None], of_day[None]).sum()) - expected
+        # The noise of that many actions; a day within two standard deviations of it is like others.
+        size = scale * (1 / float(of_day.sum()) + 1 / float(rest.sum()))
+        excess = float(psi_terms(rest[None], of_day[None]).sum()) - result.noise * size
+        return excess if excess > 2 * result.noise_error * size else 0.0
 
     if result.p_value > limits.p_value:
         return replace(check, result=result)

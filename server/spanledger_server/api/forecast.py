@@ -52,6 +52,7 @@ class SpendForecast(BaseModel):
 class MonthForecast(BaseModel):
     """The month, the project first and then its agents, those that spent most first."""
 
+    project: str
     month_from: str
     month_to: str
     forecasts: list[SpendForecast]
@@ -75,6 +76,7 @@ def forecast_router(store: Callable[[], Store]) -> APIRouter:
             raise HTTPException(422, str(error)) from error
         window = found[0].window
         return MonthForecast(
+            project=project,
             month_from=rfc3339(window.start_s),
             month_to=rfc3339(window.end_s),
             forecasts=[SpendForecast.of(one) for one in found],
