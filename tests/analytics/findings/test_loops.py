@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from decimal import Decimal
 
 import pytest
@@ -248,20 +247,6 @@ def test_clocks_that_jump_break_nothing() -> None:
     [one] = found(lane([jumps[0], jumps[3], jumps[1], jumps[2]]))
     assert one.first_seen_ns <= one.last_seen_ns
     assert one.wasted_ns >= 0
-
-
-def test_ten_times_the_steps_take_about_ten_times_as_long() -> None:
-    rng = random.Random(5)
-    small = _seconds([(n, n) for n in (rng.randrange(1, 9) for _ in range(1_000))])
-    large = _seconds([(n, n) for n in (rng.randrange(1, 9) for _ in range(10_000))])
-    assert large < 40 * small  # not a hundred times; the rest is for a busy machine
-
-
-def _seconds(pairs: list[tuple[int, int]]) -> float:
-    made = lane(steps(pairs))
-    start = time.process_time()
-    assert found(made, texts=Unread())
-    return time.process_time() - start
 
 
 LONG = " ".join(f"line{n} of the patch" for n in range(40))
