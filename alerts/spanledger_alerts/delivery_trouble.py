@@ -8,7 +8,7 @@ from spanledger_alerts.grouping import group_id
 from spanledger_alerts.notification import Incident, Notification, Transition
 from spanledger_alerts.stored import Payload, payload_of, payload_text
 from spanledger_storage.alert_outbox import AlertOutbox, OutboxRow
-from spanledger_storage.alert_state import NewOutbox
+from spanledger_storage.alert_rows import NewOutbox
 from spanledger_storage.project_settings import DEFAULT_PROJECT
 
 RULE = "alert-delivery"

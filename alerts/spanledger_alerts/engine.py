@@ -30,14 +30,8 @@ from spanledger_alerts.state_machine import (
 )
 from spanledger_alerts.stored import instance_of, instance_row
 from spanledger_alerts.telling import Surroundings, Telling, Words
-from spanledger_storage.alert_state import (
-    AlertState,
-    EngineChange,
-    Lease,
-    LeaseLost,
-    RuleStateRow,
-    TimelineRow,
-)
+from spanledger_storage.alert_rows import EngineChange, RuleStateRow, TimelineRow
+from spanledger_storage.alert_state import AlertState, Lease, LeaseLost
 from spanledger_storage.errors import StorageError, StoreError
 from spanledger_storage.project_settings import DEFAULT_PROJECT
 

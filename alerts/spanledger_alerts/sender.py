@@ -12,7 +12,7 @@ from spanledger_alerts.delivery_trouble import ended_trouble, trouble
 from spanledger_alerts.notification import ConfiguredChannel, DeliveryError
 from spanledger_alerts.stored import payload_of
 from spanledger_storage.alert_outbox import AlertOutbox, Attempted, Claim
-from spanledger_storage.alert_state import TimelineRow
+from spanledger_storage.alert_rows import TimelineRow
 
 log = logging.getLogger(__name__)
 

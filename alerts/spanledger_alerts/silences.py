@@ -9,7 +9,7 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from spanledger_alerts.errors import RuleError
-from spanledger_storage.alert_state import SilenceRow
+from spanledger_storage.alert_rows import SilenceRow
 from spanledger_storage.linear_regex import LinearRegex
 
 OPS = ("=", "!=", "=~", "!~")

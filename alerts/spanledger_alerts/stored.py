@@ -13,7 +13,7 @@ from spanledger_alerts.grouping import Group, Told
 from spanledger_alerts.notification import Notification, Severity
 from spanledger_alerts.sample import Sample
 from spanledger_alerts.state_machine import Instance, State
-from spanledger_storage.alert_state import GroupRow, InstanceRow
+from spanledger_storage.alert_rows import GroupRow, InstanceRow
 
 if TYPE_CHECKING:
     from spanledger_alerts.rules import Rule

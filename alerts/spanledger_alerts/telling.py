@@ -14,7 +14,7 @@ from spanledger_alerts.rules import Rule
 from spanledger_alerts.silences import Matcher, is_silenced
 from spanledger_alerts.state_machine import LABEL_OF_RULE, Instance
 from spanledger_alerts.stored import Payload, group_of, payload_text, told_text
-from spanledger_storage.alert_state import GroupRow, NewOutbox, SilenceRow
+from spanledger_storage.alert_rows import GroupRow, NewOutbox, SilenceRow
 
 Words = Callable[[Facts, str], Incident]
 MOST_INCIDENTS = 50

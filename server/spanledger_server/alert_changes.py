@@ -18,7 +18,8 @@ from spanledger_server.alert_moments import NS_PER_S, length_s, settings_of
 from spanledger_server.errors import UsageError
 from spanledger_server.periods import parse_moment
 from spanledger_server.prices.session import now_ns, user
-from spanledger_storage.alert_state import AlertState, SilenceRow
+from spanledger_storage.alert_rows import SilenceRow
+from spanledger_storage.alert_state import AlertState
 from spanledger_storage.price_state import StateEngine
 from spanledger_storage.projects import Projects
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from spanledger_storage.alert_state import NewOutbox, TimelineRow, add_timeline, new_outbox_values
+from spanledger_storage.alert_rows import NewOutbox, TimelineRow
+from spanledger_storage.alert_state import add_timeline, new_outbox_values
 from spanledger_storage.alert_tables import attempts, outbox, reading, writing
 
 _OPEN = ("waiting", "sending")

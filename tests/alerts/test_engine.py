@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spanledger_alerts.silences import matcher_of
-from spanledger_storage.alert_state import SilenceRow
+from spanledger_storage.alert_rows import SilenceRow
 from spanledger_storage.alert_tables import timeline
 from spanledger_storage.errors import StoreError
 from tests.alerts.stage import PROJECT, Recorder, S, Stage, rule

@@ -9,7 +9,7 @@ import pytest
 from spanledger_alerts.errors import RuleError
 from spanledger_alerts.rule_files import built_in, merged, of_folder, parse
 from spanledger_alerts.silences import is_active, matcher_of
-from spanledger_storage.alert_state import SilenceRow
+from spanledger_storage.alert_rows import SilenceRow
 from tests.alerts.stage import T0, S, rule
 
 SQL = "SELECT agent_name AS agent, count() AS value FROM spans WHERE project = {project:String}"

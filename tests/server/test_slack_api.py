@@ -22,7 +22,8 @@ from spanledger_collector.access.keys import KeyRing
 from spanledger_server.api.access import SLACK_PATH
 from spanledger_server.api.app import create_app
 from spanledger_server.api.slack import slack_router
-from spanledger_storage.alert_state import AlertState, EngineChange, InstanceRow
+from spanledger_storage.alert_rows import EngineChange, InstanceRow
+from spanledger_storage.alert_state import AlertState
 from spanledger_storage.projects import Keys, Projects
 from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import StoreSettings

@@ -22,7 +22,8 @@ from starlette.concurrency import run_in_threadpool
 from spanledger_alerts.channels.slack_message import ACKNOWLEDGE, SILENCE, SILENCE_S
 from spanledger_alerts.text import one_line
 from spanledger_server.api.access import SLACK_PATH
-from spanledger_storage.alert_state import AlertState, SilenceRow
+from spanledger_storage.alert_rows import SilenceRow
+from spanledger_storage.alert_state import AlertState
 
 _LARGEST_BODY_BYTES = 256 << 10
 _NS_PER_S = 1_000_000_000
