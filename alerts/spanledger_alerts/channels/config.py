@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,7 +91,7 @@ Address = Annotated[Secret, BeforeValidator(Secret.parse_address)]
 """A field that is an address, written as it is or like a secret."""
 
 
-class ChannelConfig(BaseModel):
+class ChannelConfig(BaseModel, ABC):
     """What every channel has.
 
     Attributes:
@@ -106,13 +107,13 @@ class ChannelConfig(BaseModel):
     burst: int = Field(default=5, ge=1, le=1_000)
     timeout_s: float = Field(default=10.0, gt=0, le=60)
 
+    @abstractmethod
     def open(self) -> Channel:
         """Return the channel; nothing is connected before it sends.
 
         Raises:
             ChannelConfigError: a library that it needs is not installed.
         """
-        raise NotImplementedError
 
 
 def explained(name: str, error: ValidationError) -> ChannelConfigError:
