@@ -116,74 +116,49 @@ def _say(state: State, finding: str, project: str, note: str, by: str, at: _Plac
         say(store, kept, project, finding, state.value, note, by)
 
 
-@app.command(name="acknowledge")
-def acknowledge(
-    finding: Finding,
-    project: Project = "default",
-    note: Note = "",
-    by: By = "",
-    data: Data = DEFAULT_DATA,
-    state_url: StateUrl = "",
-    store_url: StoreUrl = "",
-) -> None:
-    """Say that somebody looks after a finding."""
-    _say(State.acknowledged, finding, project, note, by, _Place(data, state_url, store_url))
+_SAID = (
+    ("acknowledge", State.acknowledged, "Say that somebody looks after a finding."),
+    (
+        "resolve",
+        State.resolved,
+        "Say that its cause is gone; seen again later, the finding is open again.",
+    ),
+    (
+        "false-alarm",
+        State.false_alarm,
+        "Say that nothing is wrong: findings of its pattern are hidden from now on.",
+    ),
+    (
+        "expected",
+        State.expected,
+        "Say that it was planned: it is right, and nobody has to do anything.",
+    ),
+    (
+        "reopen",
+        State.open,
+        "Take back what was said; of a false alarm, its pattern is no longer muted.",
+    ),
+)
 
 
-@app.command(name="resolve")
-def resolve(
-    finding: Finding,
-    project: Project = "default",
-    note: Note = "",
-    by: By = "",
-    data: Data = DEFAULT_DATA,
-    state_url: StateUrl = "",
-    store_url: StoreUrl = "",
-) -> None:
-    """Say that its cause is gone; seen again later, the finding is open again."""
-    _say(State.resolved, finding, project, note, by, _Place(data, state_url, store_url))
+def _add_said(name: str, state: State, text: str) -> None:
+    """Add a command that says one thing of a finding."""
+
+    @app.command(name=name, help=text)
+    def said(
+        finding: Finding,
+        project: Project = "default",
+        note: Note = "",
+        by: By = "",
+        data: Data = DEFAULT_DATA,
+        state_url: StateUrl = "",
+        store_url: StoreUrl = "",
+    ) -> None:
+        _say(state, finding, project, note, by, _Place(data, state_url, store_url))
 
 
-@app.command(name="false-alarm")
-def false_alarm(
-    finding: Finding,
-    project: Project = "default",
-    note: Note = "",
-    by: By = "",
-    data: Data = DEFAULT_DATA,
-    state_url: StateUrl = "",
-    store_url: StoreUrl = "",
-) -> None:
-    """Say that nothing is wrong: findings of its pattern are hidden from now on."""
-    _say(State.false_alarm, finding, project, note, by, _Place(data, state_url, store_url))
-
-
-@app.command(name="expected")
-def expected(
-    finding: Finding,
-    project: Project = "default",
-    note: Note = "",
-    by: By = "",
-    data: Data = DEFAULT_DATA,
-    state_url: StateUrl = "",
-    store_url: StoreUrl = "",
-) -> None:
-    """Say that it was planned: it is right, and nobody has to do anything."""
-    _say(State.expected, finding, project, note, by, _Place(data, state_url, store_url))
-
-
-@app.command(name="reopen")
-def reopen(
-    finding: Finding,
-    project: Project = "default",
-    note: Note = "",
-    by: By = "",
-    data: Data = DEFAULT_DATA,
-    state_url: StateUrl = "",
-    store_url: StoreUrl = "",
-) -> None:
-    """Take back what was said; of a false alarm, its pattern is no longer muted."""
-    _say(State.open, finding, project, note, by, _Place(data, state_url, store_url))
+for _name, _state, _text in _SAID:
+    _add_said(_name, _state, _text)
 
 
 @app.command(name="mutes")
