@@ -10,6 +10,7 @@ import pytest
 
 from spanledger_analytics.findings.finding import Finding, SpanRef, Subject
 from spanledger_analytics.findings.writing import (
+    MORE_CRITICAL,
     MOST_ALARMS,
     StoredScope,
     read_stored,
@@ -119,14 +120,33 @@ def test_an_hour_has_a_bounded_number_of_alarms(
 
 
 def test_the_next_hour_has_its_own_alarms_and_what_turns_dangerous_counts(store: Store) -> None:
-    first = [replace(finding(f"{i}"), severity="info") for i in range(MOST_ALARMS + 5)]
+    most = MOST_ALARMS + MORE_CRITICAL
+    first = [replace(finding(f"{i}"), severity="info") for i in range(most + 5)]
     write_findings(store, "p", first, OF_TRACE, NOW)
     worse = [replace(one, severity="critical") for one in first]
     more = [finding(f"next {i}") for i in range(7)]
     write_findings(store, "p", [*worse, *more], OF_TRACE, NOW + HOUR)
     rows = read_stored(store, "p", OF_TRACE).rows
     told = [row.detected_ns for row in rows if row.is_alarm]
-    assert (told.count(NOW), told.count(NOW + HOUR)) == (MOST_ALARMS, 7)
+    assert (told.count(NOW), told.count(NOW + HOUR)) == (most, 7)
+
+
+def test_many_small_alarms_do_not_silence_a_critical_one(store: Store) -> None:
+    small = [finding(f"{i}", usd="0.01") for i in range(MOST_ALARMS)]
+    write_findings(store, "p", small, OF_TRACE, NOW)
+    loop = finding("loop", usd="0.02")
+    write_findings(store, "p", [*small, loop], OF_TRACE, NOW + 1)
+    assert not alarm_of(store, loop)  # a warning beyond the bound
+    loop = replace(loop, severity="critical", direct_usd=Decimal(14))
+    write_findings(store, "p", [*small, loop], OF_TRACE, NOW + 2)
+    assert alarm_of(store, loop)
+    write_findings(store, "p", [*small, loop], OF_TRACE, NOW + 3)
+    assert alarm_of(store, loop)
+
+
+def alarm_of(store: Store, one: Finding) -> bool:
+    rows = read_stored(store, "p", OF_TRACE).rows
+    return next(row.is_alarm for row in rows if row.finding_id == one.finding_id)
 
 
 def test_texts_money_and_times_beyond_all_bounds_are_taken(store: Store) -> None:

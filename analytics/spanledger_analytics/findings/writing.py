@@ -1,6 +1,7 @@
 """Writes findings: what is new or changed replaces, what is found no more goes, the rest stays.
 
-Of a project and clock hour, only the dearest ``MOST_ALARMS`` findings ask for somebody.
+Of a project and clock hour, only the dearest ``MOST_ALARMS`` findings ask for somebody, and
+``MORE_CRITICAL`` beyond them that are critical: many small ones must not silence a large one.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 
 MOST_ALARMS = 100
 """Findings of a project that may ask for somebody in one clock hour."""
+MORE_CRITICAL = 20
+"""Critical ones that may besides."""
 BOUNDED = "bounded"
 """In ``details``: it would have asked for somebody, had not so many others."""
 _HOUR_S = 3_600
@@ -126,8 +129,11 @@ def _stored(
 
 def _row(project: str, finding: Finding, before: FindingRow | None, now_ns: int) -> FindingRow:
     row = row_of(project, finding, before.detected_ns if before else now_ns)
-    if before and row.is_alarm and not before.is_alarm and _is_bounded(before):
-        return _without_alarm(row)  # what was not told in its hour is not told later
+    if before and row.is_alarm and not before.is_alarm:
+        was = json.loads(before.details or "{}")
+        is_worse = row.severity == "critical" != was.get("severity")
+        if was.get(BOUNDED) is True and not is_worse:
+            return _without_alarm(row)  # what was not told in its hour is not told later
     return row
 
 
@@ -147,9 +153,7 @@ def _bounded(
     told = dict(zip(hours, counts, strict=True))
     silent: set[str] = set()
     for hour, rows in by_hour.items():
-        rows.sort(key=lambda row: (row.worth_usd, row.severity == "critical"), reverse=True)
-        rest = rows[max(0, MOST_ALARMS - told.get(hour, 0)) :]
-        silent.update(row.finding_id for row in rest)
+        silent |= _beyond(rows, told.get(hour, 0))
     if silent and _told.get(project) != max(by_hour):
         _told[project] = max(by_hour)
         log.warning(
@@ -160,10 +164,19 @@ def _bounded(
     return [_without_alarm(row) if row.finding_id in silent else row for row in derived]
 
 
+def _beyond(rows: list[FindingRow], told: int) -> set[str]:
+    """Return ids of alarms of an hour that are too many, after as many that were told."""
+    silent: set[str] = set()
+    rows.sort(key=lambda row: (row.worth_usd, row.severity == "critical"), reverse=True)
+    for row in rows:
+        most = MOST_ALARMS + (MORE_CRITICAL if row.severity == "critical" else 0)
+        if told < most:
+            told += 1
+        else:
+            silent.add(row.finding_id)
+    return silent
+
+
 def _without_alarm(row: FindingRow) -> FindingRow:
     details = {**json.loads(row.details), BOUNDED: True, "severity": row.severity}
     return row._replace(severity="info", details=json.dumps(details, sort_keys=True))
-
-
-def _is_bounded(row: FindingRow) -> bool:
-    return json.loads(row.details or "{}").get(BOUNDED) is True
