@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 import threading
 import urllib.request
@@ -38,6 +39,20 @@ class RunningCollector:
     def await_spans(self, count: int) -> None:
         wait_until(lambda: self.span_count() >= count)
         assert self.span_count() == count
+
+    def await_stored(self) -> None:
+        """Wait until all that was accepted can be read, the notes to the jobs too.
+
+        Those come after the spans: who sees all spans may find nothing to do yet.
+        """
+        wait_until(lambda: self._waiting_in_spool() == 0)
+
+    def _waiting_in_spool(self) -> int:
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=10) as answer:
+            told = answer.read().decode()
+        found = re.search(r"^spanledger_collector_spool_items (\S+)$", told, re.M)
+        assert found, "the collector does not say what waits in its spool"
+        return int(float(found[1]))
 
 
 @contextlib.contextmanager

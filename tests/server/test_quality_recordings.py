@@ -91,6 +91,7 @@ def replayed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterat
                 for sent, body in recording.bodies:
                     replay(collector, client, sent, body)
             collector.await_spans(sum(r.read("derivable.json")["spans"] for r in recordings))
+            collector.await_stored()
         LedgerJob(store, time.time_ns, _Marks()).run_once()
         period = Period(1_700_000_000, int(time.time()) + 60)
         yield Replayed(store, report(store, "default", period))

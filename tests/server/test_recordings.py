@@ -164,6 +164,7 @@ class _Marks:
 
 def _drain(collector: RunningCollector, job: LedgerJob, expected_spans: int) -> None:
     collector.await_spans(expected_spans)
+    collector.await_stored()
     job.run_once()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import time
@@ -13,8 +12,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-
-import httpx
 
 from spanledger_analytics.job import LedgerJob
 from spanledger_storage.engine import Engine
@@ -93,7 +90,7 @@ class Stage:
             variables = _variables(program, server, self.collector.url)
             with _beside(program, variables):
                 done = _run(program, variables)
-        _await_stored(self.collector)
+        self.collector.await_stored()
         LedgerJob(self.store, time.time_ns, Marks()).run_once()
         return Ran(
             done.returncode,
@@ -161,23 +158,6 @@ def _run(program: Program, variables: dict[str, str]) -> subprocess.CompletedPro
         env=variables,
         cwd=program.file.parent,
     )
-
-
-def _await_stored(collector: RunningCollector) -> None:
-    """Wait until every span the collector has accepted can be read."""
-
-    def is_stored() -> bool:
-        told = httpx.get(f"{collector.url}/metrics").text
-        return _figure(told, "accepted") == collector.span_count()
-
-    wait_until(is_stored)
-
-
-def _figure(told: str, which: str) -> int:
-    lines = re.findall(
-        rf'^spanledger_collector_{which}_items_total\{{[^}}]*"traces"[^}}]*\}} (\S+)', told, re.M
-    )
-    return sum(int(float(value)) for value in lines)
 
 
 def amounts(entries: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
