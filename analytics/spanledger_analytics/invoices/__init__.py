@@ -1,0 +1,1 @@
+"""What providers billed: their reports, read into lines in our terms and kept with history."""

@@ -1,0 +1,1 @@
+"""The ledger against what providers billed: every difference, its causes, its evidence."""
