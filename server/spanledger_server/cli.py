@@ -28,6 +28,7 @@ from spanledger_server import (
     dead_letter_cli,
     deletion_cli,
     findings_cli,
+    focus_cli,
     gpu_prices_cli,
     keys_cli,
     projects_cli,
@@ -39,6 +40,7 @@ from spanledger_server import (
 )
 from spanledger_server.dashboard_guard import DashboardGuard
 from spanledger_server.errors import StartError, UsageError
+from spanledger_server.focus_cli import FOLDER as FOCUS_FOLDER
 from spanledger_server.guard import INGEST_KEY, Guard, tls_files
 from spanledger_server.options import (
     DEFAULT_DATA,
@@ -92,6 +94,7 @@ _OTHER_VARIABLES = {
     INGEST_KEY,
     *ACCESS_VARIABLES,
     *ALERT_VARIABLES,
+    FOCUS_FOLDER,
     *sdk_cli.VARIABLES,
 }
 
@@ -307,6 +310,7 @@ app.add_typer(allocation_cli.app)
 app.add_typer(replay_cli.app)
 app.add_typer(findings_cli.app)
 app.add_typer(alerts_cli.app)
+app.add_typer(focus_cli.app)
 app.add_typer(retention_cli.app)
 app.add_typer(deletion_cli.app)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -20,6 +22,8 @@ from spanledger_analytics.findings.cascades.job import NAME as CASCADES
 from spanledger_analytics.findings.cascades.job import CascadeJob
 from spanledger_analytics.findings.job import FindingsJob
 from spanledger_analytics.findings.limits import DetectorSettings, detector_settings
+from spanledger_analytics.findings.silent_rate_job import SilentRateJob
+from spanledger_analytics.focus.daily import FocusExportJob
 from spanledger_analytics.gpu_cost.floors import cost_floors
 from spanledger_analytics.gpu_cost.job import GpuCostJob
 from spanledger_analytics.infra.job import InfraJob
@@ -28,6 +32,7 @@ from spanledger_analytics.price_book.book import BookSource
 from spanledger_analytics.price_book.store import load_overrides, overrides_revision
 from spanledger_analytics.retention.expiry import RetentionJob, metric_floors
 from spanledger_server.alerting import alerts_job, delivery_job
+from spanledger_server.focus_cli import FOLDER as FOCUS_FOLDER
 from spanledger_server.roles import instance_name
 from spanledger_storage.finding_state import FindingStates
 from spanledger_storage.gpu_price_state import GpuPrices
@@ -149,6 +154,10 @@ def _cascades(means: Means) -> Callable[[], object]:
     return CascadeJob(means.store(), time.time_ns, without).run_once
 
 
+def _silent_rates(means: Means) -> Callable[[], object]:
+    return SilentRateJob(means.store(), time.time_ns).run_once
+
+
 def _anomalies(means: Means) -> Callable[[], object]:
     states = FindingStates(means.state)
 
@@ -170,6 +179,19 @@ def _alerts(means: Means) -> Callable[[], object]:
 
 def _delivery(means: Means) -> Callable[[], object]:
     return delivery_job(means.state)
+
+
+def _focus(means: Means) -> Callable[[], object]:
+    folder = os.environ.get(FOCUS_FOLDER)
+    if not folder:
+        return lambda: None
+    projects = Projects(means.state)
+    return FocusExportJob(
+        means.store(),
+        Path(folder).expanduser(),
+        lambda: [row.project.name for row in projects.all()],
+        time.time_ns,
+    ).run_once
 
 
 def _retention(means: Means) -> Callable[[], object]:
@@ -199,10 +221,12 @@ JOBS = (
     # A large trace that goes on is read anew whenever it grows.
     Job("findings", 5, _findings, rests=1),
     Job("error cascades", 30, _cascades, rests=4),
+    Job("silent failures", 120, _silent_rates, first_after_s=30, rests=4),
     Job("alerts", 1, _alerts),
     Job("alert delivery", 0.5, _delivery),
     Job("quality", 300, _quality, first_after_s=20),
     Job("anomalies", 60, _anomalies, first_after_s=15, rests=4),
     Job("drift", 3_600, _drift, first_after_s=300),
+    Job("FOCUS export", 3_600, _focus, first_after_s=120),
     Job("retention", _RETENTION_EVERY_S, _retention, first_after_s=60),
 )

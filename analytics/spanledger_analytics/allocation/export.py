@@ -5,9 +5,7 @@ https://focus.finops.org/focus-specification/ . What the columns hold: docs/allo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, cast
 
@@ -23,24 +21,34 @@ from spanledger_analytics.allocation.allocate import (
 )
 from spanledger_analytics.allocation.months import Month
 from spanledger_analytics.allocation.owners import OWNER_FIELDS, UNALLOCATED, Owner
+from spanledger_analytics.focus.columns import (
+    COSTS,
+    COUNT,
+    DIRECTIONS,
+    KINDS,
+    METERS,
+    MOMENTS,
+    MONEY,
+    TEXT,
+    moment_text,
+    object_text,
+    part_of,
+    service_of,
+)
 from spanledger_analytics.gpu_cost.arithmetic import dollars
 
 Row = dict[str, Any]
 
-_MONEY = pa.decimal128(38, 12)
 _COUNTS = ("calls", "tokens", "unpriced_calls", "calls_without_usage")
 _USED = ("kind", "provider", "model", "agent")
-_TEXT, _COUNT = pa.string(), pa.int64()
 _PLAIN_TYPES: dict[str, pa.DataType] = {
-    "month": _TEXT,
-    **dict.fromkeys(OWNER_FIELDS, _TEXT),
+    "month": TEXT,
+    **dict.fromkeys(OWNER_FIELDS, TEXT),
     "is_unallocated": pa.bool_(),
-    **dict.fromkeys(("pool", "rule", "source", *_USED), _TEXT),
-    **dict.fromkeys(_COUNTS, _COUNT),
-    "cost_usd": _MONEY,
+    **dict.fromkeys(("pool", "rule", "source", *_USED), TEXT),
+    **dict.fromkeys(_COUNTS, COUNT),
+    "cost_usd": MONEY,
 }
-_MOMENTS = ("BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart", "ChargePeriodEnd")
-_FOCUS_MONEY = ("BilledCost", "ContractedCost", "EffectiveCost", "ListCost")
 _FOCUS_TEXTS = (
     "AllocatedMethodId", "AllocatedResourceId", "AllocatedResourceName",
     "AllocatedTags", "BillingAccountId", "BillingAccountName", "BillingCurrency", "ChargeCategory",
@@ -51,28 +59,9 @@ _FOCUS_TEXTS = (
     "x_Model", "x_Pool", "x_Rule", "x_Source", "x_Team", "x_TokenCacheAction", "x_TokenDirection",
 )  # fmt: skip
 _FOCUS_TYPES: dict[str, pa.DataType] = {
-    **dict.fromkeys((*_FOCUS_TEXTS, *_MOMENTS), _TEXT),
-    **dict.fromkeys(_FOCUS_MONEY, _MONEY),
-    **dict.fromkeys(("ConsumedQuantity", "PricingQuantity"), _COUNT),
-}
-_METERS = {
-    "uncached": "Uncached Input Tokens",
-    "cache_read": "Cache Read Input Tokens",
-    "cache_write": "Cache Write Input Tokens",
-    "output": "Output Tokens",
-    "fees": "Fees",
-}
-_DIRECTIONS = {
-    "uncached": {"x_TokenDirection": "Input", "x_TokenCacheAction": "Uncached"},
-    "cache_read": {"x_TokenDirection": "Input", "x_TokenCacheAction": "Read"},
-    "cache_write": {"x_TokenDirection": "Input", "x_TokenCacheAction": "Write"},
-    "output": {"x_TokenDirection": "Output"},
-}
-_KINDS = {
-    "tool": "Paid tool calls",
-    "gpu": "GPU time",
-    "infra": "Infrastructure",
-    "adjustment": "Adjustment",
+    **dict.fromkeys((*_FOCUS_TEXTS, *MOMENTS), TEXT),
+    **dict.fromkeys(COSTS, MONEY),
+    **dict.fromkeys(("ConsumedQuantity", "PricingQuantity"), COUNT),
 }
 
 
@@ -154,10 +143,7 @@ def focus_table(allocation: Allocation, month: Month, project: str) -> pa.Table:
 
 
 def _focus_month(month: Month, project: str) -> Row:
-    start, end = (
-        datetime.fromtimestamp(s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        for s in (month.start_s, month.end_s)
-    )
+    start, end = moment_text(month.start_s), moment_text(month.end_s)
     return {
         **dict.fromkeys(_FOCUS_TYPES),
         "BillingAccountId": project,
@@ -173,7 +159,7 @@ def _focus_month(month: Month, project: str) -> Row:
 
 
 def _focus_row(about: Row, row: Row) -> Row:
-    money = {name: dollars(row[name]) for name in _FOCUS_MONEY}
+    money = {name: dollars(row[name]) for name in COSTS}
     return {**about, **row, **money, "PricingQuantity": row.get("PricingQuantity") or 1}
 
 
@@ -183,7 +169,7 @@ def _focus_owner(owner: Owner) -> Row:
     return {
         "SubAccountId": name,
         "SubAccountName": name,
-        "Tags": _json(tags),
+        "Tags": object_text(tags),
         "x_Team": owner.team or None,
         "x_CostCenter": owner.cost_center or None,
         "x_Customer": owner.customer or None,
@@ -199,27 +185,23 @@ def _focus_line(line: Line) -> Iterator[tuple[Row, dict[str, int]]]:
         if not cost and not tokens:
             continue
         # The list cost is known of the whole alone; each class has its part of it.
-        listed = _part(_list_of(line), cost, sums.picodollars)
+        listed = part_of(_list_of(line), cost, sums.picodollars)
         left, left_list = left - cost, left_list - listed
         units = {"ConsumedUnit": "Tokens" if name in TOKEN_CLASSES else None}
-        row = _focus_use(line, _METERS[name], "Tokens" if name in TOKEN_CLASSES else "Months")
+        row = _focus_use(line, METERS[name], "Tokens" if name in TOKEN_CLASSES else "Months")
         quantity = {"ConsumedQuantity": tokens, "PricingQuantity": tokens}
         yield (
-            {**row, **units, **_DIRECTIONS.get(name, {})},
+            {**row, **units, **DIRECTIONS.get(name, {})},
             _costs(cost, listed) | (quantity if name in TOKEN_CLASSES else {}),
         )
     if left or left_list or not sums.cost_parts:
         kind = line.group.facts.get("kind", "")
-        yield _focus_use(line, _KINDS.get(kind, "Other"), "Months"), _costs(left, left_list)
+        yield _focus_use(line, KINDS.get(kind, "Other"), "Months"), _costs(left, left_list)
 
 
 def _list_of(line: Line) -> int:
     sums = line.group.sums
     return sums.picodollars if sums.list_picodollars is None else sums.list_picodollars
-
-
-def _part(whole: int, cost: int, total: int) -> int:
-    return whole * cost // total if total else cost
 
 
 def _costs(cost: int, listed: int) -> dict[str, int]:
@@ -232,17 +214,11 @@ def _focus_use(line: Line, meter: str, unit: str) -> Row:
     facts = line.group.facts
     kind, provider = facts.get("kind", ""), facts.get("provider", "")
     model, is_unused = facts.get("model", ""), line.group.source == GPU_UNUSED
-    is_model = kind in ("llm", "embedding")
-    name = provider or ("Own infrastructure" if kind in ("gpu", "infra") else "Unknown")
-    what = "GPU time nobody used" if is_unused else f"{model or _KINDS.get(kind, kind)} {meter}"
+    what = "GPU time nobody used" if is_unused else f"{model or KINDS.get(kind, kind)} {meter}"
     return {
+        **service_of(kind, provider),
         "ChargeCategory": "Adjustment" if kind == "adjustment" else "Usage",
         "ChargeDescription": what,
-        "InvoiceIssuerName": name,
-        "ServiceProviderName": name,
-        "ServiceName": f"{name} {'API' if provider else ''}".strip(),
-        "ServiceCategory": "AI and Machine Learning" if is_model else _category(kind),
-        "ServiceSubcategory": "Generative AI" if is_model else f"Other ({_category(kind)})",
         "SkuMeter": meter,
         "PricingUnit": unit,
         "x_Agent": facts.get("agent") or None,
@@ -253,10 +229,6 @@ def _focus_use(line: Line, meter: str, unit: str) -> Row:
     }
 
 
-def _category(kind: str) -> str:
-    return "Compute" if kind in ("gpu", "infra") else "Other"
-
-
 def _focus_share(one: Split, owner: Owner) -> Row:
     tags = {name: value for name, value in owner._asdict().items() if value}
     pool = one.pool
@@ -264,7 +236,7 @@ def _focus_share(one: Split, owner: Owner) -> Row:
         "AllocatedMethodId": f"split-{pool.split}",
         "AllocatedResourceId": owner.label or "Unallocated",
         "AllocatedResourceName": owner.label or "Unallocated",
-        "AllocatedTags": _json(tags),
+        "AllocatedTags": object_text(tags),
         "ChargeCategory": "Usage",
         "ChargeDescription": f"Share of {pool.name}",
         "InvoiceIssuerName": "Shared costs",
@@ -276,10 +248,6 @@ def _focus_share(one: Split, owner: Owner) -> Row:
         "x_Among": pool.among,
         "x_Pool": pool.name,
     }
-
-
-def _json(value: Mapping[str, str]) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 def total_of(table: pa.Table, column: str) -> Decimal:

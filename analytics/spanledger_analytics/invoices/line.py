@@ -25,6 +25,8 @@ class TokenClass(StrEnum):
     """
 
     UNCACHED = "uncached"
+    INPUT = "input"
+    """Input of which cached tokens are not told apart; quantities alone."""
     CACHE_READ = "cache_read"
     CACHE_WRITE = "cache_write"
     CACHE_WRITE_5M = "cache_write_5m"
@@ -42,6 +44,10 @@ class TokenClass(StrEnum):
     """All of a model's usage in one line: its classes are not told apart."""
     CAPACITY = "capacity"
     """Throughput, commitments and subscriptions bought ahead."""
+    GPU = "gpu"
+    """Time of a GPU: rented, owned, or a share of one."""
+    INFRA = "infra"
+    """Other infrastructure by the hour."""
     CREDIT = "credit"
     DISCOUNT = "discount"
     TAX = "tax"
@@ -83,6 +89,9 @@ class InvoiceLine:
         invoice_id: of the provider; empty: not told.
         line_number: in its file, from 1 (of JSON: the number of the record).
         extra: what else the line says, by the names of the report.
+        amount_usd: ``amount`` in US dollars, when it is read back; None: no money, or no exchange
+            rate known for the day.
+        is_final: whether the provider will not change the day, when it is read back.
     """
 
     day: date
@@ -108,3 +117,5 @@ class InvoiceLine:
     invoice_id: str = ""
     line_number: int = 0
     extra: Mapping[str, str] = field(default_factory=dict[str, str])
+    amount_usd: Decimal | None = None
+    is_final: bool = False
