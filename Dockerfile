@@ -9,7 +9,7 @@ COPY analytics analytics
 COPY alerts alerts
 COPY dashboard dashboard
 COPY server server
-RUN /opt/spanledger/bin/pip install --no-cache-dir --disable-pip-version-check ./sdk ".[postgres,oidc]"
+RUN /opt/spanledger/bin/pip install --no-cache-dir --disable-pip-version-check ./sdk ./sdk/workers ".[postgres,oidc]"
 
 FROM python:3.12-slim
 ENV PATH=/opt/spanledger/bin:$PATH \

@@ -19,14 +19,14 @@ $(VENV)/bin/python:
 		|| { echo "Spanledger needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: $(VENV)/bin/python pyproject.toml sdk/pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ./sdk -e .
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml sdk/pyproject.toml sdk/workers/pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ./sdk -e ./sdk/workers -e .
 	@# The command once belonged to the server's distribution: replacing that one takes it away.
 	@[ -x $(BIN)/spanledger ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--force-reinstall --no-deps -e ./sdk
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml sdk/pyproject.toml requirements-dev.txt
+$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml sdk/pyproject.toml sdk/workers/pyproject.toml requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@[ -x $(BIN)/spanledger ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--force-reinstall --no-deps -e ./sdk

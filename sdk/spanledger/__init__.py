@@ -52,7 +52,6 @@ if TYPE_CHECKING:
         SpanledgerError,
         TokenError,
     )
-    from spanledger._inference import instrument_worker
     from spanledger._init import flush, init
     from spanledger._loop_guard import LoopEvent, LoopGuard, loop_guard
     from spanledger._loops import LoopLimits
@@ -61,6 +60,7 @@ if TYPE_CHECKING:
     from spanledger._trajectory import pause, resume
     from spanledger._usage import Usage
     from spanledger._work import Work
+    from spanledger._workers import instrument_worker
 
 _HOMES = {
     "_accounts": ("Account", "Accounts"),
@@ -72,7 +72,6 @@ _HOMES = {
     "_errors": (
         *("BudgetExceeded", "LimitReached", "LoopDetected", "SpanledgerError", "TokenError"),
     ),
-    "_inference": ("instrument_worker",),
     "_init": ("flush", "init"),
     "_loop_guard": ("LoopEvent", "LoopGuard", "loop_guard"),
     "_loops": ("LoopLimits",),
@@ -81,6 +80,7 @@ _HOMES = {
     "_trajectory": ("pause", "resume"),
     "_usage": ("Usage",),
     "_work": ("Work",),
+    "_workers": ("instrument_worker",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

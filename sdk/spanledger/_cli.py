@@ -13,8 +13,8 @@ from typing import cast
 COMMANDS = {
     "run": ("spanledger._cli:run", "Run a program with tracing on: spanledger run -- python a.py"),
     "doctor": ("spanledger._cli:examine", "Say what would be captured here, and what would not."),
-    "gpu": ("spanledger._gpu:main", "Sample the NVIDIA GPUs of this host."),
-    "inference": ("spanledger._inference:main", "Read the metrics of inference servers."),
+    "gpu": ("spanledger._workers:gpu", "Sample the NVIDIA GPUs of this host."),
+    "inference": ("spanledger._workers:inference", "Read the metrics of inference servers."),
 }
 """Commands of the SDK: name to where it is, and help. Each takes arguments, returns a code."""
 _SERVER = "spanledger_server"

@@ -61,6 +61,27 @@ def test_every_command_exists(name: str) -> None:
     assert callable(getattr(import_module(module), function))
 
 
+@pytest.mark.parametrize("name", ["gpu", "inference"])
+def test_without_the_extra_a_command_says_what_to_install(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "spanledger_workers", None)
+    monkeypatch.delitem(sys.modules, f"spanledger_workers.{name}", raising=False)
+    assert _cli.command([name, "--once"]) == 1
+    assert capsys.readouterr().err == (
+        f"spanledger {name} needs the package spanledger-workers: pip install 'spanledger[gpu]'\n"
+    )
+
+
+def test_without_the_extra_a_worker_goes_on_and_its_log_says_why(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "spanledger_workers", None)
+    monkeypatch.delitem(sys.modules, "spanledger_workers.inference", raising=False)
+    assert spanledger.instrument_worker() is None
+    assert "pip install 'spanledger[gpu]'" in caplog.text
+
+
 def test_run_keeps_arguments_code_and_the_path_of_the_program(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("print('theirs')")
     code = "import sys, spanledger._init as i; print(sys.argv[1:], i.running() is not None)"

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("pynvml", reason="nvidia-ml-py is not installed")
+pytest.importorskip("spanledger_workers", reason="spanledger-workers is not installed")
 
-from spanledger import _gpu
-from spanledger._gpu_points import Point
-from spanledger._gpu_processes import read_owner
-from spanledger._gpu_sampler import GpuError, Sampler
+from spanledger_workers import gpu
+from spanledger_workers.gpu_processes import read_owner
+from spanledger_workers.gpu_sampler import GpuError, Sampler
+from spanledger_workers.points import Point
 from tests.sdk.nvml import NOT_SUPPORTED, FakeDriver, build
 
 START_NS = 1_800_000_000_000_000_000
@@ -199,12 +199,12 @@ def test_counters_of_the_driver_have_no_known_start(driver: FakeDriver, sampler:
 def test_without_a_driver_the_command_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(GpuError, match="No NVIDIA driver answers here"):
         Sampler(START_NS)
-    assert _gpu.main(["--once"]) == 1
+    assert gpu.main(["--once"]) == 1
     assert "No NVIDIA driver answers here" in capsys.readouterr().err
 
 
 def test_once_prints_a_sample_as_json(library: Path) -> None:
-    code = "import sys; from spanledger._gpu import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from spanledger._workers import gpu; sys.exit(gpu(sys.argv[1:]))"
     done = subprocess.run(
         [sys.executable, "-c", code, "--once", "--json"],
         env={**os.environ, "LD_LIBRARY_PATH": str(library.parent)},

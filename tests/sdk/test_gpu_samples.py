@@ -249,12 +249,12 @@ def test_the_command_through_a_real_collector(
     store: Store, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Sampled by the real command over the made-up driver; GPU 1 is lost after two samples."""
-    pytest.importorskip("pynvml", reason="nvidia-ml-py is not installed")
+    pytest.importorskip("spanledger_workers", reason="spanledger-workers is not installed")
     from tests.sdk.nvml import build
 
     library = build(tmp_path_factory.mktemp("nvml"))
     with running_collector(store, tmp_path) as collector:
-        code = "import sys; from spanledger._gpu import main; sys.exit(main(sys.argv[1:]))"
+        code = "import sys; from spanledger._workers import gpu; sys.exit(gpu(sys.argv[1:]))"
         options = ["--interval", "0.1", "--send-every", "0.1", "--endpoint", collector.url]
         process = subprocess.Popen(
             [sys.executable, "-c", code, *options],

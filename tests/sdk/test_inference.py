@@ -10,21 +10,22 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("prometheus_client", reason="prometheus-client is not installed")
+pytest.importorskip("spanledger_workers", reason="spanledger-workers is not installed")
 
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from spanledger import _inference
-from spanledger._gpu_points import Buckets, Point, metrics_data
-from spanledger._inference import Worker, instrument_worker
-from spanledger._inference_targets import ScrapeError, Target, engine_of
+from spanledger import instrument_worker
 from spanledger_collector.decode.decode import Body
 from spanledger_collector.decode.decode_batch import decode_batch
 from spanledger_collector.signals import Signal
 from spanledger_collector.store.store_process import store_rows
 from spanledger_storage.store import Store
+from spanledger_workers import inference
+from spanledger_workers.inference import Worker
+from spanledger_workers.inference_targets import ScrapeError, Target, engine_of
+from spanledger_workers.points import Buckets, Point, metrics_data
 from tests.instance import wait_until
 from tests.running import running_collector
 
@@ -72,7 +73,7 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Set the clock, UNIX seconds."""
 
     def set_clock(seconds: int) -> None:
-        monkeypatch.setattr(_inference, "_now_ns", lambda: seconds * 10**9)
+        monkeypatch.setattr(inference, "_now_ns", lambda: seconds * 10**9)
 
     set_clock(1_800_000_000)
     return set_clock
@@ -87,7 +88,7 @@ def scraped(worker: Worker) -> dict[str, Point]:
 def stored(store: Store, worker: Worker) -> None:
     resource, points = worker.scrape(5)
     body = encode_metrics(metrics_data({resource: points}, "spanledger.inference"))
-    now_ns = _inference._now_ns()
+    now_ns = inference._now_ns()
     bodies = [Body("default", body.SerializeToString(), now_ns, signal=Signal.METRICS)]
     flush = f"f{now_ns}"
     store_rows(store, decode_batch(bodies, flush, now_ns), flush)
@@ -273,7 +274,7 @@ def test_the_engine_is_told_by_names() -> None:
 def test_headers_reach_the_worker(page: Page) -> None:
     page.text = (PAGES / "llama.cpp.prom").read_text()
     argv = ["--target", page.url, "--header", "Authorization: Bearer k", "--once"]
-    assert _inference.main(argv) == 0
+    assert inference.main(argv) == 0
     assert page.headers[-1]["Authorization"] == "Bearer k"
 
 
@@ -282,10 +283,10 @@ def test_the_command_through_a_real_collector(
 ) -> None:
     page.text = (PAGES / "vllm.prom").read_text()
     stop = threading.Event()
-    monkeypatch.setattr(_inference, "stop_on_signals", lambda: stop)
+    monkeypatch.setattr(inference, "stop_on_signals", lambda: stop)
     with running_collector(store, tmp_path) as collector:
         argv = ["--target", page.url, "--interval", "0.1", "--endpoint", collector.url]
-        thread = threading.Thread(target=_inference.main, args=(argv,))
+        thread = threading.Thread(target=inference.main, args=(argv,))
         thread.start()
         wait_until(lambda: any(row.get("output_tokens") for row in rows(store)))
         stop.set()

@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from spanledger_workers.loop import every, stop_on_signals
 from spanledger_workers.gpu_metrics import SCOPE
+from spanledger_workers.gpu_sampler import GpuError, Sampler
+from spanledger_workers.loop import every, stop_on_signals
 from spanledger_workers.points import (
     Outbox,
     Point,
@@ -24,22 +25,15 @@ from spanledger_workers.points import (
 
 log = logging.getLogger("spanledger")
 
-_NO_EXTRA = "This needs the package nvidia-ml-py: pip install 'spanledger[gpu]'"
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 0, or 1 when there is nothing to sample."""
     options = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        from spanledger_workers.gpu_sampler import GpuError, Sampler
-    except ImportError:
-        print(_NO_EXTRA, file=sys.stderr)  # noqa: T201 - a command talks to its terminal
-        return 1
-    try:
         sampler = Sampler(time.time_ns(), Path(options.proc))
     except GpuError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print(error, file=sys.stderr)  # noqa: T201 - a command talks to its terminal
         return 1
     try:
         if options.once:

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import pynvml
 
 from spanledger_workers import gpu_metrics as m
-from spanledger_workers.points import About
 from spanledger_workers.gpu_processes import Owners
+from spanledger_workers.points import About
 
 log = logging.getLogger("spanledger")
 

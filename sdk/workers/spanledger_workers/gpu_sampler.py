@@ -10,8 +10,8 @@ from typing import Any
 import pynvml
 
 from spanledger_workers.gpu_device import Device, Reading, code_of
-from spanledger_workers.points import Point
 from spanledger_workers.gpu_processes import Owners
+from spanledger_workers.points import Point
 
 log = logging.getLogger("spanledger")
 

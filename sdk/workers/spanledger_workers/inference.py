@@ -13,6 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from prometheus_client import REGISTRY
+from prometheus_client.parser import text_string_to_metric_families
+
+from spanledger_workers.inference_streams import Streams
+from spanledger_workers.inference_targets import ENGINES, ScrapeError, Target, engine_of
 from spanledger_workers.loop import every, stop_on_signals
 from spanledger_workers.points import (
     About,
@@ -23,15 +28,12 @@ from spanledger_workers.points import (
     metrics_data,
     resource_of,
 )
-from spanledger_workers.inference_targets import ENGINES, ScrapeError, Target, engine_of
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricExporter
     from opentelemetry.sdk.resources import Resource
     from prometheus_client.metrics_core import Metric as Family
     from prometheus_client.registry import CollectorRegistry
-
-    from spanledger_workers.inference_streams import Streams
 
 log = logging.getLogger("spanledger")
 
@@ -40,22 +42,18 @@ SCOPE = "spanledger.inference"
 UP = About("up", "1", "gauge", "1 while the worker answers with metrics")
 DURATION = About("scrape_duration_seconds", "s", "gauge", "How long reading its metrics took")
 
-_NO_EXTRA = "This needs the package prometheus-client: pip install 'spanledger[inference]'"
 _AT_ONCE = 16
 _TIMEOUT_S = 5.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit status: 0, or 1 when a package is missing."""
+    """Run the command; return its exit status: 0, or 1 when a target cannot be one."""
     options = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         workers = [Worker.of(target, options.service) for target in _targets(options)]
-    except ImportError:
-        print(_NO_EXTRA, file=sys.stderr)  # noqa: T201 - a command talks to its terminal
-        return 1
     except ValueError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print(error, file=sys.stderr)  # noqa: T201 - a command talks to its terminal
         return 1
     if options.once:
         return _print_once(workers, options.timeout)
@@ -83,13 +81,7 @@ class Worker:
 
     @classmethod
     def of(cls, target: Target, service: str = "") -> Worker:
-        """Return a worker that was not asked yet.
-
-        Raises:
-            ImportError: prometheus-client is not installed.
-        """
-        from spanledger_workers.inference_streams import Streams
-
+        """Return a worker that was not asked yet."""
         return cls(target, service, Streams())
 
     def scrape(self, timeout_s: float) -> tuple[Resource, list[Point]]:
@@ -106,8 +98,6 @@ class Worker:
         return self._resource(), points
 
     def _read(self, timeout_s: float, now_ns: int) -> list[Point]:
-        from prometheus_client.parser import text_string_to_metric_families
-
         families = list(text_string_to_metric_families(self.target.read(timeout_s)))
         self.engine = engine_of({family.name for family in families}) or self.engine
         return self.streams.points(_worth_sending(families), now_ns)
@@ -127,7 +117,7 @@ class Worker:
 
 
 class WorkerMetrics:
-    """Sends the metrics of this process from a thread; see :func:`instrument_worker`."""
+    """Sends the metrics of this process from a thread; see :func:`spanledger.instrument_worker`."""
 
     def __init__(
         self,
@@ -146,6 +136,26 @@ class WorkerMetrics:
             target=self._run, args=(interval_s,), name="spanledger-worker", daemon=True
         )
         self._thread.start()
+
+    @classmethod
+    def of(
+        cls,
+        engine: str,
+        interval_s: float,
+        endpoint: str,
+        registry: CollectorRegistry | None,
+        exporter: MetricExporter | None,
+    ) -> WorkerMetrics:
+        """Return what sends this process's metrics as those of a worker of its own."""
+        me = {"service.name": engine, "spanledger.inference.engine": engine, **host_attributes()}
+        me["service.instance.id"] = f"{me['host.name']}:{os.getpid()}"
+        return cls(
+            registry or REGISTRY,
+            exporter or make_exporter(endpoint),
+            interval_s,
+            resource_of(me),
+            Streams(),
+        )
 
     def stop(self, timeout_s: float = 2) -> None:
         """Send what was counted until now, and end."""
@@ -166,50 +176,6 @@ class WorkerMetrics:
             return
         if points:
             self._outbox.put(metrics_data({self._resource: points}, SCOPE))
-
-
-def instrument_worker(
-    *,
-    engine: str = "vllm",
-    interval_s: float = 10.0,
-    endpoint: str = "",
-    registry: CollectorRegistry | None = None,
-    exporter: MetricExporter | None = None,
-) -> WorkerMetrics | None:
-    """Send the metrics of an engine that runs in this process; return the handle that stops it.
-
-    For vLLM inside a program (``LLM(...)``, ``AsyncLLM``), where no server has a metrics page: the
-    engine counts in prometheus-client's registry, which is read every ``interval_s``. The host is
-    never slowed, blocked or raised into; None, and one log line, where it cannot work.
-
-    Args:
-        engine: what runs here, as in ``spanledger.inference.engine``.
-        interval_s: seconds between readings.
-        endpoint: OTLP address; ``OTEL_EXPORTER_OTLP_*`` otherwise.
-        registry: other than the process's own.
-        exporter: other than the one for ``endpoint``.
-    """
-    try:
-        from prometheus_client import REGISTRY
-
-        from spanledger_workers.inference_streams import Streams
-
-        me = {
-            "service.name": engine,
-            "spanledger.inference.engine": engine,
-            **host_attributes(),
-        }
-        me["service.instance.id"] = f"{me['host.name']}:{os.getpid()}"
-        return WorkerMetrics(
-            registry or REGISTRY,
-            exporter or make_exporter(endpoint),
-            interval_s,
-            resource_of(me),
-            Streams(),
-        )
-    except Exception as error:  # whatever it is, the host goes on
-        log.warning("Spanledger does not read the metrics of this worker: %s", error)
-        return None
 
 
 def _now_ns() -> int:
