@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from spanledger_alerts.engine import look
 from spanledger_alerts.errors import AlertsError
+from spanledger_alerts.looking import look
 from spanledger_alerts.measures import MEASURES, Sources
 from spanledger_alerts.notification import Severity
 from spanledger_alerts.rules import RANKS, Rule

@@ -11,6 +11,8 @@ from spanledger_alerts.notification import Facts, Incident, Link
 from spanledger_alerts.text import duration, figure, moment, one_line, usd, web_address
 
 MOST_TRACES = 3
+VIEW = "Open view"
+"""What the link to the rule's view is called."""
 _NS_PER_S = 1_000_000_000
 _LONGEST_TITLE = 200
 _LONGEST_LABEL = 80
@@ -41,6 +43,7 @@ def incident(facts: Facts, base_url: str = "") -> Incident:
         links=tuple(_links(facts, base_url.rstrip("/"))),
         owner=one_line(facts.owner, _LONGEST_LABEL),
         series=tuple(facts.series),
+        limit=None if facts.threshold is None else float(facts.threshold),
         acknowledged_by=one_line(facts.acknowledged_by, _LONGEST_LABEL),
     )
 
@@ -127,7 +130,10 @@ def _view(facts: Facts) -> str:
 
 
 def _links(facts: Facts, base: str) -> list[Link]:
-    links = [Link("Open view", f"{base}/{_view(facts)}")] if facts.view else []
+    about = {"incident": facts.key.partition("/")[2], "project": facts.project}
+    links = [Link("Open incident", f"{base}/incidents?{urlencode(about)}")]
+    if facts.view:
+        links.append(Link(VIEW, f"{base}/{_view(facts)}"))
     for number, trace_id in enumerate(facts.trace_ids[:MOST_TRACES], 1):
         query = urlencode({"trace_id": trace_id, "project": facts.project})
         links.append(Link(f"Trace {number}", f"{base}/trace?{query}"))

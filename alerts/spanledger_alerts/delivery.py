@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from spanledger_alerts.notification import Incident, Notification, Transition
+from spanledger_alerts.notification import Incident, Notification, Severity, Transition
 from spanledger_alerts.rules import RANKS
 from spanledger_alerts.stored import Payload, payload_of, payload_text
-from spanledger_alerts.telling import MOST_INCIDENTS
 from spanledger_storage.alert_outbox import Claim, OutboxRow
 
 _NS_PER_S = 10**9
@@ -42,14 +41,14 @@ def plan(rows: Sequence[OutboxRow], delivered: Sequence[OutboxRow], now_ns: int)
 
     Args:
         rows: what waits, in order; not empty.
-        delivered: what the channel took, or may have taken, of the run, in order.
+        delivered: what the channel took last of the run, and what it may have taken since.
         now_ns: UTC nanoseconds.
     """
     head = rows[0]
     is_old = now_ns - head.created_at_ns >= _EXPIRES_NS
     if (head.is_doubtful or head.status == "sending") and not is_old:
         return Claim(head, head.transition, head.payload)
-    seen = _seen([row for row in delivered if row.id != head.id or is_old])
+    given = [row for row in delivered if row.id != head.id or is_old]
     fresh = [row for row in rows if now_ns - row.created_at_ns < _EXPIRES_NS]
     expired = [r.id for r in rows if r not in fresh and r.transition != "resolve"]
     left = [row for row in rows if row.id not in expired]
@@ -57,23 +56,45 @@ def plan(rows: Sequence[OutboxRow], delivered: Sequence[OutboxRow], now_ns: int)
         return Claim(rows[-1], "", rows[-1].payload, (), expired[:-1], ends_as="expired")
     last = left[-1]
     merged = [row.id for row in left[:-1]]
-    payload = _merged([payload_of(row.payload) for row in left], seen, now_ns)
+    payload = _merged([payload_of(row.payload) for row in left], _seen(given), now_ns)
     if payload is None:
         return Claim(last, last.transition, last.payload, merged, expired, ends_as="merged")
     transition = payload.notification.transition
     return Claim(last, transition, payload_text(payload), merged, expired)
 
 
-def _seen(delivered: Sequence[OutboxRow]) -> dict[str, Incident]:
-    """Return the incidents that the channel knows as firing, by key."""
-    known: dict[str, Incident] = {}
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a channel knows.
+
+    Attributes:
+        incidents: that it knows as firing, by key: it took them, or may have.
+        severities: of those it took for certain.
+        counted: keys of all that it was told to fire, listed or not.
+    """
+
+    incidents: dict[str, Incident]
+    severities: dict[str, Severity]
+    counted: frozenset[str]
+
+
+def _seen(delivered: Sequence[OutboxRow]) -> _Seen:
+    incidents: dict[str, Incident] = {}
+    severities: dict[str, Severity] = {}
+    counted: frozenset[str] = frozenset()
     for row in delivered:
-        for incident in payload_of(row.payload).notification.incidents:
-            if incident.ended_ns is None:
-                known[incident.key] = incident
-            else:
-                known.pop(incident.key, None)
-    return known
+        payload = payload_of(row.payload)
+        is_certain = row.status == "sent"
+        counted = frozenset(payload.firing)
+        for one in (*payload.kept, *payload.notification.incidents):
+            if one.ended_ns is not None:
+                incidents.pop(one.key, None)
+                severities.pop(one.key, None)
+                continue
+            incidents[one.key] = one
+            if is_certain:
+                severities[one.key] = one.severity
+    return _Seen(incidents, severities, counted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,51 +121,59 @@ def _latest(payloads: Sequence[Payload]) -> _Latest | None:
     return None if last is None else _Latest(last, acknowledged, ended)
 
 
-def _merged(payloads: Sequence[Payload], seen: dict[str, Incident], now_ns: int) -> Payload | None:
+def _merged(payloads: Sequence[Payload], seen: _Seen, now_ns: int) -> Payload | None:
     """Return one notification for all; None: there is nothing the channel needs to know."""
     latest = _latest(payloads)
     if latest is None:
-        found = {o.key: o for p in payloads for o in p.notification.incidents if o.key in seen}
+        everything = [one for payload in payloads for one in payload.notification.incidents]
+        found = {one.key: one for one in everything if one.key in seen.incidents}
         if not found:
             return None
-        return _with(payloads[-1], "acknowledge", list(found.values()))
+        counted = replace(payloads[-1], firing=tuple(sorted(seen.counted)))
+        return _with(counted, "acknowledge", list(found.values()), seen)
     last = latest.payload
     shown = [one for one in last.notification.incidents if one.ended_ns is None]
     firing = [latest.acknowledged.get(one.key, one) for one in shown]
+    still = frozenset(last.firing)
     ended = [
         latest.ended.get(key) or replace(one, ended_ns=now_ns)
-        for key, one in seen.items()
-        if key not in last.firing
+        for key, one in seen.incidents.items()
+        if key not in still
     ]
     if not firing and not ended:
         return None
-    transition: Transition = "resolve" if not last.firing else "update" if seen else "trigger"
-    merged = _with(last, transition, [*firing, *ended])
+    transition: Transition = "resolve" if not still else "update" if seen.incidents else "trigger"
+    merged = _with(last, transition, [*firing, *ended], seen)
     is_repeat = last.notification.is_repeat and len(payloads) == 1
-    return replace(merged, notification=replace(merged.notification, is_repeat=is_repeat))
+    said = replace(
+        merged.notification,
+        is_repeat=is_repeat,
+        known=() if is_repeat else merged.notification.known,
+        ended_left_out=max(0, len(seen.counted - still) - len(ended)),
+    )
+    return replace(merged, notification=said)
 
 
-def _with(payload: Payload, transition: Transition, incidents: Sequence[Incident]) -> Payload:
-    told = replace(payload.notification, transition=transition, incidents=incidents)
-    return replace(payload, notification=told)
+def _with(
+    payload: Payload, transition: Transition, incidents: Sequence[Incident], seen: _Seen
+) -> Payload:
+    """Return a payload that tells of these incidents, with what the channel knows besides."""
+    listed = {one.key for one in incidents}
+    known = tuple(
+        one.key
+        for one in incidents
+        if one.ended_ns is None and seen.severities.get(one.key) == one.severity
+    )
+    told = replace(payload.notification, transition=transition, incidents=incidents, known=known)
+    kept = tuple(one for key, one in seen.incidents.items() if key not in listed)
+    return replace(payload, notification=told, kept=kept)
 
 
-def parts(row: OutboxRow, payload: str, receipt: str) -> list[Notification]:
-    """Return what is handed to the channel: usually one, more when more than fit have ended."""
+def handed(row: OutboxRow, payload: str, receipt: str) -> Notification:
+    """Return what is handed to the channel: what fires before what ended, most severe first."""
     told = payload_of(payload).notification
-    ordered = sorted(told.incidents, key=lambda o: (-RANKS[o.severity], o.ended_ns is not None))
-    chunks = [
-        ordered[start : start + MOST_INCIDENTS] for start in range(0, len(ordered), MOST_INCIDENTS)
-    ] or [[]]
-    return [
-        replace(
-            told,
-            id=f"{row.group_key}/{row.id}" + (f"/{number}" if number else ""),
-            incidents=chunk,
-            receipt=receipt,
-        )
-        for number, chunk in enumerate(chunks)
-    ]
+    ordered = sorted(told.incidents, key=lambda o: (o.ended_ns is not None, -RANKS[o.severity]))
+    return replace(told, id=f"{row.group_key}/{row.id}", incidents=ordered, receipt=receipt)
 
 
 def backoff_s(row_id: int, attempt: int) -> float:

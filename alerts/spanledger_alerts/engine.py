@@ -6,18 +6,18 @@ under the lease. An engine that dies in between has changed nothing, and the nex
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from spanledger_alerts.escalation import escalated
 from spanledger_alerts.facts import incident_key
+from spanledger_alerts.history import History
 from spanledger_alerts.inhibition import Labels
-from spanledger_alerts.measures import MEASURES, Sources, read_findings
+from spanledger_alerts.looking import Asked, Looked, Looker
+from spanledger_alerts.measures import MEASURES, Sources
 from spanledger_alerts.rules import Rule, rule_of
-from spanledger_alerts.sample import Failure, Outcome
-from spanledger_alerts.sampling import samples_of, store_time
+from spanledger_alerts.sample import Failure
 from spanledger_alerts.silences import active_silences
 from spanledger_alerts.state_machine import (
     FIRING,
@@ -32,15 +32,12 @@ from spanledger_alerts.stored import instance_of, instance_row
 from spanledger_alerts.telling import Surroundings, Telling, Words
 from spanledger_storage.alert_rows import EngineChange, RuleStateRow, TimelineRow
 from spanledger_storage.alert_state import AlertState, Lease, LeaseLost
-from spanledger_storage.errors import StorageError, StoreError
 from spanledger_storage.project_settings import DEFAULT_PROJECT
-
-log = logging.getLogger(__name__)
 
 LEASE = "alerts"
 LEASE_NS = 15 * 10**9
 _NS_PER_S = 10**9
-_REASON_LIMIT = 500
+_RUN_NS = 10 * _NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +52,7 @@ class Setting:
         channels: returns the names of the channels there are.
         words: puts facts into words.
         base_url: address of the dashboard; empty: links are left out.
+        threads: how many rules look at once; 0: one after the other.
     """
 
     state: AlertState
@@ -64,6 +62,7 @@ class Setting:
     channels: Callable[[], Sequence[str]]
     words: Words
     base_url: str = ""
+    threads: int = 4
 
 
 @dataclass(slots=True)
@@ -91,7 +90,8 @@ class Engine:
         self._state = setting.state
         self._holder = holder
         self._now_ns = now_ns
-        self._told: set[tuple[str, str]] = set()
+        self._looker = Looker(setting.sources, setting.threads)
+        self._renewed_ns = 0
 
     def run_once(self) -> Run:
         """Do what is due, unless another engine is active.
@@ -104,6 +104,7 @@ class Engine:
         lease = self._state.acquire(LEASE, self._holder, now_ns, LEASE_NS)
         if lease is None:
             return Run(is_active=False)
+        self._renewed_ns = now_ns
         rules = {rule.name: rule for rule in self._setting.rules() if rule.enabled}
         try:
             self._steps(lease, rules, run)
@@ -113,50 +114,79 @@ class Engine:
 
     def _steps(self, lease: Lease, rules: dict[str, Rule], run: Run) -> None:
         now_ns = self._now_ns()
-        states = self._state.rule_states()
-        due = self._state.due(now_ns)
-        wanted = [
-            (project, rule)
+        due, active = self._state.due(now_ns), self._state.firing_rules()
+        wanted = {
+            (project, rule.name): rule
             for project in self._setting.projects()
-            for rule in sorted(rules.values(), key=lambda rule: rule.every)
+            for rule in rules.values()
             if _is_of(rule, project)
-        ]
-        for project, rule in wanted:
-            slot_ns = now_ns // (rule.every * _NS_PER_S) * rule.every * _NS_PER_S
-            state = states.get((project, rule.name), RuleStateRow(project, rule.name, 0))
-            if state.slot_ns < slot_ns:
-                self._step(lease, rule, state, slot_ns, run)
-            elif (project, rule.name) in due:
-                self._flush(lease, project, rule, run)
-        known = {(project, rule.name) for project, rule in wanted}
-        for project, name in sorted((self._state.firing_rules() | due) - known):
+        }
+        asked = sorted(self._asked(wanted, now_ns), key=lambda one: one.order)
+        evaluated = {(one.project, one.rule.name) for one in asked}
+        for project, name in sorted(due - evaluated):
+            if (project, name) in wanted:
+                self._flush(lease, project, wanted[project, name], run)
+        for project, name in sorted((active | due) - wanted.keys()):
             self._end(lease, project, name, run)
+        self._evaluate(lease, asked, active | due, run)
 
-    def _step(self, lease: Lease, rule: Rule, state: RuleStateRow, slot_ns: int, run: Run) -> None:
-        """Evaluate one rule of one project at a time of its grid, and tell what follows."""
-        project = state.project
-        started = time.perf_counter_ns()
-        outcome = self._look(rule, project, slot_ns)
-        before = self._instances(project, rule.name)
+    def _asked(self, wanted: Mapping[tuple[str, str], Rule], now_ns: int) -> Iterator[Asked]:
+        """Return the rules whose time has come."""
+        states = self._state.rule_states()
+        for (project, name), rule in wanted.items():
+            every_ns = rule.every * _NS_PER_S
+            slot_ns = now_ns // every_ns * every_ns
+            state = states.get((project, name), RuleStateRow(project, name, 0))
+            if state.slot_ns < slot_ns:
+                waited = (now_ns - state.slot_ns) / every_ns if state.slot_ns else 1.0
+                yield Asked(project, rule, state, slot_ns, waited)
+
+    def _evaluate(
+        self, lease: Lease, asked: Sequence[Asked], busy: set[tuple[str, str]], run: Run
+    ) -> None:
+        """Evaluate what is due; of what is left after some seconds, the next run asks anew.
+
+        Most evaluations change nothing but the time they stand for: these are stored together.
+        """
+        quiet = EngineChange()
+        until_ns = self._now_ns() + _RUN_NS
+        try:
+            with closing(self._looker.look_all(asked)) as found:
+                for looked in found:
+                    self._step(lease, looked, busy, quiet, run)
+                    if self._now_ns() > until_ns:
+                        break
+        finally:
+            if not quiet.is_empty:
+                self._state.commit(lease, self._renewed(lease), quiet)
+
+    def _step(
+        self,
+        lease: Lease,
+        looked: Looked,
+        busy: set[tuple[str, str]],
+        quiet: EngineChange,
+        run: Run,
+    ) -> None:
+        """Judge what one rule of one project saw, and tell what follows."""
+        asked, outcome = looked.asked, looked.outcome
+        project, rule, state = asked.project, asked.rule, asked.state
         counts = Counts(state.empty, state.errors)
-        found = evaluate(rule, outcome, before, counts, slot_ns)
-        error = outcome.reason if isinstance(outcome, Failure) else ""
-        change = EngineChange()
-        change.rule_states.append(
-            replace(
-                state,
-                slot_ns=slot_ns,
-                empty=found.counts.empty,
-                errors=found.counts.errors,
-                last_error=error[:_REASON_LIMIT],
-                samples=0 if isinstance(outcome, Failure) else len(outcome),
-                left_out=found.left_out,
-                duration_ns=time.perf_counter_ns() - started,
-            )
-        )
+        is_busy = (project, rule.name) in busy
+        before = self._instances(project, rule.name) if is_busy else {}
+        found = evaluate(rule, outcome, before, counts, asked.slot_ns)
+        if found.instances and not is_busy:  # what ended long ago has a number to go on from
+            before = self._instances(project, rule.name)
+            if before:
+                found = evaluate(rule, outcome, before, counts, asked.slot_ns)
         run.evaluated += 1
-        run.failed += bool(error)
-        self._write(lease, project, rule, before, found, change, run)
+        run.failed += isinstance(outcome, Failure)
+        row = _fared(state, looked, found)
+        if is_busy or found.instances:
+            change = EngineChange(rule_states=[row])
+            self._write(lease, project, rule, before, found, change, run)
+        else:
+            quiet.rule_states.append(row)
 
     def _flush(self, lease: Lease, project: str, rule: Rule, run: Run) -> None:
         """Tell what has waited long enough."""
@@ -179,10 +209,7 @@ class Engine:
         change: EngineChange,
         run: Run,
     ) -> None:
-        now_ns = self._now_ns()
-        renewed = self._state.acquire(LEASE, self._holder, now_ns, LEASE_NS)
-        if renewed != lease:
-            raise LeaseLost("Another engine evaluates the rules.")
+        now_ns = self._renewed(lease)
         acks = self._state.acks(project)
         after = before | found.instances
         for key, one in after.items():
@@ -200,6 +227,19 @@ class Engine:
         run.notifications += len(outbox)
         run.transitions += found.transitions
 
+    def _renewed(self, lease: Lease) -> int:
+        """Return the time, at which the lease still holds for long enough to write.
+
+        Raises:
+            LeaseLost: somebody else took over.
+        """
+        now_ns = self._now_ns()
+        if now_ns - self._renewed_ns >= LEASE_NS // 3:
+            if self._state.acquire(LEASE, self._holder, now_ns, LEASE_NS) != lease:
+                raise LeaseLost("Another engine evaluates the rules.")
+            self._renewed_ns = now_ns
+        return now_ns
+
     def _around(self, project: str, rule: Rule, acks: dict[str, str], now_ns: int) -> Surroundings:
         firing: dict[str, list[Labels]] = {}
         for one in rule.inhibited_by:
@@ -212,44 +252,30 @@ class Engine:
             channels=self._setting.channels(),
             words=self._setting.words,
             base_url=self._setting.base_url,
+            series=History(rule, self._setting.sources, project, now_ns).of,
         )
 
     def _instances(self, project: str, rule: str) -> dict[str, Instance]:
         return {row.instance_id: instance_of(row) for row in self._state.instances(project, rule)}
 
-    def _look(self, rule: Rule, project: str, slot_ns: int) -> Outcome:
-        """Return what a rule sees; a rule that fails stops no other."""
-        try:
-            return look(rule, self._setting.sources, project, slot_ns)
-        except StoreError as error:
-            if not error.code:
-                raise  # nobody answers: that is no fault of the rule
-            reason = f"{type(error).__name__}: {error}"
-        except StorageError:
-            raise
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-            if (project, rule.name) not in self._told:
-                self._told.add((project, rule.name))
-                log.warning("rule %s failed in project %s: %s", rule.name, project, reason)
-        return Failure(reason[:_REASON_LIMIT])
 
-
-def look(rule: Rule, sources: Sources, project: str, slot_ns: int) -> Outcome:
-    """Return the samples of a rule at a time of its grid.
-
-    Raises:
-        StorageError: the store or the state database refuses, or does not answer.
-        ValueError: a statement has no column ``value``.
-    """
-    t_ns = slot_ns - rule.delay * _NS_PER_S
-    if rule.finding:
-        return read_findings(sources, project, t_ns, rule.finding)
-    if rule.measure:
-        measure = MEASURES[rule.measure]
-        return measure.read(sources, project, t_ns, {**measure.params, **rule.params})
-    rows = sources.store.sql_rows(rule.sql, {"project": project, "t": store_time(t_ns)})
-    return samples_of(rows)
+def _fared(state: RuleStateRow, looked: Looked, found: Evaluated) -> RuleStateRow:
+    """Return how a rule fares after an evaluation."""
+    outcome = looked.outcome
+    is_failure = isinstance(outcome, Failure)
+    return replace(
+        state,
+        slot_ns=looked.asked.slot_ns,
+        empty=found.counts.empty,
+        errors=found.counts.errors,
+        last_error=outcome.reason if isinstance(outcome, Failure) else "",
+        samples=0 if isinstance(outcome, Failure) else len(outcome),
+        left_out=found.left_out,
+        duration_ns=looked.took_ns,
+        evaluations=state.evaluations + 1,
+        failures=state.failures + is_failure,
+        spent_ns=state.spent_ns + looked.took_ns,
+    )
 
 
 def _is_of(rule: Rule, project: str) -> bool:

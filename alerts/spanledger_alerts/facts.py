@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from spanledger_alerts.notification import Cause, Facts
@@ -20,7 +21,13 @@ def incident_key(project: str, instance: Instance) -> str:
 
 
 def facts_of(
-    project: str, rule: Rule, instance: Instance, acknowledged_by: str, key: str, now_ns: int
+    project: str,
+    rule: Rule,
+    instance: Instance,
+    acknowledged_by: str,
+    key: str,
+    now_ns: int,
+    series: Sequence[tuple[int, float]] = (),
 ) -> Facts:
     """Return the facts of an incident.
 
@@ -31,6 +38,7 @@ def facts_of(
         acknowledged_by: who looks after it; empty: nobody.
         key: of the incident: of an earlier generation it has ended.
         now_ns: UTC nanoseconds.
+        series: (UNIX seconds, value) of a chart.
     """
     sample = instance.sample
     is_over = not instance.is_firing or key != incident_key(project, instance)
@@ -61,6 +69,7 @@ def facts_of(
         started_ns=started_ns,
         ended_ns=ended_ns,
         acknowledged_by=acknowledged_by,
+        series=series,
     )
 
 

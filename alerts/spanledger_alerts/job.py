@@ -8,6 +8,7 @@ from collections.abc import Callable
 import httpx
 
 from spanledger_alerts.engine import Engine, Run
+from spanledger_storage.alert_figures import AlertFigures
 from spanledger_storage.alert_state import AlertState
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ class AlertsJob:
         state: what it remembers.
         now_ns: the clock, UTC nanoseconds.
         heartbeat_url: fetched once a minute after a run without a failure; empty: none.
+        figures: where it is noted how that went; None: nowhere.
         client: fetches it.
     """
 
@@ -35,12 +37,14 @@ class AlertsJob:
         state: AlertState,
         now_ns: Callable[[], int],
         heartbeat_url: str = "",
+        figures: AlertFigures | None = None,
         client: httpx.Client | None = None,
     ) -> None:
         self._engine = engine
         self._state = state
         self._now_ns = now_ns
         self._heartbeat_url = heartbeat_url
+        self._figures = figures
         self._client = client or httpx.Client(timeout=_TIMEOUT_S)
         self._beat_ns = 0
         self._forgot_ns = 0
@@ -66,8 +70,11 @@ class AlertsJob:
         """Fetch the address; that nobody answers is said once, and without it: it is a secret."""
         try:
             self._client.get(self._heartbeat_url).raise_for_status()
-            self._is_heard = True
+            is_heard = True
         except (httpx.HTTPError, httpx.InvalidURL) as error:
+            is_heard = False
             if self._is_heard:
                 log.warning("the heartbeat of alerts is not heard: %s", type(error).__name__)
-            self._is_heard = False
+        self._is_heard = is_heard
+        if self._figures is not None:
+            self._figures.note_heartbeat(is_heard=is_heard, now_ns=self._now_ns())

@@ -95,6 +95,7 @@ class Incident:
         links: view with its time range, top traces, runbook.
         owner: whom the rule names; empty: nobody.
         series: (UNIX seconds, value) of a small chart; empty: none.
+        limit: the threshold, as the chart shows it; None: there is none.
         acknowledged_by: who looks after it; empty: nobody.
     """
 
@@ -112,6 +113,7 @@ class Incident:
     links: Sequence[Link] = ()
     owner: str = ""
     series: Sequence[tuple[int, float]] = ()
+    limit: float | None = None
     acknowledged_by: str = ""
 
 
@@ -124,8 +126,10 @@ class Notification:
         transition: what happened to them; ``update``: more or fewer fire, or severity changed.
         group: what they have in common, readable: ``project / rule``.
         group_key: stable id of the group's current run: a message with it may be updated in place.
-        incidents: all that fire and those that ended since the last notification (``ended_ns`` says
-            so), most severe first; at most 50, ``left_out`` says how many more there are.
+        incidents: what fires, at most 50, most severe first; then those the channel was shown
+            before and that ended since (``ended_ns`` says so).
+        left_out: how many more fire; ``ended_left_out``: how many more ended.
+        known: keys of those among them that the channel took before, as severe as they are.
         receipt: what the channel said last for the group, returned or in an error; empty: nothing.
         is_repeat: nothing changed, but it still fires: worth a new message.
     """
@@ -139,6 +143,8 @@ class Notification:
     receipt: str = ""
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     is_repeat: bool = False
+    ended_left_out: int = 0
+    known: Sequence[str] = ()
 
 
 class Channel(Protocol):

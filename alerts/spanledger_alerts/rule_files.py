@@ -9,8 +9,10 @@ from pathlib import Path
 import yaml
 
 from spanledger_alerts.errors import RuleError
-from spanledger_alerts.rules import Rule, rule_of
+from spanledger_alerts.rule_mistakes import line_of, line_of_error, repeated
+from spanledger_alerts.rules import Rule, read_rule, rule_of
 
+SUFFIXES = (".yaml", ".yml")
 _LARGEST_BYTES = 1 << 20
 
 
@@ -55,24 +57,72 @@ def of_folder(folder: Path) -> list[Rule]:
     Raises:
         RuleError: files that cannot be read, or two rules of one name; one line for each mistake.
     """
+    paths = sorted(p for p in folder.glob("*") if p.suffix in SUFFIXES)
+    rules, mistakes = of_files(paths)
+    if mistakes:
+        raise RuleError("\n".join(mistakes))
+    return rules
+
+
+def of_files(paths: Iterable[Path]) -> tuple[list[Rule], list[str]]:
+    """Return the rules of files, and every mistake in them, with file and line."""
     rules: dict[str, Rule] = {}
     mistakes: list[str] = []
-    paths = sorted(p for p in folder.glob("*") if p.suffix in (".yaml", ".yml"))
     for path in paths:
         try:
-            if path.stat().st_size > _LARGEST_BYTES:
-                raise RuleError(f"{path.name}: larger than 1 MiB.")
-            found = parse(path.read_text("utf-8"), path.name)
-        except (RuleError, OSError, UnicodeDecodeError) as error:
-            mistakes.append(str(error))
-            continue
+            found, wrong = of_file(path)
+        except OSError as error:
+            found, wrong = [], [f"{path.name}: it cannot be read: {error.strerror}."]
+        mistakes += wrong
         for rule in found:
             if rule.name in rules:
                 mistakes.append(f"{path.name}: there are two rules called {rule.name}.")
             rules[rule.name] = rule
-    if mistakes:
-        raise RuleError("\n".join(mistakes))
-    return list(rules.values())
+    return list(rules.values()), mistakes
+
+
+def of_file(path: Path) -> tuple[list[Rule], list[str]]:
+    """Return the rules of a file, and every mistake in it, with its line.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    where = path.name
+    if path.stat().st_size > _LARGEST_BYTES:
+        return [], [f"{where}: larger than 1 MiB: divide it into several files."]
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError:
+        return [], [f"{where}: it is no text in UTF-8."]
+    try:
+        top, whole = yaml.compose(text, yaml.SafeLoader), yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        line = line_of_error(error)
+        problem = getattr(error, "problem", "") or "it cannot be read"
+        return [], [f"{where}{f', line {line}' if line else ''}: no YAML: {problem}."]
+    if top is None:
+        return [], []
+    said = [f"{where}, line {line}: {name} is written twice." for line, name in repeated(top)]
+    rules: list[Rule] = []
+    for number, (item, node) in enumerate(_items(whole, top), 1):
+        found = read_rule(item)
+        if isinstance(found, Rule):
+            rules.append(found)
+            continue
+        name = item.get("name") if isinstance(item, dict) else None
+        rule = f"rule {name if name else number}"
+        lines = sorted((line_of(node, one.place), one.text) for one in found)
+        said += [f"{where}, line {line}: {rule}: {text}" for line, text in lines]
+    return rules, said
+
+
+def _items(whole: object, top: yaml.Node) -> list[tuple[object, yaml.Node]]:
+    """Return each rule of a text, as it is read and as it is written."""
+    if isinstance(whole, dict) and set(whole) == {"rules"} and isinstance(top, yaml.MappingNode):
+        whole, top = whole["rules"], top.value[-1][1]
+    if isinstance(whole, list) and isinstance(top, yaml.SequenceNode):
+        return list(zip(whole, top.value, strict=True))
+    return [] if whole is None else [(whole, top)]
 
 
 def merged(*layers: Iterable[Rule]) -> list[Rule]:

@@ -20,6 +20,7 @@ from pydantic import (
 from spanledger_alerts.errors import RuleError
 from spanledger_alerts.measures import MEASURES
 from spanledger_alerts.notification import Severity, Unit
+from spanledger_alerts.rule_mistakes import Mistake, mistakes_of
 from spanledger_alerts.sample import Sample
 
 _DURATION = re.compile(r"(\d{1,6})\s*(s|m|h|d)", re.ASCII)
@@ -219,6 +220,18 @@ class Rule(_Part):
         return self.critical if self.warn is None else self.warn
 
 
+def read_rule(fields: object) -> Rule | list[Mistake]:
+    """Return the rule that a document describes, or every mistake in it."""
+    if not isinstance(fields, dict):
+        said = f"a rule is a mapping of fields, not {type(fields).__name__}."
+        return [Mistake((), said)]
+    try:
+        return Rule.model_validate(fields)
+    except ValidationError as error:
+        known = [info.alias or name for name, info in Rule.model_fields.items()]
+        return mistakes_of(error, known)
+
+
 def rule_of(fields: object, where: str) -> Rule:
     """Return the rule that a document describes.
 
@@ -229,22 +242,7 @@ def rule_of(fields: object, where: str) -> Rule:
     Raises:
         RuleError: something cannot be; says what and what can.
     """
-    if not isinstance(fields, dict):
-        raise RuleError(f"{where}: a rule is a mapping of fields, not {type(fields).__name__}.")
-    try:
-        return Rule.model_validate(fields)
-    except ValidationError as error:
-        raise RuleError("\n".join(f"{where}: {line}" for line in _lines(error))) from None
-
-
-def _lines(error: ValidationError) -> list[str]:
-    lines: list[str] = []
-    for one in error.errors(include_url=False, include_context=False, include_input=False):
-        place = ".".join(str(part) for part in one["loc"])
-        if one["type"] == "extra_forbidden":
-            known = sorted(info.alias or name for name, info in Rule.model_fields.items())
-            lines.append(f"{place} is not known; a rule has {', '.join(known)}.")
-        else:
-            said = one["msg"].removeprefix("Value error, ")
-            lines.append(f"{place}: {said}." if place else f"{said}.")
-    return lines
+    found = read_rule(fields)
+    if isinstance(found, Rule):
+        return found
+    raise RuleError("\n".join(f"{where}: {one.text}" for one in found))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from spanledger_alerts.delivery import TokenBucket, backoff_s, heads, parts, plan
+from spanledger_alerts.delivery import TokenBucket, backoff_s, handed, heads, plan
 from spanledger_alerts.delivery_trouble import ended_trouble, trouble
 from spanledger_alerts.notification import ConfiguredChannel, DeliveryError
 from spanledger_alerts.stored import payload_of
@@ -120,8 +120,7 @@ class Sender:
     ) -> Attempted:
         row = replace(claim.row, transition=claim.transition, payload=claim.payload)
         try:
-            for notification in parts(row, claim.payload, receipt):
-                receipt = channel.channel.send(notification) or receipt
+            receipt = channel.channel.send(handed(row, claim.payload, receipt)) or receipt
         except DeliveryError as error:
             failure = error
         except Exception as error:

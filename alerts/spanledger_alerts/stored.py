@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from pydantic import TypeAdapter
 
 from spanledger_alerts.grouping import Group, Told
-from spanledger_alerts.notification import Notification, Severity
+from spanledger_alerts.notification import Incident, Notification, Severity
 from spanledger_alerts.sample import Sample
 from spanledger_alerts.state_machine import Instance, State
 from spanledger_storage.alert_rows import GroupRow, InstanceRow
@@ -26,10 +26,13 @@ class Payload:
     Attributes:
         notification: in words; without id and receipt, which the sender knows.
         firing: keys of all that fire, those that are left out among them.
+        kept: what the channel was shown before and still fires, though this does not list it:
+            more severe ones took its place. Known when it is sent.
     """
 
     notification: Notification
     firing: tuple[str, ...]
+    kept: tuple[Incident, ...] = ()
 
 
 _SAMPLE = TypeAdapter(Sample)

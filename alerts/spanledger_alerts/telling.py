@@ -30,6 +30,7 @@ class Surroundings:
         acks: who acknowledged, by incident.
         channels: names of the channels there are.
         words: puts facts into words; ``base_url``: address of the dashboard.
+        series: returns the values of an instance before, for a chart.
     """
 
     silences: Sequence[tuple[SilenceRow, Sequence[Matcher]]]
@@ -38,6 +39,7 @@ class Surroundings:
     channels: Sequence[str]
     words: Words
     base_url: str
+    series: Callable[[Instance], Sequence[tuple[int, float]]] = lambda _: ()
 
 
 class _Place(NamedTuple):
@@ -151,31 +153,35 @@ class Telling:
         assert transition is not None
         # Of what ended the channel saw no more than it was shown: the sender knows which.
         shown = [*decision.firing[:MOST_INCIDENTS], *decision.ended[:MOST_INCIDENTS]]
+        is_news = transition == "trigger" or decision.is_repeat
+        drawn = shown[0] if is_news and shown else ""  # a message has room for one chart
         labels = self._labels.get(place.group_id, {})
-        key = f"{self._project}/{place.group_id}/{decision.group.run}"
+        group_key = f"{self._project}/{place.group_id}/{decision.group.run}"
         notification = Notification(
             id="",
             transition=transition,
             group=" / ".join([self._project, self._rule.name, *filter(None, labels.values())]),
-            group_key=key,
-            incidents=[self._incident(one) for one in shown],
+            group_key=group_key,
+            incidents=[self._incident(key, has_chart=key == drawn) for key in shown],
             left_out=max(0, len(decision.firing) - MOST_INCIDENTS),
             labels=labels,
             is_repeat=decision.is_repeat,
+            ended_left_out=max(0, len(decision.ended) - MOST_INCIDENTS),
         )
         return NewOutbox(
             project=self._project,
             rule=self._rule.name,
             channel=place.channel,
             group_id=place.group_id,
-            group_key=key,
+            group_key=group_key,
             transition=transition,
             payload=payload_text(Payload(notification, tuple(decision.firing))),
             created_at_ns=self._now_ns,
         )
 
-    def _incident(self, key: str) -> Incident:
+    def _incident(self, key: str, *, has_chart: bool) -> Incident:
         instance = self._instances[key.rsplit("/", 2)[1]]
         who = self._around.acks.get(key, "")
-        facts = facts_of(self._project, self._rule, instance, who, key, self._now_ns)
+        series = self._around.series(instance) if has_chart else ()
+        facts = facts_of(self._project, self._rule, instance, who, key, self._now_ns, series)
         return self._around.words(facts, self._around.base_url)

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from spanledger_storage.alert_figures import count_deliveries
 from spanledger_storage.alert_rows import NewOutbox, TimelineRow
 from spanledger_storage.alert_state import add_timeline, new_outbox_values
 from spanledger_storage.alert_tables import attempts, outbox, reading, writing
@@ -106,10 +107,16 @@ class AlertOutbox:
             return [OutboxRow(*row) for row in connection.execute(statement)]
 
     def delivered(self, group_key: str, channel: str) -> list[OutboxRow]:
-        """Return what a channel took, or may have taken, of one run of a group, in order."""
+        """Return what a channel took last of a run of a group, and may have taken since, in order.
+
+        What it took last also says what it knows of what was sent before.
+        """
         mine = (outbox.c.group_key == group_key) & (outbox.c.channel == channel)
-        taken = (outbox.c.status == "sent") | outbox.c.is_doubtful
-        statement = sa.select(outbox).where(mine, taken).order_by(outbox.c.id)
+        is_sent = outbox.c.status == "sent"
+        last = sa.select(sa.func.max(outbox.c.id)).where(mine, is_sent).scalar_subquery()
+        since = outbox.c.id >= sa.func.coalesce(last, 0)
+        taken = is_sent | outbox.c.is_doubtful
+        statement = sa.select(outbox).where(mine, since, taken).order_by(outbox.c.id)
         with reading(self._engine) as connection:
             return [OutboxRow(*row) for row in connection.execute(statement)]
 
@@ -226,3 +233,4 @@ def _note(
     row = {"channel": channel, "at_ns": now_ns, "outcome": outcome}
     rows = [{**row, "outbox_id": one, "reason": reason[:_REASON_LIMIT]} for one in ids]
     connection.execute(sa.insert(attempts), rows)
+    count_deliveries(connection, channel, outcome, len(ids))

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class RuleStateRow:
-    """How a rule fared in a project; ``slot_ns`` is the time it was evaluated for."""
+    """How a rule fared in a project; ``slot_ns`` is the time it was evaluated for.
+
+    ``evaluations``, ``failures`` and ``spent_ns`` are of all time, the others of the last one.
+    """
 
     project: str
     rule: str
@@ -18,6 +21,9 @@ class RuleStateRow:
     samples: int = 0
     left_out: int = 0
     duration_ns: int = 0
+    evaluations: int = 0
+    failures: int = 0
+    spent_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

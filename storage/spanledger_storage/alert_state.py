@@ -222,18 +222,6 @@ class AlertState:
             rows = connection.execute(sa.select(tables.rules).order_by(tables.rules.c.name))
             return {str(row.name): str(row.text) for row in rows}
 
-    def put_rule(self, name: str, text: str, who: str, now_ns: int) -> None:
-        """Keep a rule; whoever calls has checked it."""
-        row = {"name": name, "text": text, "changed_at_ns": now_ns, "changed_by": who[:_WHO_LIMIT]}
-        with writing(self._engine) as connection:
-            put(connection, tables.rules, [row])
-
-    def drop_rule(self, name: str) -> bool:
-        """Forget a rule; False: there is none."""
-        with writing(self._engine) as connection:
-            gone = connection.execute(sa.delete(tables.rules).where(tables.rules.c.name == name))
-            return bool(gone.rowcount)
-
     def forget(self, now_ns: int) -> None:
         """Remove what ended more than ninety days ago."""
         before_ns = now_ns - _KEEP_RESOLVED_NS

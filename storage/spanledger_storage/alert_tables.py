@@ -43,6 +43,28 @@ rule_states = sa.Table(
     sa.Column("samples", sa.Integer, nullable=False, comment="of the last evaluation"),
     sa.Column("left_out", sa.Integer, nullable=False, comment="instances beyond the limit"),
     sa.Column("duration_ns", sa.BigInteger, nullable=False),
+    sa.Column("evaluations", sa.BigInteger, nullable=False, server_default="0", comment="ever"),
+    sa.Column(
+        *("failures", sa.BigInteger),
+        nullable=False,
+        server_default="0",
+        comment="evaluations that failed, ever",
+    ),
+    sa.Column(
+        *("spent_ns", sa.BigInteger),
+        nullable=False,
+        server_default="0",
+        comment="time of all evaluations",
+    ),
+)
+
+figures = sa.Table(
+    "alert_figures",
+    metadata,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("of", sa.String(64), primary_key=True, comment="channel, or empty"),
+    sa.Column("outcome", sa.String(16), primary_key=True),
+    sa.Column("value", sa.BigInteger, nullable=False, comment="a count, or UTC nanoseconds"),
 )
 
 instances = sa.Table(

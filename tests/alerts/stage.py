@@ -126,6 +126,7 @@ class Stage:
         self.channels = dict(channels)
         self.values: dict[str, Sample] = {}
         self.failure: Exception | None = None
+        self.words = words
         self.projects = [PROJECT]
         self.state = AlertState(self.state_engine)
         self.outbox = AlertOutbox(self.state_engine)
@@ -139,7 +140,7 @@ class Stage:
             rules=lambda: self.rules,
             projects=lambda: self.projects,
             channels=lambda: list(self.channels),
-            words=words,
+            words=self.words,
         )
         return Engine(setting, holder, lambda: self.now_ns)
 
@@ -210,7 +211,7 @@ def read_made(sources: Sources, project: str, t_ns: int, params: Params) -> list
 
 def install() -> None:
     """Make what stages say a measure."""
-    MEASURES.setdefault("made", Measure(read_made))
+    MEASURES.setdefault("made", Measure(read_made, has_history=False))
 
 
 install()

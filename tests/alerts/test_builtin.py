@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 
-from spanledger_alerts.engine import look
+from spanledger_alerts.looking import look
 from spanledger_alerts.measures import MEASURES, Sources
 from spanledger_alerts.rule_files import built_in
 from spanledger_alerts.sample import Failure

@@ -31,7 +31,9 @@ def test_an_incident_says_what_since_when_how_much_and_why() -> None:
 
 def test_links_lead_to_the_view_three_traces_and_the_runbook() -> None:
     told = incident(facts(), f"{BASE}/")
+    about = f"incident={'/'.join(told.key.split('/')[1:])}".replace("/", "%2F")
     assert [(link.text, link.url) for link in told.links] == [
+        ("Open incident", f"{BASE}/incidents?{about}&project=shop"),
         (
             "Open view",
             f"{BASE}/traces?from=1763726400&to=1763730060&agent=researcher-1&project=shop",

@@ -37,7 +37,7 @@ def test_a_dead_mans_switch_hears_of_runs_that_worked(
 
     client = httpx.Client(transport=httpx.MockTransport(answer))
     url = "https://beat.example/secret"
-    job = AlertsJob(stage.engine, stage.state, lambda: stage.now_ns, url, client)
+    job = AlertsJob(stage.engine, stage.state, lambda: stage.now_ns, url, client=client)
     for _ in range(3):
         job.run_once()
         job.run_once()

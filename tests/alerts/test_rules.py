@@ -66,9 +66,9 @@ def test_every_mistake_of_a_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(RuleError) as caught:
         of_folder(tmp_path)
     lines = str(caught.value).splitlines()
-    assert lines[0].startswith("a.yaml: no YAML")
-    assert any(line.startswith("b.yaml: rule x: title") for line in lines)
-    assert "b.yaml: rule 2: a rule is a mapping of fields, not int." in lines
+    assert lines[0].startswith("a.yaml, line 1: no YAML")
+    assert any(line.startswith("b.yaml, line 1: rule x: title") for line in lines)
+    assert "b.yaml, line 2: rule 2: a rule is a mapping of fields, not int." in lines
 
 
 def test_a_rule_of_the_folder_stands_in_the_place_of_a_built_in_one(tmp_path: Path) -> None:

@@ -50,10 +50,17 @@ def load_channels(
     Raises:
         ChannelConfigError: the file is not as it should be; says where and what is allowed.
     """
-    if not file.exists():
-        return {}
-    entries = _entries(file)
+    entries = written_channels(file)
     return {name: read_channel(name, raw, environ) for name, raw in entries.items()}
+
+
+def written_channels(file: Path) -> Mapping[str, Mapping[str, object]]:
+    """Return what is written of each channel, by name, unchecked; none when there is no file.
+
+    Raises:
+        ChannelConfigError: the file cannot be read, or is none of channels.
+    """
+    return _entries(file) if file.exists() else {}
 
 
 def read_channel(

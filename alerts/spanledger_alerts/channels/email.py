@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from spanledger_alerts.channels.answers import silence
-from spanledger_alerts.channels.chart import png
+from spanledger_alerts.channels.chart import charted_of, png
 from spanledger_alerts.channels.config import ChannelConfig, SecretText
 from spanledger_alerts.channels.email_body import as_html, as_text
 from spanledger_alerts.channels.headline import headline
@@ -160,12 +160,13 @@ def letter(notification: Notification, config: Config) -> EmailMessage:
     mail["References"] = f"<{_hashed(notification.group_key)}.group@{domain}>"
     mail["In-Reply-To"] = str(mail["References"])
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no absence notes in answer
-    series = next((one.series for one in notification.incidents if len(one.series) > 1), ())
+    charted = charted_of(notification)
     mail.set_content(as_text(notification))
-    mail.add_alternative(as_html(notification, _CHART if series else ""), subtype="html")
-    if series:
+    mail.add_alternative(as_html(notification, _CHART if charted else ""), subtype="html")
+    if charted:
         html = mail.get_payload()[1]  # type: ignore[index]  # text and HTML, as put in above
-        html.add_related(png(series), "image", "png", cid=f"<{_CHART}>")  # type: ignore[union-attr]
+        picture = png(charted.series, charted.limit)
+        html.add_related(picture, "image", "png", cid=f"<{_CHART}>")  # type: ignore[union-attr]
     return mail
 
 

@@ -52,7 +52,8 @@ def _block(incident: Incident) -> str:
 
 
 def _rest(notification: Notification) -> list[str]:
-    more = [f"+{notification.left_out} more"] if notification.left_out else []
+    count = notification.left_out + notification.ended_left_out
+    more = [f"+{count} more"] if count else []
     return [*more, f"Spanledger · {one_line(notification.group)}"]
 
 

@@ -25,10 +25,12 @@ def headline(notification: Notification) -> str:
         sign, state = _SEEN, "Acknowledged"
     else:
         sign, state = _MARKS[firing[0].severity], firing[0].severity.capitalize()
-    count = len(incidents) + notification.left_out
+    more, more_ended = notification.left_out, notification.ended_left_out
+    count = len(incidents) + more + more_ended
     if count == 1:
         return f"{sign} {state}: {one_line(incidents[0].title, _LONGEST)}"
-    group, ended = one_line(notification.group, _LONGEST), len(incidents) - len(firing)
+    group = one_line(notification.group, _LONGEST)
+    ended = len(incidents) - len(firing) + more_ended
     if state == "Resolved" or not ended:
         return f"{sign} {state}: {count} of {group}"
-    return f"{sign} {state}: {len(firing) + notification.left_out} of {group}; {ended} resolved"
+    return f"{sign} {state}: {len(firing) + more} of {group}; {ended} resolved"

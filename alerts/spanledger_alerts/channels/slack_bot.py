@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from spanledger_alerts.channels.answers import quiet, refusal
-from spanledger_alerts.channels.chart import png
+from spanledger_alerts.channels.chart import charted_of, png
 from spanledger_alerts.channels.config import ChannelConfig, SecretText
 from spanledger_alerts.channels.headline import headline
 from spanledger_alerts.channels.receipt import read_receipt, write_receipt
@@ -163,12 +163,12 @@ class SlackBot:
         """Put a chart into the thread; a message without one is still delivered."""
         from slack_sdk.errors import SlackClientError
 
-        series = next((one.series for one in notification.incidents if one.series), ())
-        if len(series) < 2:
+        charted = charted_of(notification)
+        if charted is None:
             return
         try:
             client.files_upload_v2(
-                content=png(series),
+                content=png(charted.series, charted.limit),
                 filename="chart.png",
                 title="Value over time",
                 alt_txt="Chart of the value over time",

@@ -58,7 +58,8 @@ def message(notification: Notification, *, has_buttons: bool = False) -> Message
         blocks += part
         room -= _size(part)
         shown += 1
-    more = len(notification.incidents) - shown + notification.left_out
+    more = len(notification.incidents) - shown
+    more += notification.left_out + notification.ended_left_out
     if more:
         blocks.append(_context(f"+{more} more"))
     return Message(text=escaped(one_line(head, _LONGEST_FALLBACK)), blocks=[*blocks, *tail])

@@ -69,7 +69,8 @@ class WebhookMessage(BaseModel):
     is_repeat: bool = Field(description="Nothing changed, but it still fires")
     labels: dict[Text, Text] = Field(description="Labels that all incidents share")
     incidents: list[WebhookIncident] = Field(description="Most severe first")
-    left_out: int = Field(ge=0, description="Further incidents that are not listed")
+    left_out: int = Field(ge=0, description="Further incidents that fire and are not listed")
+    ended_left_out: int = Field(ge=0, description="Further incidents that ended, not listed")
 
 
 def own(notification: Notification) -> WebhookMessage:
@@ -83,6 +84,7 @@ def own(notification: Notification) -> WebhookMessage:
         labels=_labels(notification.labels),
         incidents=[_incident(one) for one in notification.incidents],
         left_out=notification.left_out,
+        ended_left_out=notification.ended_left_out,
     )
 
 
@@ -100,7 +102,7 @@ def alertmanager(notification: Notification, receiver: str) -> dict[str, object]
     return {
         "version": "4",
         "groupKey": notification.group_key,
-        "truncatedAlerts": notification.left_out,
+        "truncatedAlerts": notification.left_out + notification.ended_left_out,
         "status": "firing" if is_firing and notification.transition != "resolve" else "resolved",
         "receiver": receiver,
         "groupLabels": shared,
