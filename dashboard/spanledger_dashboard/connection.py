@@ -81,6 +81,19 @@ def findings() -> OpenFindings | None:
     return OpenFindings(_open_state_to_save(url)) if url else None
 
 
+def state_to_save() -> StateEngine | None:
+    """Return the state database, to write what people say; whoever calls asks who may.
+
+    None where the dashboard is not told of one.
+
+    Raises:
+        ConfigError: the address cannot be read.
+        SettingsError: no store is set.
+    """
+    url = DashboardSettings.from_environment().state_url
+    return _open_state_to_save(url) if url else None
+
+
 class OpenBudgets:
     """Budgets, as far as they are open to the reader, who is asked for at every call.
 

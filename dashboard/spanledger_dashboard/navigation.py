@@ -43,13 +43,32 @@ class PageEntry:
         return person.sees_everything or not self.needs_all_projects
 
 
-SECTIONS = ("", "Findings", "Debug", "Cost", "Infrastructure", "Data")
+SECTIONS = ("", "Alerts", "Findings", "Debug", "Cost", "Infrastructure", "Data")
 """In the order of the menu; the first has no heading."""
 
 PAGES = {
     p.url_path: p
     for p in (
         PageEntry("app_pages/overview.py", "Overview", "overview", "", ":material/monitoring:"),
+        PageEntry(
+            "app_pages/incidents.py", "Incidents", "incidents", "Alerts", ":material/crisis_alert:"
+        ),
+        PageEntry("app_pages/rules.py", "Rules", "rules", "Alerts", ":material/rule:"),
+        PageEntry(
+            "app_pages/silences.py",
+            "Silences",
+            "silences",
+            "Alerts",
+            ":material/notifications_paused:",
+        ),
+        PageEntry(
+            "app_pages/channels.py",
+            "Channels",
+            "channels",
+            "Alerts",
+            ":material/send:",
+            needs_all_projects=True,
+        ),
         PageEntry("app_pages/findings.py", "Findings", "findings", "Findings", ":material/flag:"),
         PageEntry("app_pages/loops.py", "Loops", "loops", "Findings", ":material/loop:"),
         PageEntry(

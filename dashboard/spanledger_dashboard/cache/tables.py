@@ -228,13 +228,14 @@ def table(
     key: str,
     alt: str,
     is_open: bool = False,
+    tall_px: int = _TALL_PX,
 ) -> int | None:
-    """Show a table; return the row of the cell a reader clicked."""
+    """Show a table, at most ``tall_px`` high; return the row of the cell a reader clicked."""
     state = st.dataframe(
         tables.styled(frame, formats),
         hide_index=True,
         placeholder=fmt.UNKNOWN,
-        height="content" if len(frame) <= _MANY else _TALL_PX,
+        height="content" if len(frame) <= _MANY else tall_px,
         column_config=dict(config),
         key=key,
         on_select="rerun" if is_open else "ignore",

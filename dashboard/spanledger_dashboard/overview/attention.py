@@ -15,6 +15,7 @@ from typing import cast
 
 from spanledger_analytics.data_quality import Severity
 from spanledger_dashboard import format as fmt
+from spanledger_dashboard.alerts.told import load_told
 from spanledger_dashboard.findings.data import Found, load_findings
 from spanledger_dashboard.findings.said import as_said
 from spanledger_dashboard.time_range import Window
@@ -150,7 +151,31 @@ def _amount_of(one: Found) -> str:
     return f"{fmt.usd(one.worth_usd)} {word}"
 
 
-SOURCES: tuple[Source, ...] = (open_findings, data_quality)
+def open_incidents(store: Store, project: str, now_s: int) -> Sequence[Notice]:
+    """Return one notice for all that fires: how much, the worst, whether somebody is on it.
+
+    Nothing while the state database does not answer: the Incidents page says so.
+
+    Raises:
+        Denied: the project is not open to the reader.
+    """
+    with suppress(StateError):
+        told = load_told(project, now_s)
+        if told is not None:
+            return [
+                Notice(
+                    urgency=Urgency.now if told.is_critical else Urgency.soon,
+                    title=told.title,
+                    amount=told.amount,
+                    page="app_pages/incidents.py",
+                    query=told.query,
+                    badge="Incident" if told.count == 1 else "Incidents",
+                )
+            ]
+    return []
+
+
+SOURCES: tuple[Source, ...] = (open_incidents, open_findings, data_quality)
 
 
 def notices(store: Store, project: str, now_s: int) -> list[Notice]:
