@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from spanledger_analytics.drift.features import FEATURES, Feature, Sample, Traje
 from spanledger_analytics.drift.numbers import Numeric, compare_numbers
 
 SAME_VERSION, OTHER_VERSIONS = "same_version", "other_versions"
+_WEEK = 7
 DRIFT, EXPECTED, NO_DRIFT, TOO_LITTLE = "drift", "expected", "no_drift", "not_enough_data"
 
 
@@ -44,8 +46,12 @@ class DriftLimits:
         psi: floor of the PSI less its noise.
         delta: floor of Cliff's delta, whatever its sign.
         errors: standard errors by which an effect may stay below its floor.
+        least_errors: standard errors by which it must exceed what usual days reach.
         day_trajectories: fewest of a day before for it to say what is usual.
         days: fewest such days.
+        day_errors: standard errors from which such a day counts as unlike the others: of 14 days
+            without any difference, two are beyond two standard errors one time in twenty.
+        weekday_errors: the same of the days before of the same weekday, which are one comparison.
     """
 
     actions: int = 300
@@ -55,9 +61,12 @@ class DriftLimits:
     js_distance: float = 0.1
     psi: float = 0.1
     delta: float = 0.2
-    errors: float = 1.645
+    errors: float = 2.0
+    least_errors: float = 1.645
     day_trajectories: int = 20
     days: int = 3
+    day_errors: float = 3.0
+    weekday_errors: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +77,8 @@ class Check:
         actions: how many were counted on the day; of a number, the trajectories.
         result: None: not enough data.
         q_value: None: the same.
-        usual_effect: what single days before reach among themselves; None: too few of them, or
-            nothing differs by more than chance.
+        usual_effect: what days before reach among themselves; None: too few of them, or nothing
+            differs by more than chance.
     """
 
     agent_name: str
@@ -193,19 +202,19 @@ def _compare_counts(
     result = compare_counts(data, shuffles)
     scale = 1 / (1 / check.actions + 1 / check.reference_actions)
 
-    def effect(rows: NDArray[np.intp]) -> float:
+    def effect(rows: NDArray[np.intp], errors: float) -> float:
         of_day = data.counts[rows].sum(axis=0, dtype=np.float64)
         rest = data.counts[: data.n_before].sum(axis=0, dtype=np.float64) - of_day
         if not of_day.sum() or not rest.sum():
             return 0.0
-        # The noise of that many actions; a day within two standard deviations of it is like others.
-        size = scale * (1 / float(of_day.sum()) + 1 / float(rest.sum()))
+        size = scale * (1 / float(of_day.sum()) + 1 / float(rest.sum()))  # noise of so many actions
         excess = float(psi_terms(rest[None], of_day[None]).sum()) - result.noise * size
-        return excess if excess > 2 * result.noise_error * size else 0.0
+        return excess if excess > errors * result.noise_error * size else 0.0
 
     if result.p_value > limits.p_value:
         return replace(check, result=result)
-    return replace(check, result=result, usual_effect=_usual(before, effect, limits))
+    usual = _usual(before, sample.now[0].day, effect, limits)
+    return replace(check, result=result, usual_effect=usual)
 
 
 def _compare_number(
@@ -216,27 +225,34 @@ def _compare_number(
     values = np.array([one.numbers[name] for one in known])
     now = np.array([one.numbers[name] for one in sample.now if name in one.numbers])
 
-    def effect(rows: NDArray[np.intp]) -> float:
+    result = compare_numbers(values, now)
+
+    def effect(rows: NDArray[np.intp], errors: float) -> float:
         is_of_day = np.zeros(len(values), "?")
         is_of_day[rows] = True
         if is_of_day.all():
             return 0.0
         found = compare_numbers(values[~is_of_day], values[is_of_day])
-        return abs(found.delta) - limits.errors * found.delta_error
+        alike = math.copysign(found.delta, found.delta * result.delta)  # minus: the other way
+        return alike if alike > errors * found.delta_error else 0.0
 
-    result = compare_numbers(values, now)
     if result.p_value > limits.p_value:
         return replace(check, result=result)
-    return replace(check, result=result, usual_effect=_usual(known, effect, limits))
+    usual = _usual(known, sample.now[0].day, effect, limits)
+    return replace(check, result=result, usual_effect=usual)
 
 
 def _usual(
-    before: Sequence[Trajectory], effect: Callable[[NDArray[np.intp]], float], limits: DriftLimits
+    before: Sequence[Trajectory],
+    today: int,
+    effect: Callable[[NDArray[np.intp], float], float],
+    limits: DriftLimits,
 ) -> float | None:
-    """Return the second largest effect of single days before, against the other days.
+    """Return how far days before differ from the others by themselves; None: too few of them.
 
-    Weekends and a weekly batch are not drift, and shuffling trajectories does not know of days. The
-    second largest, so that one odd day hides nothing.
+    Weekends and a weekly batch are not drift, and shuffling trajectories does not know of days. So
+    the larger of what the days of the same weekday reach together, and what the second most unusual
+    day does: the second, so that one odd day hides nothing.
     """
     by_day: defaultdict[int, list[int]] = defaultdict(list)
     for row, one in enumerate(before):
@@ -244,7 +260,11 @@ def _usual(
     days = [rows for rows in by_day.values() if len(rows) >= limits.day_trajectories]
     if len(days) < max(limits.days, 2):
         return None
-    return max(0.0, sorted(effect(np.array(rows)) for rows in days)[-2])
+    second = sorted(effect(np.array(rows), limits.day_errors) for rows in days)[-2]
+    alike = [row for day, rows in by_day.items() if (today - day) % _WEEK == 0 for row in rows]
+    if len(alike) < limits.day_trajectories:
+        return second
+    return max(second, effect(np.array(alike), limits.weekday_errors))
 
 
 def _judged(check: Check, limits: DriftLimits) -> Check:
@@ -271,8 +291,7 @@ def is_drift(check: Check, limits: DriftLimits) -> bool:
 
 def _is_large(excess: float, error: float, floor: float, limits: DriftLimits) -> bool:
     """Return whether what usual days do not explain is there, and may be as large as the floor."""
-    margin = limits.errors * error
-    return excess > margin and excess + margin >= floor
+    return excess > limits.least_errors * error and excess + limits.errors * error >= floor
 
 
 def _seed(sample: Sample) -> int:

@@ -34,13 +34,14 @@ def test_a_payload_error_that_nobody_admits_is_found_and_counted_by_day(store: S
     assert (found["trace_id"], found["kind"], found["severity"]) == (
         silent.id,
         "silent_failure",
-        "warning",
+        "info",
     )
     assert found["direct_usd"] == CALL_USD
     assert watched.look() == 0
     day_s = T0 // S // 86_400 * 86_400
     [rate] = silent_rates(store, "p", day_s, day_s + 2 * 86_400)
     assert (rate.agent, rate.traces, rate.silent, rate.certain) == ("clerk", 3, 1, 1)
+    assert (rate.failed, rate.examples) == (1, (silent.id,))
     assert rate.direct_usd == CALL_USD
     assert rate.rate == 1 / 3
 

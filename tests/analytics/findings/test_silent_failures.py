@@ -27,7 +27,7 @@ FAILED = Step(model(1, "0.02"), (tool(2, evidence="payload", cost="0.003"),))
 @pytest.mark.parametrize("evidence", ["declared", "payload"])
 def test_a_failure_that_nobody_admits_is_told_with_its_price(evidence: str) -> None:
     [found] = detect(run(Step(model(1, "0.02"), (tool(2, evidence=evidence, cost="0.003"),))))
-    assert (found.kind, found.code, found.severity) == ("silent_failure", "failed", "warning")
+    assert (found.kind, found.code, found.severity) == ("silent_failure", "failed", "info")
     assert found.direct_usd == Decimal("0.023")
     assert found.evidence == (ref(2), ref(ANSWER))
     assert found.is_sure

@@ -1,9 +1,9 @@
 """A tool failed, nothing made up for it, and the agent reported success without a word of it.
 
 The ladder of evidence is of ``spanledger.tool_errors``. Only what is declared or what the result
-says itself asks for somebody, and only where the last answer is known: a failed call is common in
-runs that fail *and* in runs that succeed (tau-bench airline, gpt-4o: 27 of 116 failed runs have
-one, and 9 of 84 successful ones), so it is a rate to watch more than a verdict on one run.
+says itself is sure, and only where the last answer is known. One run asks for nobody: a failed call
+is common in runs that fail *and* in runs that succeed (tau-bench airline, gpt-4o: 27 of 116 failed
+runs have one, and 9 of 84 successful ones). It is a rate to watch: ``findings/silent_rates.py``.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ def _finding(
         kind=KIND,
         code=SUSPECTED if failed.evidence == SUSPECTED else "failed",
         anchor=(view.trace_id, tool.name),
-        severity="warning" if is_sure else "info",
+        severity="info",  # the rate of the agent asks for somebody
         title=_title(tool.name, len(calls)),
         explanation=_explanation(failed, answer, view, wasted),
         first_seen_ns=tool.start_ns,
