@@ -11,10 +11,11 @@ import streamlit as st
 
 from spanledger_storage.store import Store, StoreSettings
 from tests.dashboard import process
+from tests.dashboard.alerted import alert_app, alert_state
 from tests.dashboard.seed import Seeder
 from tests.dashboard.visiting import base, browser, traces, visit
 
-__all__ = ["base", "browser", "traces", "visit"]  # fixtures
+__all__ = ["alert_app", "alert_state", "base", "browser", "traces", "visit"]  # fixtures
 
 
 @pytest.fixture

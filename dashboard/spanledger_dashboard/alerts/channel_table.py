@@ -138,7 +138,7 @@ def show_channels(found: Sequence[Faring], where: Scope) -> None:
                         for one in found],
             "Reason": [(one.last[2] or None) if one.last else None for one in found],
             "Waits": [one.figures.get("waiting", 0) for one in found],
-            "Oldest": [_oldest_ns(one) for one in found],
+            "Oldest": pd.array([_oldest_ns(one) for one in found], dtype="Int64"),
             "Taken": [one.figures.get("sent", 0) for one in found],
             "Refused": [one.figures.get("dead", 0) for one in found],
             "Speed": [_speed(one.place) for one in found],

@@ -42,9 +42,9 @@ def show_incident(opened: OpenAlerts, where: Scope, one: Shown, now_s: int) -> N
     """Show everything about one incident."""
     _show_head(one, where)
     show_actions(opened, where.project, one)
-    show_cards(_cards(one, now_s))
+    show_cards(_cards(one, where, now_s))
     _show_why(one, where)
-    left, right = st.columns([1, 1], gap="large")
+    left, right = st.columns([6, 5], gap="large")
     with left:
         _show_traces(one, where, now_s)
         _show_labels(one)
@@ -78,25 +78,29 @@ def _show_head(one: Shown, where: Scope) -> None:
         st.caption(plain(f"{'' if until else 'since '}{said}"))
 
 
-def _cards(one: Shown, now_s: int) -> list[tuple[str, str, str]]:
+def _cards(one: Shown, where: Scope, now_s: int) -> list[tuple[str, str, str]]:
+    """Return figures with label and help; those that a rule has none of are left out."""
     facts, unit = one.facts, one.facts.unit
-    value = facts.value if one.is_last else None
-    baseline = facts.baseline if one.is_last else None
-    threshold = facts.threshold
     until_ns = one.ended_ns if one.ended_ns is not None else now_s * _NS_PER_S
+    value, usual = (facts.value, facts.baseline) if one.is_last else (None, None)
     gone = "" if one.is_last else " Only that of the latest incident of an instance is kept."
+    measured = [
+        ("Value" if one.is_open else "Last value", value, f"Measured last.{gone}"),
+        (f"Alerts {_OPS.get(facts.op, 'from')}", facts.threshold, "The threshold that it passed."),
+        ("Usual", usual, "What it is compared with."),
+    ]
+    cards = [(name, figure(n, unit), said) for name, n, said in measured if n is not None]
+    lasts = "Lasts" if one.is_open else "Lasted"
     return [
-        ("Value" if one.is_open else "Last value",
-         fmt.UNKNOWN if value is None else figure(value, unit), f"Measured last.{gone}"),
-        ("Alerts " + _OPS.get(facts.op, "from"),
-         fmt.UNKNOWN if threshold is None else figure(threshold, unit),
-         "The threshold that was passed; of findings, their own severity decides."),
-        ("Usual", fmt.UNKNOWN if baseline is None else figure(baseline, unit),
-         "What it is compared with, where the rule knows it."),
+        *cards,
         ("Dollars", fmt.usd(one.usd), f"What it costs, by the ledger.{gone}"),
-        ("Lasts" if one.is_open else "Lasted",
-         lasting(max(0, until_ns - one.started_ns)), "Since its beginning."),
-    ]  # fmt: skip
+        (lasts, lasting(max(0, until_ns - one.started_ns)), "Since its beginning."),
+        ("Fired", _moment(one.fired_ns, where), "When the rule first saw it for long enough."),
+    ]
+
+
+def _moment(at_ns: int | None, where: Scope) -> str:
+    return fmt.UNKNOWN if at_ns is None else f"{where.local(at_ns / _NS_PER_S):%b %-d, %H:%M}"
 
 
 def _show_why(one: Shown, where: Scope) -> None:
@@ -158,9 +162,8 @@ def _show_traces(one: Shown, where: Scope, now_s: int) -> None:
             "Agent": [str(known[i]["agent_name"]) or None if i in known else None for i in ids],
             "Start": [_start(known.get(i), where) for i in ids],
             "Cost": [_float(known.get(i)) for i in ids],
-            "Time": [known[i]["duration_ns"] if i in known else None for i in ids],
-            "Spans": [known[i]["span_count"] if i in known else None for i in ids],
-            "Errors": [known[i]["error_count"] if i in known else None for i in ids],
+            "Time": pd.array([_number(known.get(i), "duration_ns") for i in ids], dtype="Int64"),
+            "Errors": pd.array([_number(known.get(i), "error_count") for i in ids], dtype="Int64"),
         }
     )
     picked = table(
@@ -193,6 +196,10 @@ def _traces(project: str, ids: tuple[str, ...], from_s: int, to_s: int) -> list[
 
 def _start(row: Row | None, where: Scope) -> object:
     return None if row is None else where.local(int(str(row["start_ns"])) / _NS_PER_S)
+
+
+def _number(row: Row | None, name: str) -> int | None:
+    return None if row is None else int(str(row[name]))
 
 
 def _float(row: Row | None) -> float | None:

@@ -47,6 +47,8 @@ class Shown:
         acknowledged_by: who; empty: nobody.
         is_silenced: nobody is told of it now.
         is_escalated: further channels were told.
+        fired_ns: when it fired, UTC nanoseconds; None: it is pending.
+        identity: of the finding it stands for; empty: it stands for none.
     """
 
     key: str
@@ -62,6 +64,7 @@ class Shown:
     is_last: bool = True
     is_silenced: bool = False
     is_escalated: bool = False
+    fired_ns: int | None = None
     identity: str = ""
 
     @property
@@ -167,6 +170,7 @@ def _of_row(
             silences, silence_labels(project, row.rule, one.labels, one.severity)
         ),
         is_escalated=one.escalated_at_ns is not None,
+        fired_ns=None if one.state == "pending" else one.fired_at_ns,
         identity=one.sample.identity,
     )
 
@@ -224,6 +228,7 @@ def _of_changes(
         acknowledged_by=by,
         is_last=is_last,
         is_escalated=any(one.action == "escalated" for one in said),
+        fired_ns=began_ns,
         identity=one.sample.identity,
     )
 

@@ -17,7 +17,7 @@ from spanledger_dashboard.alerts.rule_text import (
     check_statement,
     checked,
 )
-from spanledger_dashboard.alerts.rule_view import show_measured
+from spanledger_dashboard.alerts.rule_view import show_measured, show_runbook
 from spanledger_dashboard.connection import store
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.text import plain
@@ -111,6 +111,7 @@ def show_switches(opened: OpenAlerts, entry: Entry) -> None:
         st.error(plain(failure), icon=":material/error:")
     is_on = entry.rule.enabled
     with st.container(horizontal=True, gap="small", key="rule-switches"):
+        show_runbook(entry.rule)
         st.button(
             "Switch off" if is_on else "Switch on",
             key="rule-switch",

@@ -107,7 +107,9 @@ def show_rules(found: Sequence[Fared], where: Scope) -> int | None:
             "Alerts": [thresholds(one.rule) for one in found],
             "Every": [one.rule.every * _NS_PER_S for one in found],
             "Evaluated": [_local(one.row.slot_ns if one.row else None, where) for one in found],
-            "Rows": [one.row.samples if one.row else None for one in found],
+            "Rows": pd.array(
+                [one.row.samples if one.row else None for one in found], dtype="Int64"
+            ),
             "Source": [one.entry.source for one in found],
             "Owner": [one.rule.owner or None for one in found],
         }

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import streamlit as st
 
-from spanledger_alerts.backtest import Backtest
+from spanledger_alerts.backtest import Backtest, WouldFire
 from spanledger_alerts.errors import AlertsError
 from spanledger_alerts.notification import Unit
 from spanledger_alerts.rules import Rule
@@ -69,19 +69,16 @@ def show_head(one: Fared, where: Scope) -> None:
 def _show_terms(entry: Entry) -> None:
     rule = entry.rule
     said = [
-        ("Alerts", thresholds(rule)),
-        ("For", duration(rule.for_s) if rule.for_s else ""),
-        ("Ends after", duration(rule.keep_firing_for)
-         if rule.keep_firing_for else ""),
-        ("Looks at", rule.measure or ", ".join(rule.finding) or "a statement"),
-        ("Groups", ", ".join(rule.group_by)),
-        ("Channels", ", ".join(rule.channels)),
-        ("Owner", rule.owner),
-        ("Source", f"{entry.source.lower()}, {entry.place}"),
-    ]  # fmt: skip
-    st.markdown("  \n".join(f":gray[{name}] {plain(text)}" for name, text in said if text))
-    if web_address(rule.runbook):
-        st.link_button("Runbook", rule.runbook, icon=":material/menu_book:", type="tertiary")
+        ("alerts", thresholds(rule)),
+        ("for", duration(rule.for_s) if rule.for_s else ""),
+        ("ends after", duration(rule.keep_firing_for) if rule.keep_firing_for else ""),
+        ("looks at", rule.measure or ", ".join(rule.finding) or "a statement"),
+        ("groups by", ", ".join(rule.group_by)),
+        ("channels", ", ".join(rule.channels)),
+        ("owner", rule.owner),
+        ("source", f"{entry.source.lower()}, {entry.place}"),
+    ]
+    st.markdown(" · ".join(f":gray[{name}] {plain(text)}" for name, text in said if text))
 
 
 def show_measured(rule: Rule, where: Scope) -> None:
@@ -100,10 +97,8 @@ def show_measured(rule: Rule, where: Scope) -> None:
         st.error(f"It cannot be evaluated: {plain(found.failure)}", icon=":material/error:")
         return
     bad = sum(rule.level(one) is not None for one in found.samples)
-    st.markdown(
-        plain(f"At {at:%b %-d, %H:%M:%S} it sees {_rows(len(found.samples))}, ")
-        + f"**{bad:,}** past a threshold."
-    )
+    seen = plain(f"At {at:%b %-d, %H:%M:%S} it sees {_rows(len(found.samples))}")
+    st.markdown(f"{seen}, **{bad:,}** past a threshold.")
     if found.samples:
         frame = samples_frame(rule, found.samples[:_MOST_SAMPLES])
         table(frame, {"Dollars": tables.usd}, {"What": st.column_config.TextColumn(width=300)},
@@ -174,8 +169,7 @@ def _show_backtest(found: Backtest, rule: Rule, days: int, where: Scope) -> None
     frame = pd.DataFrame(
         {
             "Fired": [where.local(one.fired_at_ns / _NS_PER_S) for one in found.incidents],
-            "Lasted": [None if one.ended_at_ns is None else one.ended_at_ns - one.fired_at_ns
-                       for one in found.incidents],
+            "Lasted": pd.array([_lasted(one) for one in found.incidents], dtype="Int64"),
             "Severity": [SEVERITY_NAMES[one.severity] for one in found.incidents],
             "Value": [_value(one.value, rule.unit) for one in found.incidents],
             "What": [_text(one.labels) for one in found.incidents],
@@ -184,6 +178,10 @@ def _show_backtest(found: Backtest, rule: Rule, days: int, where: Scope) -> None
     config = {"Fired": st.column_config.DatetimeColumn(format="MMM D, HH:mm")}
     table(frame, {"Lasted": lasting}, config, key="backtest-rows",
           alt="When the rule would have fired, in order")  # fmt: skip
+
+
+def _lasted(one: WouldFire) -> int | None:
+    return None if one.ended_at_ns is None else one.ended_at_ns - one.fired_at_ns
 
 
 def backtest_file(found: Backtest) -> pa.Table:
@@ -199,6 +197,12 @@ def backtest_file(found: Backtest) -> pa.Table:
             "labels": pa.array([_text(one.labels) for one in rows], pa.string()),
         }
     )  # fmt: skip
+
+
+def show_runbook(rule: Rule) -> None:
+    """Show the way to the runbook, where there is one."""
+    if web_address(rule.runbook):
+        st.link_button("Runbook", rule.runbook, icon=":material/menu_book:")
 
 
 def show_text(entry: Entry) -> None:

@@ -73,7 +73,7 @@ def show_silences(
             "From": [where.local(one.starts_at_ns / _NS_PER_S) for one in found],
             "Until": [where.local(_until_ns(one) / _NS_PER_S) for one in found],
             "Repeats": [_repeats(one) for one in found],
-            "Incidents": counts,
+            "Incidents": pd.array(list(counts), dtype="Int64"),
             "Author": [one.author for one in found],
             "Reason": [one.reason for one in found],
             "Ended by": [one.lifted_by or None for one in found],

@@ -124,9 +124,9 @@ def _note(row: TimelineRow) -> str:
     transition, mark, rest = row.note.partition(" · ")
     if not mark:
         return row.note
-    said = _TRANSITIONS.get(transition, transition)
-    channel, colon, reason = rest.partition(": ")
-    return f"{channel} {said}{colon}{reason}"
+    if row.action == "undelivered":
+        return rest
+    return f"{rest} {_TRANSITIONS.get(transition, transition)}"
 
 
 def _deliveries(

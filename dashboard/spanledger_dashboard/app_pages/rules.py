@@ -27,6 +27,7 @@ from spanledger_dashboard.alerts.rule_view import (
     show_head,
     show_log,
     show_measured,
+    show_runbook,
     show_text,
 )
 from spanledger_dashboard.downloads import show_downloads
@@ -127,6 +128,8 @@ def _show_one(opened: OpenAlerts, where: Scope, book: RuleBook, asked: str) -> N
     show_head(one, where)
     if may_change_rules():
         show_switches(opened, one.entry)
+    else:
+        show_runbook(one.rule)
     names = ["What it sees now", "Over the past", "As it is written"]
     names += ["Change", "Who changed it"] if may_change_rules() else []
     chosen = st.segmented_control(
