@@ -1,110 +1,69 @@
-"""The worker's jobs: what new spans cost each of them, and whether stored history matters.
+"""The worker's jobs: what a span costs each of them while agents are at work, and with history.
 
-    python -m benchmarks.jobs [--traces 2000] [--millions 1,10,50] [--days 30] [--data DIR]
+    python -m benchmarks.jobs [--jobs ledger,cache] [--rate 5000] [--seconds 15]
+        [--millions 0.2,1] [--days 30] [--data DIR]
 
-Fills a store with a history of each size: spans, ledger, traces, what ties them, cache rows. Then
-the same number of new traces arrives, as the collector stores them, and every job that follows
-what arrives runs until it has nothing left to do. CPU is that of the jobs' process, and the
-engine's beside it. A data directory is kept, and filled further by the next run.
+A fleet of agents (agent_traffic.py) sends spans second by second; after each second every job runs
+that is due by its schedule in the worker, and its CPU is measured: that of the jobs' process, and
+the engine's beside it, merges of what it wrote included. Daily and hourly jobs run when they are
+named. ``--millions`` fills the store with a history of each size first: spans, ledger, traces, what
+ties them, cache rows. A data directory is kept, and filled further by the next run.
 """
 
 from __future__ import annotations
 
 import argparse
 import platform
-import statistics
 import tempfile
 import time
-from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from benchmarks.ledger import Step, fill, put, settle
-from benchmarks.payloads import SPANS_PER_TRACE, payloads
-from spanledger_server.jobs import JOBS, Means
+from benchmarks.agent_traffic import Traffic
+from benchmarks.ledger import Step, fill
+from spanledger_collector.decode.decode import Body, decode_traces
+from spanledger_server.jobs import JOBS, Job, Means
 from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
 from tests.conftest import free_port
 
-_REPEATS = 5
-_WINDOW_S = 8  # what arrives began just now: 2,000 traces are 5,000 spans a second
-_APART = ("quality", "retention")  # every some minutes, whatever arrives
+_SELDOM_S = 300  # jobs that run no more often are left out unless they are named
+_SETTLE_S = 120
 
 
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n", 1)[0])
-    parser.add_argument("--traces", type=int, default=2_000)
-    parser.add_argument("--millions", default="1,10,50", help="sizes of the store, in spans")
+    parser.add_argument("--jobs", help="names as in the worker, with commas; what runs often")
+    parser.add_argument("--rate", type=int, default=5_000, help="spans a second")
+    parser.add_argument("--seconds", type=int, default=15)
+    parser.add_argument("--millions", default="0", help="sizes of the store, in spans")
     parser.add_argument("--days", type=int, default=30, help="over which the stored spans spread")
     parser.add_argument("--data", type=Path, help="keep the store here")
     options = parser.parse_args()
+    names = options.jobs.split(",") if options.jobs else None
+    chosen = [job for job in JOBS if (job.name in names if names else job.every_s < _SELDOM_S)]
     print(
         f"{platform.machine()}, {psutil.cpu_count()} CPUs, Python {platform.python_version()}; "
-        f"{options.traces:,} new traces of {SPANS_PER_TRACE} spans, {_REPEATS} times, medians; "
-        f"history over {options.days} days"
+        f"{options.rate:,} spans/s for {options.seconds} s; history over {options.days} days"
     )
     with tempfile.TemporaryDirectory() as directory:
         data = options.data or Path(directory)
         engine = Engine(EngineSettings(data, free_port()))
         engine.start()
         try:
-            sizes = [int(n) * 1_000_000 for n in options.millions.split(",")]
-            _measure(engine, data, options.traces, sizes, options.days)
+            bench = _Bench(engine, data, chosen)
+            for size in (int(float(n) * 1e6) for n in options.millions.split(",")):
+                bench.fill(size, options.days)
+                bench.play(options.rate, options.seconds)
+            bench.close()
         finally:
             engine.stop()
-
-
-def _measure(engine: Engine, data: Path, traces: int, sizes: list[int], days: int) -> None:
-    create_database(engine.writer)
-    store = Store.connect(engine.writer)
-    migrate(store)
-    state = open_state(f"sqlite:///{data / 'jobs-state.db'}")
-    migrate_state(state)
-    means = Means(store.settings, state)
-    runs = {job.name: job.make(means) for job in JOBS if job.name not in _APART}
-    _arrive(store, traces)
-    for run in runs.values():  # warm-up; the watermarks are beyond the history from here on
-        run()
-    for size in sizes:
-        [stored] = store.sql_rows("SELECT count() AS n FROM spans WHERE version = 1")
-        if int(str(stored["n"])) > size:
-            raise SystemExit(f"the store holds more than {size:,} spans already")
-        fill(store, int(str(stored["n"])), size, days)
-        taken: dict[str, list[Step]] = defaultdict(list)
-        for _ in range(_REPEATS):
-            _arrive(store, traces)
-            for name, run in runs.items():
-                settle(store)
-                started = Clock(engine)
-                run()
-                taken[name].append(started.step())
-        _print(size, traces * SPANS_PER_TRACE, taken)
-    store.close()
-    state.dispose()
-
-
-def _arrive(store: Store, traces: int) -> None:
-    """Store traces of agents whose every call repeats the conversation so far."""
-    seed = time.time_ns()
-    spans = traces * SPANS_PER_TRACE
-    made = payloads(spans, 25 * SPANS_PER_TRACE, seed, _WINDOW_S, traces, grows=True)
-    put(store, made, seed)
-
-
-def _print(size: int, spans: int, taken: dict[str, list[Step]]) -> None:
-    print(f"{size / 1e6:.0f} million spans stored; CPU us a new span: jobs, engine; seconds")
-    total = 0.0
-    for name, steps in taken.items():
-        worker = statistics.median(one.worker_cpu_s for one in steps) * 1e6 / spans
-        engine = statistics.median(one.engine_cpu_s for one in steps) * 1e6 / spans
-        wall = statistics.median(one.wall_s for one in steps)
-        total += worker + engine
-        print(f"    {name:<16} {worker:6.1f} {engine:6.1f}  {wall:6.2f}", flush=True)
-    print(f"    together         {total:6.1f}: {1e6 / total:,.0f} spans/s and core", flush=True)
 
 
 class Clock:
@@ -125,6 +84,123 @@ class Clock:
     def _engine_cpu_s(self) -> float:
         times = self._engine.cpu_times()
         return times.user + times.system
+
+
+@dataclass(slots=True)
+class _Measured:
+    """A job, when it is due (seconds of play), and what its runs took.
+
+    ``spans``: how many had arrived at its last run.
+    """
+
+    job: Job
+    run: Callable[[], object]
+    due_s: float = 0.0
+    worker_s: float = 0.0
+    engine_s: float = 0.0
+    runs: int = 0
+    spans: int = 0
+
+    def add(self, step: Step, second: int, spans: int) -> None:
+        """Count a run; a job rests as in the worker, but by CPU: that is the same every time."""
+        self.runs += 1
+        self.worker_s += step.worker_cpu_s
+        self.engine_s += step.engine_cpu_s
+        rest_s = (step.worker_cpu_s + step.engine_cpu_s) * (1 + self.job.rests)
+        self.due_s = second + max(self.job.every_s, rest_s if self.job.rests else 0.0)
+        self.spans = spans
+
+    def line(self, seconds: int) -> tuple[float, float]:
+        """Return CPU microseconds a span, of the job and of the engine for it."""
+        # A job that runs less often than this plays is paid for by all it has to handle.
+        spans = self.spans * max(1.0, self.job.every_s / seconds)
+        return self.worker_s * 1e6 / spans, self.engine_s * 1e6 / spans
+
+
+class _Bench:
+    """A store, and the jobs that follow what arrives in it."""
+
+    def __init__(self, engine: Engine, data: Path, jobs: Sequence[Job]) -> None:
+        create_database(engine.writer)
+        self._engine = engine
+        self._store = Store.connect(engine.writer)
+        migrate(self._store)
+        self._state = open_state(f"sqlite:///{data / 'jobs-state.db'}")
+        migrate_state(self._state)
+        means = Means(self._store.settings, self._state)
+        self._jobs = [_Measured(job, job.make(means)) for job in jobs]
+        self._needed = [] if any(job.name == "ledger" for job in jobs) else [means.ledger.run_once]
+
+    def close(self) -> None:
+        """Close the store and the state database."""
+        self._store.close()
+        self._state.dispose()
+
+    def fill(self, size: int, days: int) -> None:
+        """Store a history up to ``size`` spans."""
+        [stored] = self._store.sql_rows("SELECT count() AS n FROM spans WHERE version = 1")
+        if int(str(stored["n"])) > size:
+            raise SystemExit(f"the store holds more than {size:,} spans already")
+        fill(self._store, int(str(stored["n"])), size, days)
+        print(f"{size / 1e6:g} million spans of history")
+
+    def play(self, rate: int, seconds: int) -> None:
+        """Let agents work, and print what the jobs took."""
+        traffic = Traffic(rate, time.time_ns(), seconds, time.time_ns())
+        for one in self._jobs:
+            one.runs, one.worker_s, one.engine_s, one.due_s = 0, 0.0, 0.0, one.job.every_s
+        spans = 0
+        for second, bodies in enumerate(traffic.requests()):
+            arrived = self._arrive(bodies)
+            for run in self._needed:
+                run()
+            if not second:  # whatever was under way before: the jobs' first look is no measure
+                for one in self._jobs:
+                    one.run()
+                continue
+            spans += arrived
+            for one in self._jobs:
+                if one.due_s <= second or (second == seconds and not one.runs):
+                    one.add(self._measure(one.run), second, spans)
+        self._print(spans, seconds)
+
+    def _arrive(self, bodies: Sequence[bytes]) -> int:
+        """Store what arrived as the collector does, in one flush; return the number of spans."""
+        now_ns = time.time_ns()
+        flush = f"arrived-{now_ns}"
+        decoded = decode_traces([Body("default", body, now_ns) for body in bodies], flush, now_ns)
+        for table in ("messages", "spans", "touches"):
+            self._store.insert(table, getattr(decoded, table), token=f"{flush}-{table}")
+        _settle(self._store)
+        return decoded.spans.num_rows
+
+    def _measure(self, run: Callable[[], object]) -> Step:
+        clock = Clock(self._engine)
+        run()
+        taken = clock.step()
+        _settle(self._store)
+        return taken._replace(engine_cpu_s=clock.step().engine_cpu_s)
+
+    def _print(self, spans: int, seconds: int) -> None:
+        print(f"{spans:,} spans arrived; CPU us a span: jobs, engine; runs and CPU ms of each")
+        total = 0.0
+        for one in self._jobs:
+            worker, engine = one.line(seconds)
+            each_ms = (one.worker_s + one.engine_s) * 1e3 / max(1, one.runs)
+            total += worker + engine
+            name = f"{one.job.name:<16}"
+            print(f"    {name} {worker:6.1f} {engine:6.1f}  {one.runs:3} {each_ms:7.0f}")
+        print(f"    together         {total:6.1f}: {1e6 / total:,.0f} spans/s and core", flush=True)
+
+
+def _settle(store: Store) -> None:
+    """Wait until the engine has no merges left to do: they belong to what was just written."""
+    deadline = time.monotonic() + _SETTLE_S
+    while time.monotonic() < deadline:
+        [merging] = store.sql_rows("SELECT count() AS n FROM system.merges")
+        if not merging["n"]:
+            return
+        time.sleep(0.05)
 
 
 if __name__ == "__main__":

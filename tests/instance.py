@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -12,6 +14,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import psutil
 
@@ -100,7 +103,7 @@ class Instance:
 
     def sql(self, query: str) -> list[dict[str, Any]]:
         """Run `spanledger sql … --format json`."""
-        done = run("sql", query, "--format", "json", "--data", str(self.data))
+        done = typed("sql", query, "--format", "json", "--data", str(self.data))
         assert done.returncode == 0, done.stderr
         return list(json.loads(done.stdout))
 
@@ -141,6 +144,31 @@ def run(name: str, *args: str, **variables: str) -> subprocess.CompletedProcess[
         check=False,
         env={**environment(), **variables},
     )
+
+
+def typed(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end in this process: in a tenth of the time that a process of its own
+    takes to import what is imported here. Not for what starts, or for how a process ends.
+    """
+    from spanledger_server import cli
+
+    out, err = io.StringIO(), io.StringIO()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with (
+        patch.dict(os.environ, environment() | variables, clear=True),
+        patch.object(sys, "argv", ["spanledger", *words]),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+    assert isinstance(code, int), code
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
 
 def wait_until(check: Any, timeout_s: float = 30, every_s: float = 0.1) -> Any:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from spanledger_alerts.looking import look
 from spanledger_alerts.measures import MEASURES, Sources
 from spanledger_alerts.rules import Rule
-from spanledger_alerts.sample import Failure
-from spanledger_alerts.state_machine import Instance, instance_of_sample
+from spanledger_alerts.sample import Failure, Sample
+from spanledger_alerts.state_machine import Instance
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +21,8 @@ _NS_PER_S = 10**9
 _SHORTEST_S, _LONGEST_S = 3_600, 86_400
 _EVALUATIONS = 60
 _LONGEST_LOOK_S = 2.0
+_MOST_ROWS = 50_000
+_Key = str | frozenset[tuple[str, str]]
 
 
 def window_s(rule: Rule) -> int:
@@ -38,8 +40,8 @@ def has_history(rule: Rule) -> bool:
 class History:
     """Values of the instances of a rule before a time, read when they are first asked for.
 
-    It reads the rule's own rows at 24 times, the latest first, for two seconds at most: what is not
-    known by then is left out. All instances of the rule share what was read.
+    It reads the rule's own rows at 24 times, the latest first, for two seconds and 50,000 rows at
+    most: what is not known by then is left out. All instances of the rule share what was read.
 
     Args:
         rule: whose measure is read.
@@ -62,21 +64,21 @@ class History:
         self._project = project
         self._t_ns = t_ns
         self._passed_s = passed_s
-        self._found: dict[str, list[tuple[int, float]]] | None = None
+        self._found: dict[_Key, list[tuple[int, float]]] | None = None
 
     def of(self, instance: Instance) -> Series:
         """Return the values of an instance; empty: fewer than two are known."""
         if self._found is None:
             self._found = self._read() if has_history(self._rule) else {}
-        found = sorted(self._found.get(instance.instance_id, ()))
+        found = sorted(self._found.get(_key(instance.sample), ()))
         return tuple(found) if len(found) > 1 else ()
 
-    def _read(self) -> dict[str, list[tuple[int, float]]]:
-        found: dict[str, list[tuple[int, float]]] = {}
+    def _read(self) -> dict[_Key, list[tuple[int, float]]]:
+        found: dict[_Key, list[tuple[int, float]]] = {}
         every_ns = self._rule.every * _NS_PER_S
         step_ns = max(1, window_s(self._rule) * _NS_PER_S // MOST_POINTS // every_ns) * every_ns
         last_ns = self._t_ns // every_ns * every_ns
-        until_s = self._passed_s() + _LONGEST_LOOK_S
+        until_s, rows = self._passed_s() + _LONGEST_LOOK_S, 0
         for number in range(MOST_POINTS):
             slot_ns = last_ns - number * step_ns
             try:
@@ -84,10 +86,16 @@ class History:
             except Exception as error:  # whatever it is: a page without a chart is a page
                 log.info("no chart of rule %s: %s", self._rule.name, type(error).__name__)
                 break
-            for sample in () if isinstance(outcome, Failure) else outcome:
+            samples = [] if isinstance(outcome, Failure) else outcome
+            for sample in samples:
                 if sample.value is not None:
-                    key = instance_of_sample(self._rule.name, sample)
-                    found.setdefault(key, []).append((slot_ns // _NS_PER_S, float(sample.value)))
-            if self._passed_s() > until_s:
+                    point = (slot_ns // _NS_PER_S, float(sample.value))
+                    found.setdefault(_key(sample), []).append(point)
+            rows += len(samples)
+            if self._passed_s() > until_s or rows >= _MOST_ROWS:
                 break
         return found
+
+
+def _key(sample: Sample) -> _Key:
+    return sample.identity or frozenset(sample.labels.items())

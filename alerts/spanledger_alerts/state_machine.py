@@ -98,11 +98,6 @@ def instance_id(rule: str, labels: Mapping[str, str]) -> str:
     return sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def instance_of_sample(rule: str, sample: Sample) -> str:
-    """Return the id of the instance that a sample is about."""
-    return instance_id(rule, {"": sample.identity} if sample.identity else sample.labels)
-
-
 def evaluate(
     rule: Rule, outcome: Outcome, before: Mapping[str, Instance], counts: Counts, t_ns: int
 ) -> Evaluated:
@@ -297,7 +292,8 @@ def _by_id(rule: Rule, outcome: Outcome) -> dict[str, Sample] | Failure:
     for sample in outcome:
         if sample.points is not None and sample.points < rule.min_points:
             continue
-        key = instance_of_sample(rule.name, sample)
+        told = {"": sample.identity} if sample.identity else sample.labels
+        key = instance_id(rule.name, told)
         if key in found:
             return Failure("Two rows have the same labels: labels must tell instances apart.")
         found[key] = sample

@@ -7,10 +7,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from spanledger_alerts import channels as alert_channels
+from spanledger_alerts.checking import check
 from spanledger_alerts.errors import AlertsError
 from spanledger_alerts.facts import incident_key
 from spanledger_alerts.notification import DeliveryError
-from spanledger_alerts.rule_files import built_in, merged, of_folder
 from spanledger_alerts.silences import matcher_of
 from spanledger_alerts.state_machine import Instance
 from spanledger_alerts.stored import instance_of
@@ -38,37 +38,21 @@ class Asked:
     timezone: str = "UTC"
 
 
-def check_folder(folder: Path | None, data: Path) -> None:
-    """Print what a folder holds.
+def check_place(place: Path | None, data: Path) -> None:
+    """Print what a folder or file holds; by default, what the worker of this instance reads.
 
     Raises:
         AlertsError: something in it cannot be; one line for each mistake.
-        UsageError: it is not there.
     """
-    place = folder or settings_of(data).folder
-    assert place is not None
-    if not place.is_dir():
-        raise UsageError(f"{place} is no folder.")
-    mistakes: list[str] = []
-    rules = of_channels = None
-    try:
-        rules = of_folder(place / "rules" if (place / "rules").is_dir() else place)
-    except AlertsError as error:
-        mistakes.append(str(error))
-    try:
-        of_channels = alert_channels.load_channels(place / "channels.yaml")
-    except AlertsError as error:
-        mistakes.append(str(error))
-    if mistakes or rules is None or of_channels is None:
-        raise AlertsError("\n".join(mistakes))
-    for rule in merged(built_in(), rules):
-        named = [*rule.channels, *(rule.escalation.channels if rule.escalation else ())]
-        for name in named:
-            if name != "default" and name not in of_channels:
-                mistakes.append(f"rule {rule.name}: there is no channel {name} in channels.yaml.")
-    if mistakes:
-        raise AlertsError("\n".join(mistakes))
-    print(f"{len(rules)} rules and {len(of_channels)} channels: all is well.")
+    used = settings_of(data).folder
+    assert used is not None
+    found = check(place or used, is_used=place is None or place.absolute() == used.absolute())
+    if found.mistakes:
+        raise AlertsError("\n".join(found.mistakes))
+    rules, channels = len(found.rules), len(found.channels or ())
+    print(f"{rules} rules and {channels} channels: all is well.")
+    for note in found.notes:
+        print(note)
 
 
 def send_test(channel: str, data: Path) -> None:

@@ -17,6 +17,7 @@ from spanledger_alerts.measures import Sources, Waiting
 from spanledger_alerts.sender import Sender
 from spanledger_alerts.settings import AlertSettings
 from spanledger_server.api.load import read_spool
+from spanledger_storage.alert_figures import AlertFigures
 from spanledger_storage.alert_outbox import AlertOutbox
 from spanledger_storage.alert_state import AlertState
 from spanledger_storage.budget_accounts import BudgetAccounts
@@ -78,7 +79,8 @@ def alerts_job(settings: StoreSettings, state: sa.Engine, holder: str) -> Callab
         base_url=alerts.base_url,
     )
     engine = Engine(setting, holder, time.time_ns)
-    return AlertsJob(engine, kept, time.time_ns, alerts.heartbeat_url).run_once
+    figures = AlertFigures(state)
+    return AlertsJob(engine, kept, time.time_ns, alerts.heartbeat_url, figures).run_once
 
 
 def delivery_job(state: sa.Engine) -> Callable[[], object]:

@@ -55,15 +55,20 @@ def list_rules(
 
 @app.command(name="check")
 def check(
-    folder: Annotated[
-        Path | None, typer.Argument(metavar="FOLDER", help="Default: DATA/alerts.")
+    place: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="PLACE",
+            help="A folder of rules and channels, or a file of either; default: what the worker "
+            "reads, DATA/alerts.",
+        ),
     ] = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Read a folder of rules and channels, and say every mistake in it."""
-    from spanledger_server.alert_changes import check_folder
+    """Read rules and channels, and say every mistake in them, with file and line."""
+    from spanledger_server.alert_changes import check_place
 
-    check_folder(folder, data)
+    check_place(place, data)
 
 
 @app.command(name="test")

@@ -6,16 +6,19 @@ import os
 import signal
 import sys
 import threading
+from functools import cache
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from spanledger import __version__
 from spanledger_alerts.errors import AlertsError
 from spanledger_alerts.settings import VARIABLES as ALERT_VARIABLES
 from spanledger_alerts.settings import AlertSettings, beside
 from spanledger_analytics.errors import AnalyticsError
+from spanledger_analytics.invoices.pulling import VARIABLES as PULL_VARIABLES
 from spanledger_collector.edge.cors import check_origin
 from spanledger_collector.errors import CollectorError
 from spanledger_dashboard.access.settings import VARIABLES as ACCESS_VARIABLES
@@ -30,9 +33,11 @@ from spanledger_server import (
     findings_cli,
     focus_cli,
     gpu_prices_cli,
+    invoices_cli,
     keys_cli,
     projects_cli,
     quality_cli,
+    reconcile_cli,
     replay_cli,
     retention_cli,
     roles,
@@ -94,6 +99,7 @@ _OTHER_VARIABLES = {
     INGEST_KEY,
     *ACCESS_VARIABLES,
     *ALERT_VARIABLES,
+    *PULL_VARIABLES,
     FOCUS_FOLDER,
     *sdk_cli.VARIABLES,
 }
@@ -307,10 +313,12 @@ app.add_typer(keys_cli.app)
 app.add_typer(accounts_cli.app)
 app.add_typer(budgets_cli.app)
 app.add_typer(allocation_cli.app)
+app.add_typer(invoices_cli.app)
 app.add_typer(replay_cli.app)
 app.add_typer(findings_cli.app)
 app.add_typer(alerts_cli.app)
 app.add_typer(focus_cli.app)
+app.add_typer(reconcile_cli.app)
 app.add_typer(retention_cli.app)
 app.add_typer(deletion_cli.app)
 
@@ -399,6 +407,12 @@ def version() -> None:
     print(__version__)
 
 
+@cache
+def _command() -> TyperGroup:
+    """Return the command with all of its groups; making it takes a sixth of a second."""
+    return typer.main.get_group(app)
+
+
 def main() -> NoReturn:
     """Run the command line; every expected failure is one sentence on standard error."""
     try:
@@ -413,7 +427,7 @@ def main() -> NoReturn:
         if log_format not in ("text", "json"):
             raise UsageError(f"SPANLEDGER_LOG_FORMAT must be text or json, not {log_format!r}.")
         roles.configure_logging(level, log_format)
-        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        code = _command()(sys.argv[1:] or ["--help"], standalone_mode=False)
     except typer.TyperException as error:
         _fail(error.format_message(), error.exit_code)
     except (UsageError, ConfigError, AlertsError, AnalyticsError, CollectorError) as error:
@@ -442,9 +456,8 @@ def _read_secret_files() -> None:
 
 def _check_variables() -> None:
     """Refuse misspelt variables: a setting that is silently ignored is worse than none."""
-    command = typer.main.get_command(app)
     known = set(_OTHER_VARIABLES)
-    for sub in getattr(command, "commands", {}).values():
+    for sub in _command().commands.values():
         known.update(str(p.envvar) for p in sub.params if p.envvar)
     unknown = sorted(n for n in os.environ if n.startswith("SPANLEDGER_") and n not in known)
     if unknown:

@@ -30,6 +30,9 @@ from spanledger_analytics.infra.job import InfraJob
 from spanledger_analytics.job import LedgerJob
 from spanledger_analytics.price_book.book import BookSource
 from spanledger_analytics.price_book.store import load_overrides, overrides_revision
+from spanledger_analytics.reconciliation.actions import Actions
+from spanledger_analytics.reconciliation.run import reconcile
+from spanledger_analytics.reconciliation.job import ReconciliationJob
 from spanledger_analytics.retention.expiry import RetentionJob, metric_floors
 from spanledger_server.alerting import alerts_job, delivery_job
 from spanledger_server.focus_cli import FOLDER as FOCUS_FOLDER
@@ -173,6 +176,16 @@ def _drift(means: Means) -> Callable[[], object]:
     return DriftJob(means.store(), time.time_ns).run_once
 
 
+def _reconciliation(means: Means) -> Callable[[], object]:
+    return ReconciliationJob(
+        means.store(), means.state, time.time_ns, means.watermarks, means.books()
+    ).run_once
+
+
+def _reconciliation_actions(means: Means) -> Callable[[], object]:
+    return Actions(means.store(), means.state, time.time_ns, reconcile).run_once
+
+
 def _alerts(means: Means) -> Callable[[], object]:
     return alerts_job(means.settings, means.state, instance_name())
 
@@ -228,5 +241,7 @@ JOBS = (
     Job("anomalies", 60, _anomalies, first_after_s=15, rests=4),
     Job("drift", 3_600, _drift, first_after_s=300),
     Job("FOCUS export", 3_600, _focus, first_after_s=120),
+    Job("reconciliation", 60, _reconciliation, first_after_s=30, rests=4),
+    Job("reconciliation actions", 5, _reconciliation_actions),
     Job("retention", _RETENTION_EVERY_S, _retention, first_after_s=60),
 )

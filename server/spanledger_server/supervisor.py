@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from spanledger_alerts.settings import beside as alerts_beside
 from spanledger_server.dashboard_guard import DashboardGuard
 from spanledger_server.errors import StartError, UsageError
 from spanledger_server.guard import Auth, Guard
@@ -178,6 +179,7 @@ class Supervisor:
     def _environment(self, info: RunInfo, state_url: str) -> Mapping[str, str]:
         writer, reader = self._store_settings()
         return {
+            **alerts_beside(self._settings.data),
             "SPANLEDGER_ALERTS_BASE_URL": info.dashboard_url,
             **os.environ,
             "SPANLEDGER_STORE_URL": writer.url,

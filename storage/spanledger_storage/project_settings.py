@@ -22,6 +22,8 @@ KeyGlob = Annotated[str, Field(min_length=1, max_length=256)]
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 Dollars = Annotated[Decimal, Field(gt=0, max_digits=18, decimal_places=6)]
 
+Percent = Annotated[Decimal, Field(ge=0, le=100, max_digits=7, decimal_places=4)]
+
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -141,6 +143,22 @@ class Findings(_Model):
     disabled_detectors: tuple[Name, ...] = Field(default=(), max_length=_MOST_NAMES)
 
 
+class Reconciliation(_Model):
+    """How much the ledger may differ from what providers charge before it matters.
+
+    Attributes:
+        cell_usd: dollars, of a cell of any size.
+        cell_percent: of what is billed in a cell; the larger of both decides.
+        day_percent: of all a provider bills for a day.
+        month_percent: of all it bills for a month.
+    """
+
+    cell_usd: Decimal = Field(default=Decimal(1), ge=0, max_digits=18, decimal_places=6)
+    cell_percent: Percent = Decimal(1)
+    day_percent: Percent = Decimal(2)
+    month_percent: Percent = Decimal("0.5")
+
+
 class ProjectSettings(_Model):
     """All settings of a project; the defaults keep everything, unlimited and unchanged."""
 
@@ -148,6 +166,7 @@ class ProjectSettings(_Model):
     privacy: Privacy = Privacy()
     retention: Retention = Retention()
     findings: Findings = Findings()
+    reconciliation: Reconciliation = Reconciliation()
 
 
 @dataclass(frozen=True, slots=True)

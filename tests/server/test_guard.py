@@ -24,7 +24,7 @@ from spanledger_storage.project_settings import Project
 from spanledger_storage.projects import Keys
 from spanledger_storage.state import migrate_state, open_state
 from tests.conftest import free_port
-from tests.instance import command, environment, run, wait_until
+from tests.instance import command, environment, typed, wait_until
 from tests.keys import BODY, PROTOBUF
 
 NO_STORE = "clickhouse://127.0.0.1:1/x"
@@ -113,7 +113,7 @@ def test_only_loopback_is_loopback(host: str, expected: bool, tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", ["collect", "api", "up"])
 def test_listening_wider_without_keys_is_refused_with_what_to_do(data: Path, name: str) -> None:
-    done = run(
+    done = typed(
         name, "--host", "0.0.0.0", "--auth", "none", "--data", str(data), "--store-url", NO_STORE
     )
     assert done.returncode == 2, done.stderr
@@ -128,11 +128,11 @@ def test_without_any_key_to_send_the_start_is_refused_and_the_command_mends_it(
 ) -> None:
     make_key(data, Scope.READ)
     words, url = collect(data)
-    done = run(name, *words[1:7] if name == "collect" else words[1:3], "--host", "0.0.0.0")
+    done = typed(name, *words[1:7] if name == "collect" else words[1:3], "--host", "0.0.0.0")
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     [mending] = re.findall(r"`(spanledger keys create [^`]+)`", done.stderr)
-    made = run(*shlex.split(mending)[1:])
+    made = typed(*shlex.split(mending)[1:])
     assert re.fullmatch(r"sl_\w+\n", made.stdout), made.stderr
     with running(words, url) as client:
         headers = PROTOBUF | {"x-api-key": made.stdout.strip()}
@@ -154,7 +154,7 @@ def test_a_key_from_a_file_opens_the_default_project(data: Path, tmp_path: Path)
 
 def test_a_short_key_in_the_environment_stops_the_start_unquoted(data: Path) -> None:
     words, _ = collect(data)
-    done = run(*words, SPANLEDGER_INGEST_KEY="hunter2")
+    done = typed(*words, SPANLEDGER_INGEST_KEY="hunter2")
     assert (done.returncode, "24 characters" in done.stderr) == (2, True), done.stderr
     assert "hunter2" not in done.stderr
 
@@ -162,8 +162,8 @@ def test_a_short_key_in_the_environment_stops_the_start_unquoted(data: Path) -> 
 def test_without_its_state_database_a_closed_role_does_not_start(tmp_path: Path) -> None:
     words, _ = collect(tmp_path / "nothing")
     for done in (
-        run(*words, SPANLEDGER_INGEST_KEY=STATIC),
-        run("api", "--auth", "keys", "--data", str(tmp_path), "--store-url", NO_STORE),
+        typed(*words, SPANLEDGER_INGEST_KEY=STATIC),
+        typed("api", "--auth", "keys", "--data", str(tmp_path), "--store-url", NO_STORE),
     ):
         assert done.returncode == 1, done.stderr
         assert "spanledger migrate" in done.stderr
@@ -173,13 +173,13 @@ def test_without_its_state_database_a_closed_role_does_not_start(tmp_path: Path)
 def test_a_state_database_that_is_named_must_answer_even_on_loopback(tmp_path: Path) -> None:
     """It may hold settings of privacy."""
     url = f"sqlite:///{tmp_path / 'none.db'}"
-    done = run("collect", "--data", str(tmp_path), "--store-url", NO_STORE, "--state-url", url)
+    done = typed("collect", "--data", str(tmp_path), "--store-url", NO_STORE, "--state-url", url)
     assert (done.returncode, "spanledger migrate" in done.stderr) == (1, True), done.stderr
 
 
 def test_a_password_of_the_state_database_is_not_repeated(tmp_path: Path) -> None:
     url = "postgresql+psycopg://me:hunter2@127.0.0.1:1/x"
-    done = run("collect", "--host", "0.0.0.0", "--data", str(tmp_path), "--store-url", NO_STORE,
+    done = typed("collect", "--host", "0.0.0.0", "--data", str(tmp_path), "--store-url", NO_STORE,
                "--state-url", url)  # fmt: skip
     assert done.returncode == 1
     assert "hunter2" not in done.stderr
@@ -242,7 +242,7 @@ def test_files_of_tls_are_checked_before_anything_listens(
         (["--tls-cert", cert, "--tls-key", cert], "do not go together"),
         (["--tls-cert", cert, "--tls-key", key, "--tls-client-ca", "/none"], "--tls-client-ca"),
     ):
-        done = run(name, "--data", str(data), "--store-url", NO_STORE, *options)
+        done = typed(name, "--data", str(data), "--store-url", NO_STORE, *options)
         assert (done.returncode, message in done.stderr) == (2, True), done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
     with pytest.raises(UsageError):
@@ -270,7 +270,7 @@ def test_up_listens_wider_with_keys_and_tls_while_the_dashboard_stays(
         _check_both(ports, trust, sender, reader)
         assert _addresses(up.pid)[ports["dashboard"]] == "127.0.0.1"
         assert _addresses(up.pid)[ports["http"]] == "0.0.0.0"
-        doctor = run("doctor", "--data", str(data), SPANLEDGER_INGEST_KEY=sender)
+        doctor = typed("doctor", "--data", str(data), SPANLEDGER_INGEST_KEY=sender)
         assert doctor.returncode == 0, doctor.stdout
     finally:
         up.send_signal(signal.SIGTERM)

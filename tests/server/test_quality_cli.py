@@ -16,7 +16,7 @@ from spanledger_server.cli import app
 from spanledger_storage.store import Store
 from tests.dashboard.process import store_url
 from tests.dashboard.seed import Seeder
-from tests.instance import run
+from tests.instance import typed
 
 TRACE = "ab" * 16
 Run = Callable[..., "typer.testing.Result"]
@@ -101,7 +101,7 @@ def test_bad_arguments_are_one_sentence(tmp_path: Path) -> None:
         (["--fail-on", "bad"], "error, warning, info"),
         ([], "spanledger up"),
     ):
-        done = run("data-quality", "--data", str(tmp_path), *arguments)
+        done = typed("data-quality", "--data", str(tmp_path), *arguments)
         assert done.returncode == 2
         assert said in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1

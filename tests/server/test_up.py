@@ -22,7 +22,7 @@ from spanledger_server.errors import UsageError
 from spanledger_server.guard import Auth, Guard
 from spanledger_server.run_file import RunFile, RunInfo
 from spanledger_server.supervisor import Supervisor, UpSettings
-from tests.instance import Instance, run, wait_until
+from tests.instance import Instance, run, typed, wait_until
 from tests.otlp import llm_span, request, span
 
 
@@ -63,7 +63,7 @@ def test_the_api_and_the_command_tell_the_same_of_data_quality(instance: Instanc
         return [f for f in found if f["check"] == "missing_usage"]
 
     [finding] = wait_until(missing, timeout_s=10)
-    told = run(
+    told = typed(
         "data-quality", "--data", str(instance.data), "--format", "json", "--fail-on", "info"
     )
     assert told.returncode == 1
@@ -71,7 +71,7 @@ def test_the_api_and_the_command_tell_the_same_of_data_quality(instance: Instanc
 
 
 def test_doctor_is_green(instance: Instance) -> None:
-    done = run("doctor", "--data", str(instance.data))
+    done = typed("doctor", "--data", str(instance.data))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "FAIL" not in done.stdout
     assert "queryable after" in done.stdout
@@ -145,7 +145,7 @@ def test_a_taken_port_is_named_with_its_option(tmp_path: Path, option: str) -> N
             for name in _PORTS
             for argument in (f"--{name}", str(port if name == option else 0))
         ]
-        done = run("up", "--data", str(tmp_path / "data"), *free)
+        done = typed("up", "--data", str(tmp_path / "data"), *free)
     assert done.returncode == 2
     assert str(port) in done.stderr
     assert f"--{option}" in done.stderr
@@ -153,7 +153,7 @@ def test_a_taken_port_is_named_with_its_option(tmp_path: Path, option: str) -> N
 
 def test_an_unwritable_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    done = run("up", "--data", str(tmp_path / "file" / "data"))
+    done = typed("up", "--data", str(tmp_path / "file" / "data"))
     assert done.returncode == 2
     assert "--data" in done.stderr
 
@@ -173,14 +173,14 @@ def test_an_unwritable_directory_is_refused(tmp_path: Path) -> None:
 def test_a_broken_setting_stops_the_start_and_says_which(
     tmp_path: Path, name: str, value: str, expected: str
 ) -> None:
-    done = run("up", "--data", str(tmp_path / "data"), **{name: value})
+    done = typed("up", "--data", str(tmp_path / "data"), **{name: value})
     assert done.returncode == 2, done.stderr
     assert expected in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_a_secret_in_a_store_url_is_not_repeated(tmp_path: Path) -> None:
-    done = run("migrate", "--store-url", "mysql://me:hunter2@x/y", "--data", str(tmp_path))
+    done = typed("migrate", "--store-url", "mysql://me:hunter2@x/y", "--data", str(tmp_path))
     assert done.returncode == 2
     assert "hunter2" not in done.stderr + done.stdout
 
@@ -189,8 +189,8 @@ def test_sql_prints_json_csv_and_tables(instance: Instance) -> None:
     data = ["--data", str(instance.data)]
     query = "SELECT 1 AS a, 'x, y' AS b;"
     assert instance.sql(query) == [{"a": 1, "b": "x, y"}]
-    assert run("sql", query, "--format", "csv", *data).stdout == '"a","b"\n1,"x, y"\n'
-    assert "x, y" in run("sql", query, *data).stdout
+    assert typed("sql", query, "--format", "csv", *data).stdout == '"a","b"\n1,"x, y"\n'
+    assert "x, y" in typed("sql", query, *data).stdout
     assert instance.sql("SELECT 1 WHERE 0") == []
 
 
@@ -208,7 +208,7 @@ def test_sql_prints_json_csv_and_tables(instance: Instance) -> None:
     ],
 )
 def test_sql_only_reads(instance: Instance, query: str) -> None:
-    done = run("sql", query, "--data", str(instance.data))
+    done = typed("sql", query, "--data", str(instance.data))
     assert done.returncode == 2, done.stdout
     assert "Traceback" not in done.stderr
     assert instance.is_ready()
@@ -216,7 +216,7 @@ def test_sql_only_reads(instance: Instance, query: str) -> None:
 
 def test_commands_beside_it_say_when_nothing_runs(tmp_path: Path) -> None:
     for name in ("doctor", "demo"):
-        done = run(name, "--data", str(tmp_path))
+        done = typed(name, "--data", str(tmp_path))
         assert done.returncode == 2
         assert "spanledger up" in done.stderr
 

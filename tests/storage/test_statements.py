@@ -16,6 +16,7 @@ _PARAMETER = re.compile(r"\{(\w+):((?:[^{}()]|\([^{}]*\))+)\}")
 _EXAMPLES = {
     "String": "x",
     "FixedString(16)": "0123456789abcdef",
+    "Date": "2026-01-01",
     "DateTime": "2026-01-01 00:00:00",
     "Identifier": "project",  # a column every table has
 }

@@ -24,6 +24,7 @@ _FORECAST_EVERY_S = 60
 _FORGET_EVERY_S = 600
 _LONG_S = 0.3
 _REST = 10  # a project that took longer is left alone for as many times as long
+_LONGEST_REST_S = 10.0  # whoever exceeds a budget is told within half a minute
 
 
 @dataclass(slots=True)
@@ -91,7 +92,8 @@ class BudgetJob:
             self._reckon(name, project, active)
             count += len(active)
             took_s = self._elapsed_s() - began_s
-            project.rest_until_s = began_s + took_s * _REST if took_s > _LONG_S else 0.0
+            rest_s = min(took_s * _REST, took_s + _LONGEST_REST_S) if took_s > _LONG_S else 0.0
+            project.rest_until_s = began_s + rest_s
         self._forget()
         return count
 

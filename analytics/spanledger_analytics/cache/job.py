@@ -10,7 +10,9 @@ from operator import itemgetter
 
 from spanledger_analytics import _rows
 from spanledger_analytics.cache.changes import AnnouncedHours, ChangeReader
-from spanledger_analytics.cache.step import Changed, Step
+from spanledger_analytics.cache.memory import Memory
+from spanledger_analytics.cache.reading import Changed
+from spanledger_analytics.cache.step import Step
 from spanledger_analytics.job import Watermarks
 from spanledger_analytics.price_book.book import BookSource, PriceBook
 from spanledger_storage.errors import StoreError
@@ -20,7 +22,7 @@ log = logging.getLogger(__name__)
 
 CACHE = "cache"
 HOURS = "cache hours"
-_ENTRIES_PER_STEP = 2_000
+_ENTRIES_PER_STEP = 6_000
 _BATCHES_PER_RUN = 20
 _DAY_S = 86_400
 
@@ -59,6 +61,7 @@ class CacheJob:
         self._books = books or BookSource()
         self._changes = ChangeReader(store, watermarks.get(CACHE), now_ns)
         self._announced = AnnouncedHours(store, watermarks.get(HOURS))
+        self._memory = Memory()
         self._version = 0
 
     def run_once(self) -> CacheStats:
@@ -75,6 +78,7 @@ class CacheJob:
                 if batch is None:
                     return CacheStats(entries, written, removed)
                 for project, changes in batch.by_project.items():
+                    self._memory.forget(one.entry_id for one in changes)
                     # By time: a step derives anew what follows its entries, not what another did.
                     changes.sort(key=lambda one: (one.hour, one.start_ns, one.entry_id))
                     changed = dict.fromkeys(
@@ -91,6 +95,8 @@ class CacheJob:
     def _fill_gaps(self) -> None:
         """Derive calls anew of which the one before was deleted, and their rows with it."""
         announced = self._announced.next_hours()
+        if announced.by_project:
+            self._memory.clear()
         for project, hours in announced.by_project.items():
             self._handle(project, self._lacking(project, hours))
         self._announced.mark_handled(announced)
@@ -128,7 +134,7 @@ class CacheJob:
 
     def _guarded(self, project: str, changed: Sequence[Changed]) -> _rows.Changes:
         """Handle entries; when the store refuses them for good, find the one at fault."""
-        step = Step(self._store, project, self._books())
+        step = Step(self._store, project, self._books(), self._memory)
         try:
             return step.run(changed, self._next_version())
         except StoreError as error:

@@ -58,6 +58,8 @@ def shared_segments(one: Sequence[bytes], other: Sequence[bytes], start: int = 0
     low, high = start, min(len(one), len(other))
     if low >= high or one[low] != other[low]:
         return 0
+    if one[low:high] == other[low:high]:  # as of most: the later request goes on with the earlier
+        return high - low
     while low < high:
         middle = (low + high + 1) // 2
         if one[low:middle] == other[low:middle]:
@@ -73,6 +75,10 @@ def best_match(call: Prompt, candidates: Iterable[Prompt], contents: Contents) -
     Counted are the segments from the start, and those behind one changed segment; where nothing
     is shared, the latest few are compared by what they say. None: it continues none of them.
     """
+    candidates = list(candidates)
+    stable = _most_used(call, candidates)
+    if stable is not None:
+        return _match(call, stable, contents)
     best = nlargest(_LOOKED_AT, _overlaps(call, candidates), key=_use)
     for overlap in best:
         match = _match(call, overlap, contents)
@@ -90,25 +96,42 @@ class _Overlap(NamedTuple):
     is_stable: bool
 
 
+def _most_used(call: Prompt, candidates: Sequence[Prompt]) -> _Overlap | None:
+    """Return the candidate of which the call could use most, if one of the two has all the other.
+
+    Of most calls that is the one before: older ones are not looked at, because they are shorter.
+    """
+    best: _Overlap | None = None
+    most, size = 0, len(call.segments)
+    for candidate in reversed(candidates):
+        length = min(len(candidate.segments), size)
+        if length and length >= most and _is_related(call, candidate):
+            overlap = _overlap(call, candidate)
+            if best is None or _use(overlap) > _use(best):
+                best, most = overlap, overlap.shared + overlap.behind
+    return best if best is not None and best.is_stable else None
+
+
 def _overlaps(call: Prompt, candidates: Iterable[Prompt]) -> list[_Overlap]:
     """Return what the call has in common with candidates; of those with nothing, the latest."""
     related: list[_Overlap] = []
     others: list[Prompt] = []
-    beginning, size = call.segments[:2], len(call.segments)
     for candidate in candidates:
-        segments = candidate.segments
-        if not segments:
+        if not candidate.segments:
             continue
-        is_related = segments[0] == beginning[0] or (
-            size > 1 and len(segments) > 1 and segments[1] == beginning[1]
-        )
-        if is_related:
+        if _is_related(call, candidate):
             related.append(_overlap(call, candidate))
         else:
             others.append(candidate)
     if len(others) > _LOOKED_AT:
         others = nlargest(_LOOKED_AT, others, key=lambda one: one.order)
     return related + [_Overlap(one, 0, 0, is_stable=False) for one in others]
+
+
+def _is_related(call: Prompt, candidate: Prompt) -> bool:
+    """Return whether two requests have their first segment in common, or their second."""
+    one, other = call.segments, candidate.segments
+    return one[0] == other[0] or (len(one) > 1 and len(other) > 1 and one[1] == other[1])
 
 
 def _use(overlap: _Overlap) -> tuple[int, bool, tuple[int, str]]:

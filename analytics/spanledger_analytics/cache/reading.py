@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from spanledger_analytics._rows import (
     HOUR_NS,
+    Column,
     Literal,
     Stored,
     batches,
@@ -22,11 +24,12 @@ from spanledger_analytics.cache.texts import LONGEST, Segment, read_segment
 from spanledger_storage.store import Store
 
 _LAST_HOUR_S = 2**32 - 1
-_HASH_DIGITS = 32
 _HASHES = 500  # looked up by one statement
 
 Key = tuple[int, str]
 """UTC start hour (UNIX seconds) and trace id."""
+Changed = tuple[int, str, str]
+"""The same, and entry id."""
 
 
 class Around(NamedTuple):
@@ -41,14 +44,15 @@ def hour_of(time_ns: int) -> int:
     return min(max(0, time_ns // HOUR_NS * 3_600), _LAST_HOUR_S)
 
 
-def read_entries(store: Store, project: str, keys: Iterable[Key]) -> dict[str, CacheEntry]:
-    """Return the ledger's calls of traces in hours, by entry id."""
+def read_entries(store: Store, project: str, wanted: Iterable[Changed]) -> dict[str, CacheEntry]:
+    """Return calls of the ledger, by entry id."""
     found: dict[str, CacheEntry] = {}
-    for part in batches(sorted(set(keys))):
+    for part in batches(sorted(set(wanted))):
         params: dict[str, object] = {
             "project": project,
-            "hours": Literal([hour for hour, _ in part]),
-            "trace_ids": Literal([trace_id for _, trace_id in part]),
+            "hours": Literal([hour for hour, _, _ in part]),
+            "trace_ids": Literal([trace_id for _, trace_id, _ in part]),
+            "entry_ids": Literal([entry_id for _, _, entry_id in part]),
         }
         table = store.arrow("cache_entries", params)
         for entry in map(CacheEntry._make, columns_of(table, CacheEntry._fields)):
@@ -162,17 +166,19 @@ def _hours_beside(entry: CacheEntry, span_id: str) -> tuple[int, ...]:
 
 def _told(table: pa.Table) -> dict[tuple[str, str], tuple[tuple[bytes, ...], str]]:
     keys = zip(strings(table, "trace_id"), strings(table, "span_id"), strict=True)
-    said = zip(strings(table, "segments"), strings(table, "parameters"), strict=True)
-    return {
-        key: (_hashes(segments), parameters)
-        for key, (segments, parameters) in zip(keys, said, strict=True)
-    }
+    said = zip(_hashes(table.column("segments")), strings(table, "parameters"), strict=True)
+    # The newest version of a span comes last.
+    return dict(zip(keys, said, strict=True))
 
 
-def _hashes(digits: str) -> tuple[bytes, ...]:
-    joined = bytes.fromhex(digits)
-    size = _HASH_DIGITS // 2
-    return tuple([joined[at : at + size] for at in range(0, len(joined), size)])
+def _hashes(column: Column) -> Iterator[tuple[bytes, ...]]:
+    """Return the lists of hashes, by way of one list of all: lists in lists are slow to read."""
+    for chunk in cast("list[pa.ListArray[Any]]", column.chunks):
+        flat = cast("list[bytes]", chunk.flatten().to_pylist())
+        at = 0
+        for size in cast("list[int]", pc.list_value_length(chunk).to_pylist()):
+            yield tuple(flat[at : at + size])
+            at += size
 
 
 def _prompt(

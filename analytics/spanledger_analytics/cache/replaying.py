@@ -12,7 +12,7 @@ from spanledger_analytics.cache.advice import Advice, Priced, advise
 from spanledger_analytics.cache.calls import Prompt
 from spanledger_analytics.cache.limits import rules_for
 from spanledger_analytics.cache.rates import book_prices, money_of, rates_of
-from spanledger_analytics.cache.reading import Key, read_entries, read_prompts, read_texts
+from spanledger_analytics.cache.reading import read_entries, read_prompts, read_texts
 from spanledger_analytics.cache.texts import Segment
 from spanledger_analytics.price_book.book import PriceBook
 from spanledger_storage.store import Store
@@ -67,12 +67,10 @@ def _advice(
     params = {**period._asdict(), "pool": pool, "calls": _CALLS}
     table = store.arrow("cache_pool_calls", params)
     hours, traces = _rows.integers(table, "hour"), _rows.strings(table, "trace_id")
-    wanted = set(_rows.strings(table, "entry_id"))
-    keys: list[Key] = list(zip(hours, traces, strict=True))
-    entries = read_entries(store, period.project, keys)
+    wanted = zip(hours, traces, _rows.strings(table, "entry_id"), strict=True)
+    entries = read_entries(store, period.project, wanted)
     prices = book_prices(book)
-    mine = {key: entry for key, entry in entries.items() if key in wanted}
-    prompts = read_prompts(store, period.project, list(mine.values()))
+    prompts = read_prompts(store, period.project, entries.values())
     priced: list[Priced] = []
     for prompt in prompts.values():
         rates = rates_of(prompt.entry, prices)

@@ -15,9 +15,11 @@ from spanledger_analytics.cache.explain import (
     POOL_CALLS,
     Finding,
 )
+from spanledger_analytics.cache.memory import Memory
 from spanledger_analytics.cache.rates import book_prices, lost_usd, rates_of
 from spanledger_analytics.cache.reading import (
     Around,
+    Changed,
     hour_of,
     read_around,
     read_entries,
@@ -30,8 +32,6 @@ from spanledger_analytics.cache.texts import Segment
 from spanledger_analytics.price_book.book import PriceBook
 from spanledger_storage.store import Store
 
-Changed = tuple[int, str, str]
-"""UTC start hour (UNIX seconds), trace id and entry id."""
 _Found = dict[str, tuple[Finding, bool]]
 
 
@@ -46,12 +46,16 @@ class Step:
         store: the telemetry store.
         project: whose entries.
         book: prices, for what entries themselves do not tell.
+        memory: calls of this project that earlier steps read; it holds none that changed since.
     """
 
-    def __init__(self, store: Store, project: str, book: PriceBook) -> None:
+    def __init__(
+        self, store: Store, project: str, book: PriceBook, memory: Memory | None = None
+    ) -> None:
         self._store = store
         self._project = project
         self._prices = book_prices(book)
+        self._memory = memory or Memory()
         self._prompts: dict[str, Prompt] = {}
 
     def run(self, changed: Sequence[Changed], version: int) -> _rows.Changes:
@@ -146,12 +150,13 @@ class Step:
     def _read(self, wanted: Sequence[Changed]) -> list[Prompt]:
         """Return calls by hour, trace and entry, each read once; those that are gone are not."""
         new = [one for one in wanted if one[2] not in self._prompts]
-        if new:
-            ids = {entry_id for _, _, entry_id in new}
-            keys = [(hour, trace_id) for hour, trace_id, _ in new]
-            entries = read_entries(self._store, self._project, keys)
-            mine = [entry for entry in entries.values() if entry.entry_id in ids]
-            self._prompts |= read_prompts(self._store, self._project, mine)
+        self._prompts |= self._memory.find(entry_id for _, _, entry_id in new)
+        unknown = [one for one in new if one[2] not in self._prompts]
+        if unknown:
+            entries = read_entries(self._store, self._project, unknown)
+            read = read_prompts(self._store, self._project, entries.values())
+            self._memory.keep(read)
+            self._prompts |= self._memory.find(read)
         found = (self._prompts.get(entry_id) for _, _, entry_id in wanted)
         return [one for one in found if one is not None]
 

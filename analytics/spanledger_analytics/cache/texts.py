@@ -6,6 +6,7 @@ import json
 import os.path
 import re
 from collections import Counter
+from functools import lru_cache
 from typing import NamedTuple, cast
 
 TOOLS, SYSTEM, MESSAGE, SEGMENT = "tools", "system", "message", "segment"
@@ -137,9 +138,19 @@ def first_difference(before: str, after: str) -> Difference | None:
 
 def similarity(before: str, after: str) -> float:
     """Return the share of words that two texts have in common, of the longer one; 0 to 1."""
-    old, new = Counter(_WORDS.findall(before)), Counter(_WORDS.findall(after))
-    longer = max(old.total(), new.total())
-    return (old & new).total() / longer if longer else float(before == after)
+    (old, old_total), (new, new_total) = _words(before), _words(after)
+    longer = max(old_total, new_total)
+    if len(old) > len(new):
+        old, new = new, old
+    common = sum([min(count, new[word]) for word, count in old.items() if word in new])
+    return common / longer if longer else float(before == after)
+
+
+@lru_cache(maxsize=512)  # one text is compared with several
+def _words(text: str) -> tuple[Counter[str], int]:
+    """Return how often each word occurs, and how many words there are."""
+    found = Counter(_WORDS.findall(text))
+    return found, found.total()
 
 
 def _matches(pattern: re.Pattern[str], old: str, new: str, place: int) -> tuple[str, str] | None:

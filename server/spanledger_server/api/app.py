@@ -24,6 +24,7 @@ from spanledger_server.api.access import (
     OPENAPI_PATH,
     KeyGuard,
 )
+from spanledger_server.api.alert_metrics import alert_metrics_router
 from spanledger_server.api.autoscaling import autoscaling_router
 from spanledger_server.api.budgets import budgets_router
 from spanledger_server.api.findings import findings_router
@@ -114,6 +115,7 @@ def create_app(
         app.include_router(prices_router(state), dependencies=DESCRIBED_KEYS)
         app.include_router(budgets_router(state), dependencies=DESCRIBED_KEYS)
         app.include_router(findings_router(store, state), dependencies=DESCRIBED_KEYS)
+        app.include_router(alert_metrics_router(state), dependencies=DESCRIBED_KEYS)
         if slack_secret:
             app.include_router(slack_router(AlertState(state), slack_secret))
     app.add_middleware(KeyGuard, ring=ring)

@@ -26,7 +26,7 @@ Names = Annotated[
     list[Text] | None,
     Query(max_length=MOST_NAMES, description="May be repeated; default: the busiest fifty."),
 ]
-_METRICS: dict[int | str, dict[str, Any]] = {
+METRICS: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {
             "text/plain": {"schema": {"type": "string"}},
@@ -34,6 +34,7 @@ _METRICS: dict[int | str, dict[str, Any]] = {
         }
     }
 }
+"""How an answer of metrics is described."""
 
 
 def autoscaling_router(store: Callable[[], Store], spool: Path | None) -> APIRouter:
@@ -69,7 +70,7 @@ def autoscaling_router(store: Callable[[], Store], spool: Path | None) -> APIRou
         """How much work there is and how fast it is done. At most three seconds old."""
         return load(request, project, window_s, agent, model)
 
-    @router.get("/autoscaling/metrics", response_class=Response, responses=_METRICS)
+    @router.get("/autoscaling/metrics", response_class=Response, responses=METRICS)
     def metrics(
         request: Request,
         project: ProjectName,

@@ -1,6 +1,6 @@
--- What does the ledger say of the LLM calls of some traces, as far as their caches are concerned?
--- Parameters: project; hours (UTC start hours, UNIX seconds) and trace_ids, two lists of one
---   length: pair i is one hour in which one trace has entries.
+-- What does the ledger say of these LLM calls, as far as their caches are concerned?
+-- Parameters: project; hours (UTC start hours, UNIX seconds), trace_ids and entry_ids, three lists of
+--   one length: triple i is an entry, its trace and the hour in which it begins.
 -- Result: one row per single call with known input; time_ns in UTC nanoseconds, costs in USD.
 -- Relies on the sort key of ledger (project, start hour, trace_id, entry_id).
 SELECT
@@ -35,7 +35,9 @@ SELECT
     cache_write_cost_usd,
     source_spans
 FROM ledger FINAL
-PREWHERE project = {project:String} AND trace_id IN {trace_ids:Array(String)}
+PREWHERE project = {project:String}
+    AND trace_id IN {trace_ids:Array(String)}
+    AND entry_id IN {entry_ids:Array(String)}
 WHERE is_deleted = 0
     AND kind = 'llm'
     AND usage_source NOT IN ('aggregate', 'metric')

@@ -1,13 +1,13 @@
 -- What did these calls send, as hashes?
 -- Parameters: project; hours (UTC start hours, UNIX seconds), trace_ids and span_ids, three lists
 --   of one length: triple i is a span and the hour in which its call began, or one beside it.
--- Result: one row per span: trace_id, span_id, segments (hex digits, 32 for each segment in order),
---   parameters (settings of the request that a cache depends on).
+-- Result: one row per stored version of a span, the newest last: trace_id, span_id, segments (a hash
+--   for each segment in order), parameters (settings of the request that a cache depends on).
 -- Relies on the sort key of spans (project, start hour, trace_id, ...).
 SELECT
     trace_id,
     span_id,
-    lower(hex(arrayStringConcat(arrayMap(one -> toString(one), input_messages)))) AS segments,
+    input_messages AS segments,
     arrayStringConcat([
         toString(reasoning_level),
         attributes['gen_ai.request.tool_choice'],
@@ -22,5 +22,4 @@ WHERE toStartOfHour(start_time) IN (SELECT toDateTime(arrayJoin({hours:Array(UIn
             SELECT arrayJoin(arrayZip({trace_ids:Array(String)}, {span_ids:Array(String)})) AS pair
         )
     )
-ORDER BY version DESC
-LIMIT 1 BY trace_id, span_id
+ORDER BY version

@@ -1,7 +1,8 @@
 -- In how many traces of each agent and day did a tool fail without a word of it?
 -- Parameters: project; from_s and to_s: UTC seconds, half open.
 -- Result: one row per UTC day and outermost agent, by day and agent: closed traces; of them, with a
---   silent failure, and with one that is sure; what its failed calls cost (NULL: unknown).
+--   silent failure, with one that is sure, and with one that is more than suspected, of which up to
+--   20 are examples; what the failed calls cost (NULL: unknown).
 -- Relies on the sort keys of traces and findings (project, start hour, ...).
 SELECT
     toDate(start_time) AS day,
@@ -9,6 +10,8 @@ SELECT
     count() AS traces,
     countIf(silent.trace_id != '') AS silent,
     countIf(silent.is_certain = 1) AS certain,
+    countIf(silent.is_failed = 1) AS failed,
+    arraySort(groupArrayIf(20)(silent.trace_id, silent.is_failed = 1)) AS examples,
     sum(silent.usd) AS direct_usd
 FROM
 (
@@ -22,7 +25,8 @@ FROM
 ) AS traces
 LEFT JOIN
 (
-    SELECT trace_id, max(is_sure) AS is_certain, sum(findings.direct_usd) AS usd
+    SELECT trace_id, max(is_sure) AS is_certain, max(code = 'failed') AS is_failed,
+        sum(findings.direct_usd) AS usd
     FROM findings FINAL
     WHERE project = {project:String}
         AND is_deleted = 0

@@ -1,0 +1,184 @@
+"""What one import reads: a file, a member of an archive, or the parts of a folder together."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+
+from spanledger_analytics.invoices.documents import MOST_BYTES, Document, documents_of
+from spanledger_analytics.invoices.errors import InvoiceError
+from spanledger_analytics.invoices.formats import format_named, format_of
+from spanledger_analytics.invoices.formats.form import Form, Format
+from spanledger_analytics.invoices.reports import REPORTS
+
+_TIMEOUT_S = 60
+_MOST_FILES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Documents that are imported as one: their lines add up.
+
+    Attributes:
+        name: of the file, folder or address.
+        fetched_at_ns: as of when it is, UTC nanoseconds; None: now.
+    """
+
+    name: str
+    format: Format
+    documents: Sequence[Document]
+    fetched_at_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a path or address holds.
+
+    Attributes:
+        left_out: why some files of a folder or archive are not imported, one sentence each.
+    """
+
+    deliveries: Sequence[Delivery]
+    left_out: Sequence[str] = ()
+
+
+def find(path: Path, name: str = "", mapping: str = "") -> Found:
+    """Return what a file or folder holds, ready to be imported.
+
+    Files of a folder that one provider delivers in parts are one delivery; the others, and members
+    of an archive, are one each, in the order of their names.
+
+    Args:
+        path: file, archive or folder.
+        name: of the format; empty: by content.
+        mapping: of a generic file, YAML.
+
+    Raises:
+        InvoiceError: there is nothing to import, or it is of no format we know.
+    """
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.is_file() and not _is_hidden(p, path))
+        if len(files) > _MOST_FILES:
+            raise InvoiceError(f"{path} has more than {_MOST_FILES:,} files; name a folder in it.")
+        documents = [
+            (one, int(file.stat().st_mtime_ns))
+            for file in files
+            for one in documents_of(str(file.relative_to(path)), lambda file=file: file.open("rb"))
+        ]
+        return _grouped(documents, str(path), name, mapping)
+    if not path.is_file():
+        raise InvoiceError(f"There is no file or folder {path}.")
+    documents = [
+        (one, path.stat().st_mtime_ns) for one in documents_of(path.name, lambda: path.open("rb"))
+    ]
+    return _grouped(documents, path.name, name, mapping)
+
+
+def in_memory(content: bytes, file_name: str, name: str = "", mapping: str = "") -> Found:
+    """Return what the content of a file holds; see :func:`find`."""
+    import io
+
+    documents = [(one, None) for one in documents_of(file_name, lambda: io.BytesIO(content))]
+    return _grouped(documents, file_name, name, mapping)
+
+
+@contextmanager
+def fetched(url: str) -> Generator[Path]:
+    """Fetch an address into a file that is there while the block lasts.
+
+    Raises:
+        InvoiceError: it is no http(s) address, does not answer, or is too large.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InvoiceError("An address begins with https:// or http:// and names a host.")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / (os.path.basename(parts.path) or "report")
+        try:
+            with (
+                httpx.stream("GET", url, follow_redirects=True, timeout=_TIMEOUT_S) as answer,
+                file.open("wb") as out,
+            ):
+                if answer.status_code != httpx.codes.OK:
+                    raise InvoiceError(f"{_shown(url)} answered {answer.status_code}.")
+                left = MOST_BYTES
+                for block in answer.iter_bytes():
+                    left -= len(block)
+                    if left < 0:
+                        raise InvoiceError(f"{_shown(url)} sends more than {MOST_BYTES:,} bytes.")
+                    out.write(block)
+        except httpx.HTTPError as error:
+            raise InvoiceError(
+                f"{_shown(url)} cannot be fetched: {type(error).__name__}."
+            ) from error
+        yield file
+
+
+def is_address(text: str) -> bool:
+    """Return whether a text is an address rather than a path."""
+    return text.lower().startswith(("http://", "https://"))
+
+
+def shown_address(url: str) -> str:
+    """Return an address without what may be a secret in it: query, user and password."""
+    return _shown(url)
+
+
+def _shown(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+
+
+def _is_hidden(file: Path, root: Path) -> bool:
+    return any(part.startswith((".", "_")) for part in file.relative_to(root).parts)
+
+
+def _grouped(
+    documents: Sequence[tuple[Document, int | None]], name: str, format_name: str, mapping: str
+) -> Found:
+    if not documents:
+        raise InvoiceError(f"{name} holds no files to import.")
+    known: list[tuple[Document, int | None, Format]] = []
+    left_out: list[str] = []
+    is_named = bool(format_name or mapping)
+    for document, at_ns in documents:
+        try:
+            head = document.head()
+            form = (
+                format_named(format_name, mapping) if is_named else format_of(head, document.name)
+            )
+            if is_named and len(documents) > 1 and not form.matches(head):
+                raise InvoiceError(f"{document.name} is not of format {form.name}.")
+        except InvoiceError as error:
+            if len(documents) == 1:
+                raise
+            left_out.append(str(error))
+            continue
+        known.append((document, at_ns, form))
+    if not known:
+        raise InvoiceError(f"{name} holds nothing that can be imported. {left_out[0]}")
+    return Found(_deliveries(known, name), left_out)
+
+
+def _deliveries(known: Sequence[tuple[Document, int | None, Format]], name: str) -> list[Delivery]:
+    parts: dict[str, list[tuple[Document, int | None, Format]]] = {}
+    found: list[Delivery] = []
+    for document, at_ns, form in known:
+        report = REPORTS.get(getattr(form, "report", "")) if isinstance(form, Form) else None
+        if len(known) > 1 and report and report.is_delivered_in_parts:
+            parts.setdefault(form.name, []).append((document, at_ns, form))
+        else:
+            found.append(Delivery(document.name, form, [document], at_ns))
+    for group in parts.values():
+        times = [at_ns for _, at_ns, _ in group if at_ns is not None]
+        found.append(
+            Delivery(name, group[0][2], [one for one, _, _ in group], min(times, default=None))
+        )
+    return found

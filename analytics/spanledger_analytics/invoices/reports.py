@@ -1,0 +1,157 @@
+"""The reports we read: which provider's, of what, how soon final, and which gives way to which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal
+
+from spanledger_analytics.invoices.line import Dataset
+from spanledger_analytics.providers import price_book_id
+
+_NS_PER_S = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One report of a provider.
+
+    Attributes:
+        name: as in ``openai.costs``.
+        provider: as the ledger names it; empty: each line tells.
+        dataset: what it tells; None: each line tells.
+        rank: of reports of the same money or quantities on the same day the lowest one counts.
+        settles: after what a day is final: ``day``: so many days after it is over; ``month``: so
+            many days after its month is over.
+        settles_days: how many.
+        part: what of the dataset it tells, where reports complement each other.
+        is_delivered_in_parts: several files of one folder are one delivery.
+    """
+
+    name: str
+    provider: str
+    dataset: Dataset | None
+    rank: int = 0
+    settles: Literal["day", "month"] = "month"
+    settles_days: int = 14
+    part: str = ""
+    is_delivered_in_parts: bool = False
+
+    def settled_at(self, day: date) -> datetime:
+        """Return the moment from which a report of a day does not change any more."""
+        last = day if self.settles == "day" else _last_of_month(day)
+        return datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(
+            days=self.settles_days + 1
+        )
+
+    def is_final(self, day: date, fetched_at_ns: int) -> bool:
+        """Return whether what was fetched then (UTC nanoseconds) is the last word on a day."""
+        return fetched_at_ns >= int(self.settled_at(day).timestamp()) * _NS_PER_S
+
+
+_OPENAI_USAGE = (
+    "completions", "embeddings", "moderations", "images", "audio_speeches", "audio_transcriptions",
+    "vector_stores", "code_interpreter_sessions", "file_search_calls", "web_search_calls",
+    "decisions",
+)  # fmt: skip
+
+# When days are final: docs/invoices.md says what each number rests on.
+REPORTS = {
+    report.name: report
+    for report in (
+        *(
+            Report(f"openai.usage.{part}", "openai", Dataset.USAGE, part=part)
+            for part in _OPENAI_USAGE
+        ),
+        Report("openai.usage_csv", "openai", Dataset.USAGE, rank=5, part="completions"),
+        Report("openai.costs", "openai", Dataset.COST),
+        Report("openai.costs_csv", "openai", Dataset.COST, rank=5),
+        Report("anthropic.usage", "anthropic", Dataset.USAGE, settles_days=1),
+        Report("anthropic.usage_csv", "anthropic", Dataset.USAGE, rank=5, settles_days=1),
+        Report("anthropic.analytics_usage", "anthropic", Dataset.USAGE, rank=10, settles_days=1),
+        Report("anthropic.costs", "anthropic", Dataset.COST, settles_days=1),
+        Report("anthropic.costs_csv", "anthropic", Dataset.COST, rank=5, settles_days=1),
+        Report("anthropic.analytics_costs", "anthropic", Dataset.COST, rank=10, settles_days=1),
+        Report("gcp.billing", "gcp.vertex_ai", Dataset.COST, is_delivered_in_parts=True),
+        Report("aws.cur", "aws.bedrock", Dataset.COST, is_delivered_in_parts=True),
+        Report("azure.costs", "azure.ai.openai", Dataset.COST, is_delivered_in_parts=True),
+        Report("deepseek.amount", "deepseek", Dataset.COST, settles_days=1),
+        Report("deepseek.cost", "deepseek", Dataset.COST, rank=5, settles_days=1),
+        Report("fireworks.metrics", "fireworks", Dataset.USAGE),
+        Report("fireworks.costs", "fireworks", Dataset.COST),
+        Report("openrouter.activity", "openrouter", Dataset.COST, settles="day", settles_days=1),
+        Report("openrouter.activity_usage", "openrouter", Dataset.USAGE, settles="day",
+               settles_days=1),
+        Report("openrouter.generation", "openrouter", Dataset.COST, rank=10),
+        Report("openrouter.generation_usage", "openrouter", Dataset.USAGE, rank=10),
+        Report("mistral.usage", "mistral_ai", Dataset.COST),
+        Report("mistral.usage_quantities", "mistral_ai", Dataset.USAGE),
+        Report("focus", "", Dataset.COST, rank=20, is_delivered_in_parts=True),
+        Report("focus.invoice", "", Dataset.INVOICE, rank=20),
+        Report("generic", "", None, rank=30),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A report, the provider and dataset its lines are of, and the account at the provider.
+
+    As text: ``openai.costs``, ``aws.cur/111122223333``, ``generic@acme:cost/team-a``.
+    """
+
+    report: Report
+    provider: str
+    dataset: Dataset
+    account: str = ""
+
+    @property
+    def text(self) -> str:
+        """How it is stored; days of one source replace each other."""
+        told = "" if self.report.provider else f"@{self.provider}"
+        told += "" if self.report.dataset else f":{self.dataset}"
+        return self.report.name + told + (f"/{self.account}" if self.account else "")
+
+    @classmethod
+    def parse(cls, text: str) -> Source:
+        """Return the source a text stands for; of a report that is not known any more, its name."""
+        head, _, account = text.partition("/")
+        head, _, told = head.partition("@")
+        head, _, dataset = head.partition(":")
+        provider, _, later = told.partition(":")
+        report = REPORTS.get(head) or Report(head, "", Dataset.COST, rank=99)
+        kind = report.dataset or Dataset(later or dataset or Dataset.COST)
+        return cls(report, report.provider or provider, kind, account)
+
+    def competes_with(self, other: Source) -> bool:
+        """Return whether both tell the same money or quantities, so that one alone counts."""
+        if self.report.name == other.report.name or self.dataset is not other.dataset:
+            return False
+        if plain_provider(self.provider) != plain_provider(other.provider):
+            return False
+        mine, theirs = self.report.part, other.report.part
+        return not mine or not theirs or mine == theirs
+
+
+def plain_provider(provider: str) -> str:
+    """Return one name for all spellings of a provider."""
+    return price_book_id(provider) or provider.strip().lower()
+
+
+def standing_back(sources: Iterable[Source]) -> dict[str, str]:
+    """Return which of the sources of one day do not count, and behind which each stands back."""
+    found = sorted(sources, key=lambda source: (source.report.rank, source.report.name))
+    behind: dict[str, str] = {}
+    counted: list[Source] = []
+    for source in found:
+        better = next((one for one in counted if source.competes_with(one)), None)
+        if better is None:
+            counted.append(source)
+        else:
+            behind[source.text] = better.text
+    return behind
+
+
+def _last_of_month(day: date) -> date:
+    return (day.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)

@@ -1,0 +1,49 @@
+"""What imports say to people, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from spanledger_analytics.invoices.import_run import Outcome
+from spanledger_storage.invoice_state import ImportRow
+
+_SHORT_ID = 12
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """Return what became of an import, and what whoever imports should know."""
+    row = outcome.row
+    if outcome.state == "known":
+        return (
+            f"{row.name}: imported before, as {row.import_id[:_SHORT_ID]}; nothing was done. To "
+            "count it again after a later import, delete that one."
+        )
+    if outcome.state == "empty":
+        return f"{row.name}: nothing was used or charged."
+    verb = "is fine, nothing was written" if outcome.state == "checked" else "imported"
+    about = "" if outcome.state == "checked" else f" as {row.import_id[:_SHORT_ID]}"
+    money = f", {amounts_text(row.amounts)}" if row.amounts else ""
+    head = (
+        f"{row.name}: {verb}{about} ({row.format}), {row.line_count:,} lines of {days_text(row)}"
+        f"{money}."
+    )
+    return " ".join([head, *outcome.notes])
+
+
+def amounts_text(amounts: Mapping[str, Decimal]) -> str:
+    """Return amounts with their currencies, exact: ``64.17 USD``."""
+    return ", ".join(f"{_trimmed(amount)} {currency}" for currency, amount in amounts.items())
+
+
+def days_text(row: ImportRow) -> str:
+    """Return the days an import covers."""
+    if not row.first_day:
+        return "no days"
+    return row.first_day if row.first_day == row.last_day else f"{row.first_day} to {row.last_day}"
+
+
+def _trimmed(amount: Decimal) -> str:
+    text = f"{amount:,f}"
+    whole, dot, places = text.partition(".")
+    return f"{whole}.{places.rstrip('0').ljust(2, '0')}" if dot else f"{whole}.00"

@@ -1,0 +1,190 @@
+"""Runs what people ask for about a reconciliation: corrections, and adjustments of a month.
+
+Whoever may write to the store runs it: the command at once, the worker what was asked for on the
+dashboard. An action is claimed by one conditional write, and running one twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import cast
+
+from spanledger_analytics.errors import AnalyticsError
+from spanledger_analytics.job import LEDGER
+from spanledger_analytics.price_book.book import PriceBook
+from spanledger_analytics.price_book.store import load_overrides
+from spanledger_analytics.reconciliation import adjustments, applying
+from spanledger_analytics.reconciliation.days import Days, days_of
+from spanledger_analytics.reconciliation.reading import read
+from spanledger_analytics.reconciliation.result import Reconciliation
+from spanledger_analytics.repricing import Scope
+from spanledger_analytics.repricing import apply as reprice
+from spanledger_storage.errors import ConfigError
+from spanledger_storage.price_state import StateEngine
+from spanledger_storage.reconciliation_state import ActionRow, PostingRow, ReconciliationState
+from spanledger_storage.state import Watermarks
+from spanledger_storage.store import Store
+
+log = logging.getLogger(__name__)
+
+_PRICED = frozenset({"rate", "contract"})
+Reconcile = Callable[[Store, StateEngine, str, date, date, int], Reconciliation]
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """What is needed to run actions.
+
+    Attributes:
+        store: the telemetry store, to write to.
+        state: the state database, to write to.
+        now_ns: the clock, UTC nanoseconds.
+        reconcile: compares days anew.
+    """
+
+    store: Store
+    state: StateEngine
+    now_ns: Callable[[], int]
+    reconcile: Reconcile
+
+    def run_once(self) -> int:
+        """Run what waits, and post again months whose cells changed; return how many.
+
+        Raises:
+            StateError: the state database does not answer.
+            StoreError: the store does not answer; the action waits.
+        """
+        kept = ReconciliationState(self.state)
+        done = sum(self.run(action_id) is not None for action_id in kept.waiting(self.now_ns()))
+        return done + sum(self._post_again(row) for row in kept.postings())
+
+    def run(self, action_id: int) -> ActionRow | None:
+        """Run an action that waits; return what came of it, None when somebody else has it.
+
+        Raises:
+            StateError: the state database does not answer.
+            StoreError: the store does not answer; the action waits again after an hour.
+        """
+        kept = ReconciliationState(self.state)
+        row = kept.take(action_id, self.now_ns())
+        if row is None:
+            return None
+        try:
+            said, made = _RUNS[row.kind](self, row)
+        except (AnalyticsError, ConfigError) as error:
+            kept.end(row.id, "failed", self.now_ns(), str(error))
+        else:
+            kept.end(row.id, "done", self.now_ns(), said, made)
+        return kept.get(row.project, row.id)
+
+    def _apply(self, row: ActionRow) -> tuple[str, str]:
+        what = cast("dict[str, str]", json.loads(row.what))
+        made = applying.apply(self._change(row), what)
+        return self._follow(row, what), made
+
+    def _reverse(self, row: ActionRow) -> tuple[str, str]:
+        kept = ReconciliationState(self.state)
+        before = kept.get(row.project, row.reverses or 0)
+        if before.status != "done" or before.kind != "apply":
+            raise applying.CorrectionError(f"Action {before.id} is nothing that was applied.")
+        earlier = kept.log(row.project, limit=10_000)
+        if any(r.reverses == before.id and r.status == "done" for r in earlier):
+            raise applying.CorrectionError(f"Action {before.id} is taken back already.")
+        applying.reverse(self._change(row), before.made)
+        return self._follow(row, cast("dict[str, str]", json.loads(before.what))), ""
+
+    def _change(self, row: ActionRow) -> applying.Change:
+        note = f"reconciliation of {row.project}, {_days(row).text}, action {row.id}"
+        return applying.Change(self.state, row.project, row.who, self.now_ns(), note)
+
+    def _follow(self, row: ActionRow, what: Mapping[str, str]) -> str:
+        """Price again what a new price is for, and compare the days anew; return what happened."""
+        days, said = _days(row), ""
+        if what.get("kind") in _PRICED:
+            said = self._reprice(days, what)
+        done = self.reconcile(
+            self.store, self.state, row.project, days.first, days.last, self.now_ns()
+        )
+        left = sum(not cell.is_within_tolerance for cell in done.cells)
+        return f"{said}{days.text} is reconciled again: {left:,} cells are beyond tolerance."
+
+    def _reprice(self, days: Days, what: Mapping[str, str]) -> str:
+        from_ns, _ = days.bounds_ns
+        if begins := what.get("effective_from"):
+            from_ns = min(from_ns, days_of(begins).bounds_ns[0])
+        scope = Scope(from_ns, self.now_ns(), what.get("provider", ""), what.get("model", ""))
+        report = reprice(
+            self.store,
+            PriceBook.bundled(load_overrides(self.state)),
+            scope,
+            now_ns=self.now_ns,
+            position_us=Watermarks(self.state).get(LEDGER),
+        )
+        return f"{report.changed:,} of {report.entries:,} calls cost something else now. "
+
+    def _post(self, row: ActionRow) -> tuple[str, str]:
+        month = _days(row)
+        kept = ReconciliationState(self.state)
+        posting = PostingRow(row.project, month.text, row.provider, row.who, self.now_ns())
+        others = [p for p in kept.postings(row.project) if p.month == month.text]
+        if row.provider and any(not p.provider for p in others):
+            raise applying.CorrectionError(f"{month.text} is posted for all providers already.")
+        posted = self._write_posting(posting)
+        if not row.provider:
+            for other in others:
+                if other.provider:
+                    kept.drop_posting(row.project, month.text, other.provider)
+        return f"{posted.entries:,} adjustments add up to {posted.usd:,f} USD.", ""
+
+    def _unpost(self, row: ActionRow) -> tuple[str, str]:
+        month = _days(row)
+        kept = ReconciliationState(self.state)
+        if not kept.drop_posting(row.project, month.text, row.provider):
+            whose = row.provider or "all providers"
+            raise applying.CorrectionError(f"{month.text} is not posted for {whose}.")
+        done = adjustments.unpost(self.store, row.project, month, row.provider, self.now_ns())
+        return f"{done.removed:,} adjustments are taken out of the ledger.", ""
+
+    def _post_again(self, row: PostingRow) -> bool:
+        """Post a month again whose cells are newer than what is posted; return whether it was."""
+        if self._newest(row) <= row.cells_version:
+            return False
+        posted = self._write_posting(row)
+        log.info("adjustments of %s are posted again: %d changed", row.month, posted.written)
+        return True
+
+    def _write_posting(self, row: PostingRow) -> adjustments.Posted:
+        newest = self._newest(row)  # first: what comes meanwhile is posted the next time
+        month = days_of(row.month)
+        result = read(self.store, row.project, month.first, month.last, row.provider or None)
+        posted = adjustments.post(self.store, result, row.provider, self.now_ns())
+        ReconciliationState(self.state).put_posting(
+            PostingRow(row.project, row.month, row.provider, row.who, row.at_ns, newest)
+        )
+        return posted
+
+    def _newest(self, row: PostingRow) -> int:
+        month = days_of(row.month)
+        params = {
+            "project": row.project, "first_day": month.first, "last_day": month.last,
+            "provider": row.provider,
+        }  # fmt: skip
+        [found] = self.store.rows("reconciliation_version", params)
+        return int(str(found["version"]))
+
+
+def _days(row: ActionRow) -> Days:
+    return Days(date.fromisoformat(row.first_day), date.fromisoformat(row.last_day))
+
+
+_Run = Callable[[Actions, ActionRow], tuple[str, str]]
+_RUNS: Mapping[str, _Run] = {
+    "apply": Actions._apply,
+    "reverse": Actions._reverse,
+    "post": Actions._post,
+    "unpost": Actions._unpost,
+}

@@ -1,0 +1,55 @@
+"""One model under two names."""
+
+from __future__ import annotations
+
+from spanledger_analytics.reconciliation.case import Case, Claim
+from spanledger_analytics.reconciliation.ledger_side import TOKEN_CLASSES
+from spanledger_analytics.reconciliation.material import Material
+from spanledger_analytics.reconciliation.models import family
+from spanledger_analytics.reconciliation.pico import ONE
+from spanledger_analytics.reconciliation.result import Cause
+
+_TELLING = 1_000 * ONE  # a thousand tokens are hardly equal by chance
+
+
+def explain_alias(case: Case, material: Material) -> list[Claim]:
+    """Return what stands under another model's name on the other side.
+
+    A model only the ledger knows and one only the provider knows, with equal quantities.
+    """
+    if case.token_class not in TOKEN_CLASSES or case.key.model is None:
+        return []
+    partners = [one for one in material.siblings(case, "model") if _are_one(case, one)]
+    if len(partners) != 1:
+        return []
+    partner = partners[0]
+    ours, theirs = (case, partner) if case.ledger.quantity else (partner, case)
+    classes = sum(
+        any(one.key.model == partner.key.model and _are_one(mine, one) for one in others)
+        for mine in material.classes(case)
+        for others in [material.siblings(mine, "model")]
+    )
+    is_family = family(ours.key.model or "") == family(theirs.key.model or "")
+    is_sure = classes >= 2 or (is_family and ours.ledger.quantity >= _TELLING)
+    text = (
+        f"The ledger calls it {ours.key.model}, the provider {theirs.key.model}: "
+        "equal quantities under two names."
+    )
+    # What is left on the provider's side is a difference in price.
+    usd = -ours.ledger.usd if case is ours else ours.ledger.usd
+    confidence = "high" if is_sure else "medium"
+    return [
+        Claim(Cause.ALIAS, usd, confidence, text, case.quantity, "any", ours.telemetry.calls)
+    ]
+
+
+def _are_one(case: Case, other: Case) -> bool:
+    ours, theirs = (case, other) if case.ledger.quantity else (other, case)
+    return (
+        case is not other
+        and ours.ledger.quantity > 0
+        and not ours.charged_quantity
+        and not ours.billed_usd
+        and theirs.ledger.quantity == 0
+        and theirs.charged_quantity == ours.ledger.quantity
+    )

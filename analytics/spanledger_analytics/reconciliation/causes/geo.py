@@ -1,0 +1,64 @@
+"""Regional prices: ten percent more where data stays in one region."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from spanledger_analytics.reconciliation.case import Case, Claim
+from spanledger_analytics.reconciliation.causes.transfers import find_transfer
+from spanledger_analytics.reconciliation.ledger_side import TOKEN_CLASSES
+from spanledger_analytics.reconciliation.material import Material
+from spanledger_analytics.reconciliation.pico import pro_rata
+from spanledger_analytics.reconciliation.result import Cause
+
+_PREMIUM = Fraction(1, 10)
+"""https://docs.anthropic.com/en/docs/about-claude/pricing#data-residency-pricing; the same at
+Bedrock and Vertex AI for regional endpoints."""
+_WHO = frozenset({"anthropic", "aws", "google"})
+_TEXTS = (
+    "The price is 10 % above: that of a region.",
+    "The ledger has a region's premium of 10 %, which was not charged.",
+)
+_EVERYWHERE = frozenset({"", "global", "not_available"})
+
+
+def explain_geo(case: Case, material: Material) -> list[Claim]:
+    """Return what a region's premium comes to."""
+    if case.token_class not in TOKEN_CLASSES or material.unit.provider_id not in _WHO:
+        return []
+    transfer = find_transfer(case, material, "geo")
+    if transfer is not None:
+        text = "As many tokens are off the other way in another region."
+        confidence = "high" if transfer.classes >= 2 else "medium"
+        return [Claim(Cause.GEO, case.volume, confidence, text, case.quantity)]
+    part = _regional(case)
+    charged = case.charged_quantity
+    if charged and part:
+        usd = round(pro_rata(case.base_usd, part, charged) * _PREMIUM)
+        if case.fits(usd):
+            text = "The report has these tokens in a region that costs 10 % more."
+            return [Claim(Cause.GEO, case.exactly(usd), "high", text)]
+    for place, text in enumerate(_TEXTS):
+        usd = _premium(case, place)
+        fitting, others = material.agreeing(
+            case, lambda one, place=place: abs(_premium(one, place) - one.price_usd) <= one.rounding
+        )
+        if case.fits(usd) and fitting == others:
+            return [Claim(Cause.GEO, case.exactly(usd), "medium", text)]
+    return []
+
+
+def _premium(case: Case, place: int) -> int:
+    """Return what the premium comes to: where the ledger lacks it, or where it alone has it."""
+    if place == 0:
+        return round(case.base_usd * _PREMIUM)
+    return round(case.base_usd / (1 + _PREMIUM)) - case.base_usd
+
+
+def _regional(case: Case) -> int:
+    """Return how much the reports have in a region."""
+    billed = [row for row in case.billed_rows if (row.key.geo or "") not in _EVERYWHERE]
+    if billed and all(row.quantity is not None for row in billed):
+        return sum(row.quantity or 0 for row in billed)
+    usage = [row for row in case.usage_rows if (row.key.geo or "") not in _EVERYWHERE]
+    return sum(row.quantity or 0 for row in usage)

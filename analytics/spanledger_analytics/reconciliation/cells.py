@@ -1,0 +1,93 @@
+"""Cells of a reconciliation, made of cases that are explained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+from spanledger_analytics.reconciliation.case import Case
+from spanledger_analytics.reconciliation.pico import from_pico
+from spanledger_analytics.reconciliation.result import CallRef, Cause, CauseShare, Cell, CellKey
+from spanledger_analytics.reconciliation.tolerance import Tolerance
+
+_WHAT_IS_LEFT = "Nothing in the ledger or in the provider's reports says why."
+
+
+def cell_id(project: str, key: CellKey) -> str:
+    """Return the id of a cell: 32 hex digits, a function of project and key."""
+    parts = (
+        project,
+        key.day.isoformat(),
+        *(_part(getattr(key, name)) for name in CellKey.__slots__[1:]),
+    )
+    return blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def cell_of(
+    project: str,
+    case: Case,
+    tolerance: Tolerance,
+    evidence: Sequence[Sequence[CallRef]],
+    *,
+    is_final: bool,
+) -> Cell:
+    """Return a case as the cell that is kept; what nobody explained is its last cause.
+
+    Args:
+        project: whose.
+        case: explained as far as possible.
+        tolerance: how much does not matter.
+        evidence: calls that show each of its claims, in their order.
+        is_final: whether the provider will not change the day.
+    """
+    return Cell(
+        cell_id=cell_id(project, case.key),
+        key=case.key,
+        ledger_quantity=from_pico(case.ledger.quantity),
+        usage_quantity=None if case.usage_quantity is None else from_pico(case.usage_quantity),
+        billed_quantity=None if case.billed_quantity is None else from_pico(case.billed_quantity),
+        ledger_usd=from_pico(case.ledger.usd),
+        billed_usd=from_pico(case.billed_usd),
+        volume_usd=from_pico(case.volume_usd),
+        price_usd=from_pico(case.variance - case.volume_usd),
+        is_within_tolerance=tolerance.is_cell_within(case.variance, case.billed_usd),
+        causes=_shares(case, evidence),
+        is_final=is_final,
+    )
+
+
+def _shares(case: Case, evidence: Sequence[Sequence[CallRef]]) -> list[CauseShare]:
+    merged: dict[Cause, CauseShare] = {}
+    for place, claim in enumerate(case.claims):
+        share = CauseShare(
+            claim.cause,
+            from_pico(claim.usd),
+            claim.confidence,
+            claim.explanation,
+            evidence[place] if place < len(evidence) else (),
+            claim.evidence_count,
+        )
+        before = merged.get(claim.cause)
+        merged[claim.cause] = share if before is None else _both(before, share)
+    if case.rest:
+        rest = from_pico(case.rest)
+        merged[Cause.UNEXPLAINED] = CauseShare(Cause.UNEXPLAINED, rest, "low", _WHAT_IS_LEFT)
+    return [share for share in merged.values() if share.usd]
+
+
+def _both(one: CauseShare, other: CauseShare) -> CauseShare:
+    """Return two parts of one cause together, no surer than the less sure of them."""
+    least = max(one.confidence, other.confidence, key=("high", "medium", "low").index)
+    return CauseShare(
+        one.cause,
+        one.usd + other.usd,
+        least,
+        f"{one.explanation} {other.explanation}",
+        [*one.evidence, *other.evidence],
+        one.evidence_count + other.evidence_count,
+    )
+
+
+def _part(value: object) -> str:
+    # Not told and empty are two different things.
+    return "\x01" if value is None else str(value)

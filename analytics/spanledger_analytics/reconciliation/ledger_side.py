@@ -1,0 +1,281 @@
+"""The ledger's side: what the calls of some days used and cost, by what reports tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import NamedTuple, cast
+
+from spanledger_analytics.invoices.line import TokenClass
+from spanledger_analytics.price_book.own import plain_tier
+from spanledger_analytics.providers import price_book_id
+from spanledger_analytics.reconciliation.contexts import BOUNDARIES
+from spanledger_analytics.reconciliation.models import plain_name
+from spanledger_analytics.reconciliation.pico import ONE, to_pico
+from spanledger_storage.store import Store
+
+DAY_S = 86_400
+TOKEN_CLASSES = (
+    TokenClass.UNCACHED,
+    TokenClass.CACHE_READ,
+    TokenClass.CACHE_WRITE,
+    TokenClass.OUTPUT,
+)
+"""Classes of tokens the ledger knows the cost of."""
+_KINDS = {"tool": TokenClass.TOOL, "gpu": TokenClass.GPU, "infra": TokenClass.INFRA}
+
+
+class Sum(NamedTuple):
+    """One class of some calls; all in units of 10^-12.
+
+    Attributes:
+        quantity: tokens, searches, calls.
+        usd: what the ledger says they cost.
+        list_usd: before contracts.
+        unpriced: quantity of which no price is known.
+        retried: quantity of calls with several attempts, once for each attempt but one.
+        crossing: quantity of calls that ended on a later day than they began.
+    """
+
+    quantity: int = 0
+    usd: int = 0
+    list_usd: int = 0
+    unpriced: int = 0
+    retried: int = 0
+    crossing: int = 0
+
+    def plus(self, other: Sum) -> Sum:
+        """Return both together."""
+        return Sum._make(map(sum, zip(self, other, strict=True)))
+
+
+class Telemetry(NamedTuple):
+    """How well some calls are known.
+
+    Attributes:
+        calls: how many.
+        without_input: of which the input tokens are not known.
+        without_output: of which the output tokens are not known, or estimated.
+        cut: streams that failed after the answer had begun.
+        extra_attempts: attempts beyond the first.
+        crossing: calls that ended on a later day than they began.
+        unpriced: calls without a known price.
+    """
+
+    calls: int = 0
+    without_input: int = 0
+    without_output: int = 0
+    cut: int = 0
+    extra_attempts: int = 0
+    crossing: int = 0
+    unpriced: int = 0
+
+    def plus(self, other: Telemetry) -> Telemetry:
+        """Return both together."""
+        return Telemetry._make(map(sum, zip(self, other, strict=True)))
+
+
+class DimensionRule(NamedTuple):
+    """Entries with this dimension are of a provider's scope or key; empty: not said."""
+
+    dimension: str
+    value: str
+    scope: str = ""
+    api_key: str = ""
+
+
+class Group(NamedTuple):
+    """Columns of the ledger by which calls are looked up again, as they stand there."""
+
+    provider: str
+    model: str
+    service_tier: str
+    region: str
+    scope: str
+    api_key: str
+
+
+class Names(NamedTuple):
+    """What an entry of the ledger is compared by, as ``names_of`` finds it."""
+
+    provider_id: str
+    model: str
+    processing: str
+    service_tier: str
+    geo: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """Calls that are equal in everything a report may tell apart.
+
+    Attributes:
+        day: since 1970.
+        names: provider, model (plain), processing, tier and geography.
+        provider: as in the ledger.
+        model: as in the ledger.
+        scope: of the provider; empty: not known.
+        api_key: id; empty: not known.
+        service_tier: as in the ledger.
+        region: as in the ledger.
+        bucket: how many of ``contexts.BOUNDARIES`` their input exceeds.
+        telemetry: how well they are known.
+        write_5m: cache writes said to last five minutes; units of 10^-12.
+        write_1h: the same of an hour.
+        media: tokens of audio and images among the others; units of 10^-12.
+        sums: by token class.
+    """
+
+    day: int
+    names: Names
+    provider: str
+    model: str
+    scope: str
+    api_key: str
+    service_tier: str
+    region: str
+    bucket: int
+    telemetry: Telemetry
+    write_5m: int
+    write_1h: int
+    media: int
+    sums: Mapping[TokenClass, Sum] = field(default_factory=dict[TokenClass, Sum])
+
+    @property
+    def group(self) -> Group:
+        """What its calls have in common in the ledger."""
+        return Group(
+            self.provider, self.model, self.service_tier, self.region, self.scope, self.api_key
+        )
+
+
+def provider_id(provider: str) -> str:
+    """Return by which name a provider is compared: two spellings of one are equal."""
+    return price_book_id(provider) or provider.strip().lower()
+
+
+def names_of(provider: str, model: str, service_tier: str, region: str) -> Names:
+    """Return what a ledger entry of these columns is compared by."""
+    tier = plain_tier(service_tier)
+    processing = "batch" if tier == "batch" else "sync"
+    return Names(
+        provider_id(provider),
+        plain_name(model),
+        processing,
+        "" if tier == "batch" else tier,
+        region.strip().lower(),
+    )
+
+
+def read_ledger(
+    store: Store,
+    project: str,
+    first: int,
+    last: int,
+    rules: Sequence[DimensionRule] = (),
+) -> Iterator[LedgerRow]:
+    """Return the ledger of some days, both inclusive, in days since 1970.
+
+    Args:
+        store: the telemetry store.
+        project: whose ledger.
+        first: first day.
+        last: last day.
+        rules: which dimension means which scope or key of the provider.
+
+    Raises:
+        StoreError: the store refused or did not answer.
+    """
+    params: dict[str, object] = {
+        "project": project,
+        "from_s": first * DAY_S,
+        "to_s": (last + 1) * DAY_S,
+        "boundaries": list(BOUNDARIES),
+        "dimensions": [rule.dimension for rule in rules],
+        "values": [rule.value for rule in rules],
+        "scopes": [rule.scope for rule in rules],
+        "keys": [rule.api_key for rule in rules],
+    }
+    table = store.arrow("reconciliation_ledger", params)
+    for batch in table.to_batches(max_chunksize=4_096):
+        for row in batch.to_pylist():
+            yield _row(cast("dict[str, object]", row))
+
+
+def date_of(day: int) -> date:
+    """Return the date of a day since 1970."""
+    return datetime.fromtimestamp(day * DAY_S, UTC).date()
+
+
+def day_of(day: date) -> int:
+    """Return days since 1970."""
+    return (day - date(1970, 1, 1)).days
+
+
+def _row(row: dict[str, object]) -> LedgerRow:
+    provider, model = str(row["provider"]), str(row["model"])
+    return LedgerRow(
+        day=_int(row["day"]),
+        names=names_of(provider, model, str(row["service_tier"]), str(row["region"])),
+        provider=provider,
+        model=model,
+        scope=str(row["scope"]),
+        api_key=str(row["api_key"]),
+        service_tier=str(row["service_tier"]),
+        region=str(row["region"]),
+        bucket=_int(row["bucket"]),
+        telemetry=_telemetry(row),
+        write_5m=_int(row["write_5m"]) * ONE,
+        write_1h=_int(row["write_1h"]) * ONE,
+        media=_int(row["media"]) * ONE,
+        sums=_sums(row),
+    )
+
+
+def _telemetry(row: dict[str, object]) -> Telemetry:
+    if str(row["kind"]) in _KINDS:
+        return Telemetry()
+    return Telemetry._make(_int(row[name]) for name in Telemetry._fields)
+
+
+def _sums(row: dict[str, object]) -> dict[TokenClass, Sum]:
+    total, listed = _usd(row, "total_usd"), _usd(row, "list_usd")
+    kind = _KINDS.get(str(row["kind"]))
+    if kind is not None:
+        return {kind: Sum(_int(row["calls"]) * ONE, total, listed)}
+    found: dict[TokenClass, Sum] = {}
+    rest = total
+    for name in TOKEN_CLASSES:
+        usd = _usd(row, f"{name}_usd")
+        rest -= usd
+        quantity = _int(row[name]) * ONE
+        if not (quantity or usd):
+            continue
+        found[name] = Sum(
+            quantity,
+            usd,
+            _listed(usd, listed, total),
+            _int(row[f"{name}_unpriced"]) * ONE,
+            _int(row[f"{name}_retried"]) * ONE,
+            _int(row[f"{name}_crossing"]) * ONE,
+        )
+    fees, searches = _usd(row, "fees_usd"), _int(row["web_searches"]) * ONE
+    if fees or searches:
+        found[TokenClass.WEB_SEARCH] = Sum(searches, fees, _listed(fees, listed, total))
+    if rest - fees:  # of calls whose cost was told as a whole
+        found[TokenClass.MODEL] = Sum(0, rest - fees, _listed(rest - fees, listed, total))
+    return found
+
+
+def _listed(usd: int, listed: int, total: int) -> int:
+    return usd if listed == total or not total else usd * listed // total
+
+
+def _usd(row: dict[str, object], name: str) -> int:
+    return to_pico(cast("Decimal", row[name]))
+
+
+def _int(value: object) -> int:
+    return int(cast("int", value))

@@ -1,0 +1,226 @@
+"""What causes look at beside the cell itself: its unit, the days around it, prices, calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from typing import NamedTuple
+
+from spanledger_analytics.invoices.line import TokenClass
+from spanledger_analytics.price_book.book import PriceBook, PriceKey
+from spanledger_analytics.reconciliation.bill_side import Unit
+from spanledger_analytics.reconciliation.case import Case
+from spanledger_analytics.reconciliation.ledger_side import (
+    DAY_S,
+    TOKEN_CLASSES,
+    Group,
+    LedgerRow,
+    Sum,
+    day_of,
+)
+from spanledger_analytics.reconciliation.pico import ONE
+from spanledger_analytics.reconciliation.result import CellKey
+
+_RATES = {
+    TokenClass.UNCACHED: "input",
+    TokenClass.CACHE_READ: "cache_read",
+    TokenClass.CACHE_WRITE: "cache_write_5m",
+    TokenClass.CACHE_WRITE_5M: "cache_write_5m",
+    TokenClass.CACHE_WRITE_1H: "cache_write_1h",
+    TokenClass.OUTPUT: "output",
+    TokenClass.WEB_SEARCH: "web_search",
+}
+_COMPARED = tuple(name for name in CellKey.__slots__ if name not in ("day", "provider"))
+_NOON_NS = DAY_S // 2 * 10**9
+
+Doubles = Mapping[Group, tuple[int, Mapping[TokenClass, Sum]]]
+"""Calls the ledger may have twice, by what they have in common: how many, and their sums."""
+Peaks = Mapping[Group, Mapping[TokenClass, Sum]]
+"""What of calls lies in a provider's peak hours."""
+
+
+class Requests(NamedTuple):
+    """Numbers of requests: in the ledger, its attempts, and by the provider."""
+
+    calls: int
+    extra_attempts: int
+    reported: int
+
+
+class Seen(NamedTuple):
+    """What the ledger had any call of, on the day, the day before and the day after."""
+
+    scopes: frozenset[str]
+    api_keys: frozenset[str]
+    models: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything about one unit.
+
+    Attributes:
+        unit: what the provider says.
+        cases: all of it.
+        before: cases of the day before; their claims do not matter.
+        after: those of the day after.
+        seen: what the ledger has calls of.
+        book: prices.
+        find_doubles: looks for calls that may be in the ledger twice, among some models (as in
+            the ledger).
+        find_peaks: looks for what lies in the provider's peak hours.
+    """
+
+    unit: Unit
+    cases: Sequence[Case]
+    before: Sequence[Case]
+    after: Sequence[Case]
+    seen: Seen
+    book: PriceBook
+    find_doubles: Callable[[frozenset[str]], Doubles] = lambda _: {}
+    find_peaks: Callable[[], Peaks] = lambda: {}
+    _siblings: dict[tuple[str, ...], dict[tuple[object, ...], list[Case]]] = field(
+        default_factory=dict[tuple[str, ...], dict[tuple[object, ...], list[Case]]]
+    )
+
+    def siblings(self, case: Case, *apart: str) -> list[Case]:
+        """Return the cases whose keys differ in these fields alone, the case itself included."""
+        index = self._siblings.get(apart)
+        if index is None:
+            index = self._siblings[apart] = {}
+            for one in self.cases:
+                index.setdefault(_but(one.key, apart), []).append(one)
+        return index.get(_but(case.key, apart), [])
+
+    def classes(self, case: Case) -> list[Case]:
+        """Return the token classes of the same model, tier …, the case itself included."""
+        return [one for one in self.siblings(case, "token_class") if one.token_class in TOKEN_CLASSES]
+
+    def agreeing(self, case: Case, fits: Callable[[Case], bool]) -> tuple[int, int]:
+        """Return of how many other token classes of a case's key something holds, and of how many.
+
+        A tier, a region, an hour and a size of request change the price of every class: what one
+        class alone shows is something else. Only classes with money worth comparing count.
+        """
+        others = [
+            one
+            for one in self.classes(case)
+            if one is not case and one.charged_quantity and one.base_usd > 100 * one.rounding
+        ]
+        return sum(map(fits, others)), len(others)
+
+    def elsewhere(self, case: Case) -> list[Case]:
+        """Return the same model and class in other scopes and keys, and on the days around."""
+        here = self.siblings(case, "scope", "api_key")
+        around = [self.neighbour(one, days) for one in here for days in (-1, 1)]
+        others = [one for one in here if one is not case]
+        return others + [one for one in around if one is not None]
+
+    def neighbour(self, case: Case, days: int) -> Case | None:
+        """Return the same key a day before (-1) or after (1)."""
+        index = self._before if days < 0 else self._after
+        return index.get(_but(case.key, ()))
+
+    def is_covered(self, days: int) -> bool:
+        """Return whether anything is known of the day before or after."""
+        return bool(self.before if days < 0 else self.after)
+
+    @cached_property
+    def _before(self) -> dict[tuple[object, ...], Case]:
+        return {_but(case.key, ()): case for case in self.before}
+
+    @cached_property
+    def _after(self) -> dict[tuple[object, ...], Case]:
+        return {_but(case.key, ()): case for case in self.after}
+
+    @cached_property
+    def _requests(self) -> list[Case]:
+        return [case for case in self.cases if case.token_class is TokenClass.REQUESTS]
+
+    def requests(self, case: Case) -> Requests | None:
+        """Return how many requests both sides count for a case's key; None: not told.
+
+        Where requests are told less finely than the case, they are of all it is part of.
+        """
+        fitting = [one for one in self._requests if _is_compatible(one.key, case.key)]
+        if case.usage_quantity not in (None, case.charged_quantity):
+            # The usage report tells of more than the bill: what neither bill nor ledger have.
+            fitting = [one for one in fitting if one.ledger.quantity]
+        if not fitting or case.token_class not in TOKEN_CLASSES:
+            return None
+        return Requests(
+            sum(one.ledger.quantity for one in fitting) // ONE,
+            sum(one.telemetry.extra_attempts for one in fitting),
+            sum(one.usage_quantity or 0 for one in fitting) // ONE,
+        )
+
+    def rate(
+        self, case: Case, tier: str = "", token_class: TokenClass | None = None
+    ) -> Fraction | None:
+        """Return what the book charges for one token or search, in units of 10^-12 dollars.
+
+        Small requests at noon of the day. None: the book does not say, or the case is of no model.
+        """
+        names = [(row.provider, row.model) for row in case.ledger_rows[:1]]
+        if case.key.model is None:
+            return None
+        provider, model = names[0] if names else (self.unit.provider, case.key.model)
+        at_ns = day_of(case.key.day) * DAY_S * 10**9 + _NOON_NS
+        prices = self.book.resolve(PriceKey(provider, model, "", tier, ""), at_ns)
+        price = prices.for_input(0)
+        name = _RATES.get(token_class or case.token_class)
+        rate: int | None = None if price is None or name is None else getattr(price, name)
+        if price is None or rate is None:
+            return None
+        found = Fraction(rate, price.scale)
+        if prices.discount is not None:
+            found = found * prices.discount.numerator / prices.discount.denominator
+        return found
+
+    @cached_property
+    def doubles(self) -> Doubles:
+        """Calls the ledger may have twice, of models it has more of than the provider."""
+        models = {
+            row.model
+            for case in self.cases
+            if case.token_class in TOKEN_CLASSES
+            and (case.charged_quantity or 0) < case.ledger.quantity
+            for row in case.ledger_rows
+        }
+        return self.find_doubles(frozenset(models)) if models else {}
+
+    @cached_property
+    def peaks(self) -> Peaks:
+        """What of the calls lies in the provider's peak hours."""
+        return self.find_peaks()
+
+
+def seen_of(rows: Iterable[LedgerRow]) -> Seen:
+    """Return what some rows of the ledger are of."""
+    rows = list(rows)
+    return Seen(
+        frozenset(row.scope for row in rows if row.scope),
+        frozenset(row.api_key for row in rows if row.api_key),
+        frozenset(row.names.model for row in rows),
+    )
+
+
+def groups_of(case: Case) -> set[Group]:
+    """Return by what the calls of a case are found in the ledger."""
+    return {row.group for row in case.ledger_rows}
+
+
+def _but(key: CellKey, apart: tuple[str, ...]) -> tuple[object, ...]:
+    return tuple(getattr(key, name) for name in _COMPARED if name not in apart)
+
+
+def _is_compatible(one: CellKey, other: CellKey) -> bool:
+    return all(
+        getattr(one, name) is None
+        or getattr(other, name) is None
+        or getattr(one, name) == getattr(other, name)
+        for name in _COMPARED
+        if name != "token_class"
+    )

@@ -1,0 +1,1 @@
+"""The reconciliation report: what it says, and as which files."""

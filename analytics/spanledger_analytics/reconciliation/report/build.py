@@ -1,0 +1,174 @@
+"""The report of a reconciliation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import cast
+
+from spanledger_analytics.job import LEDGER
+from spanledger_analytics.reconciliation.coverage import Coverage, coverage_by_key
+from spanledger_analytics.reconciliation.days import Days
+from spanledger_analytics.reconciliation.report import sums
+from spanledger_analytics.reconciliation.report.model import (
+    CoverageTotal,
+    ImportInput,
+    LedgerInput,
+    Report,
+    ReportCell,
+    ReportShare,
+)
+from spanledger_analytics.reconciliation.result import CauseShare, Cell, Reconciliation
+from spanledger_storage.invoice_state import InvoiceState
+from spanledger_storage.price_state import StateEngine
+from spanledger_storage.state import Watermarks
+from spanledger_storage.store import Store
+
+_EXAMPLES = 5
+
+
+def read_report(store: Store, state: StateEngine, result: Reconciliation, now_ns: int) -> Report:
+    """Return the report of days that were reconciled, with what it was made from.
+
+    Raises:
+        StateError: the state database does not answer.
+        StoreError: the store refused or did not answer.
+    """
+    days = Days(result.first_day, result.last_day)
+    handled_us = Watermarks(state).get(LEDGER)
+    ledger = read_ledger_input(store, result.project, days, handled_us)
+    return build_report(result, read_imports(state, result.project, days), ledger, now_ns)
+
+
+def read_imports(state: StateEngine, project: str, days: Days) -> list[ImportInput]:
+    """Return the imports that tell of some of the days, the newest first."""
+    first, last = days.first.isoformat(), days.last.isoformat()
+    return [
+        ImportInput(
+            source=row.format,
+            name=row.name,
+            sha256=row.sha256,
+            rows=row.line_count,
+            imported_at=rfc3339(row.at_ns),
+        )
+        for row in InvoiceState(state).imports(project)
+        if row.first_day and row.first_day <= last and row.last_day >= first
+    ]
+
+
+def build_report(
+    result: Reconciliation, imports: Sequence[ImportInput], ledger: LedgerInput, now_ns: int
+) -> Report:
+    """Return the report of some days, made at a time (UTC nanoseconds)."""
+    cells = result.cells
+    return Report(
+        project=result.project,
+        first_day=result.first_day,
+        last_day=result.last_day,
+        made_at=rfc3339(now_ns),
+        is_final=bool(cells) and all(cell.is_final for cell in cells),
+        is_within_tolerance=all(cell.is_within_tolerance for cell in cells),
+        totals=sums.totals_of(cells),
+        causes=sums.causes_of(cells),
+        providers=sums.by_provider(cells),
+        scopes=sums.by_scope(cells),
+        models=sums.by_model(cells),
+        finality=sums.finality_of(cells),
+        coverage=[coverage_total(row) for row in coverage_by_key(cells)],
+        imports=list(imports),
+        ledger=ledger,
+        cells=[report_cell(cell) for cell in sums.by_urgency(cells)],
+    )
+
+
+def read_ledger_input(
+    store: Store, project: str, days: Days, handled_us: int | None
+) -> LedgerInput:
+    """Return how complete the ledger is; ``handled_us``: how far the ledger job got, UTC µs.
+
+    Raises:
+        StoreError: the store refused or did not answer.
+    """
+    from_ns, to_ns = days.bounds_ns
+    params: dict[str, object] = {
+        "project": project, "from_s": from_ns // 10**9, "to_s": to_ns // 10**9
+    }  # fmt: skip
+    [row] = store.rows("reconciliation_inputs", params)
+    calls, unpriced, unknown, estimated = (
+        cast("int", row[name])
+        for name in ("calls", "unpriced_calls", "calls_without_usage", "estimated_calls")
+    )
+    return LedgerInput(
+        handled_until=None if handled_us is None else rfc3339(handled_us * 1_000),
+        calls=calls,
+        unpriced_calls=unpriced,
+        calls_without_usage=unknown,
+        estimated_calls=estimated,
+        unpriced_share=_share(unpriced, calls),
+        estimated_share=_share(estimated, calls),
+    )
+
+
+def coverage_total(row: Coverage) -> CoverageTotal:
+    """Return one coverage as the report holds it."""
+    return CoverageTotal(
+        provider=row.provider,
+        scope=row.scope,
+        api_key=row.api_key,
+        measure=row.measure,
+        observed=row.observed,
+        reported=row.reported,
+        beyond=row.beyond,
+        share=row.share,
+    )
+
+
+def report_cell(cell: Cell) -> ReportCell:
+    """Return a cell as the report holds it, with a few examples of each cause."""
+    key = cell.key
+    return ReportCell(
+        cell_id=cell.cell_id,
+        day=key.day,
+        provider=key.provider,
+        token_class=key.token_class,
+        scope=key.scope,
+        api_key=key.api_key,
+        model=key.model,
+        processing=key.processing,
+        service_tier=key.service_tier,
+        context=key.context,
+        geo=key.geo,
+        ledger_quantity=cell.ledger_quantity,
+        usage_quantity=cell.usage_quantity,
+        billed_quantity=cell.billed_quantity,
+        ledger_usd=cell.ledger_usd,
+        billed_usd=cell.billed_usd,
+        variance_usd=cell.variance_usd,
+        volume_usd=cell.volume_usd,
+        price_usd=cell.price_usd,
+        is_within_tolerance=cell.is_within_tolerance,
+        is_final=cell.is_final,
+        causes=list(_shares(cell.causes)),
+    )
+
+
+def _shares(causes: Iterable[CauseShare]) -> Iterable[ReportShare]:
+    for share in causes:
+        yield ReportShare(
+            cause=share.cause,
+            usd=share.usd,
+            confidence=share.confidence,
+            explanation=share.explanation,
+            calls=share.evidence_count,
+            examples=[ref.request_id or ref.trace_id for ref in share.evidence[:_EXAMPLES]],
+        )
+
+
+def rfc3339(time_ns: int) -> str:
+    """Return a moment in whole seconds: 2026-11-21T00:00:00Z."""
+    return datetime.fromtimestamp(time_ns // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _share(part: int, whole: int) -> Decimal | None:
+    return Decimal(part) / whole if whole else None

@@ -1,0 +1,137 @@
+"""Cells as rows of ``reconciliation_cells``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import cast
+
+import pyarrow as pa
+
+from spanledger_analytics._rows import STRING, USD
+from spanledger_analytics.reconciliation.ledger_side import date_of
+from spanledger_analytics.reconciliation.result import (
+    MOST_EVIDENCE,
+    CallRef,
+    Cause,
+    CauseShare,
+    Cell,
+    CellKey,
+    Confidence,
+)
+
+_FLAG = pa.uint8()
+_CAUSE: list[tuple[str, pa.DataType]] = [
+    ("cause", STRING),
+    ("usd", USD),
+    ("confidence", STRING),
+    ("explanation", STRING),
+    ("evidence_count", pa.uint64()),
+]
+_CALL: list[tuple[str, pa.DataType]] = [
+    (name, STRING)
+    for name in ("cause", "trace_id", "span_id", "entry_id", "request_id", "response_id")
+]
+_COLUMNS: list[tuple[str, pa.DataType]] = [
+    ("project", STRING),
+    ("day", pa.date32()),
+    ("provider", STRING),
+    ("cell_id", STRING),
+    ("token_class", STRING),
+    ("scope", STRING),
+    ("api_key", STRING),
+    ("model", STRING),
+    ("processing", STRING),
+    ("service_tier", STRING),
+    ("context", STRING),
+    ("geo", STRING),
+    ("ledger_quantity", USD),
+    ("usage_quantity", USD),
+    ("billed_quantity", USD),
+    ("ledger_usd", USD),
+    ("billed_usd", USD),
+    ("volume_usd", USD),
+    ("price_usd", USD),
+    ("is_within_tolerance", _FLAG),
+    ("is_final", _FLAG),
+    ("causes", pa.list_(pa.struct(_CAUSE))),
+    ("evidence", pa.list_(pa.struct(_CALL))),
+]
+_SCHEMA = pa.schema([*_COLUMNS, ("is_deleted", _FLAG), ("version", pa.uint64())])
+_AMOUNTS = ("ledger_quantity", "usage_quantity", "billed_quantity", "ledger_usd", "billed_usd",
+            "volume_usd", "price_usd")  # fmt: skip
+
+
+def table_of(
+    project: str, cells: Iterable[Cell], removed: Iterable[Cell], version: int
+) -> pa.Table:
+    """Return the rows of cells, and tombstones of removed ones."""
+    rows = [_row(project, cell, 0, version) for cell in cells]
+    rows += [_row(project, cell, 1, version) for cell in removed]
+    return pa.Table.from_pylist(rows, schema=_SCHEMA)
+
+
+def cells_of(table: pa.Table) -> Iterator[tuple[Cell, int]]:
+    """Return stored cells with their versions, as ``reconciliation_stored`` gives them."""
+    for batch in table.to_batches(max_chunksize=4_096):
+        for row in batch.to_pylist():
+            yield _cell(cast("dict[str, object]", row)), int(row["version"])
+
+
+def _row(project: str, cell: Cell, is_deleted: int, version: int) -> dict[str, object]:
+    key = cell.key
+    return {
+        "project": project,
+        **{name: getattr(key, name) for name in CellKey.__slots__},
+        "cell_id": cell.cell_id,
+        **{name: getattr(cell, name) for name in _AMOUNTS},
+        "is_within_tolerance": int(cell.is_within_tolerance),
+        "is_final": int(cell.is_final),
+        "causes": [
+            {
+                "cause": share.cause.value,
+                "usd": share.usd,
+                "confidence": share.confidence,
+                "explanation": share.explanation,
+                "evidence_count": share.evidence_count,
+            }
+            for share in cell.causes
+        ],
+        "evidence": [
+            {"cause": share.cause.value, **{name: getattr(ref, name) for name in CallRef.__slots__}}
+            for share in cell.causes
+            for ref in share.evidence[:MOST_EVIDENCE]
+        ],
+        "is_deleted": is_deleted,
+        "version": version,
+    }
+
+
+def _cell(row: Mapping[str, object]) -> Cell:
+    calls: dict[str, list[CallRef]] = {}
+    for call in cast("list[dict[str, str]]", row["evidence"]):
+        refs = calls.setdefault(call["cause"], [])
+        refs.append(CallRef(*(call[name] for name in CallRef.__slots__)))
+    key = {name: row[name] for name in CellKey.__slots__ if name != "day"}
+    day = date_of(int(cast("int", row["day_number"])))
+    amounts = {name: cast("Decimal", row[name]) for name in _AMOUNTS}
+    return Cell(
+        cell_id=str(row["cell_id"]),
+        key=CellKey(day=day, **cast("dict[str, str]", key)),
+        **amounts,
+        is_within_tolerance=bool(row["is_within_tolerance"]),
+        causes=[_share(one, calls) for one in cast("list[dict[str, object]]", row["causes"])],
+        is_final=bool(row["is_final"]),
+    )
+
+
+def _share(row: Mapping[str, object], calls: Mapping[str, list[CallRef]]) -> CauseShare:
+    cause = str(row["cause"])
+    return CauseShare(
+        Cause(cause),
+        cast("Decimal", row["usd"]),
+        cast("Confidence", row["confidence"]),
+        str(row["explanation"]),
+        calls.get(cause, ()),
+        int(cast("int", row["evidence_count"])),
+    )

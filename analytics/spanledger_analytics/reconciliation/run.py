@@ -1,0 +1,205 @@
+"""Reconciles days: the ledger against what providers report, day by day."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from spanledger_analytics.invoices.reading import current_lines, sources
+from spanledger_analytics.invoices.rules import Rules, rules_of
+from spanledger_analytics.price_book.book import PriceBook
+from spanledger_analytics.price_book.store import load_overrides
+from spanledger_analytics.reconciliation.bill_side import Bills, Unit
+from spanledger_analytics.reconciliation.calls import CallFinder
+from spanledger_analytics.reconciliation.case import Case
+from spanledger_analytics.reconciliation.causes import explain
+from spanledger_analytics.reconciliation.causes.peak_hours import PEAKS
+from spanledger_analytics.reconciliation.cells import cell_of
+from spanledger_analytics.reconciliation.ledger_side import (
+    DimensionRule,
+    LedgerRow,
+    day_of,
+    read_ledger,
+)
+from spanledger_analytics.reconciliation.match import match
+from spanledger_analytics.reconciliation.material import Material, Seen, seen_of
+from spanledger_analytics.reconciliation.result import Cell, Reconciliation
+from spanledger_analytics.reconciliation.settings import tolerance_of
+from spanledger_analytics.reconciliation.tolerance import Tolerance
+from spanledger_analytics.reconciliation.writing import write_cells
+from spanledger_storage.invoice_state import InvoiceState
+from spanledger_storage.price_state import StateEngine
+from spanledger_storage.store import Store
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What reconciling needs beside the days.
+
+    Attributes:
+        store: the telemetry store.
+        project: whose ledger and bills.
+        book: prices.
+        rules: what users say of lines.
+        dimensions: which dimension of the ledger means which scope or key of a provider.
+        tolerance: how much does not matter.
+    """
+
+    store: Store
+    project: str
+    book: PriceBook
+    rules: Rules = field(default_factory=Rules)
+    dimensions: Sequence[DimensionRule] = ()
+    tolerance: Tolerance = Tolerance()
+
+
+def means_of(
+    store: Store, state: StateEngine, project: str, book: PriceBook | None = None
+) -> Means:
+    """Return what reconciling a project needs, as users have set it.
+
+    Raises:
+        StateError: the state database does not answer.
+    """
+    return Means(
+        store,
+        project,
+        book or PriceBook.bundled(load_overrides(state)),
+        rules_of(state, project),
+        dimension_rules(state, project),
+        tolerance_of(state, project),
+    )
+
+
+def dimension_rules(state: StateEngine, project: str) -> list[DimensionRule]:
+    """Return which dimension of the ledger means which scope or key, as mappings say.
+
+    Raises:
+        StateError: the state database does not answer.
+    """
+    found: list[DimensionRule] = []
+    for row in InvoiceState(state).mappings(project):
+        name, _, value = row.target.get("dimension", "").partition("=")
+        if name and row.kind == "scope":
+            found.append(DimensionRule(name, value, scope=row.pattern))
+        elif name and row.kind == "api_key":
+            found.append(DimensionRule(name, value, api_key=row.pattern))
+    return found
+
+
+def reconcile(
+    store: Store, state: StateEngine, project: str, first_day: date, last_day: date, now_ns: int
+) -> Reconciliation:
+    """Compare some days, both inclusive, write their cells and return them.
+
+    Running it again writes nothing.
+
+    Raises:
+        StateError: the state database does not answer.
+        StoreError: the store refused or did not answer; running again is safe.
+    """
+    means = means_of(store, state, project)
+    cells = [
+        cell
+        for _, found in reconciled_days(means, first_day, last_day, now_ns)
+        for cell in found
+    ]
+    return Reconciliation(project, first_day, last_day, cells)
+
+
+def reconciled_days(
+    means: Means, first_day: date, last_day: date, now_ns: int
+) -> Iterator[tuple[date, list[Cell]]]:
+    """Compare days one after the other, write each and return it; no more than three in memory."""
+    for day, cells in compare(means, first_day, last_day):
+        write_cells(means.store, means.project, day, cells, now_ns)
+        yield day, cells
+
+
+def compare(means: Means, first_day: date, last_day: date) -> Iterator[tuple[date, list[Cell]]]:
+    """Compare days and return their cells, by provider and size of the difference; write nothing."""
+    before, here = _read(means, first_day - _DAY), _read(means, first_day)
+    day = first_day
+    while day <= last_day:
+        after = _read(means, day + _DAY)
+        yield day, [cell for cells in _cells(means, before, here, after) for cell in cells]
+        before, here = here, after
+        day += _DAY
+
+
+@dataclass(slots=True)
+class _Day:
+    """A day of all providers: what is compared, and what the ledger has of each."""
+
+    units: list[Unit]
+    cases: dict[str, list[Case]]
+    ledger: dict[str, list[LedgerRow]]
+
+    def of(self, unit: Unit) -> list[Case]:
+        """Return the cases of a unit's provider, where days are compared one by one."""
+        return self.cases.get(unit.provider_id, []) if unit.first == unit.last else []
+
+
+def _read(means: Means, day: date) -> _Day:
+    bills = Bills()
+    for line in current_lines(means.store, means.project, day, day, rules=means.rules):
+        bills.add(line)
+    for source in sources(means.store, means.project, day, day):
+        if not source.stands_back_behind:
+            bills.cover(source.provider, day, source.dataset)
+    units = bills.units()
+    number = day_of(day)
+    ledger = _ledger(means, number, number) if units else {}
+    cases = {unit.provider_id: _matched(means, unit, ledger) for unit in units}
+    return _Day(units, cases, ledger)
+
+
+def _matched(
+    means: Means, unit: Unit, ledger: Mapping[str, list[LedgerRow]]
+) -> list[Case]:
+    if unit.first != unit.last and (unit.billed or unit.usage):
+        ledger = _ledger(means, day_of(unit.first), day_of(unit.last))
+    has_usage = unit.first == unit.last or unit.billed or unit.usage
+    return match(unit, ledger.get(unit.provider_id, []) if has_usage else [])
+
+
+def _ledger(means: Means, first: int, last: int) -> dict[str, list[LedgerRow]]:
+    found: defaultdict[str, list[LedgerRow]] = defaultdict(list)
+    for row in read_ledger(means.store, means.project, first, last, means.dimensions):
+        found[row.names.provider_id].append(row)
+    return found
+
+
+def _cells(means: Means, before: _Day, here: _Day, after: _Day) -> Iterator[list[Cell]]:
+    for unit in here.units:
+        cases = here.cases[unit.provider_id]
+        finder = CallFinder(means.store, means.project, unit, means.dimensions)
+        has_peaks = unit.provider_id in PEAKS
+        material = Material(
+            unit, cases, before.of(unit), after.of(unit), _seen(unit, before, here, after),
+            means.book, finder.doubles, finder.peaks if has_peaks else dict,
+        )  # fmt: skip
+        for case in cases:
+            explain(case, material)
+        evidence = finder.evidence(cases)
+        is_final = _is_final(unit)
+        found = [
+            cell_of(
+                means.project, case, means.tolerance, evidence.get(id(case), ()), is_final=is_final
+            )
+            for case in cases
+        ]
+        yield sorted(found, key=lambda cell: (-abs(cell.variance_usd), cell.cell_id))
+
+
+def _seen(unit: Unit, *days: _Day) -> Seen:
+    return seen_of(row for day in days for row in day.ledger.get(unit.provider_id, ()))
+
+
+def _is_final(unit: Unit) -> bool:
+    rows: Iterable[bool] = [row.is_final for row in (*unit.billed, *unit.other)]
+    return bool(unit.billed) and not unit.is_derived and all(rows)

@@ -1,0 +1,236 @@
+"""What ``spanledger reconcile`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from spanledger_analytics.invoices.reading import current_lines
+from spanledger_analytics.invoices.rules import rules_of
+from spanledger_analytics.price_book.input import time_text
+from spanledger_analytics.reconciliation.corrections import Correction, suggest
+from spanledger_analytics.reconciliation.coverage import coverage_by_day, coverage_by_key
+from spanledger_analytics.reconciliation.dispute import dispute_cell
+from spanledger_analytics.reconciliation.report.build import report_cell
+from spanledger_analytics.reconciliation.report.sums import (
+    by_provider,
+    by_urgency,
+    causes_of,
+    totals_of,
+    unexplained_usd,
+)
+from spanledger_analytics.reconciliation.result import Cell, Reconciliation
+from spanledger_server.output import Format
+from spanledger_server.reconcile_session import Asked, demand_project
+from spanledger_server.rows import print_rows
+from spanledger_storage.price_state import StateEngine
+from spanledger_storage.reconciliation_state import ReconciliationState
+from spanledger_storage.store import Store
+
+_KEY = ("day", "provider", "scope", "api_key", "model", "token_class", "service_tier")
+_CELL = (
+    *("cell", *_KEY, "ledger_usd", "billed_usd", "difference_usd", "unexplained_usd"),
+    *("is_within_tolerance", "why"),
+)
+_PROVIDER = (
+    *("provider", "billed_usd", "ledger_usd", "difference_usd", "matched_percent"),
+    *("unexplained_usd", "cells"),
+)
+_CAUSE = ("cause", "usd", "high_usd", "medium_usd", "low_usd", "cells", "calls")
+_COVERAGE = (
+    *("day", "provider", "scope", "api_key", "measure", "observed", "reported", "beyond"),
+    "covered_percent",
+)
+_CORRECTION = ("id", "usd", "cause", "kind", "title", "asks", "command")
+_LOG = ("id", "asked_at", "who", "kind", "days", "provider", "title", "status", "said")
+_SHORT_ID = 12
+_MOST_ROWS = 100  # of a table; the other formats have all
+
+
+def print_summary(found: Reconciliation, output: Format) -> None:
+    """Print the answer by provider, and in a table what is left to do."""
+    rows: list[dict[str, object]] = [
+        {
+            "provider": row.provider,
+            "billed_usd": row.billed_usd,
+            "ledger_usd": row.ledger_usd,
+            "difference_usd": row.variance_usd,
+            "matched_percent": _percent(row.matched_share),
+            "unexplained_usd": row.unexplained_size_usd,
+            "cells": row.cells,
+        }
+        for row in by_provider(found.cells)
+    ]
+    print_rows(_PROVIDER, rows, output, "No provider's report is imported for these days.")
+    if output is Format.table and rows:
+        totals = totals_of(found.cells)
+        beyond = totals.cells - totals.cells_within_tolerance
+        final = "final" if totals.cells_final == totals.cells else "not final yet"
+        print(
+            f"\n{totals.cells:,} cells, {beyond:,} beyond tolerance; unexplained "
+            f"{totals.unexplained_size_usd:,f} USD; {final}."
+        )
+
+
+def print_cells(store: Store, asked: Asked, output: Format, *, only_beyond: bool) -> None:
+    """Print cells, unexplained first."""
+    cells = by_urgency(asked.read(store).cells)
+    if only_beyond:
+        cells = [cell for cell in cells if not cell.is_within_tolerance]
+    shown = cells[:_MOST_ROWS] if output is Format.table else cells
+    print_rows(_CELL, [_cell_fields(cell) for cell in shown], output, "All within tolerance.")
+    if len(shown) < len(cells):
+        print(f"and {len(cells) - len(shown):,} more; --format csv has them all.")
+
+
+def print_cell(store: Store, asked: Asked, cell_id: str, output: Format) -> None:
+    """Print one cell with its causes and the calls that show them.
+
+    Raises:
+        DisputeError: there is none, or several begin so.
+    """
+    cell, _ = dispute_cell(asked.read(store), cell_id)
+    if output is Format.json:
+        print(report_cell(cell).model_dump_json(indent=1))
+        return
+    told = report_cell(cell).model_dump(exclude={"causes"})
+    rows = [{"field": n, "value": _plain(v)} for n, v in told.items() if v is not None]
+    print_rows(("field", "value"), rows, output)
+    causes: list[dict[str, object]] = [
+        {
+            "cause": str(share.cause), "usd": share.usd, "confidence": share.confidence,
+            "calls": share.evidence_count, "explanation": share.explanation,
+        }
+        for share in cell.causes
+    ]  # fmt: skip
+    print()
+    columns = ("cause", "usd", "confidence", "calls", "explanation")
+    print_rows(columns, causes, output, "No difference.")
+    calls = [
+        {"cause": str(share.cause), "trace_id": ref.trace_id, "span_id": ref.span_id,
+         "request_id": ref.request_id}
+        for share in cell.causes for ref in share.evidence
+    ]  # fmt: skip
+    if calls:
+        print()
+        print_rows(("cause", "trace_id", "span_id", "request_id"), calls[:_MOST_ROWS], output)
+
+
+def print_causes(store: Store, asked: Asked, output: Format) -> None:
+    """Print what each cause explains."""
+    rows = [
+        {name: _plain(getattr(row, name)) for name in _CAUSE}
+        for row in causes_of(asked.read(store).cells)
+    ]
+    print_rows(_CAUSE, rows, output, "No difference.")
+
+
+def print_coverage(store: Store, asked: Asked, output: Format, *, by_day: bool) -> None:
+    """Print how much of what was used is in the ledger."""
+    cells = asked.read(store).cells
+    rows: list[dict[str, object]] = [
+        {
+            "day": None if row.day is None else row.day.isoformat(),
+            "provider": row.provider,
+            "scope": row.scope,
+            "api_key": row.api_key,
+            "measure": row.measure,
+            "observed": _number(row.observed),
+            "reported": _number(row.reported),
+            "beyond": _number(row.beyond),
+            "covered_percent": _percent(row.share),
+        }
+        for row in (coverage_by_day(cells) if by_day else coverage_by_key(cells))
+    ]
+    print_rows(_COVERAGE, rows, output, "No report tells what was used.")
+
+
+def print_corrections(store: Store, state: StateEngine, asked: Asked, output: Format) -> None:
+    """Print what to do, and how to apply what can be."""
+    found = read_corrections(store, state, asked)
+    rows: list[dict[str, object]] = [
+        {
+            "id": one.correction_id,
+            "usd": one.usd,
+            "cause": str(one.cause),
+            "kind": one.kind,
+            "title": one.title,
+            "asks": one.asks,
+            "command": one.command if output is not Format.table else "",
+        }
+        for one in found
+    ]
+    print_rows(_CORRECTION, rows, output, "Nothing to correct.")
+    if output is not Format.table:
+        return
+    applicable = next((one for one in found if one.is_applicable), None)
+    if applicable:
+        value = " --value VALUE" if applicable.asks else ""
+        print(
+            f"\nApply one: spanledger reconcile apply {applicable.correction_id} "
+            f"{asked.days.text}{value}"
+        )
+    if found and asked.days.is_month:
+        print(f"Post what is left: spanledger reconcile adjust {asked.days.text}")
+
+
+def read_corrections(store: Store, state: StateEngine, asked: Asked) -> list[Correction]:
+    """Return the corrections of some days, with the texts nobody has mapped."""
+    days = asked.days
+    lines = current_lines(
+        store, asked.project, days.first, days.last, asked.provider or None,
+        rules=rules_of(state, asked.project),
+    )  # fmt: skip
+    return suggest(asked.read(store).cells, lines)
+
+
+def print_log(state: StateEngine, project: str, output: Format) -> None:
+    """Print the actions of a project; raises ConfigError when there is no such project."""
+    demand_project(state, project)
+    rows: list[dict[str, object]] = [
+        {
+            "id": row.id,
+            "asked_at": time_text(row.asked_at_ns),
+            "who": row.who,
+            "kind": row.kind,
+            "days": f"{row.first_day}..{row.last_day}",
+            "provider": row.provider,
+            "title": row.title,
+            "status": row.status,
+            "said": row.said,
+        }
+        for row in ReconciliationState(state).log(project)
+    ]
+    print_rows(_LOG, rows, output, "Nobody has done anything yet.")
+
+
+def _cell_fields(cell: Cell) -> Mapping[str, object]:
+    key = cell.key
+    return {
+        **{name: _plain(getattr(key, name)) for name in _KEY},
+        "cell": cell.cell_id[:_SHORT_ID],
+        "ledger_usd": cell.ledger_usd,
+        "billed_usd": cell.billed_usd,
+        "difference_usd": cell.variance_usd,
+        "unexplained_usd": unexplained_usd(cell),
+        "is_within_tolerance": "yes" if cell.is_within_tolerance else "no",
+        "why": ", ".join(_named(cell)),
+    }
+
+
+def _named(cell: Cell) -> Sequence[str]:
+    return [share.cause.replace("_", " ") for share in cell.causes]
+
+
+def _plain(value: object) -> object:
+    """Return a value as tables take it: numbers and unknown as they are, others as text."""
+    is_number = isinstance(value, Decimal | int) and not isinstance(value, bool)
+    return value if value is None or is_number else str(value)
+
+
+def _number(value: Decimal) -> Decimal:
+    return value.to_integral_value() if value == value.to_integral_value() else value
+
+
+def _percent(share: Decimal | None) -> Decimal | None:
+    return None if share is None else round(share * 100, 2)

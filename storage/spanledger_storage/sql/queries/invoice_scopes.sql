@@ -1,0 +1,21 @@
+-- Which scopes and keys do lines name, and how much money is in them?
+-- Parameters: project; first_day and last_day: UTC days, both included.
+-- Columns: provider, kind (scope, api_key), value, line_count, amount_usd (NULL: none known). One row per value.
+-- Sort key used: (project, day, source, ...).
+SELECT
+    provider,
+    named.1 AS kind,
+    assumeNotNull(named.2) AS value,
+    count() AS line_count,
+    sum(lines.amount_usd) AS amount_usd
+FROM invoice_lines AS lines FINAL
+ARRAY JOIN [('scope', scope), ('api_key', api_key)] AS named
+WHERE lines.project = {project:String}
+    AND day BETWEEN {first_day:Date} AND {last_day:Date}
+    AND named.2 != ''
+    AND (day, source, import_id) IN (
+        SELECT day, source, import_id FROM invoice_days FINAL
+        WHERE project = {project:String} AND day BETWEEN {first_day:Date} AND {last_day:Date})
+GROUP BY provider, kind, value
+ORDER BY amount_usd DESC, provider, kind, value
+LIMIT 1000
