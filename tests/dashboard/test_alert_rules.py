@@ -12,15 +12,14 @@ from streamlit.testing.v1 import AppTest
 from spanledger_alerts.rule_files import built_in
 from spanledger_alerts.settings import AlertSettings
 from spanledger_dashboard.access import Viewer
+from spanledger_dashboard.alerts import rule_edit
 from spanledger_dashboard.alerts.rule_book import load_book, with_field
 from spanledger_dashboard.alerts.rule_text import LENGTH_LIMIT, NEW_RULE, Mistaken, checked
 from spanledger_dashboard.alerts.rule_view import samples_frame
 from spanledger_storage.account_roles import Role
 from spanledger_storage.alert_rules import AlertRules, StoredRule
 from spanledger_storage.alert_state import AlertState
-from spanledger_storage.engine import Engine
-from spanledger_storage.store import StoreSettings
-from tests.dashboard import process
+from spanledger_storage.store import Store, StoreSettings
 from tests.dashboard.alerted import (
     EVIL,
     Alerted,
@@ -110,19 +109,19 @@ def test_the_list_says_how_each_rule_fares(
 
 
 def test_an_editor_writes_measures_saves_and_removes_a_rule(
+    alert_app: AppTest,
     alert_state: sa.Engine,
     seed: Seeder,
-    engine: Engine,
     store_settings: StoreSettings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    reader = replace(engine.reader, database=store_settings.database)
-    monkeypatch.setenv("SPANLEDGER_STORE_URL", process.store_url(reader))
+    reader = Store.connect(replace(store_settings, settings={"readonly": "2"}))
+    monkeypatch.setattr(rule_edit, "store", lambda: reader)
     for user, cost in (("ann", "3"), ("ben", "1")):
         span = seed.span(user.encode().hex().zfill(32), f"{1:016x}", user_id=user)
         seed.entry(span, cost, user_id=user)
     seed.insert()
-    app = page(another(), "rules")
+    app = page(alert_app, "rules")
     press(app, "New rule")
     app.text_area[0].input(f"{OURS}wanr: 3\n")
     press(app, "Save")
@@ -156,6 +155,7 @@ def test_an_editor_writes_measures_saves_and_removes_a_rule(
     ]  # fmt: skip
     assert log[2].text == OURS
     assert AlertRules(alert_state).all() == {}
+    reader.close()
 
 
 def test_a_rule_runs_over_the_past(
