@@ -26,7 +26,13 @@ from tests.dashboard.seed import Seeder
 DAY = date(2026, 5, 28)
 NOW_S = 1_780_000_000  # 2026-05-28T20:26:40Z
 LATER_NS = (NOW_S + 86_400) * 10**9
-WRITES = {"input_tokens": 1500, "cache_write_tokens": 500}
+WRITES: dict[str, object] = {
+    "input_tokens": 1500,
+    "cache_write_tokens": 500,
+    "cache_write_cost_usd": Decimal("0.25"),
+    "total_cost_usd": Decimal("1.25"),
+}
+FEES = {"fees_cost_usd": Decimal("0.02"), "total_cost_usd": Decimal("0.52")}
 
 
 @pytest.fixture
@@ -39,10 +45,10 @@ def plant(seeder: Seeder) -> Decimal:
     cases: list[tuple[str | None, dict[str, object]]] = [
         ("0.000000000010", {}),
         ("3.10", {"list_cost_usd": Decimal("4.00"), "contract_id": "c-1"}),
-        ("1", {**WRITES, "cache_write_1h_tokens": 500, "cache_write_cost_usd": Decimal("0.25")}),
-        ("1", {**WRITES, "cache_write_5m_tokens": 500, "cache_write_cost_usd": Decimal("0.25")}),
+        ("1", {**WRITES, "cache_write_1h_tokens": 500}),
+        ("1", {**WRITES, "cache_write_5m_tokens": 500}),
         ("1", {**WRITES, "cache_write_1h_tokens": 100, "cache_write_5m_tokens": 400}),
-        ("0.52", {"web_searches": 2, "fees_cost_usd": Decimal("0.02")}),
+        ("0.5", {"web_searches": 2, **FEES}),
         (None, {}),
         (None, {"tokens": None}),
         ("0.7", {**no_parts(), "price_status": "reported", "tokens": (1000, 200)}),
@@ -51,12 +57,13 @@ def plant(seeder: Seeder) -> Decimal:
         ("0.125", {"kind": "infra", "provider": "", "model": "", **no_parts()}),
         ("-0.5", {"kind": "adjustment", **no_parts()}),
     ]
+    costs: list[Decimal | None] = []
     for number, (cost, columns) in enumerate(cases, 1):
         span = seeder.span(f"{number:032x}", "1" * 16, agent_name="=planner")
-        seeder.entry(span, cost, **columns)
+        costs.append(seeder.entry(span, cost, **columns)["total_cost_usd"])
     seeder.entry(seeder.span("f" * 32, "2" * 16, at_s=-90_000), "100")
     seeder.insert()
-    return sum((Decimal(cost) for cost, _ in cases if cost), Decimal(0))
+    return sum(filter(None, costs), Decimal(0))
 
 
 def no_parts() -> dict[str, object]:

@@ -149,7 +149,7 @@ def _group_rows(group: Mapping[str, object]) -> Iterator[Row]:
     if left or left_list or is_first:
         calls = _int(group, "calls")
         row = {**_rest_row(group), **_costs(left, left_list)}
-        yield {**row, "PricingQuantity": calls, "x_Calls": calls if is_first else 0}
+        yield {**row, "x_Calls": calls if is_first else 0}
 
 
 def _class_row(group: Mapping[str, object], name: str) -> Row:
@@ -166,14 +166,16 @@ def _class_row(group: Mapping[str, object], name: str) -> Row:
 
 
 def _rest_row(group: Mapping[str, object]) -> Row:
-    kind = str(group["kind"])
+    kind, quantity, unit = str(group["kind"]), _int(group, "calls"), "Requests"
     if kind in KINDS:
         meter, what = KINDS[kind], kind
     elif group["price_status"] == "reported":
         meter, what = "Reported Cost", "model"
     else:
-        meter, what = METERS["fees"], "tool"
-    return {**_use(group, meter), "PricingUnit": "Requests", "x_TokenClass": what}
+        meter, what = METERS["fees"], "web_search"
+        quantity, unit = _int(group, "web_searches"), "Searches"
+    use = _use(group, meter)
+    return {**use, "PricingQuantity": quantity, "PricingUnit": unit, "x_TokenClass": what}
 
 
 def _use(group: Mapping[str, object], meter: str) -> Row:
