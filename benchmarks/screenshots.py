@@ -2,8 +2,8 @@
 
     python -m benchmarks.screenshots --url http://127.0.0.1:8501 --out docs/img
 
-Takes every page of the menu, and the most expensive trace of the last day in each of its views with
-one of its calls selected. Meant for an instance that `make demo` filled.
+Takes every page of the menu, the worst incident, and the most expensive trace of the last day in
+each of its views with one of its calls selected. Meant for an instance that `make demo` filled.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ from tests.dashboard.process import CHROMIUM, chromium
 _THEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 _PAGES = {
     "overview": "overview",
+    "incidents": "incidents",
+    "rules": "rules",
+    "rule": "rules?rule=loop",
+    "silences": "silences",
+    "channels": "channels",
     "traces": "traces?sort=Most+expensive",
     "sessions": "sessions",
     "users": "users",
@@ -67,6 +72,10 @@ def _take(browser: Browser, url: str, theme: Literal["light", "dark"], out: Path
     for name, path in _PAGES.items():
         page.goto(f"{url}/{path}")
         _shoot(page, out / f"{name}-{theme}.png")
+    page.goto(f"{url}/incidents?state=Open")
+    _settle(page)
+    if _click_first(page):
+        _shoot(page, out / f"incident-{theme}.png")
     page.goto(f"{url}/traces?sort=Most+expensive")
     _settle(page)
     _open_first(page)
@@ -79,12 +88,20 @@ def _take(browser: Browser, url: str, theme: Literal["light", "dark"], out: Path
 
 def _open_first(page: Page) -> None:
     """Open the first row of the list and select its first priced call."""
-    box = page.locator("[data-testid=data-grid-canvas]").bounding_box()
-    if box is None:
+    if not _click_first(page):
         raise SystemExit("the list is empty: fill the instance first (make demo)")
-    page.mouse.click(box["x"] + 200, box["y"] + 52)
     page.wait_for_selector(".tv[data-ready]")
     page.locator(".tv .row.llm", has_text="$").first.click()
+
+
+def _click_first(page: Page) -> bool:
+    """Click the first row of the first table; False: there is none."""
+    canvas = page.locator("[data-testid=data-grid-canvas]").first
+    box = canvas.bounding_box() if canvas.count() else None
+    if box is None:
+        return False
+    page.mouse.click(box["x"] + 200, box["y"] + 52)
+    return True
 
 
 def _shoot(page: Page, path: Path) -> None:

@@ -152,13 +152,13 @@ def typed(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """
     from spanledger_server import cli
 
-    out, err = io.StringIO(), io.StringIO()
+    told = out, err = io.BytesIO(), io.BytesIO()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with (
         patch.dict(os.environ, environment() | variables, clear=True),
         patch.object(sys, "argv", ["spanledger", *words]),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
+        contextlib.redirect_stdout(io.TextIOWrapper(out, "utf-8", write_through=True)),
+        contextlib.redirect_stderr(io.TextIOWrapper(err, "utf-8", write_through=True)),
     ):
         try:
             cli.main()
@@ -168,7 +168,7 @@ def typed(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
     assert isinstance(code, int), code
-    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+    return subprocess.CompletedProcess(words, code, *(said.getvalue().decode() for said in told))
 
 
 def wait_until(check: Any, timeout_s: float = 30, every_s: float = 0.1) -> Any:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Any
-
-import pyarrow as pa
 
 from spanledger_analytics.invoices.import_run import switch_days
 from spanledger_analytics.invoices.line import Dataset, InvoiceLine, TokenClass
@@ -22,9 +19,9 @@ from spanledger_analytics.reconciliation.result import (
     CellKey,
     Reconciliation,
 )
+from spanledger_analytics.reconciliation.writing import write_cells
 from spanledger_storage.store import Store
 
-USD = pa.decimal128(38, 12)
 DAY = date(2026, 11, 18)
 MONTH = (date(2026, 11, 1), date(2026, 11, 30))
 _versions = itertools.count(1)
@@ -54,7 +51,7 @@ def cell(
     **key: str | None,
 ) -> Cell:
     """A cell whose difference is one of price where quantities agree, else of volume."""
-    place = CellKey(day, provider, token_class, model=model, **key)  # type: ignore[arg-type]
+    place = CellKey(day, provider, token_class, model=model, **key)
     told = [None if q is None else Decimal(q) for q in quantities]
     variance = Decimal(billed) - Decimal(ledger)
     is_price = told[0] == told[2]
@@ -78,59 +75,13 @@ def result(*cells: Cell, project: str = "default") -> Reconciliation:
     return Reconciliation(project, *MONTH, cells)
 
 
-def write_cells(
-    store: Store, cells: Iterable[Cell], project: str = "default", *, gone: bool = False
-) -> None:
-    """Put cells into the table, each version newer than the last."""
-    found = list(cells)
-    version = next(_versions)
-    columns = {
-        **{n: [getattr(c.key, n) for c in found] for n in CellKey.__dataclass_fields__},
-        "project": [project] * len(found),
-        "cell_id": [c.cell_id for c in found],
-        "causes": [[_cause(s) for s in c.causes] for c in found],
-        "evidence": [[_ref(s, r) for s in c.causes for r in s.evidence] for c in found],
-        "is_within_tolerance": [int(c.is_within_tolerance) for c in found],
-        "is_final": [int(c.is_final) for c in found],
-        "is_deleted": [int(gone)] * len(found),
-        "version": [version] * len(found),
-    }
-    for name in (
-        "ledger_quantity", "usage_quantity", "billed_quantity", "ledger_usd", "billed_usd",
-        "volume_usd", "price_usd",
-    ):  # fmt: skip
-        columns[name] = [getattr(c, name) for c in found]
-    types = {
-        "day": pa.date32(),
-        "causes": pa.list_(
-            pa.struct(
-                [("cause", pa.string()), ("usd", USD), ("confidence", pa.string()),
-                 ("explanation", pa.string()), ("evidence_count", pa.uint64())]
-            )
-        ),
-        "evidence": pa.list_(pa.struct([(name, pa.string()) for name in _REF])),
-        **{name: USD for name in columns if name.endswith(("_usd", "_quantity"))},
-    }  # fmt: skip
-    arrays = {name: pa.array(values, types.get(name)) for name, values in columns.items()}
-    arrays = {n: a.cast(pa.string()) if pa.types.is_null(a.type) else a for n, a in arrays.items()}
-    store.insert("reconciliation_cells", pa.table(arrays), token=f"test-{version}")
-
-
-_REF = ("cause", "trace_id", "span_id", "entry_id", "request_id", "response_id")
-
-
-def _cause(one: CauseShare) -> dict[str, object]:
-    return {
-        "cause": str(one.cause),
-        "usd": one.usd,
-        "confidence": one.confidence,
-        "explanation": one.explanation,
-        "evidence_count": one.evidence_count,
-    }
-
-
-def _ref(one: CauseShare, ref: CallRef) -> dict[str, str]:
-    return {"cause": str(one.cause), **{n: getattr(ref, n) for n in _REF[1:]}}
+def put(store: Store, *cells: Cell, project: str = "default") -> None:
+    """Let cells be what was compared on their days, as the job writes them."""
+    by_day: dict[date, list[Cell]] = {}
+    for one in cells:
+        by_day.setdefault(one.key.day, []).append(one)
+    for day, found in by_day.items():
+        write_cells(store, project, day, found, next(_versions))
 
 
 def bill(

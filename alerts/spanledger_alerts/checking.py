@@ -128,16 +128,16 @@ def _unknown_names(found: Checked) -> list[str]:
     """Return names of channels and rules that rules refer to, and that nobody has."""
     rules = merged(built_in(), found.rules)
     known = {rule.name for rule in rules}
+    there = found.channels
     mistakes: list[str] = []
     for rule in rules:
         named = [*rule.channels, *(rule.escalation.channels if rule.escalation else ())]
-        for name in named if found.channels is not None else ():
-            if name != "default" and name not in found.channels:
-                there = ", ".join(found.channels) or "none"
-                mistakes.append(
-                    f"rule {rule.name}: there is no channel {name} in {CHANNELS_FILE}; "
-                    f"there is {there}."
-                )
+        mistakes += [
+            f"rule {rule.name}: there is no channel {name} in {CHANNELS_FILE}; "
+            f"there is {', '.join(there) or 'none'}."
+            for name in named
+            if there is not None and name != "default" and name not in there
+        ]
         for other in rule.inhibited_by:
             if other.rule not in known:
                 mistakes.append(f"rule {rule.name}: inhibited_by: there is no rule {other.rule}.")

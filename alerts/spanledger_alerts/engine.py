@@ -6,9 +6,11 @@ under the lease. An engine that dies in between has changed nothing, and the nex
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from spanledger_alerts.escalation import escalated
 from spanledger_alerts.facts import incident_key
@@ -16,6 +18,7 @@ from spanledger_alerts.history import History
 from spanledger_alerts.inhibition import Labels
 from spanledger_alerts.looking import Asked, Looked, Looker
 from spanledger_alerts.measures import MEASURES, Sources
+from spanledger_alerts.noting import fared, timeline
 from spanledger_alerts.rules import Rule, rule_of
 from spanledger_alerts.sample import Failure
 from spanledger_alerts.silences import active_silences
@@ -30,9 +33,12 @@ from spanledger_alerts.state_machine import (
 )
 from spanledger_alerts.stored import instance_of, instance_row
 from spanledger_alerts.telling import Surroundings, Telling, Words
-from spanledger_storage.alert_rows import EngineChange, RuleStateRow, TimelineRow
+from spanledger_storage.alert_rows import EngineChange, RuleStateRow
 from spanledger_storage.alert_state import AlertState, Lease, LeaseLost
+from spanledger_storage.errors import StorageError
 from spanledger_storage.project_settings import DEFAULT_PROJECT
+
+log = logging.getLogger(__name__)
 
 LEASE = "alerts"
 LEASE_NS = 15 * 10**9
@@ -92,6 +98,7 @@ class Engine:
         self._now_ns = now_ns
         self._looker = Looker(setting.sources, setting.threads)
         self._renewed_ns = 0
+        self._told: set[tuple[str, str]] = set()
 
     def run_once(self) -> Run:
         """Do what is due, unless another engine is active.
@@ -124,10 +131,10 @@ class Engine:
         asked = sorted(self._asked(wanted, now_ns), key=lambda one: one.order)
         evaluated = {(one.project, one.rule.name) for one in asked}
         for project, name in sorted(due - evaluated):
-            if (project, name) in wanted:
-                self._flush(lease, project, wanted[project, name], run)
+            if rule := wanted.get((project, name)):
+                self._guarded(project, name, partial(self._flush, lease, project, rule, run))
         for project, name in sorted((active | due) - wanted.keys()):
-            self._end(lease, project, name, run)
+            self._guarded(project, name, partial(self._end, lease, project, name, run))
         self._evaluate(lease, asked, active | due, run)
 
     def _asked(self, wanted: Mapping[tuple[str, str], Rule], now_ns: int) -> Iterator[Asked]:
@@ -153,12 +160,45 @@ class Engine:
         try:
             with closing(self._looker.look_all(asked)) as found:
                 for looked in found:
-                    self._step(lease, looked, busy, quiet, run)
+                    self._step_or_fail(lease, looked, busy, quiet, run)
                     if self._now_ns() > until_ns:
                         break
         finally:
             if not quiet.is_empty:
                 self._state.commit(lease, self._renewed(lease), quiet)
+
+    def _step_or_fail(
+        self,
+        lease: Lease,
+        looked: Looked,
+        busy: set[tuple[str, str]],
+        quiet: EngineChange,
+        run: Run,
+    ) -> None:
+        """Judge what a rule saw; one that cannot be judged failed, and stops no other."""
+        asked = looked.asked
+        key = (asked.project, asked.rule.name)
+        error = self._guarded(*key, partial(self._step, lease, looked, busy, quiet, run))
+        if error is not None:
+            failed = replace(looked, outcome=Failure(f"{type(error).__name__}: {error}"[:500]))
+            self._guarded(*key, partial(self._step, lease, failed, busy, quiet, run))
+
+    def _guarded(self, project: str, rule: str, act: Callable[[], None]) -> Exception | None:
+        """Do something for one rule; return what went wrong with it, which the log says once.
+
+        Raises:
+            StorageError: the state database does not answer, or somebody else has the lease.
+        """
+        try:
+            act()
+        except StorageError:
+            raise
+        except Exception as error:
+            if (project, rule) not in self._told:
+                self._told.add((project, rule))
+                log.exception("rule %s in project %s cannot be judged", rule, project)
+            return error
+        return None
 
     def _step(
         self,
@@ -181,7 +221,7 @@ class Engine:
                 found = evaluate(rule, outcome, before, counts, asked.slot_ns)
         run.evaluated += 1
         run.failed += isinstance(outcome, Failure)
-        row = _fared(state, looked, found)
+        row = fared(state, looked, found)
         if is_busy or found.instances:
             change = EngineChange(rule_states=[row])
             self._write(lease, project, rule, before, found, change, run)
@@ -217,7 +257,7 @@ class Engine:
             after[key] = escalated(rule, one, is_acknowledged, now_ns)
         changed = [one for key, one in after.items() if one != before.get(key)]
         change.instances += [instance_row(project, rule, one) for one in changed]
-        change.timeline += _timeline(project, rule, found.transitions, before, after, now_ns)
+        change.timeline += timeline(project, rule, found.transitions, before, after, now_ns)
         telling = Telling(project, rule, after, self._around(project, rule, acks, now_ns), now_ns)
         groups, outbox = telling.decide(self._state.groups(project, rule.name))
         change.groups += groups
@@ -259,25 +299,6 @@ class Engine:
         return {row.instance_id: instance_of(row) for row in self._state.instances(project, rule)}
 
 
-def _fared(state: RuleStateRow, looked: Looked, found: Evaluated) -> RuleStateRow:
-    """Return how a rule fares after an evaluation."""
-    outcome = looked.outcome
-    is_failure = isinstance(outcome, Failure)
-    return replace(
-        state,
-        slot_ns=looked.asked.slot_ns,
-        empty=found.counts.empty,
-        errors=found.counts.errors,
-        last_error=outcome.reason if isinstance(outcome, Failure) else "",
-        samples=0 if isinstance(outcome, Failure) else len(outcome),
-        left_out=found.left_out,
-        duration_ns=looked.took_ns,
-        evaluations=state.evaluations + 1,
-        failures=state.failures + is_failure,
-        spent_ns=state.spent_ns + looked.took_ns,
-    )
-
-
 def _is_of(rule: Rule, project: str) -> bool:
     if rule.measure and MEASURES[rule.measure].is_of_instance:
         return project == DEFAULT_PROJECT
@@ -290,31 +311,3 @@ def _gone(name: str) -> Rule:
         {"name": name, "title": "The rule is gone", "finding": ["loop"], "group_interval": "5s"},
         name,
     )
-
-
-def _timeline(
-    project: str,
-    rule: Rule,
-    transitions: Sequence[Transition],
-    before: dict[str, Instance],
-    after: dict[str, Instance],
-    now_ns: int,
-) -> list[TimelineRow]:
-    rows = [
-        TimelineRow(
-            project,
-            rule.name,
-            incident_key(project, one.instance),
-            now_ns,
-            one.change,
-            note=one.instance.severity,
-        )
-        for one in transitions
-    ]
-    for key, one in after.items():
-        was = before.get(key)
-        if one.escalated_at_ns is not None and (was is None or was.escalated_at_ns is None):
-            note = ", ".join(rule.escalation.channels) if rule.escalation else ""
-            incident = incident_key(project, one)
-            rows.append(TimelineRow(project, rule.name, incident, now_ns, "escalated", note=note))
-    return rows

@@ -77,8 +77,8 @@ def _statement(
     return samples_of(rows)
 
 
-def _measure(name: str, **params: int) -> Measure:
-    return Measure(partial(_statement, name), params)
+def _measure(name: str, *, has_history: bool = True, **params: int) -> Measure:
+    return Measure(partial(_statement, name), params, has_history)
 
 
 def _budget_labels(amounts: Amounts) -> dict[str, str]:
@@ -174,6 +174,9 @@ MEASURES: dict[str, Measure] = {
     "gpu_faults": _measure("alerts_gpu_faults", window_s=900),
     "gpu_idle": _measure("alerts_gpu_idle", window_s=3_600),
     "gpu_throttled": _measure("alerts_gpu_throttled", window_s=900),
+    "invoice_variance": _measure(
+        "alerts_invoice_variance", has_history=False, min_usd=1, unexplained=0
+    ),
     "provider_errors": _measure("alerts_provider_errors", window_s=300),
     "quiet": _measure("alerts_quiet", busy_hours=12),
     "spool_age": Measure(_spool_age, has_history=False, is_of_instance=True),

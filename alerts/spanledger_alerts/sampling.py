@@ -96,14 +96,20 @@ def _label(value: object) -> str:
         return value.decode("utf-8", "replace")[:_LABEL_LIMIT]
     if isinstance(value, datetime | date):
         return value.isoformat()
-    return ("" if value is None else str(value))[:_LABEL_LIMIT]
+    return _whole(("" if value is None else str(value))[:_LABEL_LIMIT])
 
 
 def _text(value: object) -> str:
-    return str(value)[:_TEXT_LIMIT] if isinstance(value, str) else ""
+    return _whole(value[:_TEXT_LIMIT]) if isinstance(value, str) else ""
+
+
+def _whole(text: str) -> str:
+    """Return text without halves of characters, which neither JSON nor a database can carry."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _ids(value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
         return ()
-    return tuple(str(one) for one in cast("list[object]", value)[:_TRACES] if one)
+    found = cast("list[object]", value)[:_TRACES]
+    return tuple(_label(one) for one in found if one)

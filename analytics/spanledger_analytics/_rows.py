@@ -159,12 +159,35 @@ def values_of(column: Column) -> list[Any]:
 
 def columns_of(table: pa.Table, fields: Sequence[str]) -> Iterator[tuple[object, ...]]:
     """Return the rows of a result in the order of ``fields``; lists become tuples."""
-    columns: list[Sequence[object]] = []
-    for name in fields:
-        values = values_of(table.column(name))
-        kind = table.schema.field(name).type
-        columns.append([_frozen(v) for v in values] if pa.types.is_nested(kind) else values)
+    columns = [
+        _tuples_of(column) if pa.types.is_nested(column.type) else values_of(column)
+        for column in map(table.column, fields)
+    ]
     return zip(*columns, strict=True)
+
+
+def _tuples_of(column: Column) -> list[object]:
+    """Return the values of a nested column; most lists of most results are empty."""
+    if column.null_count or not pa.types.is_list(column.type):
+        return [_frozen(value) for value in column.to_pylist()]
+    found: list[object] = []
+    for chunk in cast("list[pa.ListArray[Any]]", column.chunks):
+        if not len(chunk.flatten()):
+            found += [()] * len(chunk)
+        elif pa.types.is_nested(chunk.type.value_type):
+            found += [_frozen(value) for value in chunk.to_pylist()]
+        else:
+            found += lists_of(chunk)
+    return found
+
+
+def lists_of(chunk: pa.ListArray[Any]) -> Iterator[tuple[object, ...]]:
+    """Return lists without NULLs, cut from the one that all lie in: lists in lists are slow."""
+    flat = cast("list[object]", chunk.flatten().to_pylist())
+    at = 0
+    for size in cast("list[int]", pc.list_value_length(chunk).to_pylist()):
+        yield tuple(flat[at : at + size])
+        at += size
 
 
 def _frozen(value: object) -> object:

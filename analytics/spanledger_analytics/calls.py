@@ -198,7 +198,7 @@ def _call(
         request_id=told.request_id,
         reported_cost_usd=told.reported_cost_usd or None,
         has_many_scopes=has_many_scopes,
-        flags=tuple(sorted(odd)),
+        flags=tuple(sorted(odd)) if odd else (),
     )
 
 

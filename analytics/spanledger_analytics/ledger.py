@@ -115,7 +115,8 @@ def _run(group: TraceGroup, traces: Iterable[str], version: int, book: PriceBook
     now = erosion.carry(derive_traces(project, group.spans, [*entries, *others]))
     traces_written = write_traces(store, before, now, version)
     keys = trace_keys(newest_versions(group.spans).values())
-    trajectories_written = update_trajectories(store, project, now, keys, version=version)
+    hours = group.pairs()
+    trajectories_written = update_trajectories(store, project, now, keys, hours, version=version)
     return LedgerResult(
         traces=len(group.trace_ids),
         spans=len(group.spans),
@@ -156,11 +157,13 @@ def _read_stored(store: Store, group: TraceGroup, now_ns: int) -> Stored[Entry]:
 
 def _of_old_traces(store: Store, group: TraceGroup, now_ns: int) -> Iterable[pa.Table]:
     """Read what is stored of traces that may have lost every span of an hour."""
+    latest_s = now_ns // 10**9 - _NOTHING_EXPIRED_S
+    if all(span.start_ns >= latest_s * 10**9 + _rows.HOUR_NS for span in group.spans):
+        return
     begin_s: dict[str, int] = {}
     for span in group.spans:
         begin = min(span.start_ns // _rows.HOUR_NS * 3_600, _LAST_HOUR_S)
         begin_s[span.trace_id] = min(begin, begin_s.get(span.trace_id, begin))
-    latest_s = now_ns // 10**9 - _NOTHING_EXPIRED_S
     old = sorted((begin, trace_id) for trace_id, begin in begin_s.items() if begin < latest_s)
     for part in _rows.batches(old):
         params: dict[str, object] = {

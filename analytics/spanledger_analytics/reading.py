@@ -80,10 +80,14 @@ class TraceGroup:
             spans += read_spans(self.store.arrow("ledger_spans", params))
         return pairs, spans
 
+    def pairs(self) -> list[tuple[int, str]]:
+        """Return the hours (UTC, UNIX seconds) in which traces of the group have spans."""
+        found = self.trace_ids
+        return [pair for pair in self._pairs if pair[1] in found]
+
     def pair_params(self) -> Iterable[dict[str, object]]:
         """Return statement parameters that name every hour and trace of the group, in parts."""
-        found = self.trace_ids
-        return self._pair_params([pair for pair in self._pairs if pair[1] in found])
+        return self._pair_params(self.pairs())
 
     def _pair_params(self, pairs: list[tuple[int, str]]) -> Iterable[dict[str, object]]:
         for part in batches(sorted(pairs)):

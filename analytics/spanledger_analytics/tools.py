@@ -56,6 +56,8 @@ def tool_executions(spans: Mapping[SpanKey, Span]) -> list[ToolCall]:
 
 
 def _tool_call(views: list[Span]) -> ToolCall:
+    if len(views) == 1:
+        return ToolCall(views[0], (views[0],))
     primary = _views.primary_view(views)
     return ToolCall(primary, (primary, *(view for view in views if view is not primary)))
 

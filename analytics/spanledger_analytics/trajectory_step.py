@@ -60,6 +60,7 @@ def update_trajectories(
     project: str,
     traces: Sequence[Trace],
     keys: Mapping[str, Collection[Key]],
+    hours: Iterable[Pair],
     *,
     version: int,
 ) -> int:
@@ -70,6 +71,7 @@ def update_trajectories(
         project: The project whose traces these are.
         traces: As they are now, whether or not that is new.
         keys: By trace, as ``trace_keys`` returns them.
+        hours: In which these traces have spans, as far as that was read already.
         version: UTC nanoseconds, greater than at any earlier call.
 
     Raises:
@@ -77,11 +79,12 @@ def update_trajectories(
     """
     if not traces:
         return 0
-    step = _Step(store, project, traces, keys)
+    known = set(hours)
+    step = _Step(store, project, traces, keys, known)
     if len(traces) > 1 and step.count_near() > _MAX_NEAR:
         middle = len(traces) // 2
         return sum(
-            update_trajectories(store, project, part, keys, version=version)
+            update_trajectories(store, project, part, keys, known, version=version)
             for part in (traces[:middle], traces[middle:])
         )
     return step.run(version)
@@ -96,9 +99,11 @@ class _Step:
         project: str,
         traces: Sequence[Trace],
         keys: Mapping[str, Collection[Key]],
+        hours: Collection[Pair],
     ) -> None:
         self._store = store
         self._project = project
+        self._known_hours = hours
         self._traces = {trace.trace_id: trace for trace in traces}
         own = {trace_id: set(keys.get(trace_id, ())) for trace_id in self._traces}
         asked = {key for found in own.values() for key in found}
@@ -216,8 +221,9 @@ class _Step:
 
     def _hours_of(self, trace_ids: Iterable[str]) -> set[Pair]:
         """Return the hours in which traces have spans: in one of them lies their row."""
-        found: set[Pair] = set()
-        for part in batches(sorted(trace_ids)):
+        asked = set(trace_ids)
+        found = {pair for pair in self._known_hours if pair[1] in asked}
+        for part in batches(sorted(asked - {trace_id for _, trace_id in found})):
             params: dict[str, object] = {"project": self._project, "trace_ids": Literal(part)}
             table = self._store.arrow("ledger_trace_hours", params)
             found.update(zip(integers(table, "hour"), strings(table, "trace_id"), strict=True))

@@ -18,7 +18,7 @@ from spanledger_alerts.errors import AlertsError
 from spanledger_alerts.settings import VARIABLES as ALERT_VARIABLES
 from spanledger_alerts.settings import AlertSettings, beside
 from spanledger_analytics.errors import AnalyticsError
-from spanledger_analytics.invoices.pulling import VARIABLES as PULL_VARIABLES
+from spanledger_analytics.invoices.pull_settings import VARIABLES as PULL_VARIABLES
 from spanledger_collector.edge.cors import check_origin
 from spanledger_collector.errors import CollectorError
 from spanledger_dashboard.access.settings import VARIABLES as ACCESS_VARIABLES

@@ -1,4 +1,4 @@
-"""``spanledger invoices``: what providers billed, read and kept with history. Thin: options only."""
+"""``spanledger invoices``: what providers billed, read and kept with history. Thin."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def import_files(
         typer.Option(
             metavar="NAME",
             show_default=False,
-            help="Which account at the provider, where you have several; default: as the file says.",
+            help="Which account at the provider, where you have several; default: as in the file.",
         ),
     ] = "",
     dry_run: Annotated[
@@ -151,7 +151,7 @@ def delete_import(
     state_url: StateUrl = "",
     store_url: StoreUrl = "",
 ) -> None:
-    """Take an import back: its days fall back to the import before; its lines stay in the history."""
+    """Take an import back: its days fall back to the import before; its lines stay as history."""
     from spanledger_server.invoice_changes import open_place, take_back
 
     with open_place(data, state_url, store_url) as place:

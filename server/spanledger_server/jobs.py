@@ -27,12 +27,13 @@ from spanledger_analytics.focus.daily import FocusExportJob
 from spanledger_analytics.gpu_cost.floors import cost_floors
 from spanledger_analytics.gpu_cost.job import GpuCostJob
 from spanledger_analytics.infra.job import InfraJob
+from spanledger_analytics.invoices.job import InvoicePullJob, InvoiceUploadJob
 from spanledger_analytics.job import LedgerJob
 from spanledger_analytics.price_book.book import BookSource
 from spanledger_analytics.price_book.store import load_overrides, overrides_revision
 from spanledger_analytics.reconciliation.actions import Actions
-from spanledger_analytics.reconciliation.run import reconcile
 from spanledger_analytics.reconciliation.job import ReconciliationJob
+from spanledger_analytics.reconciliation.run import reconcile
 from spanledger_analytics.retention.expiry import RetentionJob, metric_floors
 from spanledger_server.alerting import alerts_job, delivery_job
 from spanledger_server.focus_cli import FOLDER as FOCUS_FOLDER
@@ -223,6 +224,14 @@ def _retention(means: Means) -> Callable[[], object]:
     return run
 
 
+def _invoice_pulls(means: Means) -> Callable[[], object]:
+    return InvoicePullJob(means.store(), means.state, os.environ, time.time_ns).run_once
+
+
+def _invoice_uploads(means: Means) -> Callable[[], object]:
+    return InvoiceUploadJob(means.store(), means.state, time.time_ns).run_once
+
+
 JOBS = (
     Job("ledger", 0.5, _ledger),
     # An hour is summed whole, so its cost grows while it lasts.
@@ -243,5 +252,8 @@ JOBS = (
     Job("FOCUS export", 3_600, _focus, first_after_s=120),
     Job("reconciliation", 60, _reconciliation, first_after_s=30, rests=4),
     Job("reconciliation actions", 5, _reconciliation_actions),
+    # One report a run; each is due once a day.
+    Job("invoice pulls", 60, _invoice_pulls, first_after_s=30),
+    Job("invoice uploads", 2, _invoice_uploads, rests=1),
     Job("retention", _RETENTION_EVERY_S, _retention, first_after_s=60),
 )

@@ -65,6 +65,10 @@ PLACES: dict[str, _Place] = {
     "--poll-tool": _Place("findings", "poll_tools"),
     "--mutating-tool": _Place("findings", "mutating_tools"),
     "--disable-detector": _Place("findings", "disabled_detectors"),
+    "--tolerance-cell-usd": _Place("reconciliation", "cell_usd"),
+    "--tolerance-cell-percent": _Place("reconciliation", "cell_percent"),
+    "--tolerance-day-percent": _Place("reconciliation", "day_percent"),
+    "--tolerance-month-percent": _Place("reconciliation", "month_percent"),
 }
 
 

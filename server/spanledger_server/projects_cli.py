@@ -21,6 +21,12 @@ Dollars = Annotated[
     str,
     typer.Option(metavar="USD|none", show_default=False, help="What costs more is a finding."),
 ]
+Percent = Annotated[
+    str,
+    typer.Option(
+        metavar="PERCENT|none", show_default=False, help="Of a bill, that does not matter."
+    ),
+]
 Days = Annotated[str, typer.Option(metavar="DAYS|none", show_default=False, help="none: for ever.")]
 
 
@@ -126,6 +132,13 @@ def set_project(
         list[str] | None,
         typer.Option(metavar="NAME|none", help="Detectors to do without; the whole list."),
     ] = None,
+    tolerance_cell_usd: Annotated[
+        str,
+        typer.Option(metavar="USD|none", show_default=False, help="Of a bill, never matters."),
+    ] = "",
+    tolerance_cell_percent: Percent = "",
+    tolerance_day_percent: Percent = "",
+    tolerance_month_percent: Percent = "",
     by: By = "",
     data: Data = DEFAULT_DATA,
     state_url: StateUrl = "",
@@ -157,6 +170,10 @@ def set_project(
         "--poll-tool": poll_tool or [],
         "--mutating-tool": mutating_tool or [],
         "--disable-detector": disable_detector or [],
+        "--tolerance-cell-usd": tolerance_cell_usd,
+        "--tolerance-cell-percent": tolerance_cell_percent,
+        "--tolerance-day-percent": tolerance_day_percent,
+        "--tolerance-month-percent": tolerance_month_percent,
     }
     change(state_writer_of(data, state_url), name, given, by)
 

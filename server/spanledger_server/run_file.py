@@ -134,6 +134,12 @@ class RunFile:
             raise self._refusal(error) from None
         self._lock = lock
 
+    def release(self) -> None:
+        """Let another instance have the directory."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
     def _refusal(self, error: OSError) -> UsageError:
         """Return what to say when the lock is not to be had."""
         if not isinstance(error, BlockingIOError | PermissionError):  # EAGAIN; EACCES on some disks

@@ -104,6 +104,7 @@ class Supervisor:
         """
         with ExitStack() as cleanup:
             self._file.acquire()
+            cleanup.callback(self._file.release)
             self._end_leftovers()
             info = self._choose_ports()
             state_url = self._settings.state_url or f"sqlite:///{self._settings.data / 'state.db'}"

@@ -73,16 +73,17 @@ class AlertReading:
         The latest end comes first, at most ``limit`` incidents; each one's changes are in order.
         """
         table = tables.timeline
-        over = (table.c.project == project) & (table.c.action == "resolved")
-        over &= (table.c.at_ns >= from_ns) & (table.c.at_ns < to_ns)
+        over = sa.and_(table.c.project == project, table.c.action == "resolved")
+        over &= sa.and_(table.c.at_ns >= from_ns, table.c.at_ns < to_ns)
         newest = sa.select(table.c.incident).where(over).order_by(table.c.id.desc()).limit(limit)
         found: dict[str, list[TimelineRow]] = {}
         with reading(self._engine) as connection:
             names = [str(row.incident) for row in connection.execute(newest)]
             found = {name: [] for name in names}
             for start in range(0, len(names), _AT_ONCE):
-                mine = table.c.incident.in_(names[start : start + _AT_ONCE])
-                mine &= (table.c.project == project) & table.c.action.in_(_STATE_CHANGES)
+                some = table.c.incident.in_(names[start : start + _AT_ONCE])
+                is_change = table.c.action.in_(_STATE_CHANGES)
+                mine = sa.and_(table.c.project == project, some, is_change)
                 rows = connection.execute(sa.select(table).where(mine).order_by(table.c.id))
                 for row in rows:
                     found[str(row.incident)].append(TimelineRow(*row[1:]))
@@ -91,8 +92,8 @@ class AlertReading:
     def fired(self, project: str, from_ns: int, to_ns: int) -> dict[str, FiredRow]:
         """Return how often each rule fired in a time, by rule; one that did not is left out."""
         table = tables.timeline
-        mine = (table.c.project == project) & (table.c.action == "fired")
-        mine &= (table.c.at_ns >= from_ns) & (table.c.at_ns < to_ns)
+        mine = sa.and_(table.c.project == project, table.c.action == "fired")
+        mine &= sa.and_(table.c.at_ns >= from_ns, table.c.at_ns < to_ns)
         columns = (table.c.rule, sa.func.count(), sa.func.max(table.c.at_ns))
         statement = sa.select(*columns).where(mine).group_by(table.c.rule)
         with reading(self._engine) as connection:
@@ -104,15 +105,15 @@ class AlertReading:
     ) -> list[OutboxRow]:
         """Return the notifications of a rule that were made in a time, the latest first."""
         table = tables.outbox
-        mine = (table.c.project == project) & (table.c.rule == rule)
-        mine &= (table.c.created_at_ns >= from_ns) & (table.c.created_at_ns < to_ns)
+        mine = sa.and_(table.c.project == project, table.c.rule == rule)
+        mine &= sa.and_(table.c.created_at_ns >= from_ns, table.c.created_at_ns < to_ns)
         return self._outbox(mine, limit)
 
     def undelivered(self, from_ns: int, to_ns: int, limit: int) -> list[OutboxRow]:
         """Return what channels refused for good, or did not take in a day, the latest first."""
         table = tables.outbox
-        mine = table.c.status.in_(("dead", "expired"))
-        mine &= (table.c.ended_at_ns >= from_ns) & (table.c.ended_at_ns < to_ns)
+        lost = table.c.status.in_(("dead", "expired"))
+        mine = sa.and_(lost, table.c.ended_at_ns >= from_ns, table.c.ended_at_ns < to_ns)
         return self._outbox(mine, limit)
 
     def attempts(self, ids: Collection[int]) -> list[AttemptRow]:
@@ -128,8 +129,8 @@ class AlertReading:
     def failures(self, from_ns: int, to_ns: int, limit: int) -> list[AttemptRow]:
         """Return the attempts that failed in a time, the latest first."""
         table = tables.attempts
-        mine = table.c.outcome.in_(("failed", "dead"))
-        mine &= (table.c.at_ns >= from_ns) & (table.c.at_ns < to_ns)
+        bad = table.c.outcome.in_(("failed", "dead"))
+        mine = sa.and_(bad, table.c.at_ns >= from_ns, table.c.at_ns < to_ns)
         statement = sa.select(table).where(mine).order_by(table.c.id.desc()).limit(limit)
         with reading(self._engine) as connection:
             return _attempts(connection, statement)

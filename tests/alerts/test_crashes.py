@@ -9,49 +9,16 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from spanledger_storage.alert_outbox import AlertOutbox
 from spanledger_storage.alert_state import AlertState
+from tests.alerts.fuses import Died, Fuse, Fused
 from tests.alerts.stage import Recorder, S, Stage, rule
 
-WRITES = ("acquire", "commit", "claim", "finish")
-
-
-class Died(BaseException):
-    """The process is gone; no handler of errors sees it."""
-
-
-class Fuse:
-    """Dies at one of the calls it counts, before it or after it."""
-
-    def __init__(self, at: int, is_after: bool) -> None:
-        self.at, self.is_after, self.calls = at, is_after, 0
-
-    def guard(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def guarded(*args: Any, **kwargs: Any) -> Any:
-            self.calls += 1
-            if self.calls == self.at and not self.is_after:
-                raise Died
-            result = call(*args, **kwargs)
-            if self.calls == self.at:
-                raise Died
-            return result
-
-        return guarded
-
-
-class Fused:
-    """An object whose every method that writes goes through a fuse."""
-
-    def __init__(self, inner: object, fuse: Fuse) -> None:
-        self._inner, self._fuse = inner, fuse
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._inner, name)
-        return self._fuse.guard(found) if name in WRITES else found
+ROOT = Path(__file__).parents[2]
 
 
 def story(stage: Stage, live: Callable[[], None]) -> None:
@@ -135,6 +102,25 @@ def test_two_engines_and_two_senders_tell_what_one_tells(tmp_path: Path) -> None
     assert ops.story == ["trigger: a", "update: a b", "update: b / a"]
 
 
+@pytest.mark.parametrize(
+    "every", [19, pytest.param(1, marks=[pytest.mark.endurance, pytest.mark.timeout(900)])]
+)
+def test_a_process_killed_at_any_step_loses_nothing(tmp_path: Path, every: int) -> None:
+    command = [sys.executable, "-m", "tests.alerts.killed_steps", str(tmp_path), str(every)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    logs = [tmp_path / name for name in done.stdout.split()]
+    assert len(logs) >= (4 if every > 1 else 50)
+    for log in logs:
+        told = lines(log)
+        known = {key: agent if is_firing else "" for _, o in told for agent, key, is_firing in o}
+        assert sorted(filter(None, known.values())) == ["a", "c"], log.name
+        keys = {(agent, key) for _, o in told for agent, key, _ in o}
+        assert len(keys) == len({agent for agent, _ in keys}), "one incident was told as two"
+        ids = [one for one, _ in told]
+        assert len(ids) - len(set(ids)) <= 1, "more than what was under way was sent twice"
+
+
 @pytest.mark.endurance
 def test_a_process_that_is_killed_loses_nothing(tmp_path: Path) -> None:
     file, log = tmp_path / "state.db", tmp_path / "log"
@@ -161,7 +147,7 @@ def test_a_process_that_is_killed_loses_nothing(tmp_path: Path) -> None:
 
 def start(file: Path, log: Path, steps: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "tests.alerts.killed", str(file), str(log), str(steps)]
-    return subprocess.Popen(command, cwd=Path(__file__).parents[2])
+    return subprocess.Popen(command, cwd=ROOT)
 
 
 def lines(log: Path) -> list[tuple[str, list[tuple[str, str, bool]]]]:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from spanledger_alerts.notification import Facts, Incident
 from spanledger_alerts.silences import matcher_of
 from spanledger_storage.alert_rows import SilenceRow
 from spanledger_storage.alert_tables import timeline
 from spanledger_storage.errors import StoreError
-from tests.alerts.stage import PROJECT, Recorder, S, Stage, rule
+from tests.alerts.stage import PROJECT, Recorder, S, Stage, rule, words
 
 
 @pytest.fixture
@@ -192,6 +193,24 @@ def test_a_rule_that_fails_stops_no_other_and_is_an_incident(stage: Stage, ops: 
     stage.failure = None
     stage.pass_s(300, step_s=60)
     assert ops.story == ["trigger: error", "resolve:  / error"]
+
+
+def test_what_one_rule_saw_stops_no_other(
+    stage: Stage, ops: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refusing(facts: Facts, base_url: str) -> Incident:
+        if facts.rule == "made" and facts.labels.get("agent") == "a":
+            raise RuntimeError("no words for it")
+        return words(facts, base_url)
+
+    stage.words = refusing
+    stage.engine = stage.new_engine("one")
+    stage.rules = [rule(group_by=["agent"]), rule(name="other")]
+    stage.say(a=12)
+    stage.pass_s(30)
+    assert ops.story == ["trigger: a", "trigger: error"]
+    assert ops.sent[0].group == "default / other"
+    assert "cannot be judged" in caplog.text
 
 
 def test_a_store_that_is_away_is_no_incident(stage: Stage, ops: Recorder) -> None:

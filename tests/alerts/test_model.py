@@ -1,5 +1,7 @@
 """Whatever happens in whatever order: each channel knows, and knows once, what fires.
 
+Two engines and two senders run at once; messages have room for all incidents, or for two.
+
 The engine, the sender and the state database are played against a reference of a few lines: the
 states of instances as the documents describe them, without groups, queues or a database.
 """
@@ -9,10 +11,12 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from spanledger_alerts import telling
 from spanledger_alerts.notification import DeliveryError
 from spanledger_storage.alert_tables import instances
 from tests.alerts.stage import PROJECT, Recorder, S, Stage
@@ -76,6 +80,8 @@ class Alerts(RuleBasedStateMachine):
         self.values: dict[str, float | None] = dict.fromkeys(NAMES)
         self.reference = {name: Reference() for name in NAMES}
         self.holder = 0
+        self.rival = self.stage.new_engine("rival")
+        self.other_sender = self.stage.new_sender()
         self.stage.evaluate()
 
     @rule(name=st.sampled_from(NAMES), value=st.sampled_from([None, 1.0, 4.0, 7.0, 12.0]))
@@ -87,15 +93,18 @@ class Alerts(RuleBasedStateMachine):
     def evaluate(self, slots: int, is_sending: bool) -> None:
         for _ in range(slots):
             self.stage.now_ns += 10 * S
-            self.stage.evaluate()
+            ran = [engine.run_once() for engine in (self.stage.engine, self.rival)]
+            assert [run.is_active for run in ran].count(True) == 1
             for name, one in self.reference.items():
                 one.see(self.values[name], self.stage.now_ns // S)
             if is_sending:
                 self.stage.send()
+                self.other_sender.run_once()
 
     @rule()
     def evaluate_again(self) -> None:
         assert self.stage.evaluate().evaluated == 0
+        assert self.rival.run_once().evaluated == 0
 
     @rule(is_doubtful=st.booleans(), times=st.integers(1, 3))
     def fail(self, is_doubtful: bool, times: int) -> None:
@@ -149,15 +158,45 @@ class Alerts(RuleBasedStateMachine):
             for row in self.stage.rows(instances)
             if row["state"] in ("firing", "recovering")
         }
-        assert self.ops.open == fires
+        self.the_channel_knows(fires)
         self.stage.state_engine.dispose()
         self.folder.cleanup()
 
+    def the_channel_knows(self, fires: set[str]) -> None:
+        assert self.ops.open == fires
 
-TestAlerts = Alerts.TestCase
-TestAlerts.settings = settings(
-    max_examples=6,
+
+class SmallMessages(Alerts):
+    """The same with room for two incidents: what is not listed is counted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(telling, "MOST_INCIDENTS", 2)
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.patch.undo()
+
+    def the_channel_knows(self, fires: set[str]) -> None:
+        assert self.ops.open <= fires
+        assert len(self.ops.open) >= min(2, len(fires))
+        told = [one for one in self.ops.sent if one.transition != "acknowledge"]
+        if not told:
+            assert not fires
+            return
+        firing = [one for one in told[-1].incidents if one.ended_ns is None]
+        assert len(firing) + told[-1].left_out == len(fires)
+        assert len(firing) <= 2
+
+
+_SETTINGS = settings(
+    max_examples=5,
     stateful_step_count=20,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
+TestAlerts = Alerts.TestCase
+TestAlerts.settings = _SETTINGS
+TestSmallMessages = SmallMessages.TestCase
+TestSmallMessages.settings = _SETTINGS

@@ -16,6 +16,8 @@ import pytest
 from spanledger_analytics.cache.causes import WITHOUT_LOSS
 from spanledger_analytics.cache.changes import AnnouncedHours, ChangeReader
 from spanledger_analytics.cache.job import CACHE, CacheJob
+from spanledger_analytics.cache.memory import Memory
+from spanledger_analytics.cache.reading import hashes
 from spanledger_analytics.cache.step import Step
 from spanledger_analytics.deletion.remove import CONDITIONS
 from spanledger_analytics.retention.expiry import RetentionJob
@@ -150,6 +152,66 @@ def test_versions_ahead_of_the_clock_hide_nothing(store: Store) -> None:
     assert reader.next_batch() is None
     now[0] = 1_700 * S
     assert reader.next_batch() is None
+
+
+def test_a_merge_that_takes_rows_away_hides_none_that_come(store: Store) -> None:
+    reader = ChangeReader(store, None, lambda: 2_000 * S)
+    _entry(store, 0, 1_000 * S)
+    _entry(store, 1, 1_000 * S)
+    first = reader.next_batch()
+    assert first is not None
+    reader.mark_handled(first)
+    store.execute(
+        f"ALTER TABLE ledger DELETE WHERE entry_id = '{0:032x}' SETTINGS mutations_sync = 2"
+    )
+    _entry(store, 2, 1_000 * S)  # as many as before
+    assert reader.next_batch() is None
+    _entry(store, 3, 1_500 * S)  # what was handled is now old enough to be forgotten
+    found: list[str] = []
+    while batch := reader.next_batch():
+        found += [one.entry_id for one in batch.by_project["p"]]
+        reader.mark_handled(batch)
+    assert sorted(found) == [f"{2:032x}", f"{3:032x}"]
+
+
+def test_hashes_that_end_in_zeros_are_whole(caches: Caches, store: Store) -> None:
+    rendered = some()
+    caches.put(rendered)
+    segments = [bytes(15) + b"\1", b"\1" + bytes(15)]
+    told = ", ".join(f"unhex('{one.hex()}')" for one in segments)
+    store.execute(
+        f"INSERT INTO spans SELECT * REPLACE (version + 1 AS version, [{told}] AS input_messages)"
+        " FROM spans FINAL WHERE role = 'llm'"
+    )
+    [row] = store.sql_rows(
+        "SELECT trace_id, span_id, toUnixTimestamp(toStartOfHour(start_time)) AS hour"
+        " FROM spans FINAL WHERE role = 'llm' LIMIT 1"
+    )
+    table = store.arrow(
+        "cache_prompts",
+        {
+            "project": "p",
+            "hours": [row["hour"]],
+            "trace_ids": [row["trace_id"]],
+            "span_ids": [row["span_id"]],
+        },
+    )
+    assert list(hashes(table.column("segments")))[-1] == tuple(segments)
+
+
+def test_more_calls_than_are_remembered_are_all_handled(caches: Caches, store: Store) -> None:
+    rendered = some(user_id)
+    caches.put(rendered)
+    caches.derive()
+    expected = caches.rows()
+    rows = store.sql_rows(
+        "SELECT toUnixTimestamp(toStartOfHour(time)) AS hour, trace_id, entry_id FROM ledger FINAL"
+    )
+    changed = [(int(str(r["hour"])), str(r["trace_id"]), str(r["entry_id"])) for r in rows]
+    store.execute("TRUNCATE TABLE cache_calls SYNC")
+    for version, part in enumerate(changed, 2 * 10**18):  # one by one: each bears on others
+        Step(store, "p", BOOK, Memory(most_calls=1)).run([part], version)
+    assert caches.rows() == expected
 
 
 def _announce(store: Store) -> None:

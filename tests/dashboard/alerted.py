@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 import spanledger_dashboard
 from spanledger_alerts.content import incident
 from spanledger_alerts.engine import Engine, Setting
-from spanledger_alerts.measures import Sources
+from spanledger_alerts.measures import MEASURES, Measure, Params, Sources
 from spanledger_alerts.notification import ConfiguredChannel, DeliveryError
 from spanledger_alerts.rules import Rule, rule_of
 from spanledger_alerts.sample import Sample
@@ -23,7 +23,7 @@ from spanledger_alerts.sender import Sender
 from spanledger_storage.alert_outbox import AlertOutbox
 from spanledger_storage.alert_state import AlertState
 from spanledger_storage.state import open_state
-from tests.alerts.stage import Recorder, install, migrated
+from tests.alerts.stage import Recorder, migrated
 
 S = 10**9
 APP = Path(spanledger_dashboard.__file__).parent / "app.py"
@@ -32,7 +32,7 @@ COSTLY = {
     "name": "costly",
     "title": "Cost per hour",
     "description": "What an agent costs.",
-    "measure": "made",
+    "measure": "told",
     "critical": 10,
     "every": "10s",
     "delay": 0,
@@ -41,7 +41,15 @@ COSTLY = {
 }
 AWAY = DeliveryError("503 from ops", permanent=False)
 REFUSED = DeliveryError("400 from ops", permanent=True)
-install()
+
+
+def read_told(sources: Sources, project: str, t_ns: int, params: Params) -> list[Sample]:
+    """What an ``Alerted`` was told; the pages, which read the real sources, see nothing."""
+    told: dict[str, Sample] = getattr(sources, "values", {})
+    return list(told.values())
+
+
+MEASURES.setdefault("told", Measure(read_told, has_history=False))
 
 
 def rule(**fields: Any) -> Rule:
@@ -56,7 +64,6 @@ class Alerted:
         self, state: sa.Engine, rules: Sequence[Rule] = (), project: str = "default"
     ) -> None:
         self.values: dict[str, Sample] = {}
-        self.failure: Exception | None = None
         self.ops = Recorder()
         self.state = AlertState(state)
         self._now_ns = 0

@@ -99,8 +99,9 @@ def test_the_list_says_how_each_rule_fares(
     shown = page(alert_app, "rules")
     table = shown.dataframe[0].value.set_index("Name")
     assert len(table) == len(built_in()) + 1
-    assert table.loc["costly", ["State", "Fired", "Source"]].to_list() == ["▲ Fires (2)", 2, "File"]
-    assert table.loc["costly", "Alerts"] == "critical from $10.00"
+    [costs] = table[table.index == "costly"].to_dict("records")
+    assert (costs["State"], costs["Fired"], costs["Source"]) == ("▲ Fires (2)", 2, "File")
+    assert costs["Alerts"] == "critical from $10.00"
     assert set(table["State"]) == {"▲ Fires (2)", "Not evaluated yet"}
     one = page(another(), "rules", rule="costly")
     assert cards(one)["State"] == "▲ Fires (2)"

@@ -167,6 +167,21 @@ def test_the_band_follows_what_was_usual_and_a_spike_leaves_it() -> None:
     assert abs(daily.expected[0] - 48) < 3
 
 
+def test_a_series_of_a_few_days_has_an_expectation_and_no_band() -> None:
+    end = 1_795_000_000 // DAY_S * DAY_S
+    starts = range(end - 9 * DAY_S, end, HOUR_S)
+    band = band_of(
+        dict.fromkeys(starts, 2.0), frozenset(starts), starts[0], end, end, is_daily=False
+    )
+    known = ~np.isnan(band.high)
+    assert list(known) == [n >= 7 * 24 for n in range(len(starts))]
+    assert np.abs(band.expected[30:] - 2).max() < 0.1
+    daily = band_of(
+        dict.fromkeys(starts, 2.0), frozenset(starts), starts[0], end, end, is_daily=True
+    )
+    assert np.isnan(daily.high).all()
+
+
 def test_the_month_of_agents_and_the_rest_is_the_month_of_the_project(
     store: Store, seed: Seeder, now_s: int
 ) -> None:

@@ -8,12 +8,17 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.dashboard.process import start_dashboard
+from spanledger_storage.engine import Engine
+from spanledger_storage.store import Store
+from tests.conftest import fresh_store
+from tests.dashboard.process import start_dashboard, store_url
+from tests.dashboard.seed import Seeder
 from tests.dashboard.visiting import (
     CALL,
     EVIL,
@@ -22,9 +27,48 @@ from tests.dashboard.visiting import (
     TOOL,
     TRACE,
     Visit,
+    dashboard_of,
+    plant_traces,
 )
 
 pytestmark = IN_A_BROWSER
+
+
+# Tests here only look: they share a dashboard with traces, and one without any.
+
+
+@pytest.fixture(scope="module")
+def dashboard_with_traces(
+    engine: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    with fresh_store(engine) as store:
+        plant_traces(Seeder(store, int(time.time())))
+        with dashboard_of(store_url(store.settings), tmp_path_factory.mktemp("traces")) as base:
+            yield base
+
+
+@pytest.fixture(scope="module")
+def dashboard_without_data(
+    engine: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("empty")
+    with fresh_store(engine) as store, dashboard_of(store_url(store.settings), folder) as base:
+        yield base
+
+
+@pytest.fixture
+def traces() -> None:
+    """Marks a test that needs them."""
+
+
+@pytest.fixture
+def base(request: pytest.FixtureRequest) -> str:
+    wants_traces = "traces" in request.fixturenames
+    return str(
+        request.getfixturevalue(
+            "dashboard_with_traces" if wants_traces else "dashboard_without_data"
+        )
+    )
 
 
 @pytest.mark.usefixtures("traces")
@@ -126,9 +170,9 @@ def test_pages_without_data_load_cleanly(visit: Visit, path: str) -> None:
     expect(visit.page.locator(".st-key-no-data, .st-key-no-trace")).to_be_visible()
 
 
-def test_the_process_ends_well_and_soon_on_a_signal(store_url: str, tmp_path: Path) -> None:
+def test_the_process_ends_well_and_soon_on_a_signal(store: Store, tmp_path: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
-        dashboard = start_dashboard(store_url, tmp_path / "dashboard.log")
+        dashboard = start_dashboard(store_url(store.settings), tmp_path / "dashboard.log")
         asked = time.monotonic()
         dashboard.process.send_signal(number)
         assert dashboard.process.wait(10) == 0

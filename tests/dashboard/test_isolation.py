@@ -15,21 +15,26 @@ from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from websockets.exceptions import InvalidStatus
 
 import spanledger_dashboard
+from spanledger_alerts.state_machine import instance_id
 from spanledger_analytics.findings.finding import Finding
 from spanledger_dashboard.access.doorkeeper import COOKIE, AccountBook, Doorkeeper
 from spanledger_dashboard.access.settings import AccessSettings, DashboardAuth
 from spanledger_dashboard.navigation import PAGES
 from spanledger_storage.account_roles import Role
 from spanledger_storage.accounts import Accounts
+from spanledger_storage.alert_rows import SilenceRow
+from spanledger_storage.alert_rules import AlertRules
 from spanledger_storage.engine import Engine
 from spanledger_storage.passwords import Cost, hashed
 from spanledger_storage.projects import Projects
 from spanledger_storage.saved_views import SavedViews
 from spanledger_storage.state import migrate_state, open_state
 from tests.conftest import fresh_store
+from tests.dashboard.alerted import Alerted, costly
 from tests.dashboard.found import loop, put
 from tests.dashboard.live import Shown, deferred_files, live
 from tests.dashboard.process import Dashboard, start_dashboard, store_url
@@ -94,8 +99,34 @@ def made_state(path: Path) -> str:
     views = SavedViews(engine)
     for kind in ("traces", "cost", "sql", "golden"):
         views.save(kind, "beta", HIDDEN.decode(), {"trace_id": THEIR_TRACE}, who=HIDDEN.decode())
+    put_alerts(engine)
     engine.dispose()
     return url
+
+
+def put_alerts(engine: sa.Engine) -> None:
+    """Something that fires, something that ended, a silence and a rule of the other project."""
+    mark, now_s = HIDDEN.decode(), int(time.time())
+    told = Alerted(engine, project="beta")
+    told.say(now_s - 900, beta=costly(mark, 20, explanation=mark, trace_ids=(THEIR_TRACE,)))
+    told.say(now_s - 600, over=costly(f"{mark}-over", 30))
+    told.say(now_s - 300, over=None)
+    told.state.silence(
+        SilenceRow(
+            id="",
+            project="beta",
+            matchers=(("agent", "=", mark),),
+            starts_at_ns=now_s * 10**9,
+            ends_at_ns=(now_s + 7_200) * 10**9,
+            repeats="",
+            timezone="UTC",
+            author=mark,
+            reason=mark,
+            created_at_ns=now_s * 10**9,
+        )
+    )
+    text = f"name: theirs\ntitle: {mark}\nfinding: [loop]\nprojects: [beta]\n"
+    AlertRules(engine).put("theirs", text, mark, 1)
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +172,8 @@ def address_sets() -> list[dict[str, str]]:
     texts = {name: KEYS.get(name, "beta-agent") for name in names}
     both = {"trace_id": THEIR_TRACE, "a": THEIR_TRACE, "b": OUR_TRACE, "span_id": SPAN}
     theirs = finding("beta", 0).finding_id
-    both |= {"finding": theirs, "anomaly": theirs}
+    both |= {"finding": theirs, "anomaly": theirs, "rule": "theirs"}
+    both["incident"] = instance_id("costly", {"agent": HIDDEN.decode()}) + "/1"
     return [{"project": "beta"}, {"project": "beta", **both}, ids, texts, {**both, **KEYS}]
 
 
@@ -167,7 +199,10 @@ def test_no_address_shows_anything_of_another_project(
 
 @pytest.mark.parametrize(
     "page",
-    ["overview", "traces", "trace", "sessions", "cost", "agents", "findings", "loops", "anomalies"],
+    [
+        *("overview", "traces", "trace", "sessions", "cost", "agents", "findings", "loops"),
+        *("anomalies", "incidents", "rules", "silences"),
+    ],
 )
 def test_whoever_may_see_it_does_see_it_there(
     dashboard: tuple[Dashboard, dict[str, str]], page: str

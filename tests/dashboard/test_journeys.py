@@ -1,10 +1,16 @@
-"""What three people come for: an engineer, somebody from finance, somebody on call."""
+"""What people come for: an engineer, somebody from finance, somebody on call."""
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
 import pytest
+import sqlalchemy as sa
 from playwright.sync_api import expect
 
+from tests.dashboard.alerted import EVIL, Alerted, costly
 from tests.dashboard.visiting import CALL, IN_A_BROWSER, TOOL, TRACE, Visit
 
 pytestmark = [*IN_A_BROWSER, pytest.mark.usefixtures("traces")]
@@ -48,3 +54,39 @@ def test_on_call_opens_a_link_at_night(visit: Visit) -> None:
     page.get_by_role("link", name="Traces").first.click()
     visit.settle()
     expect(page.locator("[data-testid=stDataFrame]").first).to_be_visible()
+
+
+def test_on_call_follows_a_notification_acknowledges_and_silences(
+    alert_state: sa.Engine, tmp_path: Path, visit: Visit
+) -> None:
+    known = tmp_path / "alerts" / "rules" / "costly.yaml"
+    known.write_text(known.read_text().replace("told", "error_rate"))  # as the dashboard knows it
+    told, now_s = Alerted(alert_state), int(time.time())
+    told.say(now_s - 300, planner=costly("planner", 20, explanation=EVIL, trace_ids=(TRACE,)))
+    link = urlsplit(told.ops.sent[0].incidents[0].links[0].url)
+    page = visit.page
+    visit.open(f"{link.path}?{link.query}")
+    main = page.locator("[data-testid=stMain]")
+    expect(main).to_contain_text("Cost per hour: $20.00 (agent planner)")
+    expect(main).to_contain_text(f"Likely cause: {EVIL}")
+    expect(main).to_contain_text("Told ops that it fires")
+
+    page.get_by_placeholder("Note, kept in the timeline").fill("looking")
+    page.get_by_role("button", name="Acknowledge").click()
+    expect(main).to_contain_text("acknowledged by local")
+    expect(main).to_contain_text("Acknowledged by local: looking")
+    [row] = told.state.instances("default")
+    assert told.state.acks("default") == {f"default/{row.instance_id}/1": "local"}
+
+    page.locator(".st-key-alert-silence").get_by_role("button").click()
+    form = page.locator("[data-testid=stForm]")
+    form.get_by_label("Reason").fill("a release")
+    form.get_by_role("button", name="Silence").click()
+    expect(main).to_contain_text("Firing, silenced")
+    [silence] = told.state.silences("default", now_ns=time.time_ns())
+    assert (silence.reason, silence.author) == ("a release", "local")
+
+    page.get_by_role("link", name="Trace 1").click()
+    visit.settle()
+    assert f"trace_id={TRACE}" in page.url
+    assert page.evaluate("window.hacked") is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -61,14 +62,21 @@ class Visit:
             self.problems.append(f"request: {request.url}")
 
 
-@pytest.fixture
-def base(store_url: str, tmp_path: Path) -> Iterator[str]:
-    output = tmp_path / "dashboard.log"
-    dashboard = start_dashboard(store_url, output)
+@contextlib.contextmanager
+def dashboard_of(url: str, folder: Path) -> Iterator[str]:
+    """The address of a dashboard that ends well, and that nothing failed in."""
+    output = folder / "dashboard.log"
+    dashboard = start_dashboard(url, output)
     yield dashboard.base
     dashboard.process.send_signal(signal.SIGTERM)
     assert dashboard.process.wait(5) == 0
     assert "Traceback" not in output.read_text()
+
+
+@pytest.fixture
+def base(store_url: str, tmp_path: Path) -> Iterator[str]:
+    with dashboard_of(store_url, tmp_path) as base:
+        yield base
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +103,11 @@ def visit(browser: Browser, base: str) -> Iterator[Visit]:
 
 @pytest.fixture
 def traces(seed: Seeder) -> None:
+    plant_traces(seed)
+
+
+def plant_traces(seed: Seeder) -> None:
+    """Insert a trace as it should be, and one whose every text is hostile."""
     seed.span(TRACE, ROOT, name="invoke support", role="agent", agent_name="support", duration_s=9)
     question = seed.message("user", {"type": "text", "content": EVIL})
     call = seed.span(

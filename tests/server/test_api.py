@@ -40,9 +40,13 @@ class Api:
         return asyncio.run(send())
 
 
+_apps: dict[str, FastAPI] = {}  # of each database: making one takes half a second
+
+
 @pytest.fixture
 def api(store_settings: StoreSettings) -> Api:
-    return Api(create_app(store_settings))
+    app = _apps.get(store_settings.url) or create_app(store_settings)
+    return Api(_apps.setdefault(store_settings.url, app))
 
 
 def seed_calls(store: Store, silent: int) -> int:

@@ -128,7 +128,8 @@ def test_without_any_key_to_send_the_start_is_refused_and_the_command_mends_it(
 ) -> None:
     make_key(data, Scope.READ)
     words, url = collect(data)
-    done = typed(name, *words[1:7] if name == "collect" else words[1:3], "--host", "0.0.0.0")
+    more = ["--engine-port", "0"] if name == "up" else words[3:5]
+    done = typed(name, *words[1:3], *more, *words[7:11], "--host", "0.0.0.0")
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     [mending] = re.findall(r"`(spanledger keys create [^`]+)`", done.stderr)

@@ -108,6 +108,8 @@ def test_every_setting_can_be_set_told_and_cleared(run: Run, state: sa.Engine) -
         "--max-usd-per-request": ["2.5"], "--max-usd-per-session": ["9"],
         "--max-usd-per-user-day": ["20"], "--poll-tool": ["wait", "status"],
         "--mutating-tool": ["edit"], "--disable-detector": ["loops"],
+        "--tolerance-cell-usd": ["2"], "--tolerance-cell-percent": ["1.5"],
+        "--tolerance-day-percent": ["3"], "--tolerance-month-percent": ["0.25"],
     }  # fmt: skip
     assert set(given) == set(PLACES)
     words = [word for option, values in given.items() for v in values for word in (option, v)]
@@ -131,6 +133,8 @@ def test_every_setting_can_be_set_told_and_cleared(run: Run, state: sa.Engine) -
     assert tuple(now.findings.model_dump().values()) == (
         40, *usd, ("wait", "status"), ("edit",), ("loops",)
     )  # fmt: skip
+    percents = (Decimal("1.5"), Decimal(3), Decimal("0.25"))
+    assert tuple(now.reconciliation.model_dump().values()) == (Decimal(2), *percents)
     assert "Nothing changes" in good(run("projects", "set", "default", *words))
     assert len(Projects(state).log()) == 1
     cleared = [word for option in given for word in (option, "none")]

@@ -127,10 +127,24 @@ class Track:
         if first == 0:
             level, count = np.full_like(level, np.nan), np.zeros_like(count)
             self._streak[:, 0] = 0
+            first = self._forget_until_known()
         for step in range(first, self.steps):
             level, count = self._advance(step, level, count)
         self._next = level, count
         return self
+
+    def _forget_until_known(self) -> int:
+        """Return the first step at which anything is known; of those before, nothing is expected.
+
+        A project that is a day old has six weeks without anything before it.
+        """
+        known = np.flatnonzero(~np.isnan(self.values).all(axis=0))
+        first = int(known[0]) if len(known) else self.steps
+        for name in _LEARNT:
+            getattr(self, name)[:, :first] = np.nan
+        self.seen[:, :first] = 0
+        self._streak[:, : first + 1] = 0
+        return first
 
     def freeze(self, is_odd: Bools) -> bool:
         """Let more steps teach nothing, and learn again without them; return whether any is new."""
@@ -199,13 +213,17 @@ class Track:
         before = self._streak[:, step]
         goes_on = (side != 0) & (np.sign(before) == side)
         self._streak[:, step + 1] = np.where(is_gap, before, np.where(goes_on, before + side, side))
-        # What lasts counts once as a residual: a step is one surprise, and widens no scale.
-        self._gap[:, step] = np.where(goes_on, np.nan, residual)
+        # What lasts counts once as a residual: a step is one surprise, and widens no scale. In the
+        # first week it may be a season that is not known yet.
+        is_surprise = goes_on & (self.seen[:, step] >= grain.week)
+        self._gap[:, step] = np.where(is_surprise, np.nan, residual)
         limit = np.nan_to_num(grain.winsor_z * self._spread[:, step], nan=np.inf)
         pull = self.alpha * np.minimum(np.maximum(residual, -limit), limit)
         teaches = ~(is_odd | is_gap)
         level = level + np.where(teaches, pull, 0.0)
-        self._flat[:, step] = np.where(teaches, self.values[:, step] - level, season)
+        flat = np.where(teaches, self.values[:, step] - level, season)
+        # Before a series began it had no season: six weeks of zeros would outvote its first days.
+        self._flat[:, step] = np.where(np.isnan(level), np.nan, flat)
         return level
 
     def _relearnt(self, step: int, level: Floats) -> Floats:
@@ -283,6 +301,10 @@ _ARRAYS = (
     "seen",
     "_spread",
 )
+
+
+_LEARNT = ("expected", "scale", "z", "level", "_flat", "_rest", "_gap", "_spread")
+"""Of each step, once it has been looked at."""
 
 
 def _median(block: Floats) -> tuple[Floats, Ints]:

@@ -24,6 +24,8 @@ class UnitLimits:
     Attributes:
         windows: in hours.
         z: least deviation; ``young_z`` with less than two weeks of history.
+        new_scale: least scale of the logarithm in the first week, in which nobody knows yet what a
+            unit costs by night or at the weekend: three times as much is told.
         excess_usd: least dollars above what the same number of units should cost.
         excess_ratio: the same, as a share of that.
         least_units: of an hour; fewer tell nothing.
@@ -34,6 +36,7 @@ class UnitLimits:
     windows: tuple[int, ...] = (1, 3, 6, 24)
     z: float = 5.0
     young_z: float = 8.0
+    new_scale: float = 0.14
     excess_usd: float = 5.0
     excess_ratio: float = 0.15
     least_units: float = 5.0
@@ -42,6 +45,7 @@ class UnitLimits:
     look_back: int = 120
     history: int = 672
     full_history: int = 336
+    first_week: int = 168
 
 
 LIMITS = UnitLimits()
@@ -97,7 +101,7 @@ def _flagged(
     actual = np.where(known, cost, 0.0)
     expected = np.where(known, np.exp(np.where(known, tracked.expected, 0.0)) * units, 0.0)
     is_odd, most = np.zeros(cost.shape, bool), np.zeros(cost.shape)
-    is_young = tracked.seen < limits.full_history
+    is_young, is_new = tracked.seen < limits.full_history, tracked.seen < limits.first_week
     for length in limits.windows:
         if cost.shape[1] <= length:
             continue
@@ -105,8 +109,9 @@ def _flagged(
         ratio = np.where(
             (a > 0) & (e > 0), np.log(np.maximum(a, 1e-12) / np.maximum(e, 1e-12)), np.nan
         )
-        scale = _scale(ratio[:, : -limits.look_back], limits)
-        z = np.nan_to_num(ratio / np.fmax(scale[:, None], tracked.scale / np.sqrt(length)))
+        scale = _scale(ratio[:, : -limits.look_back], limits)[:, None]
+        scale = np.fmax(scale, tracked.scale / np.sqrt(length))
+        z = np.nan_to_num(ratio / np.where(is_new, np.maximum(scale, limits.new_scale), scale))
         is_hit = (z >= np.where(is_young, limits.young_z, limits.z)) & (
             a - e >= np.maximum(limits.excess_usd, limits.excess_ratio * e)
         )

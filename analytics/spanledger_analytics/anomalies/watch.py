@@ -23,6 +23,8 @@ from spanledger_analytics.anomalies.series import Grid, grid, watched
 from spanledger_analytics.anomalies.signals import Signal, runs
 
 FULL_HISTORY = 14 * 24
+FIRST_WEEK = 7 * 24
+"""Hours before which no weekday has been seen twice."""
 _USUAL_DAYS = 28
 _FINE_HOURS = KEEP_FINE // FINE_PER_HOUR
 _GAP = 3 * FINE_PER_HOUR  # so long within limits ends it
@@ -225,6 +227,8 @@ def _outlook(hour_s: int, seen: Grid, hourly: Track, lump_usd: Floats) -> _Outlo
     """Return what is expected of each five minutes of the last days, as shares of hours."""
     recent = slice(seen.cost_usd.shape[1] - _FINE_HOURS - 1, None)
     scale = hourly.scale[:, recent]
+    is_new = hourly.seen[:, recent] < FIRST_WEEK
+    scale = np.where(is_new, np.maximum(scale, windows.LIMITS.new_scale), scale)  # NaN stays
     usual = _usual(np.where(np.abs(hourly.z) >= HOURS.learn_z, np.nan, seen.cost_usd))
     is_young = hourly.seen[:, recent] < FULL_HISTORY
     expected = windows.Expected(

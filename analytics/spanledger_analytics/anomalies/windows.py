@@ -28,6 +28,9 @@ class Limits:
     Attributes:
         windows: lengths in steps of five minutes.
         z: least deviation of a series with history, and ``young_z`` of one with little.
+        new_scale: least scale of the logarithm of an hour in the first week of a series, in which
+            no weekday has been seen twice: a Monday after a weekend is no anomaly, eight times as
+            much as expected is.
         excess_usd: least dollars above what is expected; twice as much with little history.
         excess_ratio: the same, as a share of what is expected.
         share: a step belongs to what is flagged if it has this share of the window's mean excess.
@@ -36,6 +39,7 @@ class Limits:
     windows: tuple[int, ...] = (1, 2, 3, 6, 12, 36, 72)
     z: float = 4.0
     young_z: float = 6.0
+    new_scale: float = 0.35
     excess_usd: float = 5.0
     excess_ratio: float = 0.2
     share: float = 0.5

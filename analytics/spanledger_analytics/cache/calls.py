@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
@@ -82,16 +83,37 @@ class CacheEntry(NamedTuple):
         return _seller(self.provider)
 
 
-class Prompt(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Prompt:
     """A call with what its span tells of the request.
 
-    ``segments`` are hashes of the tools, the system prompt and the messages in order; empty when
-    nothing recorded them. ``parameters`` tells settings apart that a cache depends on.
+    Attributes:
+        entry: the call itself.
+        segments: hashes of the tools, the system prompt and the messages in order; empty when
+            nothing recorded them.
+        parameters: tells settings apart that a cache depends on.
+        lane: as of the entry, and so on: these are asked for again and again.
+        pool: which other lanes may share a cached prefix with it.
+        order: place among the calls of a lane.
+        model: provider and model, by one name each.
     """
 
     entry: CacheEntry
     segments: tuple[bytes, ...] = ()
     parameters: str = ""
+    lane: int = field(init=False)
+    pool: int = field(init=False)
+    order: tuple[int, str] = field(init=False)
+    model: tuple[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Work out what follows from the entry."""
+        entry = self.entry
+        object.__setattr__(self, "lane", entry.lane)
+        object.__setattr__(self, "pool", entry.pool)
+        object.__setattr__(self, "order", (entry.time_ns, entry.entry_id))
+        model = _model(entry.provider, entry.model or entry.request_model)
+        object.__setattr__(self, "model", model)
 
     @property
     def start_ns(self) -> int:
@@ -108,17 +130,6 @@ class Prompt(NamedTuple):
         """From when on its prefix is in the cache: when the answer begins."""
         ttft = self.entry.ttft_ns
         return self.end_ns if ttft is None else min(self.end_ns, self.entry.time_ns + ttft)
-
-    @property
-    def order(self) -> tuple[int, str]:
-        """Place among the calls of a lane."""
-        return self.entry.time_ns, self.entry.entry_id
-
-    @property
-    def model(self) -> tuple[str, str]:
-        """Provider and model, by one name each."""
-        entry = self.entry
-        return _model(entry.provider, entry.model or entry.request_model)
 
 
 @lru_cache(maxsize=4_096)

@@ -49,7 +49,7 @@ class Timeline:
         return self._calls[key][max(start, end - most) : end]
 
     def _key(self, call: Prompt) -> int:
-        return call.entry.pool if self._by_pool else call.entry.lane
+        return call.pool if self._by_pool else call.lane
 
 
 class Derivation:

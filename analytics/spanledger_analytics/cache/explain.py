@@ -71,8 +71,8 @@ def explain(
     return CacheRow(
         project=project,
         time_ns=entry.time_ns,
-        lane=entry.lane,
-        pool=entry.pool,
+        lane=call.lane,
+        pool=call.pool,
         is_opener=int(is_opener),
         entry_id=entry.entry_id,
         trace_id=entry.trace_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import nlargest
 from typing import NamedTuple
 
@@ -31,6 +31,7 @@ _REST = 0.5  # of a user's message: how much must be equal again behind the diff
 _LOOKED_AT = 4  # candidates whose texts are compared where no hash is shared
 _SUMMARY = re.compile(r"(?i)summar|compact|conversation so far|continued from|earlier messages")
 _SUMMARY_WITHIN = 400  # characters from the start
+_FEW = 4  # segments that are compared one by one
 _SUMMED_UP = 4  # segments that a summary stands for, at least
 
 
@@ -58,6 +59,9 @@ def shared_segments(one: Sequence[bytes], other: Sequence[bytes], start: int = 0
     low, high = start, min(len(one), len(other))
     if low >= high or one[low] != other[low]:
         return 0
+    for at in range(low + 1, min(high, low + _FEW)):
+        if one[at] != other[at]:  # as of conversations that only begin alike
+            return at - start
     if one[low:high] == other[low:high]:  # as of most: the later request goes on with the earlier
         return high - low
     while low < high:
@@ -76,10 +80,11 @@ def best_match(call: Prompt, candidates: Iterable[Prompt], contents: Contents) -
     is shared, the latest few are compared by what they say. None: it continues none of them.
     """
     candidates = list(candidates)
-    stable = _most_used(call, candidates)
+    known: dict[str, _Overlap] = {}
+    stable = _most_used(call, candidates, known)
     if stable is not None:
         return _match(call, stable, contents)
-    best = nlargest(_LOOKED_AT, _overlaps(call, candidates), key=_use)
+    best = nlargest(_LOOKED_AT, _overlaps(call, candidates, known), key=_use)
     for overlap in best:
         match = _match(call, overlap, contents)
         if match.relation != BRANCHED:
@@ -96,30 +101,38 @@ class _Overlap(NamedTuple):
     is_stable: bool
 
 
-def _most_used(call: Prompt, candidates: Sequence[Prompt]) -> _Overlap | None:
+def _most_used(
+    call: Prompt, candidates: Sequence[Prompt], known: dict[str, _Overlap]
+) -> _Overlap | None:
     """Return the candidate of which the call could use most, if one of the two has all the other.
 
     Of most calls that is the one before: older ones are not looked at, because they are shorter.
+    What is compared is added to ``known``, by entry id.
     """
     best: _Overlap | None = None
     most, size = 0, len(call.segments)
     for candidate in reversed(candidates):
         length = min(len(candidate.segments), size)
         if length and length >= most and _is_related(call, candidate):
-            overlap = _overlap(call, candidate)
+            known[candidate.entry.entry_id] = overlap = _overlap(call, candidate)
             if best is None or _use(overlap) > _use(best):
                 best, most = overlap, overlap.shared + overlap.behind
     return best if best is not None and best.is_stable else None
 
 
-def _overlaps(call: Prompt, candidates: Iterable[Prompt]) -> list[_Overlap]:
+def _overlaps(
+    call: Prompt, candidates: Iterable[Prompt], known: Mapping[str, _Overlap]
+) -> list[_Overlap]:
     """Return what the call has in common with candidates; of those with nothing, the latest."""
     related: list[_Overlap] = []
     others: list[Prompt] = []
     for candidate in candidates:
         if not candidate.segments:
             continue
-        if _is_related(call, candidate):
+        found = known.get(candidate.entry.entry_id)
+        if found is not None:
+            related.append(found)
+        elif _is_related(call, candidate):
             related.append(_overlap(call, candidate))
         else:
             others.append(candidate)

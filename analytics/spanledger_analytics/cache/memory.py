@@ -34,7 +34,7 @@ class Memory:
     def keep(self, calls: Mapping[str, Prompt]) -> None:
         """Remember calls, and forget others where they are too many."""
         for entry_id, call in calls.items():
-            self._calls[entry_id] = call._replace(segments=self._shared(call.segments))
+            self._calls[entry_id] = call
         while len(self._calls) > self._most:
             del self._calls[next(iter(self._calls))]
 
@@ -48,7 +48,7 @@ class Memory:
         self._calls.clear()
         self._segments.clear()
 
-    def _shared(self, segments: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    def shared(self, segments: tuple[bytes, ...]) -> tuple[bytes, ...]:
         """Return segments as the same objects as of other calls: half the memory, soon compared."""
         if len(self._segments) > _MOST_SEGMENTS:
             self._segments.clear()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from spanledger_analytics._rows import (
     HOUR_NS,
@@ -16,6 +15,7 @@ from spanledger_analytics._rows import (
     batches,
     columns_of,
     integers,
+    lists_of,
     strings,
 )
 from spanledger_analytics.cache.calls import CacheEntry, Prompt
@@ -30,6 +30,8 @@ Key = tuple[int, str]
 """UTC start hour (UNIX seconds) and trace id."""
 Changed = tuple[int, str, str]
 """The same, and entry id."""
+Segments = tuple[bytes, ...]
+"""Hashes of what a request consists of."""
 
 
 class Around(NamedTuple):
@@ -60,12 +62,18 @@ def read_entries(store: Store, project: str, wanted: Iterable[Changed]) -> dict[
     return found
 
 
-def read_prompts(store: Store, project: str, entries: Collection[CacheEntry]) -> dict[str, Prompt]:
+def read_prompts(
+    store: Store,
+    project: str,
+    entries: Collection[CacheEntry],
+    shared: Callable[[Segments], Segments] = tuple,
+) -> dict[str, Prompt]:
     """Return the calls with what their spans tell of the request, by entry id.
 
-    Of a call seen in several spans, the one with the most segments tells.
+    Of a call seen in several spans, the one with the most segments tells. ``shared`` may put known
+    objects in the place of equal ones.
     """
-    told: dict[tuple[str, str], tuple[tuple[bytes, ...], str]] = {}
+    told: dict[tuple[str, str], tuple[Segments, str]] = {}
     wanted = sorted(
         {
             (hour_of(entry.time_ns + shift), *key)
@@ -81,7 +89,7 @@ def read_prompts(store: Store, project: str, entries: Collection[CacheEntry]) ->
             "trace_ids": Literal([trace_id for _, trace_id, _ in part]),
             "span_ids": Literal([span_id for _, _, span_id in part]),
         }
-        told |= _told(store.arrow("cache_prompts", params))
+        told |= _told(store.arrow("cache_prompts", params), shared)
     return {entry.entry_id: _prompt(entry, told) for entry in entries}
 
 
@@ -164,26 +172,23 @@ def _hours_beside(entry: CacheEntry, span_id: str) -> tuple[int, ...]:
     return (0,) if span_id == entry.span_id else (-HOUR_NS, 0, HOUR_NS)
 
 
-def _told(table: pa.Table) -> dict[tuple[str, str], tuple[tuple[bytes, ...], str]]:
+def _told(
+    table: pa.Table, shared: Callable[[Segments], Segments]
+) -> dict[tuple[str, str], tuple[Segments, str]]:
     keys = zip(strings(table, "trace_id"), strings(table, "span_id"), strict=True)
-    said = zip(_hashes(table.column("segments")), strings(table, "parameters"), strict=True)
+    segments = map(shared, hashes(table.column("segments")))
+    said = zip(segments, strings(table, "parameters"), strict=True)
     # The newest version of a span comes last.
     return dict(zip(keys, said, strict=True))
 
 
-def _hashes(column: Column) -> Iterator[tuple[bytes, ...]]:
-    """Return the lists of hashes, by way of one list of all: lists in lists are slow to read."""
-    for chunk in cast("list[pa.ListArray[Any]]", column.chunks):
-        flat = cast("list[bytes]", chunk.flatten().to_pylist())
-        at = 0
-        for size in cast("list[int]", pc.list_value_length(chunk).to_pylist()):
-            yield tuple(flat[at : at + size])
-            at += size
+def hashes(column: Column) -> Iterator[Segments]:
+    """Return the lists of hashes of a column."""
+    chunks = cast("list[pa.ListArray[Any]]", column.chunks)
+    return (cast("Segments", found) for chunk in chunks for found in lists_of(chunk))
 
 
-def _prompt(
-    entry: CacheEntry, told: Mapping[tuple[str, str], tuple[tuple[bytes, ...], str]]
-) -> Prompt:
+def _prompt(entry: CacheEntry, told: Mapping[tuple[str, str], tuple[Segments, str]]) -> Prompt:
     views = [told[key] for key in entry.source_spans if key in told]
     segments = max((view[0] for view in views), key=len, default=())
     parameters = max((view[1] for view in views), key=len, default="")

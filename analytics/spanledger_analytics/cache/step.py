@@ -74,7 +74,7 @@ class Step:
         hours = {hour for hour, _, _ in changed}
         old = read_rows_of(self._store, self._project, hours, ids)
         lanes = _spans(
-            [(one.entry.lane, one.start_ns) for one in now]
+            [(one.lane, one.start_ns) for one in now]
             + [(row.lane, row.time_ns) for row in old.rows]
         )
         beside = self._lanes(lanes, after=LANE_CALLS)
@@ -100,7 +100,7 @@ class Step:
             return {}
         ids = {one.entry.entry_id for one in calls}
         before = self._read_rows(row for row in around.before if row.entry_id not in ids)
-        lanes = self._lanes(_spans([(one.entry.lane, one.start_ns) for one in also]), after=0)
+        lanes = self._lanes(_spans([(one.lane, one.start_ns) for one in also]), after=0)
         context = [*context, *self._read_rows(lanes.before), *also]
         derivation = Derivation(context, self._look_up)
         return derivation.across_lanes(calls, [*before, *calls])
@@ -114,7 +114,7 @@ class Step:
     def _pools(self, openers: Iterable[Prompt], stored: Iterable[CacheRow]) -> Around:
         """Return the openers around those that changed, or were openers before."""
         spans = _spans(
-            [(one.entry.pool, one.start_ns) for one in openers]
+            [(one.pool, one.start_ns) for one in openers]
             + [(row.pool, row.time_ns) for row in stored if row.is_opener]
         )
         limits = {"calls": POOL_CALLS}
@@ -154,9 +154,10 @@ class Step:
         unknown = [one for one in new if one[2] not in self._prompts]
         if unknown:
             entries = read_entries(self._store, self._project, unknown)
-            read = read_prompts(self._store, self._project, entries.values())
+            shared = self._memory.shared
+            read = read_prompts(self._store, self._project, entries.values(), shared)
             self._memory.keep(read)
-            self._prompts |= self._memory.find(read)
+            self._prompts |= read
         found = (self._prompts.get(entry_id) for _, _, entry_id in wanted)
         return [one for one in found if one is not None]
 

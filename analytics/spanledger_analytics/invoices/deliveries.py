@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from collections.abc import Generator, Sequence
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from spanledger_analytics.invoices.documents import MOST_BYTES, Document, documents_of
+from spanledger_analytics.invoices.documents import MOST_BYTES, Document, Opener, documents_of
 from spanledger_analytics.invoices.errors import InvoiceError
 from spanledger_analytics.invoices.formats import format_named, format_of
 from spanledger_analytics.invoices.formats.form import Form, Format
@@ -70,21 +71,17 @@ def find(path: Path, name: str = "", mapping: str = "") -> Found:
         documents = [
             (one, int(file.stat().st_mtime_ns))
             for file in files
-            for one in documents_of(str(file.relative_to(path)), lambda file=file: file.open("rb"))
+            for one in documents_of(str(file.relative_to(path)), _opener(file))
         ]
         return _grouped(documents, str(path), name, mapping)
     if not path.is_file():
         raise InvoiceError(f"There is no file or folder {path}.")
-    documents = [
-        (one, path.stat().st_mtime_ns) for one in documents_of(path.name, lambda: path.open("rb"))
-    ]
+    documents = [(one, path.stat().st_mtime_ns) for one in documents_of(path.name, _opener(path))]
     return _grouped(documents, path.name, name, mapping)
 
 
 def in_memory(content: bytes, file_name: str, name: str = "", mapping: str = "") -> Found:
     """Return what the content of a file holds; see :func:`find`."""
-    import io
-
     documents = [(one, None) for one in documents_of(file_name, lambda: io.BytesIO(content))]
     return _grouped(documents, file_name, name, mapping)
 
@@ -134,6 +131,10 @@ def shown_address(url: str) -> str:
 def _shown(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+
+
+def _opener(file: Path) -> Opener:
+    return lambda: file.open("rb")
 
 
 def _is_hidden(file: Path, root: Path) -> bool:

@@ -12,9 +12,11 @@ import gzip
 import hashlib
 import io
 import json
+import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -38,6 +40,7 @@ MOST_LINE_CHARS = 2**20
 _MOST_MEMBERS = 1_000
 _HEAD_BYTES = 65_536
 _BATCH_ROWS = 8_192
+_IN_MEMORY_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +118,7 @@ class Document:
         with self._unpacked() as stream:
             kind = _kind(stream, self.name)
             if kind == "parquet":
-                names = pa.parquet.ParquetFile(stream).schema_arrow.names
-                return Head(kind, frozenset(names), {})
+                return Head(kind, frozenset(_parquet_columns(stream, self.name)), {})
             first = next(_found(kind, stream, self.name), None)
         values = first.values if first else {}
         columns = frozenset(values)
@@ -143,7 +145,7 @@ class Document:
                 else:
                     raw.seek(0)
                     yield raw
-            except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 raise InvoiceError(
                     f"{self.name} is damaged or cut off ({error}). Nothing was imported; get the "
                     "file again."
@@ -173,12 +175,31 @@ def documents_of(name: str, opener: Opener) -> list[Document]:
     if any(one.file_size > MOST_BYTES or one.flag_bits & 1 for one in members):
         raise InvoiceError(f"{name} is encrypted or too large when unpacked; unpack it first.")
     wanted = sorted(n for n in names if not n.rpartition("/")[2].startswith((".", "_")))
-    return [Document(f"{name}:{one}", _member(opener, one)) for one in wanted]
+    return [Document(f"{name}:{one}", _member(opener, name, one)) for one in wanted]
 
 
-def _member(opener: Opener, member: str) -> Opener:
+def _member(opener: Opener, name: str, member: str) -> Opener:
+    """Return what unpacks a member of an archive into a file that can be read again."""
+
     def opened() -> IO[bytes]:
-        return zipfile.ZipFile(opener()).open(member)
+        out = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 - whoever opens closes
+        left = MOST_BYTES
+        try:
+            with (
+                opener() as stream,
+                zipfile.ZipFile(stream) as archive,
+                archive.open(member) as found,
+            ):
+                while block := found.read(2**20):
+                    left -= len(block)
+                    if left < 0:
+                        raise InvoiceError(f"{name} unpacks to more than {MOST_BYTES:,} bytes.")
+                    out.write(block)
+        except (zipfile.BadZipFile, EOFError, NotImplementedError, zlib.error) as error:
+            out.close()
+            raise InvoiceError(f"{name}:{member} is damaged: {error}.") from error
+        out.seek(0)
+        return out
 
     return opened
 
@@ -186,13 +207,13 @@ def _member(opener: Opener, member: str) -> Opener:
 class _Bounded(io.RawIOBase):
     """A stream that ends with an error where it grows beyond what a report can be."""
 
-    def __init__(self, stream: IO[bytes], name: str) -> None:
+    def __init__(self, stream: gzip.GzipFile, name: str) -> None:
         self._stream, self._name, self._left = stream, name, MOST_BYTES
 
     @classmethod
-    def over(cls, stream: IO[bytes], name: str) -> IO[bytes]:
+    def over(cls, stream: gzip.GzipFile, name: str) -> IO[bytes]:
         """Return a buffered stream with the bound."""
-        return io.BufferedReader(cls(stream, name), 2**16)  # type: ignore[return-value]  # it reads bytes
+        return io.BufferedReader(cls(stream, name), 2**16)
 
     def readable(self) -> bool:
         return True
@@ -249,11 +270,16 @@ def _encoding(head: bytes) -> str:
 
 def _found(kind: Kind, stream: IO[bytes], name: str) -> Iterator[Record]:
     if kind == "parquet":
-        return _parquet_records(stream, name)
+        yield from _parquet_records(stream, name)
+        return
     head = stream.read(_HEAD_BYTES)
     stream.seek(0)
     text = io.TextIOWrapper(stream, _encoding(head), errors="strict", newline="")
-    return _csv_records(text, name) if kind == "csv" else _json_records(text, name)
+    try:
+        yield from _csv_records(text, name) if kind == "csv" else _json_records(text, name)
+    finally:
+        with suppress(ValueError):  # the stream is closed already
+            text.detach()  # else it would close what is not its own
 
 
 def _lines(text: IO[str], name: str, limit: int = MOST_LINE_CHARS) -> Iterator[str]:
@@ -280,12 +306,11 @@ def _lines(text: IO[str], name: str, limit: int = MOST_LINE_CHARS) -> Iterator[s
 
 def _csv_header(stream: IO[bytes], name: str) -> list[str]:
     head = stream.read(_HEAD_BYTES)
-    stream.seek(0)
-    text = io.TextIOWrapper(stream, _encoding(head), errors="strict", newline="")
-    lines = _lines(text, name)
-    first = next(lines, "")
-    found = next(csv.reader([first], delimiter=_delimiter(first)), [])
-    text.detach()
+    first = next(iter(head.decode(_encoding(head), errors="replace").splitlines()), "")
+    try:
+        found = next(csv.reader([first], delimiter=_delimiter(first)), [])
+    except csv.Error as error:
+        raise InvoiceError(f"{name}, line 1: the CSV cannot be read ({error}).") from error
     return [_column(one) for one in found]
 
 
@@ -394,6 +419,13 @@ def _bad_json(name: str, number: int, error: Exception) -> InvoiceError:
         f"{name}, line {number}: this is no JSON ({error}). Nothing was imported; the file may be "
         "cut off: export it again."
     )
+
+
+def _parquet_columns(stream: IO[bytes], name: str) -> list[str]:
+    try:
+        return list(pa.parquet.ParquetFile(stream).schema_arrow.names)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InvoiceError(f"{name}: the Parquet file cannot be read ({error}).") from error
 
 
 def _parquet_records(stream: IO[bytes], name: str) -> Iterator[Record]:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from spanledger_analytics.invoices.deliveries import in_memory
 from spanledger_analytics.invoices.errors import InvoiceError
 from spanledger_analytics.invoices.import_run import Asked, Outcome, import_delivery
-from spanledger_analytics.invoices.pulling import PROJECT, PULLERS, configured
+from spanledger_analytics.invoices.pull_settings import PROJECT
+from spanledger_analytics.invoices.pulling import PULLERS, configured
 from spanledger_analytics.invoices.pulling.run import MakeClient, Pull, make_client, pull
 from spanledger_analytics.invoices.shown import outcome_text
 from spanledger_storage.invoice_state import InvoiceState, UploadRow

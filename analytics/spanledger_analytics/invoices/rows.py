@@ -18,42 +18,40 @@ MOST_MONEY = Decimal(10) ** 20
 _TEXT_LIMIT = 4_000
 
 _STRING = pa.string()
-SCHEMA = pa.schema(
-    [
-        ("project", _STRING),
-        ("day", pa.date32()),
-        ("last_day", pa.date32()),
-        ("import_id", _STRING),
-        ("source", _STRING),
-        ("line_number", pa.uint32()),
-        ("part", pa.uint16()),
-        ("dataset", _STRING),
-        ("provider", _STRING),
-        ("token_class", _STRING),
-        ("quantity", pa.decimal128(38, 12)),
-        ("unit", _STRING),
-        ("amount", pa.decimal128(38, 18)),
-        ("currency", _STRING),
-        ("list_amount", pa.decimal128(38, 18)),
-        ("amount_usd", pa.decimal128(38, 12)),
-        *((name, _STRING) for name in ("scope", "api_key", "user", "model")),
-        ("reported_model", _STRING),
-        *((name, _STRING) for name in ("processing", "service_tier", "context", "geo")),
-        ("description", _STRING),
-        ("invoice_id", _STRING),
-        ("extra", pa.map_(_STRING, _STRING)),
-    ]
-)
-DAY_SCHEMA = pa.schema(
-    [
-        ("project", _STRING),
-        ("day", pa.date32()),
-        ("source", _STRING),
-        ("import_id", _STRING),
-        ("is_final", pa.uint8()),
-        ("version", pa.uint64()),
-    ]
-)
+_COLUMNS: list[tuple[str, pa.DataType]] = [
+    ("project", _STRING),
+    ("day", pa.date32()),
+    ("last_day", pa.date32()),
+    ("import_id", _STRING),
+    ("source", _STRING),
+    ("line_number", pa.uint32()),
+    ("part", pa.uint16()),
+    ("dataset", _STRING),
+    ("provider", _STRING),
+    ("token_class", _STRING),
+    ("quantity", pa.decimal128(38, 12)),
+    ("unit", _STRING),
+    ("amount", pa.decimal128(38, 18)),
+    ("currency", _STRING),
+    ("list_amount", pa.decimal128(38, 18)),
+    ("amount_usd", pa.decimal128(38, 12)),
+    *((name, _STRING) for name in ("scope", "api_key", "user", "model")),
+    ("reported_model", _STRING),
+    *((name, _STRING) for name in ("processing", "service_tier", "context", "geo")),
+    ("description", _STRING),
+    ("invoice_id", _STRING),
+    ("extra", pa.map_(_STRING, _STRING)),
+]
+SCHEMA = pa.schema(_COLUMNS)
+_DAY_COLUMNS: list[tuple[str, pa.DataType]] = [
+    ("project", _STRING),
+    ("day", pa.date32()),
+    ("source", _STRING),
+    ("import_id", _STRING),
+    ("is_final", pa.uint8()),
+    ("version", pa.uint64()),
+]
+DAY_SCHEMA = pa.schema(_DAY_COLUMNS)
 _TOLD = ("scope", "api_key", "user", "model", "processing", "service_tier", "context", "geo")
 
 
@@ -108,9 +106,10 @@ def _row(place: Place, line: InvoiceLine) -> dict[str, Any]:
 
 
 def lines_of(table: pa.Table) -> Iterator[tuple[str, str, InvoiceLine]]:
-    """Return stored rows as project, source and line; ``is_final`` is taken where it is there."""
-    columns = {name: table.column(name).to_pylist() for name in table.column_names}
-    finals: list[Any] = columns.get("is_final") or [0] * table.num_rows
+    """Return stored rows: source, import and line."""
+    columns: dict[str, list[Any]] = {
+        name: table.column(name).to_pylist() for name in table.column_names
+    }
     for i in range(table.num_rows):
         told = {name: columns[name][i] for name in _TOLD}
         yield (
@@ -134,7 +133,6 @@ def lines_of(table: pa.Table) -> Iterator[tuple[str, str, InvoiceLine]]:
                 line_number=columns["line_number"][i],
                 extra=dict(columns["extra"][i]),
                 amount_usd=columns["amount_usd"][i],
-                is_final=bool(finals[i]),
             ),
         )
 

@@ -26,7 +26,7 @@ ADVICE: Mapping[Cause, Advice] = {
     ),
     Cause.UNPRICED: Advice(
         "instrument", "Set a price for what has none in {where}",
-        "The ledger knows these tokens and not their price. `spanledger prices check` names the "
+        "The ledger knows these tokens and not their price. spanledger prices check names the "
         "models; a rate prices them, also back to the first day.",
     ),
     Cause.TAX: Advice(
@@ -65,12 +65,12 @@ ADVICE: Mapping[Cause, Advice] = {
     Cause.ALIAS: Advice(
         "mapping", "Map a name of {provider} to the model it stands for",
         "The same model has two names. Map the one of the report to the one of the ledger, on the "
-        "Mappings page or with `spanledger invoices mappings`.",
+        "Mappings page or with spanledger invoices mappings.",
     ),
     Cause.BATCH_OR_TIER: Advice(
         "instrument", "Report the service tier of calls in {where}",
         "The provider charged batch or another tier than the ledger knows. Record the tier of the "
-        "answer (`gen_ai.openai.response.service_tier` or `service_tier`); for batches, `batch`.",
+        "answer (gen_ai.openai.response.service_tier or service_tier); for batches, batch.",
     ),
     Cause.LONG_CONTEXT: Advice(
         "instrument", "Price long requests of {where} by their size",
@@ -80,7 +80,7 @@ ADVICE: Mapping[Cause, Advice] = {
     Cause.GEO: Advice(
         "instrument", "Report where calls of {where} run",
         "The provider charges more in this geography. Record the region of calls "
-        "(`cloud.region`), or set a rate with --region.",
+        "(cloud.region), or set a rate with --region.",
     ),
     Cause.PEAK_HOURS: Advice(
         "instrument", "Set peak and off-peak rates of {provider}",
@@ -100,12 +100,12 @@ ADVICE: Mapping[Cause, Advice] = {
     Cause.MISSING_USAGE: Advice(
         "instrument", "Let streams of {where} report their usage",
         "These calls were seen and told no tokens: streams that were cancelled, or did not ask for "
-        "usage. Set `stream_options.include_usage`, and read streams to their end where you can.",
+        "usage. Set stream_options.include_usage, and read streams to their end where you can.",
     ),
     Cause.HIDDEN_RETRIES: Advice(
         "instrument", "Count the retries of {where}",
         "The SDK repeated calls by itself and each attempt is charged. Record the attempts "
-        "(`http.request.resend_count`), or retry outside of the SDK.",
+        "(http.request.resend_count), or retry outside of the SDK.",
     ),
     Cause.HIDDEN_TOKENS: Advice(
         "instrument", "Read the whole usage of calls in {where}",
@@ -120,7 +120,7 @@ ADVICE: Mapping[Cause, Advice] = {
     Cause.MISSING_TELEMETRY: Advice(
         "instrument", "Instrument the rest of {where}",
         "Calls of this key are seen, but not all of them. Something that uses it sends no "
-        "telemetry, samples it, or lost it: `spanledger doctor` on each host finds which.",
+        "telemetry, samples it, or lost it: spanledger doctor on each host finds which.",
     ),
     Cause.PRICE_BOOK: Advice(
         "dispute", "Check the price of {where}",

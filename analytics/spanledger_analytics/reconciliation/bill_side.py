@@ -87,7 +87,8 @@ class BillRow:
         self.lines += 1
         self.is_final &= line.is_final
         if line.quantity is None:
-            self.quantity = None
+            if line.amount != 0:  # a line that charges nothing for nothing told hides nothing
+                self.quantity = None
         elif self.quantity is not None:
             self.quantity += to_pico(line.quantity)
         if line.description and len(self.texts) < 3 and line.description not in self.texts:
@@ -217,13 +218,11 @@ def _unit(provider: str, name: str, days: Days, datasets: dict[Dataset, list[Bil
     is_derived = not has_bill and not any(row.has_money for row in billed)
     if is_derived:
         billed = [row for row in usage if row.key.token_class is not TokenClass.REQUESTS]
-    return Unit(
-        provider, name, days.first, days.last, billed, usage, _other(datasets), is_derived
-    )
+    return Unit(provider, name, days.first, days.last, billed, usage, _other(datasets), is_derived)
 
 
 def _trusted(money: dict[Dataset, list[BillRow]]) -> list[BillRow]:
-    """Return the rows of the report that counts: invoice, costs, usage; a finer one if it agrees."""
+    """Return the rows of what counts: invoice, costs, usage; of a finer report if it agrees."""
     candidates = [
         (dataset, [row for row in rows if row.has_money]) for dataset, rows in money.items()
     ]

@@ -52,14 +52,18 @@ class CallFinder:
         found: dict[Group, tuple[int, Mapping[TokenClass, Sum]]] = {}
         params = {**self._params(), "models": sorted(models)}
         for row in self._rows("reconciliation_doubles", params):
-            sums = {name: Sum(int(cast("int", row[name])) * ONE) for name in TOKEN_CLASSES}
+            sums = {
+                name: Sum(
+                    int(cast("int", row[name])) * ONE, to_pico(cast("Decimal", row[f"{name}_usd"]))
+                )
+                for name in TOKEN_CLASSES
+            }
             found[_group(row)] = int(cast("int", row["calls"])), sums
         return found
 
     def peaks(self) -> Peaks:
         """Return what calls cost in the provider's peak hours."""
-        hours, weekdays = PEAKS[self.unit.provider_id]
-        params = {**self._params(), "hours": list(hours), "weekdays": list(weekdays)}
+        params = {**self._params(), "hours": list(PEAKS[self.unit.provider_id])}
         return {
             _group(row): {
                 name: Sum(usd=to_pico(cast("Decimal", row[name]))) for name in TOKEN_CLASSES

@@ -19,6 +19,11 @@ _HALF_CENT = 5 * 10**9
 _NOISE = 10**6  # a millionth of a dollar: reports round their amounts to about as many decimals
 
 
+def sure_if(is_sure: bool) -> Confidence:
+    """Return how sure a claim is: two independent facts agree, or one alone says so."""
+    return "high" if is_sure else "medium"
+
+
 class Claim(NamedTuple):
     """What a cause explains of a cell.
 
@@ -153,10 +158,13 @@ class Case:
         self.volume_usd = self.volume
 
     def worth(self, quantity: int) -> int:
-        """Return what a part of the unexplained difference in quantity is worth."""
-        if quantity == self.quantity or not self.quantity:
+        """Return what a part of the difference in quantity is worth, at the price volume has."""
+        if quantity == self.quantity:
             return self.volume
-        return pro_rata(self.volume, quantity, self.quantity)
+        if self.ledger.usd and self.priced_quantity:
+            return pro_rata(self.ledger.usd, quantity, self.priced_quantity)
+        charged = self.charged_quantity
+        return pro_rata(self.billed_usd, quantity, charged) if charged else 0
 
     def take(self, claim: Claim) -> None:
         """Count a claim as explained; one without money and quantity is nothing."""
@@ -165,6 +173,9 @@ class Case:
         if claim.quantity:
             self.quantity -= claim.quantity
             self.volume -= claim.usd
+            if not self.quantity:
+                # Single calls cost more or less than the average that volume is reckoned at.
+                self.price, self.volume = self.price + self.volume, 0
         else:
             # What is not about quantities is taken from the price first.
             from_price = claim.usd if self.volume == 0 or self.price else 0

@@ -21,6 +21,7 @@ from spanledger_analytics.price_book.store import load_overrides
 from spanledger_analytics.reconciliation.contexts import bucket_of, lower_bound
 from spanledger_analytics.reconciliation.days import Days
 from spanledger_analytics.reconciliation.ledger_side import (
+    DAY_S,
     DimensionRule,
     Group,
     LedgerRow,
@@ -40,6 +41,7 @@ Call = Mapping[str, object]
 """A row of ``dispute_calls`` with ``price_since_ns``: None: not known any more."""
 
 _HOUR_S = 3_600
+_MOST_CALLS = 200_000  # of one read: some hundred megabytes
 _ANY_SIZE = 2**62
 _SAME = ("scope", "api_key", "processing", "service_tier")
 _CLASSES: Mapping[str, frozenset[str]] = {
@@ -98,31 +100,37 @@ class Dispute:
                 yield line
 
     def calls(self) -> Iterator[Call]:
-        """Return the calls in the ledger, by time, an hour at a time.
+        """Return the calls in the ledger, by time; read a day at a time, large days by the hour.
 
         Raises:
             StoreError: the store refused or did not answer.
         """
-        groups = self._groups
-        if not groups:
-            return
         since = _PriceDates(self.book)
-        from_s, to_s = (ns // 10**9 for ns in self.days.bounds_ns)
-        for hour_s in range(from_s, to_s, _HOUR_S):
-            params = {**self._params(groups), "from_s": hour_s, "to_s": hour_s + _HOUR_S}
-            table = self.store.arrow("dispute_calls", params)
+        params = self._params(sorted({row.group for row in self._rows}))
+        for from_s, to_s in self._stretches():
+            table = self.store.arrow("dispute_calls", {**params, "from_s": from_s, "to_s": to_s})
             for batch in table.to_batches(max_chunksize=4_096):
                 for row in cast("list[dict[str, object]]", batch.to_pylist()):
                     row["price_since_ns"] = since.of(row)
                     yield row
 
     @cached_property
-    def _groups(self) -> list[Group]:
-        """Return by what the calls are found in the ledger."""
+    def _rows(self) -> list[LedgerRow]:
+        """What the ledger says of the calls: by what they are found, and how many there are."""
         first, last = day_of(self.days.first), day_of(self.days.last)
         rows = read_ledger(self.store, self.project, first, last, self.dimensions)
-        fits = _Fitting(self.provider, self.cell, [*self.others, *self.cells])
-        return sorted(set(fits.groups(rows)))
+        fitting = _Fitting(self.provider, self.cell, [*self.others, *self.cells])
+        return [row for row in rows if fitting.has(row)]
+
+    def _stretches(self) -> Iterator[tuple[int, int]]:
+        """Return when calls were made, in parts of a size that memory holds; unix seconds."""
+        calls: dict[int, int] = {}
+        for row in self._rows:
+            calls[row.day] = calls.get(row.day, 0) + row.telemetry.calls
+        for day in sorted(calls):
+            step_s = DAY_S if calls[day] <= _MOST_CALLS else _HOUR_S
+            for from_s in range(day * DAY_S, (day + 1) * DAY_S, step_s):
+                yield from_s, from_s + step_s
 
     def _params(self, groups: Sequence[Group]) -> dict[str, object]:
         over, up_to = self._sizes()
@@ -228,13 +236,10 @@ class _Fitting:
         self._models = {plain_name(c.key.model) for c in cells if c.key.model}
         self._bounds = _bounds(provider, [cell] if cell else [])
 
-    def groups(self, rows: Iterable[LedgerRow]) -> Iterator[Group]:
-        """Return the groups of the rows that fit."""
-        for row in rows:
-            if row.names.provider_id == self._provider and (
-                self._cell is None or self._fits(row, self._cell.key)
-            ):
-                yield row.group
+    def has(self, row: LedgerRow) -> bool:
+        """Return whether a row fits."""
+        is_of = row.names.provider_id == self._provider
+        return is_of and (self._cell is None or self._fits(row, self._cell.key))
 
     def _fits(self, row: LedgerRow, key: CellKey) -> bool:
         names = row.names

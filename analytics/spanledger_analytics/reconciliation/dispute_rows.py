@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Context, Decimal
+from itertools import islice
 from typing import cast
 
 from spanledger_analytics.invoices.line import InvoiceLine
 from spanledger_analytics.reconciliation.dispute import Call, Dispute
+from spanledger_analytics.reconciliation.report.safe_csv import heading, safe_csv
 from spanledger_analytics.reconciliation.result import Cell
 
 Row = Mapping[str, object]
@@ -32,7 +32,7 @@ COLUMNS = (
 """Columns of the CSV. ``record`` is ``difference``, ``provider_line`` or ``call``."""
 _MILLION = 10**6
 _RATE = Context(prec=28)
-_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+_ROWS_PER_PART = 1_000
 
 
 def csv_parts(dispute: Dispute) -> Iterator[str]:
@@ -40,14 +40,10 @@ def csv_parts(dispute: Dispute) -> Iterator[str]:
 
     Unknown is empty; no text is a spreadsheet's formula.
     """
-    yield _csv([list(COLUMNS)])
-    part: list[list[str]] = []
-    for row in rows_of(dispute):
-        part.append([_cell(row.get(name)) for name in COLUMNS])
-        if len(part) >= 1_000:
-            yield _csv(part)
-            part = []
-    yield _csv(part)
+    yield heading(COLUMNS)
+    rows = rows_of(dispute)
+    while part := list(islice(rows, _ROWS_PER_PART)):
+        yield safe_csv(COLUMNS, part)
 
 
 def rows_of(dispute: Dispute) -> Iterator[Row]:
@@ -136,19 +132,3 @@ def time_text(time_ns: int) -> str:
     """Return a moment in UTC with milliseconds: 2026-11-18T08:12:44.120Z."""
     whole, rest = divmod(time_ns, 10**9)
     return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 10**6:03d}Z"
-
-
-def _csv(rows: list[list[str]]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(rows)
-    return out.getvalue()
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    if isinstance(value, str) and value.startswith(_FORMULA_SIGNS):
-        return f"'{value}"
-    return str(value)

@@ -1,4 +1,4 @@
-"""The reconciliation job: days whose bills or calls changed are compared again, until they are final."""
+"""The reconciliation job: days whose bills or calls changed are compared again, until final."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import timedelta
+from hashlib import blake2b
 
 from spanledger_analytics._rows import integers, strings
 from spanledger_analytics.job import Watermarks
@@ -13,13 +14,17 @@ from spanledger_analytics.price_book.book import BookSource
 from spanledger_analytics.reconciliation.ledger_side import DAY_S, date_of, day_of
 from spanledger_analytics.reconciliation.run import means_of, reconciled_days
 from spanledger_storage.errors import StoreError
-from spanledger_storage.price_state import StateEngine
+from spanledger_storage.invoice_state import InvoiceState
+from spanledger_storage.price_state import PriceState, StateEngine
+from spanledger_storage.projects import Projects
 from spanledger_storage.store import Store
 
 log = logging.getLogger(__name__)
 
 RECONCILED = "reconciliation"
 """Watermark: versions of lines and entries up to it (UTC nanoseconds) have been looked at."""
+SAID = "reconciliation_said"
+"""Watermark: a hash of what users say of bills, as it was at the last run."""
 
 _AFTER_CLOSE_DAYS = 14
 """Providers restate a month that long after it closed: docs/reconciliation.md."""
@@ -76,7 +81,9 @@ class ReconciliationJob:
 
     def _due(self, now_ns: int) -> dict[str, set[int]]:
         """Return by project the days to compare, in days since 1970."""
-        since = max(0, (self._watermarks.get(RECONCILED) or 0) - _OVERLAP_NS)
+        position = self._watermarks.get(RECONCILED) or 0
+        # Everything is looked at again where users said something else; what is the same stays.
+        since = 0 if self._said_changed() else max(0, position - _OVERLAP_NS)
         today = now_ns // _NS_PER_S // DAY_S
         floor = _first_open(today)
         table = self._store.arrow("reconciliation_changed", {"since": since})
@@ -92,6 +99,25 @@ class ReconciliationJob:
                 # What runs over midnight is seen from both days.
                 due[project] |= {day - 1, day, day + 1}
         return due
+
+    def _said_changed(self) -> bool:
+        """Return whether mappings, exchange rates or tolerances changed since the last run."""
+        said = [
+            (
+                row.project.name,
+                row.project.settings.reconciliation,
+                self._mappings(row.project.name),
+            )
+            for row in Projects(self._state).all()
+        ]
+        text = repr((PriceState(self._state).exchange_rates(), said)).encode()
+        now = int.from_bytes(blake2b(text, digest_size=7).digest())
+        before = self._watermarks.get(SAID)
+        self._watermarks.set(SAID, now)
+        return before is not None and before != now
+
+    def _mappings(self, project: str) -> list[int]:
+        return [row.id for row in InvoiceState(self._state).mappings(project)]
 
     def _compare(self, project: str, days: list[int], now_ns: int) -> int:
         means = means_of(self._store, self._state, project, self._books())

@@ -37,6 +37,8 @@ class Sum(NamedTuple):
         unpriced: quantity of which no price is known.
         retried: quantity of calls with several attempts, once for each attempt but one.
         crossing: quantity of calls that ended on a later day than they began.
+        retried_usd: what the ledger says the attempts of ``retried`` would cost.
+        crossing_usd: what it says of ``crossing``.
     """
 
     quantity: int = 0
@@ -45,6 +47,8 @@ class Sum(NamedTuple):
     unpriced: int = 0
     retried: int = 0
     crossing: int = 0
+    retried_usd: int = 0
+    crossing_usd: int = 0
 
     def plus(self, other: Sum) -> Sum:
         """Return both together."""
@@ -260,6 +264,8 @@ def _sums(row: dict[str, object]) -> dict[TokenClass, Sum]:
             _int(row[f"{name}_unpriced"]) * ONE,
             _int(row[f"{name}_retried"]) * ONE,
             _int(row[f"{name}_crossing"]) * ONE,
+            _usd(row, f"{name}_retried_usd"),
+            _usd(row, f"{name}_crossing_usd"),
         )
     fees, searches = _usd(row, "fees_usd"), _int(row["web_searches"]) * ONE
     if fees or searches:

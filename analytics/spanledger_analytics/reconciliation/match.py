@@ -72,9 +72,7 @@ class _Matching:
         self._ledger = ledger
         reported = {row.key.model for row in (*unit.billed, *unit.usage) if row.key.model}
         self._names = same_models({row.names.model for row in ledger}, reported)
-        self._has_models = {
-            row.key.token_class for row in unit.billed if row.key.model is not None
-        }
+        self._has_models = {row.key.token_class for row in unit.billed if row.key.model is not None}
         self._without_models = {row.key.token_class for row in unit.billed} - self._has_models
         self._bounds = self._context_bounds()
         self._collapsed = self._models_told_whole()
@@ -167,10 +165,8 @@ class _Matching:
     def _models_told_whole(self) -> set[str | None]:
         """Return models whose classes one side does not tell apart."""
         media = {self._names[row.names.model] for row in self._ledger if row.media}
-        whole = {
-            self._names[row.names.model]
-            for row in self._ledger
-            if TokenClass.MODEL in row.sums
+        whole: set[str | None] = {
+            self._names[row.names.model] for row in self._ledger if TokenClass.MODEL in row.sums
         }
         apart = {TokenClass.AUDIO, TokenClass.IMAGES}
         for row in self._unit.billed:
@@ -185,7 +181,7 @@ class _Matching:
             name = self._names[model]
             if (name, TokenClass.MODEL) in told and (name, TokenClass.UNCACHED) in told:
                 whole.discard(name)
-        return set(whole)
+        return whole
 
     def _case(self, cases: dict[CellKey, Case], told: Told, kept: _Kept) -> Case:
         return self._case_at(cases, told.place, kept.of(told))
@@ -380,9 +376,7 @@ def _model_in(case: Case) -> str | None:
     return case.billed_rows[0].key.model if case.billed_rows else None
 
 
-def _shown_models(
-    unit: Unit, ledger: Iterable[LedgerRow], names: dict[str, str]
-) -> dict[str, str]:
+def _shown_models(unit: Unit, ledger: Iterable[LedgerRow], names: dict[str, str]) -> dict[str, str]:
     """Return by plain name how a model is shown: as the ledger calls it, else as the report."""
     shown = {
         row.key.model: row.model
@@ -394,5 +388,3 @@ def _shown_models(
         if row.model:
             own[names[row.names.model]] = min(row.model, own.get(names[row.names.model], row.model))
     return {**shown, **own}
-
-

@@ -42,7 +42,7 @@ Peaks = Mapping[Group, Mapping[TokenClass, Sum]]
 
 
 class Requests(NamedTuple):
-    """Numbers of requests: in the ledger, its attempts, and by the provider."""
+    """Numbers of requests: in the ledger (none twice), its extra attempts, by the provider."""
 
     calls: int
     extra_attempts: int
@@ -80,7 +80,9 @@ class Material:
     seen: Seen
     book: PriceBook
     find_doubles: Callable[[frozenset[str]], Doubles] = lambda _: {}
-    find_peaks: Callable[[], Peaks] = lambda: {}
+    find_peaks: Callable[[], Peaks] = dict
+    kept: dict[str, Fraction | None] = field(default_factory=dict[str, "Fraction | None"])
+    """Factors that are found once for all cells."""
     _siblings: dict[tuple[str, ...], dict[tuple[object, ...], list[Case]]] = field(
         default_factory=dict[tuple[str, ...], dict[tuple[object, ...], list[Case]]]
     )
@@ -96,20 +98,21 @@ class Material:
 
     def classes(self, case: Case) -> list[Case]:
         """Return the token classes of the same model, tier …, the case itself included."""
-        return [one for one in self.siblings(case, "token_class") if one.token_class in TOKEN_CLASSES]
+        return [
+            one for one in self.siblings(case, "token_class") if one.token_class in TOKEN_CLASSES
+        ]
 
-    def agreeing(self, case: Case, fits: Callable[[Case], bool]) -> tuple[int, int]:
-        """Return of how many other token classes of a case's key something holds, and of how many.
+    def others(self, case: Case) -> list[Case]:
+        """Return the other token classes of a case's key that have money worth comparing.
 
         A tier, a region, an hour and a size of request change the price of every class: what one
-        class alone shows is something else. Only classes with money worth comparing count.
+        class alone shows is something else.
         """
-        others = [
+        return [
             one
             for one in self.classes(case)
             if one is not case and one.charged_quantity and one.base_usd > 100 * one.rounding
         ]
-        return sum(map(fits, others)), len(others)
 
     def elsewhere(self, case: Case) -> list[Case]:
         """Return the same model and class in other scopes and keys, and on the days around."""
@@ -123,9 +126,13 @@ class Material:
         index = self._before if days < 0 else self._after
         return index.get(_but(case.key, ()))
 
-    def is_covered(self, days: int) -> bool:
-        """Return whether anything is known of the day before or after."""
-        return bool(self.before if days < 0 else self.after)
+    def neighbour_of_after(self, case: Case) -> Case | None:
+        """Return the case of this unit with the same key as one of the day after."""
+        return self._here.get(_but(case.key, ()))
+
+    @cached_property
+    def _here(self) -> dict[tuple[object, ...], Case]:
+        return {_but(case.key, ()): case for case in self.cases}
 
     @cached_property
     def _before(self) -> dict[tuple[object, ...], Case]:
@@ -150,8 +157,9 @@ class Material:
             fitting = [one for one in fitting if one.ledger.quantity]
         if not fitting or case.token_class not in TOKEN_CLASSES:
             return None
+        doubled = sum(self.doubles[group][0] for group in groups_of(case) if group in self.doubles)
         return Requests(
-            sum(one.ledger.quantity for one in fitting) // ONE,
+            sum(one.ledger.quantity for one in fitting) // ONE - doubled,
             sum(one.telemetry.extra_attempts for one in fitting),
             sum(one.usage_quantity or 0 for one in fitting) // ONE,
         )

@@ -104,9 +104,7 @@ def reconcile(
     """
     means = means_of(store, state, project)
     cells = [
-        cell
-        for _, found in reconciled_days(means, first_day, last_day, now_ns)
-        for cell in found
+        cell for _, found in reconciled_days(means, first_day, last_day, now_ns) for cell in found
     ]
     return Reconciliation(project, first_day, last_day, cells)
 
@@ -121,7 +119,7 @@ def reconciled_days(
 
 
 def compare(means: Means, first_day: date, last_day: date) -> Iterator[tuple[date, list[Cell]]]:
-    """Compare days and return their cells, by provider and size of the difference; write nothing."""
+    """Compare days and return their cells, by provider and size of difference; write nothing."""
     before, here = _read(means, first_day - _DAY), _read(means, first_day)
     day = first_day
     while day <= last_day:
@@ -158,9 +156,7 @@ def _read(means: Means, day: date) -> _Day:
     return _Day(units, cases, ledger)
 
 
-def _matched(
-    means: Means, unit: Unit, ledger: Mapping[str, list[LedgerRow]]
-) -> list[Case]:
+def _matched(means: Means, unit: Unit, ledger: Mapping[str, list[LedgerRow]]) -> list[Case]:
     if unit.first != unit.last and (unit.billed or unit.usage):
         ledger = _ledger(means, day_of(unit.first), day_of(unit.last))
     has_usage = unit.first == unit.last or unit.billed or unit.usage
@@ -183,8 +179,7 @@ def _cells(means: Means, before: _Day, here: _Day, after: _Day) -> Iterator[list
             unit, cases, before.of(unit), after.of(unit), _seen(unit, before, here, after),
             means.book, finder.doubles, finder.peaks if has_peaks else dict,
         )  # fmt: skip
-        for case in cases:
-            explain(case, material)
+        explain(cases, material)
         evidence = finder.evidence(cases)
         is_final = _is_final(unit)
         found = [

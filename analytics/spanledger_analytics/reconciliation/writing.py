@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import date
 
 from spanledger_analytics._rows import Changes, insert_token
-from spanledger_analytics.reconciliation.rows import cells_of, table_of
 from spanledger_analytics.reconciliation.result import Cell
+from spanledger_analytics.reconciliation.rows import cells_of, table_of
 from spanledger_storage.store import Store
 
 _PART = 20_000

@@ -11,6 +11,7 @@ from spanledger_alerts.facts import facts_of
 from spanledger_alerts.notification import Facts, Incident, Severity
 from spanledger_alerts.rules import RANKS, Rule
 from spanledger_alerts.sample import Sample
+from spanledger_alerts.sampling import SEVERITIES
 from spanledger_alerts.silences import Matcher, active_silences, is_silenced
 from spanledger_alerts.state_machine import Instance
 from spanledger_alerts.stored import instance_of
@@ -252,8 +253,8 @@ def _instance(
 
 
 def _worst(severities: Sequence[str]) -> Severity:
-    known: list[Severity] = [one for one in RANKS if one in severities]
-    return max(known, key=RANKS.__getitem__, default="warning")
+    known = [one for one in SEVERITIES if severities.count(one)]  # in order
+    return known[-1] if known else "warning"
 
 
 def _rank(one: Shown) -> int:

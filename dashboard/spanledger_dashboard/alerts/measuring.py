@@ -12,7 +12,7 @@ from spanledger_alerts.looking import look
 from spanledger_alerts.measures import MEASURES, Sources
 from spanledger_alerts.rule_files import parse
 from spanledger_alerts.rules import Rule
-from spanledger_alerts.sample import Sample
+from spanledger_alerts.sample import Failure, Sample
 from spanledger_dashboard.connection import state, store
 from spanledger_storage.budget_accounts import BudgetAccounts
 from spanledger_storage.errors import ConfigError, StoreError
@@ -61,6 +61,8 @@ def measure(rule: Rule, project: str, now_s: int) -> Measured:
         return Measured(at_s, (), str(error)[:600])
     except ValueError as error:
         return Measured(at_s, (), str(error)[:600])
+    if isinstance(found, Failure):
+        return Measured(at_s, (), found.reason)
     return Measured(at_s, sorted(found, key=lambda one: _badness(rule, one)))
 
 

@@ -19,7 +19,7 @@ from spanledger_alerts.text import duration, figure, web_address
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard import tables
 from spanledger_dashboard.alerts import measuring
-from spanledger_dashboard.alerts.incident_table import SEVERITY_NAMES
+from spanledger_dashboard.alerts.incidents import SEVERITY_NAMES
 from spanledger_dashboard.alerts.lasting import lasting
 from spanledger_dashboard.alerts.rule_book import Entry
 from spanledger_dashboard.alerts.rule_table import Fared, state_text, thresholds

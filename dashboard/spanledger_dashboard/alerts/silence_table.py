@@ -68,7 +68,7 @@ def show_silences(
     """
     frame = pd.DataFrame(
         {
-            "State": [f"{_MARKS.get(s, '')}{s}" for s in (state_of(o, now_ns) for o in found)],
+            "State": [_state_text(state_of(one, now_ns)) for one in found],
             "Matches": [matchers_text(one) for one in found],
             "From": [where.local(one.starts_at_ns / _NS_PER_S) for one in found],
             "Until": [where.local(_until_ns(one) / _NS_PER_S) for one in found],
@@ -115,6 +115,10 @@ def silences_file(found: Sequence[SilenceRow], now_ns: int) -> pa.Table:
     }
     arrays = [pa.array(values, kind) for values, kind in columns.values()]
     return pa.table(arrays, names=list(columns))
+
+
+def _state_text(state: State) -> str:
+    return f"{_MARKS.get(state, '')}{state}"
 
 
 def _until_ns(one: SilenceRow) -> int:

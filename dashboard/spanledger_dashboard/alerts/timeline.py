@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import streamlit as st
@@ -107,7 +108,7 @@ def _said_note(moment: Moment) -> str:
 
 def timeline_file(moments: Sequence[Moment], key: str) -> pa.Table:
     """Return the timeline as a table; times in UTC."""
-    columns = {
+    columns: dict[str, pa.Array[Any]] = {
         "incident": pa.array([key] * len(moments), pa.string()),
         "at": pa.array([one.at_ns for one in moments], _TIME),
         "action": pa.array([one.action for one in moments], pa.string()),

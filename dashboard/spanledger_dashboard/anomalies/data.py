@@ -9,6 +9,8 @@ from typing import cast
 import numpy as np
 
 from spanledger_analytics.anomalies.baseline import DAYS, HOURS, Floats, Track
+from spanledger_analytics.anomalies.slow import LIMITS as DAY_LIMITS
+from spanledger_analytics.anomalies.watch import FIRST_WEEK
 from spanledger_analytics.anomalies.windows import LIMITS, to_log, to_usd
 from spanledger_dashboard.findings.data import Found
 from spanledger_storage.store import Store
@@ -53,7 +55,8 @@ class Band:
         starts_s: of the steps, unix seconds.
         step_s: an hour or a day.
         actual: dollars; NaN: nothing was received.
-        expected: dollars; NaN: too little history, as of ``low`` and ``high``.
+        expected: dollars; NaN: too little history.
+        low: of what is usual, and ``high``; NaN: less history than a band takes.
         running_s: start of the step that is not over; None: all are.
     """
 
@@ -94,7 +97,8 @@ def band_of(
     """Return actual and expected dollars of the steps from ``from_s`` to ``to_s``.
 
     What is shown is what the detector expects one step ahead, from the six weeks before each step;
-    the band ends where a deviation is large enough to be told.
+    the band ends where a deviation is large enough to be told. There is none before a week of hours
+    or two weeks of days are known: it would be as wide as the chart.
 
     Args:
         hours: dollars of the series, from before ``from_s`` on.
@@ -123,7 +127,9 @@ def band_of(
     value = to_log(actual)[None, :]
     value[0, [n for n, start in enumerate(starts) if start >= running]] = np.nan
     tracked = Track(value, grain).run()
-    expected, scale = tracked.expected[0], tracked.scale[0]
+    least = DAY_LIMITS.least_days if is_daily else FIRST_WEEK
+    expected = tracked.expected[0]
+    scale = np.where(tracked.seen[0] >= least, tracked.scale[0], np.nan)
     shown = [n for n, start in enumerate(starts) if start >= from_s // step_s * step_s]
     return Band(
         starts_s=[starts[n] for n in shown],

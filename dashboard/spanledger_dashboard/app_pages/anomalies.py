@@ -145,7 +145,9 @@ def _cards(band: Band, of_series: list[Found], shown: list[Found]) -> list[tuple
 
 def _say_history(band: Band) -> None:
     if np.isnan(band.high).all():
-        st.caption("There is too little history for a band: it takes a day of hours, or five days.")
+        st.caption(
+            "There is too little history for a band: it takes a week of hours, or two weeks of days."
+        )
 
 
 def _show_found(where: Scope, shown: list[Found], of_series: list[Found], series: Series) -> None:

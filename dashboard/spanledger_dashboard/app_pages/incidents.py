@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from functools import partial
 
@@ -50,9 +51,8 @@ def _show_one(opened: OpenAlerts, where: Scope, book: RuleBook, asked: str) -> N
         _PAGE, label="All incidents", icon=":material/arrow_back:",
         query_params=links.scope_query(),
     )  # fmt: skip
-    now_ns = scope.now_s() * _NS_PER_S
     name = asked[:_NAME_LIMIT]
-    one = load_one(opened, where.project, book, name, now_ns)
+    one = load_one(opened, where.project, book, name, time.time_ns())
     if one is None:
         st.info(
             "There is no such incident in this project. What ended is kept for ninety days.",
@@ -65,7 +65,8 @@ def _show_one(opened: OpenAlerts, where: Scope, book: RuleBook, asked: str) -> N
 def _show_list(opened: OpenAlerts, where: Scope, book: RuleBook) -> None:
     now_s = scope.now_s()
     window = where.time_range.window(now_s)
-    found = load_open(opened, where.project, book, now_s * _NS_PER_S)
+    # The clock itself: what somebody silenced a moment ago is silenced.
+    found = load_open(opened, where.project, book, time.time_ns())
     ended = load_ended(
         opened, where.project, book, window.start_s * _NS_PER_S, window.end_s * _NS_PER_S
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from functools import partial
 
@@ -40,7 +41,7 @@ def _show() -> None:
         show_no_state()
         return
     where = scope.current()
-    now_ns = scope.now_s() * _NS_PER_S
+    now_ns = time.time_ns()  # the clock itself: what was made a moment ago holds
     if failure := st.session_state.pop(_FAILURE_KEY, None):
         st.error(plain(failure), icon=":material/error:")
     every = opened.silences(where.project, with_past=True, now_ns=now_ns)

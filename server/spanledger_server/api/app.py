@@ -35,6 +35,7 @@ from spanledger_server.api.money import money_router
 from spanledger_server.api.prices import prices_router
 from spanledger_server.api.problems import explain_errors
 from spanledger_server.api.quality import quality_router
+from spanledger_server.api.reconciliation import reconciliation_router
 from spanledger_server.api.slack import slack_router
 from spanledger_server.api.traces import traces_router
 from spanledger_storage.alert_state import AlertState
@@ -115,6 +116,7 @@ def create_app(
         app.include_router(prices_router(state), dependencies=DESCRIBED_KEYS)
         app.include_router(budgets_router(state), dependencies=DESCRIBED_KEYS)
         app.include_router(findings_router(store, state), dependencies=DESCRIBED_KEYS)
+        app.include_router(reconciliation_router(store, state), dependencies=DESCRIBED_KEYS)
         app.include_router(alert_metrics_router(state), dependencies=DESCRIBED_KEYS)
         if slack_secret:
             app.include_router(slack_router(AlertState(state), slack_secret))

@@ -72,6 +72,20 @@ def test_a_storm_is_one_incident_with_its_dollars_and_grows_under_one_name() -> 
     assert not last.is_open
 
 
+def test_a_young_series_says_nothing_of_the_first_monday_but_tells_a_storm() -> None:
+    monday_s = START_S + 28 * 86_400
+
+    def given(usd: float, from_s: int, to_s: int) -> list[Row]:
+        at = range(from_s, to_s, FINE_S)
+        return [Row(n, LEAVES[0], (usd / 12, 25 * usd, 0, 1e5, 0, 1e4)) for n in at]
+
+    steady = [*given(2, monday_s - 2 * 86_400, monday_s), *given(6, monday_s, NOW_S)]
+    assert incidents(watching(steady)) == []
+    [told] = incidents(watching([*steady, Row(NOW_S - 600, LEAVES[0], (40, 999, 0, 1e6, 0, 1e5))]))
+    assert told.signal.excess_usd == pytest.approx(40, rel=0.1)
+    assert not told.signal.is_sure
+
+
 def test_the_same_calls_at_twice_the_price_are_dearer_units_not_more_traces() -> None:
     since_s = NOW_S - 10 * HOUR_S
     dear = [

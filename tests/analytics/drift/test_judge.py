@@ -131,6 +131,18 @@ def test_weekends_that_were_so_before_are_no_drift() -> None:
     assert check.usual_effect > 0.1
 
 
+@pytest.mark.parametrize(("odd_day", "verdict"), [(7, NO_DRIFT), (9, DRIFT)])
+def test_one_day_before_explains_a_day_of_its_weekday_and_no_other(
+    odd_day: int, verdict: str
+) -> None:
+    usual = [day for day in range(7, 14) if day != odd_day]
+    before = [one for day in usual for one in made(60, USUAL, seed=day, days=range(day, day + 1))]
+    before += made(60, OTHER, seed=odd_day, days=range(odd_day, odd_day + 1))
+    today = made(80, OTHER, seed=3, days=range(14, 15))
+    check = by_feature(examine([Sample("bot", "1", today, before)]))["tools"]
+    assert check.verdict == verdict
+
+
 def test_a_feature_that_nobody_has_is_left_out() -> None:
     checks = by_feature(
         examine([Sample("bot", "1", made(80, USUAL, seed=1), made(80, USUAL, seed=2))])

@@ -131,6 +131,7 @@ def _about(record: Record) -> tuple[About, Sku]:
         "modality": sku.modality,
         "thinking": "1" if sku.is_thinking else "",
         "invoice_month": record.part("invoice").text("month"),
+        "currency_conversion_rate": record.text("currency_conversion_rate"),
         **{f"label.{one.text('key')}": one.text("value") for one in record.parts("labels")},
     }
     return About(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from spanledger_analytics.invoices.errors import InvoiceError
+from spanledger_analytics.invoices.pull_settings import ACCOUNT, KEYS, URLS
 from spanledger_analytics.invoices.pulling.anthropic import Anthropic
 from spanledger_analytics.invoices.pulling.client import Access
 from spanledger_analytics.invoices.pulling.fireworks import Fireworks
@@ -16,19 +17,6 @@ from spanledger_analytics.invoices.pulling.puller import Puller
 PULLERS: Mapping[str, Puller] = {
     one.provider: one for one in (OpenAI(), Anthropic(), OpenRouter(), Fireworks(), Mistral())
 }
-
-_KEYS = {
-    "openai": "SPANLEDGER_OPENAI_ADMIN_KEY",
-    "anthropic": "SPANLEDGER_ANTHROPIC_ADMIN_KEY",
-    "openrouter": "SPANLEDGER_OPENROUTER_MANAGEMENT_KEY",
-    "fireworks": "SPANLEDGER_FIREWORKS_API_KEY",
-    "mistral": "SPANLEDGER_MISTRAL_ADMIN_KEY",
-}
-_URLS = {name: f"SPANLEDGER_{name.upper()}_ADMIN_URL" for name in PULLERS}
-_ACCOUNT = "SPANLEDGER_FIREWORKS_ACCOUNT"
-PROJECT = "SPANLEDGER_INVOICES_PROJECT"
-"""Into which project the schedule pulls."""
-VARIABLES = (*_KEYS.values(), *_URLS.values(), _ACCOUNT, PROJECT)
 
 
 def access_of(provider: str, environment: Mapping[str, str]) -> Access:
@@ -43,13 +31,13 @@ def access_of(provider: str, environment: Mapping[str, str]) -> Access:
             "Files of others: spanledger invoices import FILE"
         )
     puller = PULLERS[provider]
-    key = environment.get(_KEYS[provider], "").strip()
+    key = environment.get(KEYS[provider], "").strip()
     if not key:
-        raise InvoiceError(f"Set {_KEYS[provider]} (or {_KEYS[provider]}_FILE) to the key.")
-    account = environment.get(_ACCOUNT, "").strip() if puller.needs_account else ""
+        raise InvoiceError(f"Set {KEYS[provider]} (or {KEYS[provider]}_FILE) to the key.")
+    account = environment.get(ACCOUNT, "").strip() if puller.needs_account else ""
     if puller.needs_account and not account:
-        raise InvoiceError(f"Set {_ACCOUNT} to the id of the account.")
-    url = environment.get(_URLS[provider], "").strip() or puller.base_url
+        raise InvoiceError(f"Set {ACCOUNT} to the id of the account.")
+    url = environment.get(URLS[provider], "").strip() or puller.base_url
     return Access(url.rstrip("/"), key, account)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from spanledger_analytics.reconciliation.case import Case, Claim
 from spanledger_analytics.reconciliation.causes.alias import explain_alias
@@ -72,12 +72,16 @@ CAUSES: tuple[tuple[Cause, Explain], ...] = (
 """In the order of ``Cause``; what none explains is unexplained."""
 
 
-def explain(case: Case, material: Material) -> None:
-    """Explain a case's difference as far as possible: its claims, and what is left of it."""
-    if case.variance == 0 and case.quantity == 0:
-        return
+def explain(cases: Iterable[Case], material: Material) -> None:
+    """Explain the differences of a unit as far as possible.
+
+    One cause after the other looks at all cells as the causes before it left them, so that what
+    each finds does not depend on the order of cells.
+    """
+    open_cases = [case for case in cases if case.variance or case.quantity]
     for _, find in CAUSES:
-        for claim in find(case, material):
-            case.take(claim)
-        if not (case.volume or case.price or case.quantity):
-            return
+        found = [(case, find(case, material)) for case in open_cases]
+        for case, claims in found:
+            for claim in claims:
+                case.take(claim)
+        open_cases = [case for case in open_cases if case.rest or case.quantity]

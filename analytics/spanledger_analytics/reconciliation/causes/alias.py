@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spanledger_analytics.reconciliation.case import Case, Claim
+from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
 from spanledger_analytics.reconciliation.ledger_side import TOKEN_CLASSES
 from spanledger_analytics.reconciliation.material import Material
 from spanledger_analytics.reconciliation.models import family
@@ -15,7 +15,7 @@ _TELLING = 1_000 * ONE  # a thousand tokens are hardly equal by chance
 def explain_alias(case: Case, material: Material) -> list[Claim]:
     """Return what stands under another model's name on the other side.
 
-    A model only the ledger knows and one only the provider knows, with equal quantities.
+    A model only the provider knows, and one of which the ledger has exactly as much too much.
     """
     if case.token_class not in TOKEN_CLASSES or case.key.model is None:
         return []
@@ -36,11 +36,10 @@ def explain_alias(case: Case, material: Material) -> list[Claim]:
         "equal quantities under two names."
     )
     # What is left on the provider's side is a difference in price.
-    usd = -ours.ledger.usd if case is ours else ours.ledger.usd
-    confidence = "high" if is_sure else "medium"
-    return [
-        Claim(Cause.ALIAS, usd, confidence, text, case.quantity, "any", ours.telemetry.calls)
-    ]
+    moved = ours.worth(ours.quantity)
+    usd = moved if case is ours else -moved
+    confidence = sure_if(is_sure)
+    return [Claim(Cause.ALIAS, usd, confidence, text, case.quantity, "any", ours.telemetry.calls)]
 
 
 def _are_one(case: Case, other: Case) -> bool:
@@ -48,8 +47,7 @@ def _are_one(case: Case, other: Case) -> bool:
     return (
         case is not other
         and ours.ledger.quantity > 0
-        and not ours.charged_quantity
-        and not ours.billed_usd
         and theirs.ledger.quantity == 0
-        and theirs.charged_quantity == ours.ledger.quantity
+        and theirs.quantity > 0
+        and ours.quantity == -theirs.quantity
     )

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from spanledger_analytics.reconciliation.bill_side import BillRow
-from spanledger_analytics.reconciliation.case import Case, Claim
-from spanledger_analytics.reconciliation.causes.transfers import difference, find_transfer
+from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
+from spanledger_analytics.reconciliation.causes.transfers import find_transfer
 from spanledger_analytics.reconciliation.ledger_side import TOKEN_CLASSES
 from spanledger_analytics.reconciliation.material import Material
 from spanledger_analytics.reconciliation.pico import pro_rata
@@ -34,7 +34,7 @@ def _moved(case: Case, material: Material) -> list[Claim]:
         return _moved_into(case, material)
     is_sure = transfer.classes >= 2 or any(_is_tier_price(case, one) for one in transfer.others)
     text = f"As many tokens are {_where(case)} of the same model the other way: another tier."
-    confidence = "high" if is_sure else "medium"
+    confidence = sure_if(is_sure)
     return [
         Claim(
             Cause.BATCH_OR_TIER, case.volume, confidence, text, case.quantity, "any",
@@ -44,19 +44,29 @@ def _moved(case: Case, material: Material) -> list[Claim]:
 
 
 def _moved_into(case: Case, material: Material) -> list[Claim]:
-    """Return what moved to a tier of which the ledger knows nothing, beside other differences."""
-    family = material.siblings(case, "processing", "service_tier")
-    new = [one for one in family if not one.ledger.quantity and difference(one) > 0]
-    old = [one for one in family if one.ledger.quantity and difference(one) < 0]
-    if len(new) != 1 or len(old) != 1 or difference(old[0]) + difference(new[0]) > 0:
+    """Return what moved to a tier of which the ledger knows nothing, beside other differences.
+
+    Where the ledger has more of some class in the tier it knows, calls that are missing alone
+    cannot be why; all of the other tier must fit into what it has too much, class by class.
+    """
+    pairs = [_pair(one, material) for one in material.classes(case)]
+    known = [pair for pair in pairs if pair is not None]
+    mine = _pair(case, material)
+    if mine is None or not any(old.quantity < 0 for old, _ in known):
         return []
-    quantity = difference(new[0])
-    if case is old[0] and -quantity >= case.quantity:
-        quantity = -quantity
-    elif case is not new[0] or case.quantity != quantity:
+    if any(old.quantity + new.quantity < 0 for old, new in known):
         return []
-    text = "The provider has a part of these tokens in another tier, which the ledger does not know."
+    quantity = mine[1].quantity if case is mine[1] else -mine[1].quantity
+    text = "The provider has a part of these tokens in another tier, which no call tells of."
     return [Claim(Cause.BATCH_OR_TIER, case.worth(quantity), "medium", text, quantity)]
+
+
+def _pair(case: Case, material: Material) -> tuple[Case, Case] | None:
+    """Return the cell of the tier the ledger knows, and of the one it does not."""
+    family = material.siblings(case, "processing", "service_tier")
+    new = [one for one in family if not one.ledger.quantity and one.quantity > 0]
+    old = [one for one in family if one.ledger.quantity and one.billed_rows]
+    return (old[0], new[0]) if len(new) == len(old) == 1 else None
 
 
 def _all(case: Case, material: Material) -> list[Claim]:
@@ -66,16 +76,14 @@ def _all(case: Case, material: Material) -> list[Claim]:
         usd = round(case.base_usd * (ratio - 1))
         if not case.fits(usd):
             continue
-        fitting, others = material.agreeing(
-            case, lambda one, tier=tier: _has_ratio(one, material, tier)
-        )
-        if fitting < others:
+        others = material.others(case)
+        if not all(_has_ratio(one, material, tier) for one in others):
             continue
-        is_sure = fitting > 0 and case.is_agreed
+        is_sure = bool(others) and case.is_agreed
         text = f"The quantity agrees, and the price is that of the tier {tier}."
         return [
             Claim(
-                Cause.BATCH_OR_TIER, case.exactly(usd), "high" if is_sure else "medium", text, 0,
+                Cause.BATCH_OR_TIER, case.exactly(usd), sure_if(is_sure), text, 0,
                 "any", case.telemetry.calls,
             )
         ]  # fmt: skip

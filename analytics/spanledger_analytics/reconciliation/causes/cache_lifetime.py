@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from spanledger_analytics.invoices.line import TokenClass
 from spanledger_analytics.reconciliation.bill_side import BillRow
-from spanledger_analytics.reconciliation.case import Case, Claim
+from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
 from spanledger_analytics.reconciliation.material import Material
 from spanledger_analytics.reconciliation.result import Cause
 
@@ -30,7 +30,7 @@ def explain_cache_lifetime(case: Case, material: Material) -> list[Claim]:
                 f"{_tokens(reported)} cache writes were for an hour, the ledger knows "
                 f"{_tokens(known)} of them: an hour costs 2 times the input, five minutes 1.25."
             )
-            confidence = "high" if case.is_agreed else "medium"
+            confidence = sure_if(case.is_agreed)
             return [_claim(case, usd, confidence == "high", text)]
     usd = round(case.base_usd * (_HOUR_TO_FIVE_MINUTES - 1))
     if case.fits(usd):
@@ -41,7 +41,7 @@ def explain_cache_lifetime(case: Case, material: Material) -> list[Claim]:
 
 def _claim(case: Case, usd: int, is_sure: bool, text: str) -> Claim:
     return Claim(
-        Cause.CACHE_LIFETIME, case.exactly(usd), "high" if is_sure else "medium", text, 0, "any",
+        Cause.CACHE_LIFETIME, case.exactly(usd), sure_if(is_sure), text, 0, "any",
         case.telemetry.calls,
     )  # fmt: skip
 

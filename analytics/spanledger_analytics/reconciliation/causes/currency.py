@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from spanledger_analytics.reconciliation.case import Case, Claim
+from fractions import Fraction
+
+from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
 from spanledger_analytics.reconciliation.material import Material
 from spanledger_analytics.reconciliation.result import Cause
 
@@ -24,25 +26,44 @@ def explain_currency(case: Case, material: Material) -> list[Claim]:
         usd -= sum(one or 0 for one in own)
         text = f"The provider exchanges {named} at another rate than the one set here."
         agrees = abs(case.price - usd) <= case.rounding
-        found = [Claim(Cause.CURRENCY, case.exactly(usd), "high" if agrees else "medium", text)]
+        found = [Claim(Cause.CURRENCY, case.exactly(usd), sure_if(agrees), text)]
         return found if usd else []
     return _same_ratio(case, material, named)
 
 
 def _same_ratio(case: Case, material: Material, named: str) -> list[Claim]:
-    """Return a claim where every line of known quantity is off by one factor."""
+    """Return a claim where nearly every line of known quantity is off by one factor."""
+    if "currency" not in material.kept:
+        material.kept["currency"] = _common_factor(material)
+    factor = material.kept["currency"]
+    if factor is None:
+        return []
+    usd = case.billed_usd - round(case.billed_usd / factor)
+    usd = case.exactly(usd)
+    text = f"Nearly all lines in {named} are off by one factor: the exchange rate is another."
+    return [Claim(Cause.CURRENCY, usd, "medium", text)]
+
+
+def _common_factor(material: Material) -> Fraction | None:
+    """Return the factor of the largest cell, if nearly all others share it and it is not one."""
     known = [
         one
         for one in material.cases
-        if one.base_usd > 100 * one.rounding and any(row.currencies for row in one.billed_rows)
+        if one.ledger.usd > 0
+        and one.base_usd > 100 * one.rounding
+        and any(row.currencies for row in one.billed_rows)
     ]
-    if len({(one.key.model, one.token_class) for one in known}) < _FEWEST_CELLS or not case.price:
-        return []
-    largest = max(known, key=lambda one: one.base_usd)
-    for one in known:
-        expected = one.base_usd * largest.billed_usd // largest.base_usd
-        slack = one.rounding + largest.rounding * one.base_usd // largest.base_usd + 1
-        if abs(expected - one.billed_usd) > slack:
-            return []
-    text = f"All lines in {named} are off by one factor: the exchange rate is another."
-    return [Claim(Cause.CURRENCY, case.price, "medium", text)]
+    if len({(one.key.model, one.token_class) for one in known}) < _FEWEST_CELLS:
+        return None
+    by_size = sorted(known, key=lambda one: -one.base_usd)
+    for largest in by_size[:3]:
+        factor = Fraction(largest.billed_usd, largest.base_usd)
+        fitting = sum(
+            abs(one.base_usd * factor - one.billed_usd)
+            <= one.rounding + largest.rounding * Fraction(one.base_usd, largest.base_usd)
+            for one in known
+        )
+        is_off = abs(largest.billed_usd - largest.base_usd) > largest.rounding
+        if is_off and fitting * 10 >= len(known) * 6 and fitting >= _FEWEST_CELLS:
+            return factor.limit_denominator(10**6)
+    return None

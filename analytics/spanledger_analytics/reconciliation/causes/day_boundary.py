@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from spanledger_analytics.reconciliation.case import Case, Claim
-from spanledger_analytics.reconciliation.ledger_side import TOKEN_CLASSES
+from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
+from spanledger_analytics.reconciliation.ledger_side import TOKEN_CLASSES, Sum
 from spanledger_analytics.reconciliation.material import Material
 from spanledger_analytics.reconciliation.result import Cause
+
+
+def difference(case: Case) -> int:
+    """Return what the provider counted beyond the ledger, explained or not."""
+    return (case.charged_quantity or 0) - case.ledger.quantity
 
 
 def explain_day_boundary(case: Case, material: Material) -> list[Claim]:
@@ -14,48 +19,55 @@ def explain_day_boundary(case: Case, material: Material) -> list[Claim]:
     Calls that ran over midnight, where the provider goes by their end; or a difference that the
     same key has with the other sign on the next or previous day.
     """
-    if case.token_class not in TOKEN_CLASSES or not case.quantity:
+    if case.token_class not in TOKEN_CLASSES:
         return []
     return _crossing(case, material) or _cancelling(case, material)
 
 
 def _crossing(case: Case, material: Material) -> list[Claim]:
     before = material.neighbour(case, -1)
-    came = before.ledger.crossing if before is not None else 0
-    shift = came - case.ledger.crossing
-    if not shift or (case.quantity > 0) != (shift > 0) or abs(shift) > abs(case.quantity):
-        return []
-    is_exact = shift == case.quantity
-    if not is_exact and not _is_usual(material):
+    came = before.ledger if before is not None else Sum()
+    shift = came.crossing - case.ledger.crossing
+    is_exact = bool(shift) and shift == case.quantity
+    if not shift or not case.quantity or not (is_exact or _goes_by_end(material)):
         return []
     calls = case.telemetry.crossing + (before.telemetry.crossing if before is not None else 0)
     text = f"{calls:,} calls ran over midnight; the provider counts them on the day they ended."
-    confidence = "high" if is_exact and _other_side_fits(case, material, shift) else "medium"
+    confidence = sure_if(is_exact and _other_side_fits(case, material, shift))
+    usd = case.volume if is_exact else came.crossing_usd - case.ledger.crossing_usd
     return [
-        Claim(
-            Cause.DAY_BOUNDARY, case.worth(shift), confidence, text, shift, "crossing",
-            case.telemetry.crossing,
-        )
-    ]  # fmt: skip
+        Claim(Cause.DAY_BOUNDARY, usd, confidence, text, shift, "crossing", case.telemetry.crossing)
+    ]
 
 
 def _other_side_fits(case: Case, material: Material, shift: int) -> bool:
     """Return whether the other day is off the other way, or another class is off likewise."""
     other = material.neighbour(case, 1 if shift < 0 else -1)
-    if other is not None and _difference(other) and (_difference(other) > 0) != (shift > 0):
+    if other is not None and difference(other) and (difference(other) > 0) != (shift > 0):
         return True
     return any(
-        one is not case and _difference(one) and _shift(one, material) == _difference(one)
+        one is not case and difference(one) and _shift(one, material) == difference(one)
         for one in material.classes(case)
     )
 
 
-def _is_usual(material: Material) -> bool:
-    """Return whether calls over midnight explain some cells of the unit exactly."""
-    shifts = [(_shift(case, material), case) for case in material.cases]
-    moved = [(shift, case) for shift, case in shifts if shift]
-    exact = sum(shift == _difference(case) for shift, case in moved)
-    return exact >= 2 and exact * 2 >= len(moved)
+def _goes_by_end(material: Material) -> bool:
+    """Return whether calls over midnight explain cells around here, and none says otherwise.
+
+    A cell that agrees although calls of it ran over midnight says that starts count.
+    """
+    moved = [
+        (_shift(case, material), difference(case))
+        for case in material.cases
+        if case.token_class in TOKEN_CLASSES
+    ]
+    for case in material.after:
+        here = material.neighbour_of_after(case)
+        if here is not None:
+            moved.append((here.ledger.crossing - case.ledger.crossing, difference(case)))
+    moved += [(-case.ledger.crossing, difference(case)) for case in material.before]
+    moved = [(shift, off) for shift, off in moved if shift]
+    return any(shift == off for shift, off in moved) and all(off for _, off in moved)
 
 
 def _shift(case: Case, material: Material) -> int:
@@ -64,22 +76,18 @@ def _shift(case: Case, material: Material) -> int:
 
 
 def _cancelling(case: Case, material: Material) -> list[Claim]:
+    if not case.quantity:
+        return []
     for days, name in ((1, "next"), (-1, "previous")):
         other = material.neighbour(case, days)
-        if other is None or _difference(other) != -case.quantity:
+        if other is None or difference(other) != -case.quantity:
             continue
-        classes = [
-            (one, material.neighbour(one, days)) for one in material.classes(case)
-        ]
         agreeing = sum(
-            bool(_difference(one)) and beside is not None and _difference(beside) == -_difference(one)
-            for one, beside in classes
+            bool(difference(one)) and beside is not None and difference(beside) == -difference(one)
+            for one in material.classes(case)
+            for beside in [material.neighbour(one, days)]
         )
-        confidence = "high" if agreeing >= 2 else "medium"
+        confidence = sure_if(agreeing >= 2)
         text = f"The {name} day of the same key is off by exactly as much the other way."
         return [Claim(Cause.DAY_BOUNDARY, case.volume, confidence, text, case.quantity)]
     return []
-
-
-def _difference(case: Case) -> int:
-    return (case.charged_quantity or 0) - case.ledger.quantity

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from fractions import Fraction
 
-from spanledger_analytics.reconciliation.case import Case, Claim
+from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
 from spanledger_analytics.reconciliation.ledger_side import TOKEN_CLASSES
 from spanledger_analytics.reconciliation.material import Material
 from spanledger_analytics.reconciliation.result import Cause
@@ -17,9 +17,11 @@ _ROUND = 1_000  # discounts are agreed on in tenths of a percent
 
 def explain_discount(case: Case, material: Material) -> list[Claim]:
     """Return what a discount took off the lines of a cell."""
-    if case.price >= 0 or not case.billed_rows or case.token_class not in TOKEN_CLASSES:
+    if not case.billed_rows or case.token_class not in TOKEN_CLASSES:
         return []
-    return _stated(case) or _free(case) or _one_ratio(case, material)
+    if case.price < 0:
+        return _stated(case) or _free(case) or _one_ratio(case, material)
+    return _one_ratio(case, material)
 
 
 def _stated(case: Case) -> list[Claim]:
@@ -36,26 +38,38 @@ def _stated(case: Case) -> list[Claim]:
     text = "The lines state a price before discounts"
     said = f"{text}, and the ledger agrees with that." if agrees else f"{text}."
     usd = case.exactly(usd)
-    return [Claim(Cause.DISCOUNT, usd, "high" if agrees else "medium", said)]
+    return [Claim(Cause.DISCOUNT, usd, sure_if(agrees), said)]
 
 
 def _free(case: Case) -> list[Claim]:
     if case.billed_usd or not case.is_agreed:
         return []
-    text = "The provider counts the same quantity and charges nothing: a free allowance or commitment."
+    text = (
+        "The provider counts the same quantity and charges nothing: a free allowance or commitment."
+    )
     return [case.whole(Cause.DISCOUNT, "medium", text)]
 
 
 def _one_ratio(case: Case, material: Material) -> list[Claim]:
-    ratio = _common_ratio(material.cases)
+    ratio = common_ratio(material)
     if ratio is None or not case.base_usd:
         return []
     usd = round(case.base_usd * (ratio - 1))
-    if not case.fits(usd):
-        return []
+    is_all = case.fits(usd)
+    if not is_all:
+        # Beside other causes: by what the discounted line would be without it.
+        usd = case.billed_usd - round(case.billed_usd / ratio)
     percent = float((1 - ratio) * 100)
-    text = f"Every line of the provider is {percent:g} % below the list price: a discount."
-    return [Claim(Cause.DISCOUNT, case.exactly(usd), "high", text)]
+    text = f"Nearly every line of the provider is {percent:g} % below the list price: a discount."
+    confidence = sure_if(is_all)
+    return [Claim(Cause.DISCOUNT, case.exactly(usd) if is_all else usd, confidence, text)]
+
+
+def common_ratio(material: Material) -> Fraction | None:
+    """Return by which round factor below one nearly all lines are off; None: by none."""
+    if "discount" not in material.kept:
+        material.kept["discount"] = _common_ratio(material.cases)
+    return material.kept["discount"]
 
 
 def _common_ratio(cases: Iterable[Case]) -> Fraction | None:
@@ -66,6 +80,7 @@ def _common_ratio(cases: Iterable[Case]) -> Fraction | None:
         if case.token_class in TOKEN_CLASSES
         and case.base_usd > 100 * case.rounding
         and case.billed_usd > 0
+        and case.ledger.usd > 0
         and not any(row.currencies for row in case.billed_rows)
     ]
     kinds = {(case.key.model, case.token_class) for case in known}

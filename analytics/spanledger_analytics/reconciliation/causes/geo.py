@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from spanledger_analytics.reconciliation.case import Case, Claim
+from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
 from spanledger_analytics.reconciliation.causes.transfers import find_transfer
 from spanledger_analytics.reconciliation.ledger_side import TOKEN_CLASSES
 from spanledger_analytics.reconciliation.material import Material
@@ -29,7 +29,7 @@ def explain_geo(case: Case, material: Material) -> list[Claim]:
     transfer = find_transfer(case, material, "geo")
     if transfer is not None:
         text = "As many tokens are off the other way in another region."
-        confidence = "high" if transfer.classes >= 2 else "medium"
+        confidence = sure_if(transfer.classes >= 2)
         return [Claim(Cause.GEO, case.volume, confidence, text, case.quantity)]
     part = _regional(case)
     charged = case.charged_quantity
@@ -40,10 +40,10 @@ def explain_geo(case: Case, material: Material) -> list[Claim]:
             return [Claim(Cause.GEO, case.exactly(usd), "high", text)]
     for place, text in enumerate(_TEXTS):
         usd = _premium(case, place)
-        fitting, others = material.agreeing(
-            case, lambda one, place=place: abs(_premium(one, place) - one.price_usd) <= one.rounding
-        )
-        if case.fits(usd) and fitting == others:
+        others = [
+            abs(_premium(one, place) - one.price) - one.rounding for one in material.others(case)
+        ]
+        if case.fits(usd) and all(beyond <= 0 for beyond in others):
             return [Claim(Cause.GEO, case.exactly(usd), "medium", text)]
     return []
 

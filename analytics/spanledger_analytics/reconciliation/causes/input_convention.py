@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from spanledger_analytics.invoices.line import TokenClass
-from spanledger_analytics.reconciliation.case import Case, Claim
-from spanledger_analytics.reconciliation.causes.transfers import difference, find_transfer
+from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
 from spanledger_analytics.reconciliation.material import Material
 from spanledger_analytics.reconciliation.pico import ONE
 from spanledger_analytics.reconciliation.result import Cause
@@ -18,18 +17,14 @@ def explain_input_convention(case: Case, material: Material) -> list[Claim]:
     if case.token_class not in _INPUTS or not case.quantity:
         return []
     inputs = [one for one in material.classes(case) if one.token_class in _INPUTS]
-    return _moved(case, material, inputs) or _twice(case, inputs)
+    return _moved(case, inputs) or _twice(case, inputs)
 
 
-def _moved(case: Case, material: Material, inputs: list[Case]) -> list[Claim]:
-    if case.quantity != difference(case) or sum(map(difference, inputs)):
-        return []
-    if find_transfer(case, material, "token_class") is None and not any(
-        difference(one) * case.quantity < 0 for one in inputs
-    ):
+def _moved(case: Case, inputs: list[Case]) -> list[Claim]:
+    if sum(one.quantity for one in inputs):
         return []
     text = "One side has cached tokens as plain input: the input as a whole agrees."
-    confidence = "high" if abs(case.quantity) >= _TELLING else "medium"
+    confidence = sure_if(abs(case.quantity) >= _TELLING)
     return [
         Claim(
             Cause.INPUT_CONVENTION, case.volume, confidence, text, case.quantity, "any",
@@ -52,7 +47,7 @@ def _twice(case: Case, inputs: list[Case]) -> list[Claim]:
         agrees = all(one is not None and one.is_agreed for one in parts)
         side = "the ledger" if case.quantity < 0 else "the provider's report"
         text = f"The input of {side} includes its cached tokens, which are counted apart as well."
-        confidence = "high" if agrees and cached >= _TELLING else "medium"
+        confidence = sure_if(agrees and cached >= _TELLING)
         return [
             Claim(
                 Cause.INPUT_CONVENTION, case.volume, confidence, text, case.quantity, "any",

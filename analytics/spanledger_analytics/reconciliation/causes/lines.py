@@ -1,4 +1,4 @@
-"""Lines that say themselves what they are: taxes, credits, discounts, rounding, and what nobody mapped."""
+"""Lines that say themselves what they are: taxes, credits, rounding; and what nobody mapped."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from spanledger_analytics.reconciliation.case import Case, Claim
+from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
 from spanledger_analytics.reconciliation.causes.transfers import find_transfer
 from spanledger_analytics.reconciliation.contexts import BOUNDARIES
 from spanledger_analytics.reconciliation.ledger_side import TOKEN_CLASSES
@@ -26,31 +26,27 @@ def explain_long_context(case: Case, material: Material) -> list[Claim]:
     transfer = find_transfer(case, material, "context")
     if transfer is not None:
         text = "As many tokens are off the other way in requests of another size."
-        confidence = "high" if transfer.classes >= 2 else "medium"
+        confidence = sure_if(transfer.classes >= 2)
         count = case.telemetry.calls
         return [
-            Claim(
-                Cause.LONG_CONTEXT, case.volume, confidence, text, case.quantity, "any", count
-            )
+            Claim(Cause.LONG_CONTEXT, case.volume, confidence, text, case.quantity, "any", count)
         ]
     for boundary, usd in _candidates(case):
         if not case.fits(usd):
             continue
-        agreeing, others = material.agreeing(
-            case, lambda one, boundary=boundary: _fits_too(one, boundary)
-        )
-        if agreeing < others:
+        others = material.others(case)
+        if not all(_fits_too(one, boundary) for one in others):
             continue
         dearer = "charges more for" if usd > 0 else "does not charge more for"
         text = (
             f"The provider {dearer} requests of more than {boundary:,} input tokens, "
             "and the ledger's price says otherwise."
         )
-        count = sum(row.telemetry.calls for row in case.ledger_rows if _is_long(row.bucket, boundary))
-        confidence = "high" if agreeing and case.is_agreed else "medium"
-        return [
-            Claim(Cause.LONG_CONTEXT, case.exactly(usd), confidence, text, 0, "long", count)
-        ]
+        count = sum(
+            row.telemetry.calls for row in case.ledger_rows if _is_long(row.bucket, boundary)
+        )
+        confidence = sure_if(bool(others) and case.is_agreed)
+        return [Claim(Cause.LONG_CONTEXT, case.exactly(usd), confidence, text, 0, "long", count)]
     return []
 
 
@@ -71,7 +67,7 @@ def _candidates(case: Case) -> Iterator[tuple[int, int]]:
 
 def _fits_too(case: Case, boundary: int) -> bool:
     return any(
-        abs(usd - case.price_usd) <= case.rounding < abs(usd)
+        abs(usd - case.price) <= case.rounding < abs(usd)
         for bound, usd in _candidates(case)
         if bound == boundary
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spanledger_analytics.invoices.line import TokenClass
-from spanledger_analytics.reconciliation.case import Case, Claim
+from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
 from spanledger_analytics.reconciliation.ledger_side import TOKEN_CLASSES
 from spanledger_analytics.reconciliation.material import Material, Requests
 from spanledger_analytics.reconciliation.models import plain_name
@@ -14,7 +14,7 @@ _MOST_OF_USUAL = 20
 
 
 def explain_missing_usage(case: Case, material: Material) -> list[Claim]:
-    """Return what calls used that tell no usage: streams that were cancelled, or did not ask for it.
+    """Return what calls used that tell no usage: cancelled streams, or such that did not ask.
 
     Sure where the provider counts as many requests as the ledger, so that no call is missing.
     """
@@ -34,7 +34,7 @@ def explain_missing_usage(case: Case, material: Material) -> list[Claim]:
         f"{silent:,} calls are in the ledger without their tokens: cancelled streams, or streams "
         f"that do not ask for usage.{_agreement(requests)}"
     )
-    confidence: Confidence = "high" if requests is not None and missing == 0 else "medium"
+    confidence: Confidence = sure_if(requests is not None and missing == 0)
     usd = case.worth(quantity)
     return [
         Claim(
@@ -57,27 +57,34 @@ def explain_hidden_retries(case: Case, material: Material) -> list[Claim]:
         f"{extra:,} attempts were repeated before their calls succeeded; the provider charges "
         f"every attempt that reached it.{_agreement(requests)}"
     )
-    confidence = "high" if is_counted and is_exact else "medium"
-    usd = case.worth(quantity)
+    confidence = sure_if(is_counted and is_exact)
+    usd = case.ledger.retried_usd
     return [Claim(Cause.HIDDEN_RETRIES, usd, confidence, text, quantity, "retried", extra)]
 
 
 def explain_hidden_tokens(case: Case, material: Material) -> list[Claim]:
     """Return tokens of known calls that their usage does not tell.
 
-    Only where the provider counts as many requests as the ledger and every call told its usage.
+    Only where every call told its usage, and the provider counts as many requests as the ledger,
+    or the same tokens in all other classes.
     """
     requests = material.requests(case)
-    if case.quantity <= 0 or requests is None or _silent(case) or not case.ledger.quantity:
+    if case.quantity <= 0 or _silent(case) or not case.ledger.quantity:
         return []
-    if requests.reported != requests.calls or requests.extra_attempts:
+    if requests is None:
+        is_complete = _rest_agrees(case, material)
+        told = "Every other class of tokens agrees to the last token, so no call is missing"
+    else:
+        is_complete = requests.reported == requests.calls and not requests.extra_attempts
+        told = "The provider counts as many requests as the ledger"
+    if not is_complete:
         return []
     is_confirmed = case.usage_quantity is not None and case.usage_quantity == case.charged_quantity
     text = (
-        "The provider counts the same requests and more tokens in them: definitions of tools, "
-        "compaction or thinking, which the usage of a call may leave out."
+        f"{told}, and more tokens in them: definitions of tools, compaction or thinking, which "
+        "the usage of a call may leave out."
     )
-    confidence = "high" if is_confirmed else "medium"
+    confidence = sure_if(is_confirmed and requests is not None)
     return [
         Claim(
             Cause.HIDDEN_TOKENS, case.volume, confidence, text, case.quantity, "any",
@@ -99,18 +106,23 @@ def explain_other_traffic(case: Case, material: Material) -> list[Claim]:
         ):
             if value is None or value in known or (what == "model" and _is_known(case)):
                 continue
-            return [_stranger(case, what, value if what != "model" else key.model or "")]
+            if what == "model":
+                # Another model the ledger has too much of may be the same under another name.
+                family = material.siblings(case, "model")
+                is_alone = all((one.charged_quantity or 0) >= one.ledger.quantity for one in family)
+                return [_stranger(case, what, key.model or "", is_sure=is_alone)]
+            return [_stranger(case, what, value)]
     return _unseen_part(case, material)
 
 
-def _stranger(case: Case, what: str, value: str) -> Claim:
-    is_confirmed = bool(case.usage_quantity)
+def _stranger(case: Case, what: str, value: str, *, is_sure: bool = True) -> Claim:
+    is_confirmed = bool(case.usage_quantity) and is_sure
     named = f"The {what} {value}" if value else f"No {what}: the default one or the console"
     text = (
         f"{named} sent no telemetry on this day, nor the day before or after. Somebody else uses "
         "it, or it is not instrumented."
     )
-    confidence: Confidence = "high" if is_confirmed else "medium"
+    confidence: Confidence = sure_if(is_confirmed)
     return Claim(Cause.OTHER_TRAFFIC, case.rest, confidence, text, case.quantity)
 
 
@@ -142,12 +154,20 @@ def explain_missing_telemetry(case: Case, material: Material) -> list[Claim]:
     if requests is not None and missing <= 0 and case.ledger.quantity:
         confidence: Confidence = "low"
     else:
-        confidence = "high" if missing > 0 and not _silent(case) else "medium"
+        confidence = sure_if(missing > 0 and not _silent(case))
     text = (
         f"The key, workspace or model does send telemetry, but not of these calls."
         f"{_agreement(requests)}"
     )
     return [Claim(Cause.MISSING_TELEMETRY, case.volume, confidence, text, case.quantity)]
+
+
+def _rest_agrees(case: Case, material: Material) -> bool:
+    """Return whether all other classes of the same key have equal quantities, and there are any."""
+    others = [one for one in material.classes(case) if one is not case]
+    return any(one.is_agreed for one in others) and all(
+        one.is_agreed or not (one.ledger.quantity or one.charged_quantity) for one in others
+    )
 
 
 def _silent(case: Case) -> int:
@@ -174,8 +194,7 @@ def _agreement(requests: Requests | None) -> str:
     if requests is None:
         return ""
     return (
-        f" The provider counts {requests.reported:,} requests, "
-        f"the ledger {requests.calls:,} calls."
+        f" The provider counts {requests.reported:,} requests, the ledger {requests.calls:,} calls."
     )
 
 

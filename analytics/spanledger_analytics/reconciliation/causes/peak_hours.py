@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from spanledger_analytics.reconciliation.case import Case, Claim
+from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
 from spanledger_analytics.reconciliation.ledger_side import TOKEN_CLASSES
 from spanledger_analytics.reconciliation.material import Material, groups_of
 from spanledger_analytics.reconciliation.result import Cause
 
-PEAKS = {"deepseek": ((1, 2, 3, 6, 7, 8, 9), (1, 2, 3, 4, 5))}
-"""Hours of the day (UTC) and days of the week (Monday is 1) that cost twice as much, by provider.
+PEAKS = {"deepseek": (1, 2, 3, 6, 7, 8, 9)}
+"""Hours of the day (UTC) that cost twice as much from Monday to Friday, by provider.
 
 https://api-docs.deepseek.com/quick_start/pricing
 """
@@ -25,18 +25,15 @@ def explain_peak_hours(case: Case, material: Material) -> list[Claim]:
     for place, usd in enumerate(_candidates(case, material)):
         if not case.fits(usd):
             continue
-        agreeing, others = material.agreeing(
-            case,
-            lambda one, place=place: _fits_too(one, _candidates(one, material)[place]),
-        )
-        if agreeing < others:
+        others = material.others(case)
+        if not all(_fits_too(one, _candidates(one, material)[place]) for one in others):
             continue
         text = (
             "Calls in the provider's peak hours cost twice as much as the ledger says."
             if usd > 0
             else "The ledger has peak prices that were not charged."
         )
-        confidence = "high" if agreeing and case.is_agreed else "medium"
+        confidence = sure_if(bool(others) and case.is_agreed)
         return [Claim(Cause.PEAK_HOURS, case.exactly(usd), confidence, text)]
     return []
 
@@ -55,4 +52,4 @@ def _candidates(case: Case, material: Material) -> tuple[int, ...]:
 
 
 def _fits_too(case: Case, usd: int) -> bool:
-    return bool(usd) and abs(usd - case.price_usd) <= case.rounding
+    return bool(usd) and abs(usd - case.price) <= case.rounding

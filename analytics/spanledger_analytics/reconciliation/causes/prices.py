@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spanledger_analytics.reconciliation.case import Case, Claim
+from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
 from spanledger_analytics.reconciliation.ledger_side import TOKEN_CLASSES
 from spanledger_analytics.reconciliation.material import Material
 from spanledger_analytics.reconciliation.pico import from_pico, pro_rata
@@ -31,15 +31,11 @@ def explain_price_book(case: Case, material: Material) -> list[Claim]:
     confidence: Confidence = "medium"
     if old and not new:
         text += " The provider's other lines are at the price here: this line is off."
-        confidence = "high" if case.usage_quantity == charged else "medium"
+        confidence = sure_if(case.usage_quantity == charged and _is_alone(case, material))
     elif new and not old:
         text += " Its other lines have the same price: the price here is stale."
-        confidence = "high" if case.is_agreed else "medium"
-    return [
-        Claim(
-            Cause.PRICE_BOOK, case.price, confidence, text, 0, "any", case.telemetry.calls
-        )
-    ]
+        confidence = sure_if(case.is_agreed and len(new) > 1)
+    return [Claim(Cause.PRICE_BOOK, case.price, confidence, text, 0, "any", case.telemetry.calls)]
 
 
 def explain_rounding(case: Case, material: Material) -> list[Claim]:
@@ -50,6 +46,16 @@ def explain_rounding(case: Case, material: Material) -> list[Claim]:
     lines = sum(row.lines for row in case.billed_rows)
     text = f"No more than rounding the amounts of {lines:,} lines leaves."
     return [case.whole(Cause.ROUNDING, "high", text)]
+
+
+def _is_alone(case: Case, material: Material) -> bool:
+    """Return whether every other line of the day is at the price here, and there are some."""
+    others = [
+        one
+        for one in material.cases
+        if one is not case and one.token_class in TOKEN_CLASSES and one.base_usd > 4 * one.rounding
+    ]
+    return bool(others) and all(abs(one.price_usd) <= one.rounding for one in others)
 
 
 def _costs(case: Case, usd: int, quantity: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spanledger_analytics.invoices.line import TokenClass
-from spanledger_analytics.reconciliation.case import Case, Claim
+from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
 from spanledger_analytics.reconciliation.ledger_side import TOKEN_CLASSES
 from spanledger_analytics.reconciliation.material import Material
 from spanledger_analytics.reconciliation.pico import pro_rata
@@ -29,7 +29,7 @@ def explain_not_reported(case: Case, material: Material) -> list[Claim]:
         return []
     what = f"calls of the tier {tier}" if tier else "these calls"
     told = " The usage report has exactly these tokens." if is_in_usage else ""
-    confidence = "high" if is_known and is_in_usage else "medium"
+    confidence = sure_if(is_known and is_in_usage)
     text = f"The cost report has no line for {what}.{told} They may be billed elsewhere."
     return [
         Claim(
@@ -40,7 +40,7 @@ def explain_not_reported(case: Case, material: Material) -> list[Claim]:
 
 
 def _left_out(case: Case, material: Material) -> list[Claim]:
-    """Return what is left out of a cell in which other calls are, where tiers are not told apart."""
+    """Return what is left out of a cell with other calls, where tiers are not told apart."""
     rows = [
         row
         for row in case.ledger_rows
@@ -75,7 +75,7 @@ def explain_unpriced(case: Case, material: Material) -> list[Claim]:
         f"The ledger knows the tokens of {case.telemetry.unpriced:,} calls, and no price for them: "
         f"they are in its costs with nothing."
     )
-    confidence = "high" if case.is_agreed or charged else "medium"
+    confidence = sure_if(case.is_agreed or bool(charged))
     count = case.telemetry.unpriced
     del material
     return [Claim(Cause.UNPRICED, usd, confidence, text, 0, "unpriced", count)]

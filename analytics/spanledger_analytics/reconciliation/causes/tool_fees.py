@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spanledger_analytics.invoices.line import TokenClass
-from spanledger_analytics.reconciliation.case import Case, Claim
+from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
 from spanledger_analytics.reconciliation.material import Material
 from spanledger_analytics.reconciliation.result import Cause
 
@@ -26,5 +26,5 @@ def explain_tool_fees(case: Case, material: Material) -> list[Claim]:
     told = " The usage report counts as many as the bill." if is_confirmed else ""
     known = f"fewer {what} than the provider charged" if case.ledger.quantity else f"no {what}"
     text = f"The ledger knows {known}: their instrumentation tells nothing of them.{told}"
-    confidence = "high" if is_confirmed else "medium"
+    confidence = sure_if(is_confirmed)
     return [Claim(Cause.TOOL_FEES, case.volume, confidence, text, case.quantity)]

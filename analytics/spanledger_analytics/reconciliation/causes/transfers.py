@@ -21,23 +21,16 @@ class Transfer(NamedTuple):
     classes: int
 
 
-def difference(case: Case) -> int:
-    """Return what the provider counted beyond the ledger."""
-    return (case.charged_quantity or 0) - case.ledger.quantity
-
-
 def find_transfer(case: Case, material: Material, *apart: str) -> Transfer | None:
     """Return where a case's difference in quantity went, among keys that differ in some fields.
 
-    None: the differences of the family do not cancel, or it is not off.
+    Looks at what other causes left. None: the differences of the family do not cancel.
     """
-    if not case.quantity or case.quantity != difference(case):
+    if not case.quantity:
         return None
     family = [one for one in material.siblings(case, *apart) if one.token_class in TOKEN_CLASSES]
-    if len(family) < 2 or sum(map(difference, family)):
-        return None
-    others = [one for one in family if one is not case and difference(one) * case.quantity < 0]
-    if not others:
+    others = [one for one in family if one is not case and one.quantity * case.quantity < 0]
+    if not others or _off(family):
         return None
     return Transfer(others, _classes(case, material, apart))
 
@@ -47,5 +40,9 @@ def _classes(case: Case, material: Material, apart: tuple[str, ...]) -> int:
     found = 0
     for one in material.classes(case):
         family = material.siblings(one, *apart)
-        found += bool(difference(one)) and len(family) > 1 and not sum(map(difference, family))
+        found += bool(one.quantity) and len(family) > 1 and not _off(family)
     return found
+
+
+def _off(family: list[Case]) -> int:
+    return sum(one.quantity for one in family)

@@ -156,11 +156,11 @@ def _told(value: str | None) -> str:
 
 
 def _usd(amount: Decimal) -> str:
-    return f"{_rounded(amount):,}"
+    return f"{_rounded(amount):,f}"
 
 
 def _signed(amount: Decimal) -> str:
-    return f"{_rounded(amount):+,}"
+    return f"{_rounded(amount):+,f}"
 
 
 def _rounded(amount: Decimal) -> Decimal:

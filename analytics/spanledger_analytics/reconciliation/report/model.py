@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from spanledger_analytics.reconciliation.coverage import Measure
 from spanledger_analytics.reconciliation.result import Cause, Confidence
 
-SCHEMA = "spanledger.reconciliation_report/1"
+SCHEMA: Literal["spanledger.reconciliation_report/1"] = "spanledger.reconciliation_report/1"
 
 
 def _text(amount: Decimal) -> str:

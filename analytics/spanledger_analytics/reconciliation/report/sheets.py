@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from spanledger_analytics.price_book.files import csv_text
 from spanledger_analytics.reconciliation.report.model import (
     CauseTotal,
     CoverageTotal,
@@ -17,6 +16,7 @@ from spanledger_analytics.reconciliation.report.model import (
     Report,
     ReportCell,
 )
+from spanledger_analytics.reconciliation.report.safe_csv import heading, safe_csv
 
 Row = Mapping[str, object]
 _CELL_COLUMNS = (*(n for n in ReportCell.model_fields if n != "causes"),)
@@ -74,7 +74,7 @@ def cells_sheet(report: Report) -> Sheet:
 def to_csv(report: Report) -> str:
     """Return the cells as CSV; unknown is empty, and no text is a spreadsheet's formula."""
     sheet = cells_sheet(report)
-    return csv_text(sheet.columns, sheet.rows)
+    return heading(sheet.columns) + safe_csv(sheet.columns, sheet.rows)
 
 
 def _sheet(

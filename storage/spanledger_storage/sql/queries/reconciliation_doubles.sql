@@ -2,7 +2,8 @@
 -- Parameters: project; from_s, to_s: unix seconds, half open; models (as in the ledger);
 --   dimensions, values, scopes, keys: as in reconciliation_ledger.
 -- Columns: provider, model, service_tier, region, scope, api_key, calls (how many of them), tokens
---   by class: uncached, cache_read, cache_write, output. One row per everything before calls.
+--   by class: uncached, cache_read, cache_write, output, and USD: X_usd. One row per everything before
+--   calls.
 -- A second telling has the response id of an earlier call, or its tokens within two seconds from
 -- another service or instrumentation, and no other response id.
 -- Sort key used: ledger (project, toStartOfHour(time), ...).
@@ -15,9 +16,13 @@ SELECT
     api_key,
     count() AS calls,
     sum(told_uncached) AS uncached,
+    sum(uncached_cost) AS uncached_usd,
     sum(told_cache_read) AS cache_read,
+    sum(cache_read_cost) AS cache_read_usd,
     sum(told_cache_write) AS cache_write,
-    sum(told_output) AS output
+    sum(cache_write_cost) AS cache_write_usd,
+    sum(told_output) AS output,
+    sum(output_cost) AS output_usd
 FROM
 (
     SELECT
@@ -43,9 +48,13 @@ FROM
             concat(toString(service_name), ' ', arrayStringConcat(dialects, ' ')) AS told_by,
             assumeNotNull(input_tokens) AS input,
             ifNull(uncached_tokens, 0) AS told_uncached,
+            ifNull(uncached_cost_usd, 0) AS uncached_cost,
             ifNull(cache_read_tokens, 0) AS told_cache_read,
+            ifNull(cache_read_cost_usd, 0) AS cache_read_cost,
             ifNull(cache_write_tokens, 0) AS told_cache_write,
-            ifNull(output_tokens, 0) AS told_output
+            ifNull(cache_write_cost_usd, 0) AS cache_write_cost,
+            ifNull(output_tokens, 0) AS told_output,
+            ifNull(output_cost_usd, 0) AS output_cost
         FROM ledger_current
         WHERE project = {project:String}
             AND toStartOfHour(time) >= toDateTime({from_s:Int64}, 'UTC')

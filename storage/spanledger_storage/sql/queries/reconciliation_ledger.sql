@@ -7,7 +7,7 @@
 --   bucket (how many of boundaries the input exceeds; 0 of sums over calls), calls; of calls:
 --   without_input, without_output (tokens that are not known), cut (streams that failed after an
 --   answer began), extra_attempts, crossing (ended on a later day), unpriced; tokens by class:
---   X, X_unpriced, X_retried (times extra attempts), X_crossing with X in uncached, cache_read,
+--   X, X_unpriced, X_retried (times extra attempts), X_crossing, and their dollars, X_retried_usd and X_crossing_usd, with X in uncached, cache_read,
 --   cache_write, output; write_5m, write_1h (tokens whose lifetime is told), media (tokens of audio
 --   and images), web_searches; USD: X_usd, fees_usd, total_usd, list_usd (of what is priced).
 --   One row per day and everything before calls. What the reconciliation itself posted is left out.
@@ -33,18 +33,26 @@ SELECT
     sumIf(ifNull(uncached_tokens, 0), is_unpriced) AS uncached_unpriced,
     sum(ifNull(uncached_tokens, 0) * retries) AS uncached_retried,
     sumIf(ifNull(uncached_tokens, 0), is_crossing) AS uncached_crossing,
+    sum(ifNull(uncached_cost_usd, 0) * retries) AS uncached_retried_usd,
+    sumIf(ifNull(uncached_cost_usd, 0), is_crossing) AS uncached_crossing_usd,
     sum(ifNull(cache_read_tokens, 0)) AS cache_read,
     sumIf(ifNull(cache_read_tokens, 0), is_unpriced) AS cache_read_unpriced,
     sum(ifNull(cache_read_tokens, 0) * retries) AS cache_read_retried,
     sumIf(ifNull(cache_read_tokens, 0), is_crossing) AS cache_read_crossing,
+    sum(ifNull(cache_read_cost_usd, 0) * retries) AS cache_read_retried_usd,
+    sumIf(ifNull(cache_read_cost_usd, 0), is_crossing) AS cache_read_crossing_usd,
     sum(ifNull(cache_write_tokens, 0)) AS cache_write,
     sumIf(ifNull(cache_write_tokens, 0), is_unpriced) AS cache_write_unpriced,
     sum(ifNull(cache_write_tokens, 0) * retries) AS cache_write_retried,
     sumIf(ifNull(cache_write_tokens, 0), is_crossing) AS cache_write_crossing,
+    sum(ifNull(cache_write_cost_usd, 0) * retries) AS cache_write_retried_usd,
+    sumIf(ifNull(cache_write_cost_usd, 0), is_crossing) AS cache_write_crossing_usd,
     sum(ifNull(output_tokens, 0)) AS output,
     sumIf(ifNull(output_tokens, 0), is_unpriced) AS output_unpriced,
     sum(ifNull(output_tokens, 0) * retries) AS output_retried,
     sumIf(ifNull(output_tokens, 0), is_crossing) AS output_crossing,
+    sum(ifNull(output_cost_usd, 0) * retries) AS output_retried_usd,
+    sumIf(ifNull(output_cost_usd, 0), is_crossing) AS output_crossing_usd,
     sum(ifNull(cache_write_5m_tokens, 0)) AS write_5m,
     sum(ifNull(cache_write_1h_tokens, 0)) AS write_1h,
     sum(ifNull(audio_input_tokens, 0) + ifNull(audio_output_tokens, 0) + ifNull(image_tokens, 0) + ifNull(image_output_tokens, 0)) AS media,

@@ -1,6 +1,6 @@
 -- What did the calls of a day cost in a provider's peak hours?
--- Parameters: project; from_s, to_s: unix seconds, half open; hours (of the day, UTC); weekdays
---   (1: Monday); dimensions, values, scopes, keys: as in reconciliation_ledger.
+-- Parameters: project; from_s, to_s: unix seconds, half open; hours (of the day,
+--   UTC); dimensions, values, scopes, keys: as in reconciliation_ledger.
 -- Columns: provider, model, service_tier, region, scope, api_key, USD by class: uncached, cache_read,
 --   cache_write, output. One row per everything before USD.
 -- Sort key used: ledger (project, toStartOfHour(time), ...).
@@ -23,7 +23,6 @@ WHERE project = {project:String}
     AND toStartOfHour(time) < toDateTime({to_s:Int64}, 'UTC')
     AND kind IN ('llm', 'embedding')
     AND toHour(time, 'UTC') IN {hours:Array(UInt8)}
-    AND toDayOfWeek(time, 0, 'UTC') IN {weekdays:Array(UInt8)}
 GROUP BY provider, model, service_tier, region, scope, api_key
 ORDER BY provider, model, service_tier, region, scope, api_key
 SETTINGS do_not_merge_across_partitions_select_final = 1

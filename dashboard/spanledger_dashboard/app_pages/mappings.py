@@ -1,0 +1,174 @@
+"""Mappings: texts of invoices that wait, the dearest first, and what others stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from functools import partial
+from typing import cast
+
+import pandas as pd
+import streamlit as st
+
+from spanledger_analytics.invoices.unmapped import Unmapped, read_unmapped
+from spanledger_dashboard import format as fmt
+from spanledger_dashboard import pickers, scope, shell
+from spanledger_dashboard.access import viewer
+from spanledger_dashboard.connection import store
+from spanledger_dashboard.downloads import show_downloads
+from spanledger_dashboard.failures import explained
+from spanledger_dashboard.invoices import tables
+from spanledger_dashboard.invoices.mapping_forms import (
+    show_failure,
+    show_line_form,
+    show_remove,
+    show_scope_form,
+)
+from spanledger_dashboard.invoices.opened import OpenInvoices, invoices
+from spanledger_dashboard.scope import Scope
+from spanledger_dashboard.text import plain
+from spanledger_storage.invoice_state import MappingRow
+from spanledger_storage.invoice_tables import MappingKind
+
+_FIRST, _LAST = date(2015, 1, 1), date(2099, 12, 31)
+_TABLE_PX = 420
+
+
+def _body() -> None:
+    with explained():
+        with st.container(
+            horizontal=True, vertical_alignment="center", gap="small", key="page-head"
+        ):
+            st.title("Mappings", anchor=False, width="stretch")
+            pickers.project_picker()
+            shell.show_help()
+        found = invoices()
+        if found is None:
+            st.info(
+                "Mappings are not known here: this dashboard is not told where the state database "
+                "is. Set SPANLEDGER_STATE_URL for it.",
+                icon=":material/database_off:",
+            )
+            return
+        st.caption(
+            "Mappings are applied when lines are read, so a new one helps imports that are already "
+            "here, and removing it takes all of that back."
+        )
+        show_failure()
+        where = scope.current()
+        _show_queue(found, where)
+        _show_scopes(found, where)
+        _show_mappings(found, where)
+
+
+def _show_queue(found: OpenInvoices, where: Scope) -> None:
+    waiting = read_unmapped(store(), where.project, _FIRST, _LAST, found.rules(where.project))
+    if not waiting:
+        st.info("Every line is understood.", icon=":material/check_circle:")
+        return
+    known = [one.amount_usd for one in waiting if one.amount_usd is not None]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.subheader("Unmapped", anchor=False)
+        show_downloads(
+            "unmapped", partial(tables.unmapped_table, waiting), what="Every text that waits, exact"
+        )
+    st.markdown(
+        f"**{plain(fmt.usd(sum(known, Decimal(0))))}** in {fmt.count(len(waiting))} texts wait for "
+        "a mapping; they count as billed all the same."
+    )
+    picked = _pick(tables.unmapped_frame(waiting), "unmapped", "Texts that wait, the dearest first")
+    if picked is not None and viewer().may_save:
+        show_line_form(found, where.project, waiting[picked])
+    elif viewer().may_save:
+        st.caption("Pick a row to say what it stands for.")
+    _say_alike(waiting)
+
+
+def _say_alike(waiting: Sequence[Unmapped]) -> None:
+    if len(waiting) > 1:
+        st.caption(
+            "For many alike, a text that ends with * stands for any end: spanledger invoices "
+            "mappings add."
+        )
+
+
+def _show_scopes(found: OpenInvoices, where: Scope) -> None:
+    params: dict[str, object] = {
+        "project": where.project, "first_day": _FIRST, "last_day": _LAST,
+    }  # fmt: skip
+    rows = store().rows("invoice_scopes", params)
+    if not rows:
+        return
+    st.subheader("Scopes and keys", anchor=False)
+    targets: dict[tuple[str, str, str], str] = {
+        (row.kind, row.provider, row.pattern): tables.target_text(row)
+        for row in found.mappings(where.project)
+        if row.kind != "line" and row.removed_at_ns is None
+    }
+    frame = pd.DataFrame(
+        {
+            "Provider": [str(row["provider"]) for row in rows],
+            "Kind": ["Key" if row["kind"] == "api_key" else "Scope" for row in rows],
+            "Name": [str(row["value"]) for row in rows],
+            "US dollars": [fmt.usd(cast("Decimal | None", row["amount_usd"])) for row in rows],
+            "Lines": [fmt.count(int(str(row["line_count"]))) for row in rows],
+            "Belongs to": [
+                targets.get((str(row["kind"]), str(row["provider"]), str(row["value"])))
+                for row in rows
+            ],
+        }
+    )
+    st.dataframe(
+        frame,
+        hide_index=True,
+        placeholder=fmt.UNKNOWN,
+        height="content" if len(frame) <= 10 else _TABLE_PX,
+        key="table-scopes",
+        alt="Scopes and keys of providers, the dearest first",
+    )
+    st.caption("Lines of a scope that belongs to another project count there, and no longer here.")
+    if viewer().may_save:
+        named = [
+            (str(row["provider"]), cast("MappingKind", str(row["kind"])), str(row["value"]))
+            for row in rows
+        ]
+        with st.popover("Say whose it is", icon=":material/add:", key="scope-new"):
+            show_scope_form(found, where.project, named, scope.project_names(viewer()))
+
+
+def _show_mappings(found: OpenInvoices, where: Scope) -> None:
+    every = found.mappings(where.project)
+    st.subheader("Mappings", anchor=False)
+    if not every:
+        st.caption("There are none yet. Every change is kept here, with who made it.")
+        return
+    with_removed = st.toggle("With those removed", key="removed", bind="query-params")
+    rows: list[MappingRow] = [
+        row for row in reversed(every) if with_removed or row.removed_at_ns is None
+    ]
+    if not rows:
+        st.caption("None holds any more.")
+        return
+    picked = _pick(tables.mappings_frame(rows, where), "mappings", "Mappings, the newest first")
+    if picked is not None and viewer().may_save and rows[picked].removed_at_ns is None:
+        show_remove(found, where.project, rows[picked])
+
+
+def _pick(frame: pd.DataFrame, key: str, alt: str) -> int | None:
+    """Show a table; return the place of the row that is picked."""
+    event = st.dataframe(
+        frame,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        placeholder=fmt.UNKNOWN,
+        height="content" if len(frame) <= 10 else _TABLE_PX,
+        key=f"table-{key}",
+        alt=alt,
+    )
+    rows = event["selection"]["rows"]
+    return rows[0] if rows and rows[0] < len(frame) else None
+
+
+_body()

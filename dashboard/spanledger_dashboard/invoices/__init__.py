@@ -1,0 +1,1 @@
+"""The pages on invoices and mappings: what was imported, what is missing, what waits."""

@@ -1,0 +1,1 @@
+"""The page on reconciliation: the ledger against what providers billed."""

@@ -1,0 +1,170 @@
+"""Figures of the page on reconciliation: the matrix, the way from ledger to bill, coverage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+
+import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
+
+from spanledger_analytics.reconciliation.coverage import Coverage
+from spanledger_analytics.reconciliation.report.model import CauseTotal, Totals
+from spanledger_dashboard import format as fmt
+from spanledger_dashboard.charts import PALETTE, literal
+from spanledger_dashboard.cost.charts import signed_usd, waterfall
+from spanledger_dashboard.reconciliation.data import CAUSE_NAMES, Square
+from spanledger_dashboard.text import shortened
+
+FULL_COLOR_AT = Decimal("0.1")
+"""A difference of this part of the larger side has the full colour."""
+MOST_ROWS = 25
+# Told apart by everybody; fine is nearly the background of either theme.
+_LESS, _FINE, _MORE = "#3b79dd", "rgba(128,140,150,0.20)", "#d28314"
+_ROW_PX = 27
+_NAME_LIMIT = 40
+_MOST_CAUSES = 10
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+
+
+def matrix(rows: Mapping[str, Mapping[date, Square]], days: Sequence[date]) -> go.Figure:
+    """Return one cell per row and day, coloured by the difference; empty where nothing is known."""
+    shown = list(rows)[:MOST_ROWS]
+    places = list(range(len(shown)))
+    trace = {
+        "type": "heatmap",
+        "x": [_day_text(day) for day in days],
+        "y": places,
+        "z": [[_level(rows[row].get(day)) for day in days] for row in shown],
+        "text": [[_sign(rows[row].get(day)) for day in days] for row in shown],
+        "texttemplate": "%{text}",
+        "customdata": [[_hover(row, day, rows[row].get(day)) for day in days] for row in shown],
+        "zmin": -1,
+        "zmax": 1,
+        "xgap": 2,
+        "ygap": 2,
+        "colorscale": [[0, _LESS], [0.5, _FINE], [1, _MORE]],
+        "showscale": False,
+        "hoverongaps": False,
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+    layout = {
+        "height": 70 + _ROW_PX * max(len(shown), 2),
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+        "xaxis": {"type": "category", "fixedrange": True, "showgrid": False, "nticks": 16},
+        "yaxis": {
+            "tickvals": places,
+            "ticktext": [literal(shortened(row, _NAME_LIMIT)) for row in shown],
+            "autorange": "reversed",
+            "fixedrange": True,
+            "automargin": True,
+            "showgrid": False,
+            "zeroline": False,
+        },
+    }
+    return go.Figure({"data": [trace], "layout": layout}, skip_invalid=False)
+
+
+def way(totals: Totals, causes: Sequence[CauseTotal]) -> go.Figure:
+    """Return the way from the ledger to the bill; the smallest causes as one step."""
+    shown = [(CAUSE_NAMES[row.cause], row.usd) for row in causes[:_MOST_CAUSES]]
+    rest = causes[_MOST_CAUSES:]
+    if rest:
+        shown.append((f"{len(rest)} others", sum((row.usd for row in rest), Decimal(0))))
+    figure = waterfall(totals.ledger_usd, totals.billed_usd, shown, ("Ledger", "Billed"))
+    figure.layout["xaxis"]["range"] = _near([totals.ledger_usd, *(usd for _, usd in shown)])
+    return figure
+
+
+def _near(steps: Sequence[Decimal]) -> list[float]:
+    """Return an axis on which the steps can be told apart; it begins at 0 where that does."""
+    sums = [sum(steps[: place + 1], Decimal(0)) for place in range(len(steps))]
+    low, high = min(sums), max(sums)
+    spread = max(high - low, abs(high) / 1_000)
+    start = low - spread / 4
+    return [float(start if start > 0 else min(low, Decimal(0))), float(high + spread / 4)]
+
+
+def coverage(rows: Sequence[Coverage]) -> go.Figure:
+    """Return the share of what each provider reports that is in the ledger, by day."""
+    providers = list(dict.fromkeys(row.provider for row in rows))
+    traces = [
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": literal(shortened(provider, _NAME_LIMIT)),
+            "x": [row.day for row in rows if row.provider == provider],
+            "y": [_float(row.share) for row in rows if row.provider == provider],
+            "customdata": [
+                f"{fmt.count(int(row.observed))} of {fmt.count(int(row.reported))} {row.measure}"
+                for row in rows
+                if row.provider == provider
+            ],
+            "line": {
+                "color": PALETTE[place % len(PALETTE)],
+                "dash": _DASHES[place % len(_DASHES)],
+                "width": 2,
+            },
+            "marker": {"size": 5},
+            "connectgaps": False,
+            "hovertemplate": "%{x|%b %-d}: %{y:.1%}, %{customdata}<extra>%{fullData.name}</extra>",
+        }
+        for place, provider in enumerate(providers)
+    ]
+    layout = {
+        "height": 240,
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+        "showlegend": len(traces) > 1,
+        "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+        "xaxis": {"type": "date", "fixedrange": True, "showgrid": False, "tickformat": "%b %-d"},
+        "yaxis": {"tickformat": ".0%", "fixedrange": True, "automargin": True,
+                  "range": [0, 1.04], "nticks": 6},
+    }  # fmt: skip
+    return go.Figure({"data": traces, "layout": layout}, skip_invalid=False)
+
+
+def days_of(first: date, last: date) -> list[date]:
+    """Return all days from the first to the last."""
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def _level(one: Square | None) -> float | None:
+    if one is None:
+        return None
+    if one.is_fine:
+        return 0.0
+    larger = max(abs(one.billed_usd), abs(one.ledger_usd))
+    part = (one.billed_usd - one.ledger_usd) / larger / FULL_COLOR_AT if larger else Decimal(0)
+    return float(max(min(part, Decimal(1)), Decimal(-1)))
+
+
+def _sign(one: Square | None) -> str:
+    """Return what tells a cell apart without its colour."""
+    if one is None or one.is_fine:
+        return ""
+    if one.unexplained_usd:
+        return "?"
+    return "+" if one.billed_usd > one.ledger_usd else "−"
+
+
+def _hover(row: str, day: date, one: Square | None) -> str:
+    if one is None:
+        return ""
+    lines = [
+        f"<b>{literal(shortened(row, _NAME_LIMIT))}</b>, {_day_text(day)}",
+        f"Billed {fmt.usd(one.billed_usd)}, ledger {fmt.usd(one.ledger_usd)}",
+        f"Difference {signed_usd(one.billed_usd - one.ledger_usd)}",
+    ]
+    if one.unexplained_usd:
+        lines.append(f"Unexplained {signed_usd(one.unexplained_usd)}")
+    lines.append("within tolerance" if one.is_fine else "beyond tolerance")
+    lines.append("final" if one.is_final else "can still change")
+    return "<br>".join(lines)
+
+
+def _day_text(day: date) -> str:
+    return f"{day:%b} {day.day}"
+
+
+def _float(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)

@@ -1,0 +1,141 @@
+"""The tables of the page: cells, coverage by key, what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+import pandas as pd
+import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
+
+from spanledger_analytics.reconciliation.coverage import Coverage
+from spanledger_analytics.reconciliation.report.sums import unexplained_usd
+from spanledger_analytics.reconciliation.result import Cell
+from spanledger_dashboard import format as fmt
+from spanledger_dashboard import tables
+from spanledger_dashboard.cache.tables import table
+from spanledger_dashboard.cost.charts import signed_usd
+from spanledger_dashboard.reconciliation.data import CAUSE_NAMES
+from spanledger_dashboard.scope import Scope
+from spanledger_storage.reconciliation_state import ActionRow
+
+MOST_CELLS = 1_000
+_STATUS = {"asked": "Waiting", "running": "Running", "done": "Done", "failed": "Failed"}
+_DOES = {"apply": "Applied", "reverse": "Taken back", "post": "Posted", "unpost": "Unposted"}
+
+
+def show_cells(cells: Sequence[Cell]) -> Cell | None:
+    """Show cells in the order given; return the one a reader picked."""
+    frame = pd.DataFrame(
+        {
+            "Day": [cell.key.day for cell in cells],
+            "Provider": [cell.key.provider for cell in cells],
+            "Project": [_told(cell.key.scope) for cell in cells],
+            "Key": [_told(cell.key.api_key) for cell in cells],
+            "Model": [_told(cell.key.model) for cell in cells],
+            "For": [cell.key.token_class.replace("_", " ") for cell in cells],
+            "Billed": [float(cell.billed_usd) for cell in cells],
+            "Ledger": [float(cell.ledger_usd) for cell in cells],
+            "Difference": [float(cell.variance_usd) for cell in cells],
+            "Unexplained": [float(unexplained_usd(cell)) or None for cell in cells],
+            "Why": [_why(cell) for cell in cells],
+            "Tolerance": ["within" if cell.is_within_tolerance else "beyond" for cell in cells],
+        }
+    )
+    money: dict[str, tables.Text] = dict.fromkeys(("Billed", "Ledger"), tables.usd)
+    formats = {**money, "Difference": signed, "Unexplained": signed}
+    config: dict[str, ColumnConfig] = {
+        "Day": st.column_config.DateColumn(format="MMM D"),
+        "Project": st.column_config.Column(help="Project or workspace of the provider."),
+        "Difference": st.column_config.Column(help="Billed less ledger."),
+        "Why": st.column_config.TextColumn(width="medium"),
+    }
+    picked = table(
+        frame, formats, config, key="reconciliation-cells", is_open=True,
+        alt="Cells, unexplained differences first; a click opens one",
+    )  # fmt: skip
+    return None if picked is None else cells[picked]
+
+
+def show_coverage(rows: Sequence[Coverage]) -> None:
+    """Show coverage by key, the least covered first."""
+    ordered = sorted(rows, key=lambda row: (row.share is None, row.share or 0, row.provider))
+    frame = pd.DataFrame(
+        {
+            "Provider": [row.provider for row in ordered],
+            "Project": [_told(row.scope) for row in ordered],
+            "Key": [_told(row.api_key) for row in ordered],
+            "Coverage": [None if row.share is None else float(row.share) for row in ordered],
+            "In the ledger": [float(row.observed) for row in ordered],
+            "Reported": [float(row.reported) for row in ordered],
+            "Beyond": [float(row.beyond) or None for row in ordered],
+            "Counted": [row.measure for row in ordered],
+        }
+    )
+    formats: dict[str, tables.Text] = {
+        "Coverage": _percent,
+        **dict.fromkeys(("In the ledger", "Reported", "Beyond"), _amount),
+    }
+    config: dict[str, ColumnConfig] = {
+        "Beyond": st.column_config.Column(
+            help="In the ledger, and not reported: calls counted twice, or of another key."
+        ),
+        "Counted": st.column_config.Column(
+            help="Requests; tokens where a report tells none; dollars where it tells no quantity."
+        ),
+    }
+    table(frame, formats, config, key="coverage-keys", alt="Coverage by key, the least first")
+
+
+def show_log(rows: Sequence[ActionRow], where: Scope) -> None:
+    """Show who did what, the latest first."""
+    frame = pd.DataFrame(
+        {
+            "When": [where.local(row.asked_at_ns / 1e9) for row in rows],
+            "Who": [row.who for row in rows],
+            "What": [f"{_DOES[row.kind]}: {row.title}" for row in rows],
+            "State": [_STATUS[row.status] for row in rows],
+            "Outcome": [row.said or None for row in rows],
+        }
+    )
+    config: dict[str, ColumnConfig] = {
+        "When": st.column_config.DatetimeColumn(format="MMM D, HH:mm"),
+        "What": st.column_config.TextColumn(width="large"),
+        "Outcome": st.column_config.TextColumn(width="large"),
+    }
+    table(frame, {}, config, key="reconciliation-log", alt="What was done, the latest first")
+
+
+def show_plain(rows: Sequence[Mapping[str, object]], key: str, alt: str) -> None:
+    """Show rows of texts."""
+    st.dataframe(
+        pd.DataFrame(rows), hide_index=True, key=key, placeholder=fmt.UNKNOWN, height="content",
+        alt=alt,
+    )  # fmt: skip
+
+
+def signed(value: object) -> str:
+    """Format a dollar cell with its sign; unknown ones are left to the table."""
+    return signed_usd(Decimal(str(value)))
+
+
+def quantity(value: Decimal | None) -> str:
+    """Return a quantity with separators, as exact as it is."""
+    return fmt.UNKNOWN if value is None else f"{value.normalize():,f}"
+
+
+def _amount(value: object) -> str:
+    return f"{Decimal(str(value)).normalize():,f}"
+
+
+def _percent(value: object) -> str:
+    return f"{int(float(str(value)) * 1000) / 10:.1f}%"
+
+
+def _told(value: str | None) -> str | None:
+    return None if value is None else value or "none"
+
+
+def _why(cell: Cell) -> str | None:
+    return ", ".join(CAUSE_NAMES[share.cause] for share in cell.causes) or None

@@ -1,0 +1,218 @@
+"""Corrections: what is suggested comes to the bill's own figures, is stored, and is taken back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spanledger_analytics.invoices.line import TokenClass
+from spanledger_analytics.reconciliation import applying
+from spanledger_analytics.reconciliation.advice import ADVICE
+from spanledger_analytics.reconciliation.corrections import suggest
+from spanledger_analytics.reconciliation.implied import plain_price, plain_ratio
+from spanledger_analytics.reconciliation.result import Cause
+from spanledger_storage.invoice_state import InvoiceState
+from spanledger_storage.price_state import PriceState, StateEngine
+from spanledger_storage.state import migrate_state, open_state
+from tests.reconciled import DAY, cell, line, share
+
+MILLION = "1000000"
+NOW_NS = 1_796_000_000 * 10**9
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> StateEngine:
+    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    migrate_state(engine)
+    return engine
+
+
+def change(state: StateEngine, who: str = "ann") -> applying.Change:
+    return applying.Change(state, "default", who, NOW_NS, "reconciliation of 2026-11")
+
+
+@given(
+    st.decimals("0.0001", 500, places=4),
+    st.integers(1_000, 10**12),
+    st.sampled_from([2, 6, 12]),
+)
+def test_the_plainest_price_gives_the_amount_again(
+    price: Decimal, quantity: int, places: int
+) -> None:
+    step = Decimal(1).scaleb(-places)
+    amount = (price * quantity / 10**6).quantize(step, ROUND_HALF_EVEN)
+    found = plain_price(amount, Decimal(quantity), 10**6)
+    assert found is not None
+    error = max(Decimal("0.005"), step)
+    assert abs(found * quantity / 10**6 - amount) <= error
+    if places == 12 and quantity >= 10**9:
+        assert found == price.normalize() or abs(found - price) * quantity <= 10**6 * step
+
+
+def test_odd_ratios_are_no_discount() -> None:
+    assert plain_ratio(Decimal("88"), Decimal("100")) == Decimal("0.88")
+    assert plain_ratio(Decimal("1"), Decimal("0")) is None
+    assert plain_price(Decimal(1), Decimal(0), 1) is None
+
+
+def test_one_price_of_many_days_is_one_rate_and_a_change_makes_two() -> None:
+    days = [DAY + timedelta(days=n) for n in range(4)]
+    cells = [
+        cell("30", billed, share("price_book", f"{Decimal(billed) - 30:f}"), day=day,
+             quantities=(MILLION,) * 3)
+        for day, billed in zip(days, ("33", "33", "33", "36"), strict=True)
+    ]  # fmt: skip
+    rates = suggest(cells)
+    assert [(c.what["price"], c.what["effective_from"], c.what["effective_to"]) for c in rates] == [
+        ("33", "2026-11-18", "2026-11-21"), ("36", "2026-11-21", ""),
+    ]  # fmt: skip
+    assert rates[0].command == (
+        "spanledger prices set openai gpt-5.5 --output 33 --from 2026-11-18 --to 2026-11-21"
+    )
+    assert (rates[0].usd, len(rates[0].cells)) == (9, 3)
+
+
+def test_other_causes_are_no_part_of_the_price() -> None:
+    # 30 dollars a million by the ledger, 3 more for each of 1.3 million, and 9 of calls it lacks.
+    one = cell("30", "42.9", share("price_book", "3.9"), share("missing_telemetry", "9"),
+               quantities=("1000000", "1300000", "1300000"))  # fmt: skip
+    rate = next(c for c in suggest([one]) if c.kind == "rate")
+    assert rate.what["price"] == "33"
+
+
+def test_batch_and_geography_are_part_of_a_rate() -> None:
+    one = cell("1", "2", share("price_book", "1"), quantities=(MILLION,) * 3, processing="batch",
+               geo="us", context="> 200k")  # fmt: skip
+    [rate] = suggest([one])
+    told = (rate.what["service_tier"], rate.what["region"], rate.what["above_tokens"])
+    assert told == ("batch", "us", "200000")
+    assert "--tier batch --region us --above-tokens 200000" in rate.command
+
+
+def test_a_discount_over_all_models_is_one_contract() -> None:
+    cells = [
+        cell("100", "88", share("discount", "-12"), model=model, quantities=(MILLION,) * 3)
+        for model in ("a", "b")
+    ]
+    [one] = suggest(cells)
+    assert (one.kind, one.what["multiplier"], one.what["model"]) == ("contract", "0.88", "")
+    assert "--discount 12%" in one.command
+    uneven = [cells[0], cell("100", "80", share("discount", "-20"), model="b")]
+    assert {c.what["model"]: c.what["multiplier"] for c in suggest(uneven)} == {
+        "a": "0.88", "b": "0.8",
+    }  # fmt: skip
+
+
+def test_every_cause_has_an_advice_that_says_where() -> None:
+    assert set(ADVICE) == set(Cause)
+    for cause in Cause:
+        [one] = suggest([cell("0", "1", share(cause, "1"), scope="proj_x", api_key="key_y",
+                              quantities=(None, None, None), model=None)])  # fmt: skip
+        assert one.advice
+        assert "{" not in one.title + one.advice
+        if one.kind in ("instrument", "deduplicate"):
+            assert "openai" in one.title
+
+
+def test_hostile_names_are_one_word_of_a_command() -> None:
+    evil = "a'; rm -rf / #"
+    [rate] = suggest([cell("1", "2", share("price_book", "1"), model=evil,
+                           quantities=(MILLION,) * 3)])  # fmt: skip
+    assert "'a'\\''; rm -rf / #'" in rate.command
+
+
+def test_each_unmapped_text_gets_a_correction() -> None:
+    one = cell("0", "3", share("unmapped", "3"), token_class="unmapped", model=None)
+    lines = [
+        replace(line(TokenClass.UNMAPPED, "1", usd), description=text)
+        for text, usd in (("batch | x", "1"), ("batch | x", "1.5"), ("other", "0.5"))
+    ]
+    found = suggest([one], lines)
+    assert [(c.what["pattern"], c.usd) for c in found] == [
+        ("batch | x", Decimal("2.5")), ("other", Decimal("0.5")),
+    ]  # fmt: skip
+    assert all(c.asks for c in found)
+
+
+RATE = {
+    "kind": "rate", "provider": "openai", "model": "gpt-5.5", "token_class": "output",
+    "price": "33", "per": MILLION, "service_tier": "", "region": "", "above_tokens": "0",
+    "effective_from": "2026-11-18", "effective_to": "",
+}  # fmt: skip
+CONTRACT = {
+    "kind": "contract", "contract_id": "c", "provider": "openai", "model": "",
+    "multiplier": "0.88", "effective_from": "2026-11-01",
+}  # fmt: skip
+EURO = {"kind": "exchange_rate", "currency": "EUR", "value": "1.1", "effective_from": "2026-11-01"}
+MAPPING = {
+    "kind": "mapping", "mapping": "line", "provider": "openai", "pattern": "batch | x",
+    "target": "token_class", "value": "output",
+}  # fmt: skip
+
+
+def held(state: StateEngine) -> list[tuple[object, ...]]:
+    """What holds now, without ids and times of storing."""
+    prices = PriceState(state)
+    return [
+        *((r.model, r.price, r.effective_from_ns, r.effective_to_ns) for r in prices.rates()),
+        *((c.provider, c.multiplier) for c in prices.contracts()),
+        *((e.currency, e.usd) for e in prices.exchange_rates()),
+        *((m.pattern, dict(m.target)) for m in InvoiceState(state).mappings("default")),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("what", [RATE, CONTRACT, EURO, MAPPING], ids=lambda w: str(w["kind"]))
+def test_a_correction_is_stored_with_who_and_taken_back(
+    state: StateEngine, what: Mapping[str, str]
+) -> None:
+    made = applying.apply(change(state), what)
+    assert len(held(state)) == 1
+    applying.reverse(change(state, "bob"), made)
+    assert held(state) == []
+    again = applying.apply(change(state), what)
+    assert len(held(state)) == 1, "what was taken back can be applied anew"
+    assert json.loads(again)["kind"] == what["kind"]
+    if what["kind"] != "mapping":
+        log = PriceState(state).log()
+        assert [row.who for row in reversed(log)] == ["ann", "bob", "ann"]
+        assert "reconciliation of 2026-11" in log[-1].after
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (RATE, {**RATE, "price": "36"}),
+        (RATE, {**RATE, "price": "36", "effective_from": "2026-11-20"}),
+        (EURO, {**EURO, "value": "1.2"}),
+        (MAPPING, {**MAPPING, "value": "uncached"}),
+    ],
+)
+def test_taking_back_puts_back_what_was_replaced(
+    state: StateEngine, first: Mapping[str, str], second: Mapping[str, str]
+) -> None:
+    applying.apply(change(state), first)
+    before = held(state)
+    made = applying.apply(change(state), second)
+    assert held(state) != before
+    applying.reverse(change(state), made)
+    if second.get("effective_from") == first.get("effective_from"):
+        assert held(state) == before
+    else:  # in two rows that follow each other, with one price all the time
+        rows = sorted(held(state), key=lambda row: int(str(row[2])))
+        assert [row[1] for row in rows] == [33, 33]
+        assert (rows[0][3], rows[1][3]) == (rows[1][2], None)
+
+
+def test_what_cannot_be_stored_says_so(state: StateEngine) -> None:
+    with pytest.raises(applying.CorrectionError, match="nothing to store"):
+        applying.apply(change(state), {"kind": "adjust"})
+    with pytest.raises(applying.CorrectionError, match="could be taken back"):
+        applying.reverse(change(state), "")

@@ -1,0 +1,132 @@
+"""The job compares what changed again, and only that; running it twice changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from benchmarks.reconciliation_store import PROJECT, call, put_calls, put_lines
+from spanledger_analytics.entries import Entry
+from spanledger_analytics.invoices.line import Dataset, InvoiceLine, TokenClass
+from spanledger_analytics.price_book.book import BookSource, PriceBook
+from spanledger_analytics.reconciliation.job import ReconciliationJob
+from spanledger_analytics.reconciliation.reading import read
+from spanledger_analytics.reconciliation.result import Cause
+from spanledger_analytics.reconciliation.run import reconcile
+from spanledger_analytics.tokens import Tokens
+from spanledger_storage.project_settings import ProjectSettings, Reconciliation
+from spanledger_storage.projects import Projects
+from spanledger_storage.state import Watermarks, migrate_state, open_state
+from spanledger_storage.store import Store
+
+DAY = date(2026, 11, 18)
+NOON_NS = int(datetime(2026, 11, 18, 12, tzinfo=UTC).timestamp()) * 10**9
+DAY_NS = 86_400 * 10**9
+LINE = InvoiceLine(
+    DAY, DAY, Dataset.COST, "openai", TokenClass.UNCACHED, Decimal(2_000_000), "tokens",
+    Decimal(10), "USD", model="gpt-5.5-2026-04-23",
+)  # fmt: skip
+
+
+class Clock:
+    """Time that a test moves."""
+
+    now_ns = NOON_NS + DAY_NS
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[sa.Engine]:
+    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    migrate_state(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def job(store: Store, state: sa.Engine, clock: Clock) -> ReconciliationJob:
+    return ReconciliationJob(store, state, clock, Watermarks(state), BookSource())
+
+
+def calls(*numbers: int) -> list[Entry]:
+    """Ten calls of a number, of a hundred thousand tokens each: five dollars together."""
+    return [
+        call(
+            n * 10 + i, NOON_NS + i, "openai", "gpt-5.5-2026-04-23", Tokens(input=100_000, output=0)
+        )
+        for n in numbers
+        for i in range(10)
+    ]
+
+
+def variances(store: Store) -> list[Decimal]:
+    return [cell.variance_usd for cell in read(store, PROJECT, DAY, DAY).cells]
+
+
+def versions(store: Store) -> list[dict[str, object]]:
+    return store.sql_rows("SELECT cell_id, version FROM reconciliation_cells ORDER BY ALL")
+
+
+def test_a_day_is_compared_when_its_bill_comes_and_again_when_late_calls_come(
+    store: Store, job: ReconciliationJob, clock: Clock
+) -> None:
+    book = PriceBook.bundled()
+    put_calls(store, calls(1), book, clock.now_ns - 1)
+    assert job.run_once() == 0, "without a bill there is nothing to compare"
+    clock.now_ns += 10**12
+    put_lines(store, [LINE], clock.now_ns - 10**11)
+    assert job.run_once() == 3  # the day, and those beside it
+    assert variances(store) == [5]
+    before = versions(store)
+    clock.now_ns += 10**12
+    assert job.run_once() == 0
+    assert versions(store) == before
+    put_calls(store, calls(2), book, clock.now_ns)
+    clock.now_ns += 10**12
+    assert job.run_once() == 3
+    assert variances(store) == [0]
+
+
+def test_a_restated_day_supersedes_and_what_is_gone_goes(
+    store: Store, state: sa.Engine, job: ReconciliationJob, clock: Clock
+) -> None:
+    put_calls(store, calls(1, 2), PriceBook.bundled(), 1)
+    put_lines(store, [LINE, replace(LINE, token_class=TokenClass.TAX, amount=Decimal(2))], 2)
+    found = reconcile(store, state, PROJECT, DAY, DAY, clock.now_ns)
+    assert [share.cause for cell in found.cells for share in cell.causes] == [Cause.TAX]
+    before = versions(store)
+    assert reconcile(store, state, PROJECT, DAY, DAY, clock.now_ns + 5) == found
+    assert versions(store) == before, "the same again writes nothing"
+    put_lines(store, [replace(LINE, amount=Decimal(9))], 3)
+    job.run_once()
+    cells = read(store, PROJECT, DAY, DAY).cells
+    assert [(cell.key.token_class, cell.billed_usd) for cell in cells] == [("uncached", Decimal(9))]
+
+
+def test_another_tolerance_is_applied_to_what_was_compared(
+    store: Store, state: sa.Engine, job: ReconciliationJob, clock: Clock
+) -> None:
+    put_calls(store, calls(1), PriceBook.bundled(), 1)
+    put_lines(store, [LINE], 2)
+    job.run_once()
+    (cell,) = read(store, PROJECT, DAY, DAY).cells
+    assert not cell.is_within_tolerance
+    looser = ProjectSettings(reconciliation=Reconciliation(cell_usd=Decimal(5)))
+    Projects(state).set(PROJECT, looser, "somebody", clock.now_ns)
+    clock.now_ns += 10**12
+    job.run_once()
+    (cell,) = read(store, PROJECT, DAY, DAY).cells
+    assert cell.is_within_tolerance

@@ -1,0 +1,181 @@
+"""The pages Invoices and Mappings: figures against the sample reports, and who may change them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from streamlit.testing.v1 import AppTest
+
+import spanledger_dashboard
+from spanledger_analytics.invoices.job import InvoiceUploadJob
+from spanledger_dashboard.access import Denied, Viewer
+from spanledger_dashboard.invoices import opened
+from spanledger_dashboard.invoices.opened import OpenInvoices
+from spanledger_storage.account_roles import Role
+from spanledger_storage.invoice_state import InvoiceState, MappingRow, PullRow
+from spanledger_storage.state import migrate_state, open_state
+from spanledger_storage.store import Store
+from tests.invoicing import SAMPLES, import_path
+
+APP = Path(spanledger_dashboard.__file__).parent / "app.py"
+EVIL = "=cmd|' /C calc'!A0 `x` **b** <img src=x>"
+COSTS = """start_time,end_time,amount_value,amount_currency,line_item,project_id,organization_id
+{day},{after},1.25,usd,"gpt-4o-2024-08-06, output",proj_a,org-a
+{day},{after},2.50,usd,"{text}",proj_b,org-a
+"""
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sa.Engine]:
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    engine = open_state(url)
+    migrate_state(engine)
+    monkeypatch.setenv("SPANLEDGER_STATE_URL", url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def app(store_url: str, state: sa.Engine) -> AppTest:
+    assert store_url
+    assert state
+    return AppTest.from_file(str(APP), default_timeout=30)
+
+
+def costs_of_today(tmp_path: Path) -> Path:
+    now = datetime.now(UTC)
+    day = int(datetime(now.year, now.month, now.day, tzinfo=UTC).timestamp())
+    path = tmp_path / "costs.csv"
+    path.write_text(COSTS.format(day=day, after=day + 86_400, text=EVIL))
+    return path
+
+
+def page(app: AppTest, name: str, **params: str) -> AppTest:
+    for key, value in params.items():
+        app.query_params[key] = value
+    app.switch_page(f"app_pages/{name}.py")
+    app.run()
+    assert not app.exception
+    assert not app.error
+    return app
+
+
+def text(app: AppTest) -> str:
+    blocks = [*app.markdown, *app.caption, *app.info, *app.subheader, *app.code, *app.title]
+    return "\n".join(str(b.value) for b in blocks).replace("\\", "").replace("\u2060", "")
+
+
+def cards(app: AppTest) -> dict[str, str]:
+    return {m.label: m.value for m in app.metric}
+
+
+def as_viewer(monkeypatch: pytest.MonkeyPatch, role: Role, *projects: str) -> None:
+    person = Viewer("ann", role, frozenset(projects or ("default",)))
+    monkeypatch.setattr(opened, "viewer", lambda: person)
+
+
+def test_nothing_imported_says_how_to_begin(app: AppTest) -> None:
+    assert "spanledger invoices import FILE" in text(page(app, "invoices"))
+    assert "Every line is understood" in text(page(app, "mappings"))
+
+
+def test_a_month_adds_up_and_says_what_waits(
+    app: AppTest, store: Store, state: sa.Engine, tmp_path: Path
+) -> None:
+    import_path(store, state, costs_of_today(tmp_path), now_ns=time.time_ns())
+    now_ns = time.time_ns()
+    InvoiceState(state).keep_pull(
+        PullRow("default", "openai.costs", now_ns, None, now_ns, 2, "answered 401")
+    )
+    shown = cards(page(app, "invoices"))
+    assert shown["Billed"] == "$3.75"
+    assert shown["Waits for a mapping"] == "$2.50"
+    assert shown["Pulls that fail"] == "1"
+    imports = next(t for t in app.dataframe if "File" in t.value.columns)
+    assert imports.value["File"].tolist() == ["costs.csv"]
+    assert imports.value["Amount"].tolist() == ["3.75 USD"]
+
+
+def test_an_import_shows_its_lines_and_which_import_counts(
+    app: AppTest, store: Store, state: sa.Engine, tmp_path: Path
+) -> None:
+    [outcome] = import_path(store, state, costs_of_today(tmp_path), now_ns=time.time_ns())
+    page(app, "invoices", **{"import": outcome.row.import_id})
+    lines = next(t for t in app.dataframe if "Class" in t.value.columns).value
+    assert lines["Class"].tolist() == ["output", "unmapped"]
+    assert lines["Text"].tolist() == ["gpt-4o-2024-08-06, output", EVIL]
+    days = next(t for t in app.dataframe if "Counts" in t.value.columns).value
+    assert days["Counts"].tolist() == ["this one"]
+
+
+def test_an_import_of_another_project_is_not_shown(
+    app: AppTest, store: Store, state: sa.Engine, tmp_path: Path
+) -> None:
+    [outcome] = import_path(
+        store, state, costs_of_today(tmp_path), project="other", now_ns=time.time_ns()
+    )
+    shown = page(app, "invoices", **{"import": outcome.row.import_id})
+    assert "no such import" in text(shown)
+    assert "costs.csv" not in text(shown)
+    assert cards(page(app, "invoices", **{"import": ""}))["Billed"] == "—"
+
+
+def test_a_text_is_mapped_in_place_and_leaves_the_queue(
+    app: AppTest, store: Store, state: sa.Engine, tmp_path: Path
+) -> None:
+    import_path(store, state, costs_of_today(tmp_path), now_ns=time.time_ns())
+    page(app, "mappings")
+    queue = next(t for t in app.dataframe if "Meter" in t.value.columns).value
+    assert queue["Text"].tolist() == [EVIL]
+    assert queue["US dollars"].tolist() == ["$2.50"]
+    OpenInvoices(state).map(MappingRow("default", "line", "openai", EVIL, {"token_class": "tool"}))
+    shown = page(app, "mappings")
+    assert "Every line is understood" in text(shown)
+    made = next(t for t in app.dataframe if "Stands for" in t.value.columns).value
+    assert made["Stands for"].tolist() == ["class tool"]
+
+
+def test_whoever_may_only_look_changes_nothing(
+    state: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = OpenInvoices(state)
+    row = MappingRow("default", "line", "openai", "x", {"token_class": "tool"})
+    as_viewer(monkeypatch, Role.VIEWER)
+    with pytest.raises(Denied):
+        found.map(row)
+    with pytest.raises(Denied):
+        found.hand_in("default", "x.csv", b"x", {})
+    with pytest.raises(Denied):
+        found.imports("other")
+
+
+def test_lines_are_not_sent_into_a_project_that_is_not_open(
+    state: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_viewer(monkeypatch, Role.EDITOR)
+    row = MappingRow("default", "scope", "openai", "proj_a", {"project": "other"})
+    with pytest.raises(Denied):
+        OpenInvoices(state).map(row)
+    assert InvoiceState(state).mappings("default", removed=True) == []
+
+
+def test_a_file_handed_in_is_imported_by_the_worker_or_says_why_not(
+    app: AppTest, store: Store, state: sa.Engine
+) -> None:
+    found = OpenInvoices(state)
+    found.hand_in("default", "good.json", (SAMPLES / "openai_costs.json").read_bytes(), {})
+    found.hand_in("default", "bad.csv", b"day,cost\n2026-11-01,1\n", {})
+    job = InvoiceUploadJob(store, state, time.time_ns)
+    assert [job.run_once(), job.run_once(), job.run_once()] == [True, True, False]
+    states = {row.name: row for row in found.uploads("default")}
+    assert (states["good.json"].state, states["bad.csv"].state) == ("done", "failed")
+    assert "59.70 USD" in states["good.json"].outcome
+    assert "no format we know" in states["bad.csv"].outcome
+    page(app, "invoices")
+    shown = next(t for t in app.dataframe if "Handed in" in t.value.columns).value
+    assert sorted(shown["State"]) == ["✓ Read", "✕ Not imported"]

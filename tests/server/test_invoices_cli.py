@@ -1,0 +1,144 @@
+"""`spanledger invoices` as a user types it, in this process; the store is a real engine."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from spanledger_server import cli
+from spanledger_storage.state import migrate_state, open_state
+from spanledger_storage.store import StoreSettings
+from tests import provider_servers
+from tests.dashboard.process import store_url
+from tests.invoicing import NOW_NS, SAMPLES
+from tests.provider_servers import KEY, serve
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path,
+    store_settings: StoreSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    """Type a command beside a store; what it printed."""
+    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    migrate_state(engine)
+    engine.dispose()
+    monkeypatch.setenv("SPANLEDGER_DATA", str(tmp_path))
+    monkeypatch.setenv("SPANLEDGER_STORE_URL", store_url(store_settings))
+    monkeypatch.setattr("time.time_ns", lambda: NOW_NS)
+
+    def typed(*words: str, code: int = 0) -> str:
+        monkeypatch.setattr(sys, "argv", ["spanledger", "invoices", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        shown = capsys.readouterr()
+        assert ended.value.code == code, shown.err
+        return shown.out if code == 0 else shown.err
+
+    return typed
+
+
+def listed(run: Run, *words: str) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads(
+        run(*words, "--format", "json"), parse_float=Decimal
+    )
+    return found
+
+
+def test_files_are_imported_listed_shown_and_taken_back(run: Run) -> None:
+    sample = str(SAMPLES / "openai_costs.json")
+    assert "5 lines of 2026-11-18 to 2026-11-19, 59.70 USD" in run("import", sample, "--dry-run")
+    assert listed(run, "list") == []
+    assert "imported as" in run("import", sample, "--by", "ann")
+    assert "imported before" in run("import", sample)
+    [row] = listed(run, "list")
+    assert (row["provider"], row["lines"], row["who"]) == ("openai", 5, "ann")
+    import_id = str(row["id"])
+    lines = list(csv.DictReader(io.StringIO(run("show", import_id, "--format", "csv"))))
+    assert sum(Decimal(line["amount"]) for line in lines) == Decimal("59.7")
+    days = listed(run, "show", import_id, "--history")
+    assert [(one["day"], one["counts"]) for one in days] == [
+        ("2026-11-18", "yes"), ("2026-11-19", "yes"),
+    ]  # fmt: skip
+    assert "2 have none any more" in run("delete", import_id, "--by", "bob")
+    assert listed(run, "list") == []
+    [gone] = listed(run, "list", "--history")
+    assert str(gone["deleted"]).endswith("by bob")
+
+
+def test_unmapped_texts_are_listed_dearest_first_and_mapped(run: Run) -> None:
+    run("import", str(SAMPLES / "azure_cost_details.csv"))
+    waiting = listed(run, "mappings", "unmapped")
+    assert [one["amount"] for one in waiting] == ["38.07625", "12.5", "5.125"]
+    assert [one["suggestion"] for one in waiting] == ["uncached", "output", "cache_read"]
+    said = run("mappings", "add", "azure.ai.openai", "gpt 4o 1120*", "--class", "uncached",
+               "--model", "gpt-4o", "--by", "ann")  # fmt: skip
+    assert "Mapping 1" in said
+    assert [one["amount"] for one in listed(run, "mappings", "unmapped")] == ["12.5"]
+    assert "removed" in run("mappings", "remove", "1", "--by", "bob")
+    assert len(listed(run, "mappings", "unmapped")) == 3
+    assert listed(run, "mappings", "list") == []
+    [row] = listed(run, "mappings", "list", "--history")
+    assert (row["by"], row["removed_by"]) == ("ann", "bob")
+
+
+def test_reports_are_pulled_with_a_key_of_the_environment(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = provider_servers.openai()
+    provider.charges[date(2026, 11, 3)] = "1.5"
+    assert "SPANLEDGER_OPENAI_ADMIN_KEY" in run("pull", "openai", code=2)
+    with serve(provider) as url:
+        monkeypatch.setenv("SPANLEDGER_OPENAI_ADMIN_KEY", KEY)
+        monkeypatch.setenv("SPANLEDGER_OPENAI_ADMIN_URL", url)
+        said = run("pull", "openai", "--since", "2026-11-01")
+    assert "openai.costs 2026-11-01 to 2026-11-20: imported" in said
+    assert "openai.usage.images 2026-11-01 to 2026-11-20: nothing was used or charged." in said
+    assert KEY not in said
+    assert {str(row["format"]) for row in listed(run, "list")} == {"openai-costs", "openai-usage"}
+
+
+def test_an_address_is_imported_without_its_secrets_in_the_name(run: Run) -> None:
+    content = (SAMPLES / "bedrock_cur2.csv").read_bytes()
+    provider = provider_servers.Provider(lambda *_: (200, {}, content))
+    with serve(provider) as url:
+        said = run("import", f"{url}/exports/cur.csv?signature=s3cret")
+        assert "s3cret" not in said
+        provider.refusals.append((404, {}, {}))
+        assert "answered 404" in run("import", f"{url}/nothing.csv", code=2)
+    assert "s3cret" not in json.dumps(listed(run, "list"))
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("import", "nothing.csv"), "no file or folder"),
+        (("import", str(SAMPLES / "variance_report.json")), "no format we know"),
+        (("import", str(SAMPLES / "openai_costs.json"), "--format", "nonsense"), "no format"),
+        (("import", str(SAMPLES / "openai_costs.json"), "--project", "nowhere"), "nowhere"),
+        (("show", "abc"), "no import 'abc'"),
+        (("mappings", "add", "openai", "x", "--class", "nonsense"), "is no class"),
+        (("mappings", "add", "openai", "x"), "says one or more of"),
+        (("mappings", "add", "openai", "p", "--scope", "--to-project", "nowhere"), "nowhere"),
+        (("mappings", "remove", "7"), "no mapping 7"),
+        (("pull", "acme"), "Nothing can be pulled from 'acme'"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(run: Run, words: tuple[str, ...], expected: str) -> None:
+    assert expected in run(*words, code=2)
+
+
+def test_the_clock_of_these_tests_is_a_day_of_november() -> None:
+    assert datetime.fromtimestamp(NOW_NS // 10**9, UTC).date() == date(2026, 11, 20)

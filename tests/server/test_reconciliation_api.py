@@ -1,0 +1,88 @@
+"""Reconciliations over HTTP: the report, coverage, cells page by page and as files."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from spanledger_analytics.reconciliation.report.model import Report
+from spanledger_server.api.app import create_app
+from spanledger_storage.state import migrate_state, open_state
+from spanledger_storage.store import Store, StoreSettings
+from tests.api_asking import Asker
+from tests.reconciled import DAY, cell, put, share
+
+CELLS = "/api/v1/reconciliation-cells"
+PERIOD = {"from": "2026-11-01", "to": "2026-12-01"}
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[sa.Engine]:
+    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    migrate_state(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def api(store: Store, store_settings: StoreSettings, state: sa.Engine) -> Asker:
+    put(
+        store,
+        cell("1", "2.5", share("price_book", "1", said="=1+1"), share("unexplained", "0.5", "low")),
+        cell("1", "1", provider="anthropic", day=date(2026, 11, 2)),
+        *(cell("0", "1", share("tax", "1"), scope=f"s{n}") for n in range(5)),
+        cell("0", "0", token_class="requests", quantities=("90", "100", None)),
+    )
+    put(store, cell("0", "9"), project="another")
+    return Asker(create_app(store_settings, state=state))
+
+
+def test_the_report_is_answered_with_and_without_cells(api: Asker) -> None:
+    answer = api.get("/api/v1/reconciliation", {"days": "2026-11", "cells": "true"})
+    report = Report.model_validate_json(answer.text)
+    assert report.totals.variance_usd == Decimal("6.5")
+    assert (report.causes[0].cause, len(report.cells)) == ("unexplained", 8)
+    bare = api.get("/api/v1/reconciliation", {"days": "2026-11", "provider": "anthropic"}).json()
+    assert (bare["totals"]["variance_usd"], bare["cells"]) == ("0", [])
+    nothing = api.get("/api/v1/reconciliation", {"days": "2026-10"}).json()
+    assert nothing["totals"]["matched_share"] is None
+    refused = api.get("/api/v1/reconciliation", {"days": "May"})
+    assert (refused.status_code, "is no month" in refused.json()["detail"]) == (422, True)
+
+
+def test_coverage_counts_requests(api: Asker) -> None:
+    params = {"days": "2026-11-18", "provider": "openai", "by_day": "true"}
+    [row] = api.get("/api/v1/reconciliation/coverage", params).json()["rows"]
+    assert (row["measure"], row["share"], row["day"]) == ("requests", "0.9", DAY.isoformat())
+
+
+def test_cells_come_page_by_page_and_filtered(api: Asker) -> None:
+    pages = list(api.pages(CELLS, **PERIOD, limit=3))
+    assert [len(page) for page in pages] == [3, 3, 2]
+    ids = [row["cell_id"] for page in pages for row in page]
+    assert len(set(ids)) == 8
+    [one] = api.rows(CELLS, **PERIOD, cause="price_book")
+    assert one["variance_usd"] == "1.500000000000"
+    assert [c["usd"] for c in one["causes"]] == ["1.000000000000", "0.500000000000"]
+    assert len(api.rows(CELLS, **PERIOD, beyond_tolerance="true")) == 6
+    assert len(api.rows(CELLS, **PERIOD, scope="s3")) == 1
+    assert len(api.rows(CELLS, **PERIOD, provider="anthropic")) == 1
+    assert api.get(CELLS, {**PERIOD, "cause": "magic"}).status_code == 422
+
+
+@pytest.mark.parametrize("fmt", ["csv", "jsonl", "parquet"])
+def test_all_cells_are_exported(api: Asker, fmt: str) -> None:
+    answer = api.get(f"/api/v1/export{CELLS.removeprefix('/api/v1')}", {**PERIOD, "format": fmt})
+    assert answer.status_code == 200
+    if fmt == "csv":
+        rows = list(csv.DictReader(io.StringIO(answer.text)))
+        assert sum(Decimal(row["variance_usd"]) for row in rows) == Decimal("6.5")
+    elif fmt == "jsonl":
+        assert len(answer.text.splitlines()) == 8
