@@ -154,8 +154,9 @@ def _expected(
         call = use.call
         whole = causes.get((call.lane.provider, call.day))
         for name in CLASSES if call.is_charged else ():
-            plain = use.usd[name] / use.rate
-            if whole is not None:
+            # Of a model without a price in the ledger nobody can tell a discount.
+            plain = use.usd[name] if call.rates else use.usd[name] / use.rate
+            if whole is not None and not call.rates:
                 item = _item(call.day, call.lane.provider, call.model, name, whole)
                 found[item] += use.usd[name] - plain
             if call.cause is not None:

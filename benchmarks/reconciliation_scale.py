@@ -16,6 +16,7 @@ from spanledger_storage.engine import Engine
 from spanledger_storage.store import Store
 
 _SOURCE = "generic@openai:cost"
+_PART = 500_000
 # Every lane is a key of a project with one of two models; each has three classes of tokens.
 _ENTRIES = """
 INSERT INTO ledger (project, entry_id, kind, time, duration_ns, trace_id, span_id, dimensions,
@@ -31,8 +32,8 @@ SELECT 'default', lower(hex(sipHash128(number))), 'llm',
     concat('resp_', toString(number)), 3000, 1000, 2000, 300, 'span', 'priced',
     toDecimal128('0.005', 12), toDecimal128('0.001', 12), toDecimal128('0.009', 12),
     toDecimal128('0.015', 12), toDecimal128('0.015', 12), 0, 1
-FROM numbers({entries:UInt64})
-SETTINGS max_insert_threads = 2, max_threads = 2
+FROM numbers({first:UInt64}, {count:UInt64})
+SETTINGS max_threads = 2
 """
 # What the ledger has, but every twentieth lane has a call more, every thirtieth a dearer price.
 _LINES = """
@@ -76,7 +77,9 @@ def fill(store: Store, day: date, entries: int, lines: int) -> None:
     params: dict[str, object] = {
         "day": day, "entries": entries, "lanes": lanes, "lines": lanes * 3, "source": _SOURCE,
     }  # fmt: skip
-    store.execute(_ENTRIES, params=params)
+    for first in range(0, entries, _PART):
+        part = {**params, "first": first, "count": min(_PART, entries - first)}
+        store.execute(_ENTRIES, params=part)
     store.execute(_LINES, params=params)
     store.execute(
         "INSERT INTO invoice_days VALUES ('default', {day:Date}, {source:String}, 'a', 0, 1)",

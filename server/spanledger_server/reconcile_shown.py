@@ -11,6 +11,7 @@ from spanledger_analytics.price_book.input import time_text
 from spanledger_analytics.reconciliation.corrections import Correction, suggest
 from spanledger_analytics.reconciliation.coverage import coverage_by_day, coverage_by_key
 from spanledger_analytics.reconciliation.dispute import dispute_cell
+from spanledger_analytics.reconciliation.instrumentations import with_instrumentations
 from spanledger_analytics.reconciliation.report.build import report_cell
 from spanledger_analytics.reconciliation.report.sums import (
     by_provider,
@@ -181,7 +182,8 @@ def read_corrections(store: Store, state: StateEngine, asked: Asked) -> list[Cor
         store, asked.project, days.first, days.last, asked.provider or None,
         rules=rules_of(state, asked.project),
     )  # fmt: skip
-    return suggest(asked.read(store).cells, lines)
+    cells = asked.read(store).cells
+    return with_instrumentations(store, asked.project, cells, suggest(cells, lines))
 
 
 def print_log(state: StateEngine, project: str, output: Format) -> None:

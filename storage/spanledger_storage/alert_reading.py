@@ -1,4 +1,4 @@
-"""What pages show of alerts beside what the engine reads: incidents that ended, deliveries, rules.
+"""What pages show of alerts beside what the engine reads: what ended, and how deliveries went.
 
 Reads only; times in UTC nanoseconds. Methods raise StateError when the database does not answer.
 """
@@ -134,12 +134,6 @@ class AlertReading:
         statement = sa.select(table).where(mine).order_by(table.c.id.desc()).limit(limit)
         with reading(self._engine) as connection:
             return _attempts(connection, statement)
-
-    def rule_changes(self) -> dict[str, tuple[str, int]]:
-        """Return who changed the rules that people keep here, and when, by name of the rule."""
-        with reading(self._engine) as connection:
-            rows = connection.execute(sa.select(tables.rules))
-            return {str(r.name): (str(r.changed_by), int(r.changed_at_ns)) for r in rows}
 
     def _outbox(self, mine: sa.ColumnElement[bool], limit: int) -> list[OutboxRow]:
         table = tables.outbox

@@ -52,7 +52,7 @@ def words(facts: Facts, base_url: str) -> Incident:
 
 def rule(**fields: Any) -> Rule:
     """A rule over what the stage says, with little patience."""
-    given = {
+    given: dict[str, Any] = {
         "name": "made",
         "title": "Made up",
         "measure": "made",

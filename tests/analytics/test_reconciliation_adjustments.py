@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,12 +12,18 @@ from hypothesis import strategies as st
 
 from spanledger_analytics.allocation.reading import load_allocation
 from spanledger_analytics.job import LedgerJob
+from spanledger_analytics.reconciliation.actions import Actions
 from spanledger_analytics.reconciliation.adjustments import adjustments, post, unpost
+from spanledger_analytics.reconciliation.corrections import suggest
 from spanledger_analytics.reconciliation.days import Days, month_days
+from spanledger_analytics.reconciliation.instrumentations import with_instrumentations
 from spanledger_analytics.reconciliation.result import Cause, Cell
+from spanledger_analytics.reconciliation.run import reconcile
+from spanledger_storage.reconciliation_state import ActionRow, ReconciliationState
+from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
 from tests.dashboard.seed import Seeder
-from tests.reconciled import DAY, cell, result, share
+from tests.reconciled import DAY, cell, put, result, share
 
 NOW_NS = 1_796_000_000 * 10**9  # after the month
 NOON_S = 1_794_960_000 + 43_200  # of DAY
@@ -29,9 +36,11 @@ CELLS = (
 )  # fmt: skip
 
 
-class Marks(dict[str, int]):
-    def set(self, job: str, position: int) -> None:
-        self[job] = position
+class Marks:
+    def get(self, job: str) -> int | None:
+        return None
+
+    def set(self, job: str, position: int) -> None: ...
 
 
 @pytest.fixture
@@ -123,3 +132,40 @@ def test_entries_of_a_cell_add_up_to_its_difference_whatever_its_causes_say(
     entries = list(adjustments("default", [one], {}))
     assert sum((e.total_cost_usd or Decimal(0) for e in entries), Decimal(0)) == variance
     assert len({entry.entry_id for entry in entries}) == len(entries)
+
+
+def test_a_posted_month_follows_its_cells_and_an_action_runs_once(
+    ledger: Store, tmp_path: Path
+) -> None:
+    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    migrate_state(engine)
+    state = ReconciliationState(engine)
+    actions = Actions(ledger, engine, lambda: NOW_NS, reconcile)
+    put(ledger, *CELLS)
+    asked = state.ask(
+        ActionRow("default", "post", "2026-11-01", "2026-11-30", "", "Post", "ann", NOW_NS)
+    )
+    assert actions.run_once() == 1
+    assert spent(ledger) == Decimal("6.600000000001")
+    assert actions.run_once() == 0, "nothing waits, and no cell is newer"
+    assert actions.run(asked.id) is None
+    put(ledger, cell("1", "0.7", share("credit", "-0.3")))
+    assert actions.run_once() == 1, "the restated month is posted again"
+    assert spent(ledger) == Decimal("0.7") + Decimal("2.5")
+    narrow = state.ask(
+        ActionRow("default", "post", "2026-11-01", "2026-11-30", "openai", "Post", "b", NOW_NS)
+    )
+    done = actions.run(narrow.id)
+    assert done is not None
+    assert (done.status, "for all providers already" in done.said) == ("failed", True)
+    assert [row.who for row in state.log("default")] == ["b", "ann"]
+
+
+def test_of_calls_counted_twice_both_instrumentations_are_named(store: Store) -> None:
+    seed = Seeder(store, NOON_S)
+    for number, scope in ((1, "openai"), (2, "litellm")):
+        seed.span(f"{1:032x}", f"{number:016x}", scope_name=scope, service_name="search-api")
+    seed.insert()
+    one = cell("2", "1", share("double_counted", "-1", calls=1))
+    [found] = with_instrumentations(store, "default", [one], suggest([one]))
+    assert found.advice.endswith("Told by: litellm in search-api (1), openai in search-api (1).")

@@ -34,9 +34,8 @@ def test_requests_are_counted_by_key_and_day() -> None:
     assert rows == {
         ("key_1", DAY): Decimal("0.9"), ("key_1", NEXT): 1, ("key_2", DAY): 0,
     }  # fmt: skip
-    assert [(r.api_key, r.observed, r.reported) for r in coverage_by_key(cells)] == [
-        ("key_1", 140, 150), ("key_2", 0, 10),
-    ]  # fmt: skip
+    found = [(r.api_key, int(r.observed), int(r.reported)) for r in coverage_by_key(cells)]
+    assert found == [("key_1", 140, 150), ("key_2", 0, 10)]
     [all_] = coverage_by_provider(cells)
     assert (all_.share, all_.measure) == (Decimal(140) / 160, "requests")
 
@@ -44,7 +43,7 @@ def test_requests_are_counted_by_key_and_day() -> None:
 def test_what_is_counted_twice_does_not_hide_what_is_missing() -> None:
     cells = [requests("200", "100", model="a"), requests("0", "100", model="b")]
     [row] = coverage_by_key(cells)
-    assert (row.observed, row.reported, row.beyond) == (100, 200, 100)
+    assert [int(n) for n in (row.observed, row.reported, row.beyond)] == [100, 200, 100]
 
 
 def test_tokens_count_where_no_requests_are_reported_and_dollars_where_no_tokens() -> None:

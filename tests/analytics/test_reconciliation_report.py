@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from xml.etree import ElementTree
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,7 +61,8 @@ def evil() -> Report:
 def test_totals_match_what_is_added_up_by_hand() -> None:
     found = report(*CELLS)
     totals = found.totals
-    assert (totals.billed_usd, totals.ledger_usd) == (Decimal("17.25"), 18)
+    assert totals.billed_usd == Decimal("17.25")
+    assert totals.ledger_usd == 18
     assert totals.variance_usd == Decimal("-0.75")
     assert totals.matched_usd == 10 + Decimal("4.25") + 3
     assert totals.matched_share == Decimal("17.25") / (12 + 5 + 3 + 2)
@@ -104,7 +105,8 @@ def test_causes_groups_and_rows_add_up_to_the_difference(
 def test_two_errors_do_not_hide_each_other() -> None:
     cells = [cell("1", "2", share("unexplained", "1")), cell("2", "1", share("unexplained", "-1"))]
     totals = sums.totals_of(cells)
-    assert (totals.unexplained_usd, totals.unexplained_size_usd) == (0, 2)
+    assert totals.unexplained_usd == 0
+    assert totals.unexplained_size_usd == 2
 
 
 def test_json_follows_its_schema_and_comes_back(tmp_path: Path) -> None:

@@ -93,6 +93,7 @@ def test_people_acknowledge_and_silence(
         one for one in told.state.instances("default") if "planner" in one.labels
     ).instance_id
     shown = page(alert_app, "incidents", incident=first)  # without a number: the last one
+    assert "Told together with it: 1 more open" in text(shown).replace("**", "")
     next(field for field in shown.text_input if field.label == "Note").input("on it")
     press(shown, "Acknowledge")
     assert "Acknowledged by local: on it" in text(shown).replace("**", "")

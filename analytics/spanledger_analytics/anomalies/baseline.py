@@ -213,9 +213,9 @@ class Track:
         before = self._streak[:, step]
         goes_on = (side != 0) & (np.sign(before) == side)
         self._streak[:, step + 1] = np.where(is_gap, before, np.where(goes_on, before + side, side))
-        # What lasts counts once as a residual: a step is one surprise, and widens no scale. In the
-        # first week it may be a season that is not known yet.
-        is_surprise = goes_on & (self.seen[:, step] >= grain.week)
+        # What lasts counts once as a residual: a step is one surprise, and widens no scale. In
+        # the first two weeks it may be a season that is not known yet.
+        is_surprise = goes_on & (self.seen[:, step] >= 2 * grain.week)
         self._gap[:, step] = np.where(is_surprise, np.nan, residual)
         limit = np.nan_to_num(grain.winsor_z * self._spread[:, step], nan=np.inf)
         pull = self.alpha * np.minimum(np.maximum(residual, -limit), limit)

@@ -23,6 +23,8 @@ _WEEK_S = 7 * 24 * HOUR_S
 _DAY_S = 24 * HOUR_S
 _MOST_OF_IT = 0.7
 _SHARED = 0.5
+_HOURLY = 2  # ranks up to here: spikes, and dearer units
+_FAR_MORE = 3.0
 _RANK: dict[tuple[Code, str], int] = {("spike", ""): 0, ("unit_cost", "call"): 1}
 _LATER = {"unit_cost": 2, "spike": 3, "creep": 4, "calls": 5}
 
@@ -104,7 +106,7 @@ def put_together(
     found: list[Incident] = []
     leaves = _Leaves(hours)
     while left:
-        seed = left[0]
+        seed = _seed(left)
         near = [one for one in left if _overlap(one, seed) and _is_quiet(one) == _is_quiet(seed)]
         best = _best(seed, near)
         group = [one for one in near if one is best or leaves.share(one, best) >= _SHARED]
@@ -114,6 +116,17 @@ def put_together(
         left = [one for one in left if not any(one is member for member in group)]
     found.sort(key=lambda one: -abs(one.signal.excess_usd))
     return _once(found)[:MOST_INCIDENTS]
+
+
+def _seed(left: Sequence[Signal]) -> Signal:
+    """Return the finest signal, or one by the hour of the same time that holds far more of it.
+
+    A price that doubled for ten hours may stand out as a spike in one of them.
+    """
+    seed = left[0]
+    by_hour = [one for one in left if rank(one) <= _HOURLY and _overlap(one, seed)]
+    most = max(by_hour, key=lambda one: abs(one.excess_usd), default=seed)
+    return most if abs(most.excess_usd) > _FAR_MORE * abs(seed.excess_usd) else seed
 
 
 def _order(one: Signal) -> tuple[int, float]:

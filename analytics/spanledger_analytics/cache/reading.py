@@ -135,6 +135,7 @@ def read_around(
     project: str,
     spans: Mapping[int, tuple[int, int]],
     back_ns: int,
+    ahead_ns: int,
     limits: Mapping[str, int],
 ) -> Around:
     """Return stored rows of lanes or pools around times.
@@ -144,7 +145,8 @@ def read_around(
         name: statement ``cache_rows_of_lanes`` or ``cache_openers_of_pools``.
         project: whose rows.
         spans: by lane or pool, the first and last time that changed (UTC nanoseconds).
-        back_ns: how far to look before and after.
+        back_ns: how far to look before.
+        ahead_ns: how far to look after.
         limits: the statement's own limits of rows before and after.
     """
     within: list[pa.Table] = []
@@ -156,8 +158,9 @@ def read_around(
             "from_ns": Literal([first for _, (first, _) in part]),
             "to_ns": Literal([last for _, (_, last) in part]),
             "hour_from_s": hour_of(min(first for _, (first, _) in part) - back_ns),
-            "hour_to_s": hour_of(max(last for _, (_, last) in part) + back_ns),
+            "hour_to_s": hour_of(max(last for _, (_, last) in part) + ahead_ns),
             "back_ns": back_ns,
+            "ahead_ns": ahead_ns,
             **limits,
         }
         table = store.arrow(name, params)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from spanledger_analytics import _rows
@@ -32,6 +33,7 @@ from spanledger_analytics.cache.texts import Segment
 from spanledger_analytics.price_book.book import PriceBook
 from spanledger_storage.store import Store
 
+_POOL_NEAR_NS = 60 * 10**9  # where much goes on, the openers before a change are not older
 _Found = dict[str, tuple[Finding, bool]]
 
 
@@ -108,7 +110,13 @@ class Step:
     def _lanes(self, spans: Mapping[int, tuple[int, int]], *, after: int) -> Around:
         limits = {"before": LANE_CALLS, "after": after}
         return read_around(
-            self._store, "cache_rows_of_lanes", self._project, spans, LANE_BACK_NS, limits
+            self._store,
+            "cache_rows_of_lanes",
+            self._project,
+            spans,
+            LANE_BACK_NS,
+            LANE_BACK_NS,
+            limits,
         )
 
     def _pools(self, openers: Iterable[Prompt], stored: Iterable[CacheRow]) -> Around:
@@ -117,9 +125,26 @@ class Step:
             [(one.pool, one.start_ns) for one in openers]
             + [(row.pool, row.time_ns) for row in stored if row.is_opener]
         )
-        limits = {"calls": POOL_CALLS}
+        near = self._openers(spans, _POOL_NEAR_NS)
+        found = Counter(row.pool for row in near.before)
+        few = {pool: span for pool, span in spans.items() if found[pool] < POOL_CALLS}
+        if not few:
+            return near
+        far = self._openers(few, POOL_BACK_NS)
+        within = [row for row in near.within.rows if row.pool not in few]
+        before = [row for row in near.before if row.pool not in few]
+        joined = _joined(near.within._replace(rows=within), far.within)
+        return Around(joined, [*before, *far.before])
+
+    def _openers(self, spans: Mapping[int, tuple[int, int]], back_ns: int) -> Around:
         return read_around(
-            self._store, "cache_openers_of_pools", self._project, spans, POOL_BACK_NS, limits
+            self._store,
+            "cache_openers_of_pools",
+            self._project,
+            spans,
+            back_ns,
+            POOL_BACK_NS,
+            {"calls": POOL_CALLS},
         )
 
     def _kept(self, rows: list[CacheRow], stored: Iterable[CacheRow]) -> list[CacheRow]:

@@ -103,7 +103,7 @@ def fetched(url: str) -> Generator[Path]:
                 httpx.stream("GET", url, follow_redirects=True, timeout=_TIMEOUT_S) as answer,
                 file.open("wb") as out,
             ):
-                if answer.status_code != httpx.codes.OK:
+                if not answer.is_success:
                     raise InvoiceError(f"{_shown(url)} answered {answer.status_code}.")
                 left = MOST_BYTES
                 for block in answer.iter_bytes():

@@ -69,40 +69,25 @@ def table_of(lines: Sequence[tuple[Place, InvoiceLine]]) -> pa.Table:
 
     Columns hold 18 places of amounts, and 12 of quantities and dollars.
     """
-    columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
-    for place, line in lines:
-        row = _row(place, line)
-        for name, column in columns.items():
-            column.append(row[name])
-    arrays = [pa.array(columns[field.name], field.type) for field in SCHEMA]
+    rows = [_row(place, line) for place, line in lines]
+    columns = zip(*rows, strict=True) if rows else ([] for _ in SCHEMA)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
     return pa.Table.from_arrays(arrays, schema=SCHEMA)
 
 
-def _row(place: Place, line: InvoiceLine) -> dict[str, Any]:
-    told = {name: _told(getattr(line, name)) for name in _TOLD}
-    return {
-        "project": place.project,
-        "day": line.day,
-        "last_day": line.last_day,
-        "import_id": place.import_id,
-        "source": place.source,
-        "line_number": line.line_number,
-        "part": place.part,
-        "dataset": line.dataset.value,
-        "provider": line.provider,
-        "token_class": line.token_class.value,
-        "quantity": _stepped(line.quantity, _QUANTITY_STEP),
-        "unit": line.unit,
-        "amount": _stepped(line.amount, _MONEY_STEP),
-        "currency": line.currency,
-        "list_amount": _stepped(line.list_amount, _MONEY_STEP),
-        "amount_usd": _stepped(line.amount_usd, _USD_STEP),
-        **told,
-        "reported_model": _text(line.reported_model),
-        "description": _text(line.description),
-        "invoice_id": _text(line.invoice_id),
-        "extra": [(name, _text(value)) for name, value in line.extra.items() if value],
-    }
+def _row(place: Place, line: InvoiceLine) -> tuple[object, ...]:
+    """Return the values of a row, in the order of the schema."""
+    return (
+        place.project, line.day, line.last_day, place.import_id, place.source, line.line_number,
+        place.part, line.dataset.value, line.provider, line.token_class.value,
+        _stepped(line.quantity, _QUANTITY_STEP), line.unit, _stepped(line.amount, _MONEY_STEP),
+        line.currency, _stepped(line.list_amount, _MONEY_STEP),
+        _stepped(line.amount_usd, _USD_STEP), _told(line.scope), _told(line.api_key),
+        _told(line.user), _told(line.model), _text(line.reported_model), _told(line.processing),
+        _told(line.service_tier), _told(line.context), _told(line.geo), _text(line.description),
+        _text(line.invoice_id),
+        [(name, _text(value)) for name, value in line.extra.items() if value],
+    )  # fmt: skip
 
 
 def lines_of(table: pa.Table) -> Iterator[tuple[str, str, InvoiceLine]]:
@@ -147,6 +132,8 @@ def _told(value: str | None) -> str | None:
 
 def _text(value: str) -> str:
     """Return a text that every database takes: no zero bytes, no halves of characters."""
+    if value.isascii() and len(value) <= _TEXT_LIMIT and "\0" not in value:
+        return value
     return value[:_TEXT_LIMIT].replace("\0", "").encode(errors="replace").decode()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from spanledger_analytics.invoices.errors import InvoiceError
@@ -96,7 +97,7 @@ class Record:
         """
         value = self.values.get(name)
         try:
-            found = _moment(value)
+            found = _of_text(value) if isinstance(value, str) else _moment(value)
         except (ValueError, OverflowError):
             raise self.wrong(name, "is no time such as 2026-11-18T08:00:00Z") from None
         if not _FIRST <= found.date() <= _LAST:
@@ -167,6 +168,11 @@ def _moment(value: object) -> datetime:
         return datetime(int(us_date[3]), int(us_date[1]), int(us_date[2]), tzinfo=UTC)
     found = datetime.fromisoformat(text.removesuffix(" UTC").removesuffix(" Z"))
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+@lru_cache(4_096)
+def _of_text(text: str) -> datetime:
+    return _moment(text)
 
 
 def _plain(value: object) -> str:

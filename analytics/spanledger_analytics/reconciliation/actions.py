@@ -73,8 +73,14 @@ class Actions:
         row = kept.take(action_id, self.now_ns())
         if row is None:
             return None
+        runs: Mapping[str, Callable[[ActionRow], tuple[str, str]]] = {
+            "apply": self._apply,
+            "reverse": self._reverse,
+            "post": self._post,
+            "unpost": self._unpost,
+        }
         try:
-            said, made = _RUNS[row.kind](self, row)
+            said, made = runs[row.kind](row)
         except (AnalyticsError, ConfigError) as error:
             kept.end(row.id, "failed", self.now_ns(), str(error))
         else:
@@ -179,12 +185,3 @@ class Actions:
 
 def _days(row: ActionRow) -> Days:
     return Days(date.fromisoformat(row.first_day), date.fromisoformat(row.last_day))
-
-
-_Run = Callable[[Actions, ActionRow], tuple[str, str]]
-_RUNS: Mapping[str, _Run] = {
-    "apply": Actions._apply,
-    "reverse": Actions._reverse,
-    "post": Actions._post,
-    "unpost": Actions._unpost,
-}

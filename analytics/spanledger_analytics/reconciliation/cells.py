@@ -7,7 +7,14 @@ from hashlib import blake2b
 
 from spanledger_analytics.reconciliation.case import Case
 from spanledger_analytics.reconciliation.pico import from_pico
-from spanledger_analytics.reconciliation.result import CallRef, Cause, CauseShare, Cell, CellKey
+from spanledger_analytics.reconciliation.result import (
+    CallRef,
+    Cause,
+    CauseShare,
+    Cell,
+    CellKey,
+    Confidence,
+)
 from spanledger_analytics.reconciliation.tolerance import Tolerance
 
 _WHAT_IS_LEFT = "Nothing in the ledger or in the provider's reports says why."
@@ -77,7 +84,8 @@ def _shares(case: Case, evidence: Sequence[Sequence[CallRef]]) -> list[CauseShar
 
 def _both(one: CauseShare, other: CauseShare) -> CauseShare:
     """Return two parts of one cause together, no surer than the less sure of them."""
-    least = max(one.confidence, other.confidence, key=("high", "medium", "low").index)
+    both: list[Confidence] = [one.confidence, other.confidence]
+    least = max(both, key=("high", "medium", "low").index)
     return CauseShare(
         one.cause,
         one.usd + other.usd,

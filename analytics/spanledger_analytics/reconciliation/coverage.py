@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -112,13 +112,15 @@ def _measures(cells: Iterable[Cell]) -> dict[str, Measure]:
             sides = _sides(cell, measure)
             if sides is not None and sides[1] > 0:
                 found[measure].add(cell.key.day)
-    return {
-        provider: next(
-            (m for m in MEASURES if found[m] and found[m] >= set[date]().union(*found.values())),
-            "usd",
-        )
-        for provider, found in days.items()
-    }
+    return {provider: _best(found) for provider, found in days.items()}
+
+
+def _best(days: Mapping[Measure, set[date]]) -> Measure:
+    every = set[date]().union(*days.values())
+    for measure in MEASURES:
+        if days.get(measure) and days[measure] >= every:
+            return measure
+    return "usd"
 
 
 def _sides(cell: Cell, measure: Measure) -> tuple[Decimal, Decimal] | None:

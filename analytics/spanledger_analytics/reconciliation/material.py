@@ -33,6 +33,7 @@ _RATES = {
     TokenClass.WEB_SEARCH: "web_search",
 }
 _COMPARED = tuple(name for name in CellKey.__slots__ if name not in ("day", "provider"))
+_FEW = 20  # cells are enough to see what the provider charges elsewhere
 _NOON_NS = DAY_S // 2 * 10**9
 
 Doubles = Mapping[Group, tuple[int, Mapping[TokenClass, Sum]]]
@@ -115,11 +116,21 @@ class Material:
         ]
 
     def elsewhere(self, case: Case) -> list[Case]:
-        """Return the same model and class in other scopes and keys, and on the days around."""
-        here = self.siblings(case, "scope", "api_key")
-        around = [self.neighbour(one, days) for one in here for days in (-1, 1)]
+        """Return the same model and class in some other scopes and keys, and on the days around."""
+        here = self.siblings(case, "scope", "api_key")[:_FEW]
+        around = [self.neighbour(case, days) for days in (-1, 1)]
         others = [one for one in here if one is not case]
         return others + [one for one in around if one is not None]
+
+    @cached_property
+    def off_price(self) -> tuple[int, int]:
+        """How many cells of tokens are at another price than the ledger's, and how many are not."""
+        comparable = [
+            abs(one.price_usd) > one.rounding
+            for one in self.cases
+            if one.token_class in TOKEN_CLASSES and one.base_usd > 4 * one.rounding
+        ]
+        return sum(comparable), len(comparable) - sum(comparable)
 
     def neighbour(self, case: Case, days: int) -> Case | None:
         """Return the same key a day before (-1) or after (1)."""

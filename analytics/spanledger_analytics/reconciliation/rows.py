@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import cast
 
@@ -66,9 +66,41 @@ def table_of(
     project: str, cells: Iterable[Cell], removed: Iterable[Cell], version: int
 ) -> pa.Table:
     """Return the rows of cells, and tombstones of removed ones."""
-    rows = [_row(project, cell, 0, version) for cell in cells]
-    rows += [_row(project, cell, 1, version) for cell in removed]
-    return pa.Table.from_pylist(rows, schema=_SCHEMA)
+    kept, gone = list(cells), list(removed)
+    both = [*kept, *gone]
+    keys = [cell.key for cell in both]
+    columns: dict[str, Sequence[object]] = {
+        "project": [project] * len(both),
+        **{name: [getattr(key, name) for key in keys] for name in CellKey.__slots__},
+        "cell_id": [cell.cell_id for cell in both],
+        **{name: [getattr(cell, name) for cell in both] for name in _AMOUNTS},
+        "is_within_tolerance": [int(cell.is_within_tolerance) for cell in both],
+        "is_final": [int(cell.is_final) for cell in both],
+        "causes": [[_cause(share) for share in cell.causes] for cell in both],
+        "evidence": [_evidence(cell) if cell.causes else [] for cell in both],
+        "is_deleted": [0] * len(kept) + [1] * len(gone),
+        "version": [version] * len(both),
+    }
+    arrays = [pa.array(columns[field.name], field.type) for field in _SCHEMA]
+    return pa.Table.from_arrays(arrays, schema=_SCHEMA)
+
+
+def _cause(share: CauseShare) -> dict[str, object]:
+    return {
+        "cause": share.cause.value,
+        "usd": share.usd,
+        "confidence": share.confidence,
+        "explanation": share.explanation,
+        "evidence_count": share.evidence_count,
+    }
+
+
+def _evidence(cell: Cell) -> list[dict[str, str]]:
+    return [
+        {"cause": share.cause.value, **{name: getattr(ref, name) for name in CallRef.__slots__}}
+        for share in cell.causes
+        for ref in share.evidence[:MOST_EVIDENCE]
+    ]
 
 
 def cells_of(table: pa.Table) -> Iterator[tuple[Cell, int]]:
@@ -76,35 +108,6 @@ def cells_of(table: pa.Table) -> Iterator[tuple[Cell, int]]:
     for batch in table.to_batches(max_chunksize=4_096):
         for row in batch.to_pylist():
             yield _cell(cast("dict[str, object]", row)), int(row["version"])
-
-
-def _row(project: str, cell: Cell, is_deleted: int, version: int) -> dict[str, object]:
-    key = cell.key
-    return {
-        "project": project,
-        **{name: getattr(key, name) for name in CellKey.__slots__},
-        "cell_id": cell.cell_id,
-        **{name: getattr(cell, name) for name in _AMOUNTS},
-        "is_within_tolerance": int(cell.is_within_tolerance),
-        "is_final": int(cell.is_final),
-        "causes": [
-            {
-                "cause": share.cause.value,
-                "usd": share.usd,
-                "confidence": share.confidence,
-                "explanation": share.explanation,
-                "evidence_count": share.evidence_count,
-            }
-            for share in cell.causes
-        ],
-        "evidence": [
-            {"cause": share.cause.value, **{name: getattr(ref, name) for name in CallRef.__slots__}}
-            for share in cell.causes
-            for ref in share.evidence[:MOST_EVIDENCE]
-        ],
-        "is_deleted": is_deleted,
-        "version": version,
-    }
 
 
 def _cell(row: Mapping[str, object]) -> Cell:

@@ -28,6 +28,7 @@ from spanledger_dashboard.text import plain, shortened
 Row = dict[str, object]
 _TITLE_LIMIT = 160
 _NAME_LIMIT = 60
+_MOST_OTHERS = 50
 _WEEK_S = 7 * 86_400
 _NS_PER_S = 10**9
 _COLORS: dict[str, Literal["red", "orange", "blue"]] = {
@@ -38,8 +39,10 @@ _COLORS: dict[str, Literal["red", "orange", "blue"]] = {
 _OPS = {">=": "from", ">": "above", "<=": "down to", "<": "below"}
 
 
-def show_incident(opened: OpenAlerts, where: Scope, one: Shown, now_s: int) -> None:
-    """Show everything about one incident."""
+def show_incident(
+    opened: OpenAlerts, where: Scope, one: Shown, others: Sequence[Shown], now_s: int
+) -> None:
+    """Show everything about one incident; ``others``: what is open of its rule."""
     _show_head(one, where)
     show_actions(opened, where.project, one)
     show_cards(_cards(one, where, now_s))
@@ -48,6 +51,7 @@ def show_incident(opened: OpenAlerts, where: Scope, one: Shown, now_s: int) -> N
     with left:
         _show_traces(one, where, now_s)
         _show_labels(one)
+        _show_group(one, [o for o in others if o.group == one.group and o.key != one.key], where)
     with right:
         moments = load_timeline(opened, where.project, one)
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -214,6 +218,32 @@ def _show_labels(one: Shown) -> None:
     st.markdown("**Labels**")
     frame = pd.DataFrame(labels, columns=["Label", "Value"])
     st.dataframe(frame, hide_index=True, key="alert-labels", alt="Labels of the incident")
+
+
+def _show_group(one: Shown, others: Sequence[Shown], where: Scope) -> None:
+    """Show what else is open of the group that is told together."""
+    if not others:
+        return
+    st.markdown(f"**Told together with it**: {len(others):,} more open")
+    shown = others[:_MOST_OTHERS]
+    frame = pd.DataFrame(
+        {
+            "What": [other.words.title for other in shown],
+            "Since": [where.local(other.started_ns / _NS_PER_S) for other in shown],
+            "Dollars": [None if other.usd is None else float(other.usd) for other in shown],
+            "State": [state_text(other) for other in shown],
+        }
+    )
+    config = {
+        "What": st.column_config.TextColumn(width=300),
+        "Since": st.column_config.DatetimeColumn(format="MMM D, HH:mm"),
+    }
+    picked = table(
+        frame, {"Dollars": tables.usd}, config, key=f"alert-group-{one.name}",
+        alt="Incidents of the same group; a click opens one", is_open=True,
+    )  # fmt: skip
+    if picked is not None:
+        links.open_here("incident", shown[picked].name)
 
 
 def _show_neighbours(one: Shown) -> None:

@@ -204,7 +204,15 @@ def _choice(key: str, label: str, options: Sequence[str]) -> str:
 
 
 def _labels(found: Sequence[Shown]) -> list[str]:
-    return sorted({f"{name}={value}" for one in found for name, value in one.facts.labels.items()})
+    """Return what there is to choose from; labels of one incident alone narrow nothing."""
+    return sorted(
+        {
+            f"{name}={value}"
+            for one in found
+            for name, value in one.facts.labels.items()
+            if name not in ("trace", "pattern")
+        }
+    )
 
 
 def _label_text(one: Shown) -> str:

@@ -74,6 +74,11 @@ class Shown:
         return self.facts.usd if self.is_last else None
 
     @property
+    def group(self) -> tuple[str, ...]:
+        """What those that are told together have in common: rule, and labels it groups by."""
+        return (self.rule_name, *(self.facts.labels.get(n, "") for n in self.rule.group_by))
+
+    @property
     def is_open(self) -> bool:
         """Whether it fires or is about to."""
         return self.ended_ns is None
@@ -91,17 +96,19 @@ class Shown:
         return any(wanted in one.casefold() for one in said)
 
 
-def load_open(alerts: OpenAlerts, project: str, book: RuleBook, now_ns: int) -> list[Shown]:
-    """Return what is open, the most severe first, then the latest.
+def load_open(
+    alerts: OpenAlerts, project: str, book: RuleBook, now_ns: int, rule: str = ""
+) -> list[Shown]:
+    """Return what is open, the most severe first, of these the dearest, then the latest.
 
     Raises:
         StateError: the state database does not answer.
     """
-    rows = alerts.instances(project, states=OPEN_STATES)
+    rows = alerts.instances(project, rule, states=OPEN_STATES)
     acks = alerts.acks(project)
     silences = active_silences(alerts.silences(project, with_past=False, now_ns=now_ns), now_ns)
     found = [_of_row(row, project, book, acks, silences, now_ns) for row in rows]
-    return sorted(found, key=lambda one: (one.state == "pending", -_rank(one), -one.started_ns))
+    return sorted(found, key=_order)
 
 
 def load_ended(
@@ -257,5 +264,6 @@ def _worst(severities: Sequence[str]) -> Severity:
     return known[-1] if known else "warning"
 
 
-def _rank(one: Shown) -> int:
-    return RANKS.get(one.words.severity, 0)
+def _order(one: Shown) -> tuple[bool, int, Decimal, int]:
+    rank = RANKS.get(one.words.severity, 0)
+    return one.state == "pending", -rank, -(one.usd or Decimal(0)), -one.started_ns

@@ -103,6 +103,8 @@ def _said_note(moment: Moment) -> str:
         return ""
     if moment.action in ("fired", "rose", "fell"):
         return f", {note}"
+    if moment.action == "resolved":
+        return ""  # the severity it had is told before
     return f": {note}" if moment.action == "acknowledged" else f" {note}"
 
 

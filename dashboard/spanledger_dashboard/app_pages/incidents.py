@@ -30,6 +30,7 @@ from spanledger_dashboard.text import plain
 _PAGE = "app_pages/incidents.py"
 _NS_PER_S = 10**9
 _NAME_LIMIT = 80
+_MOST_OPEN = 1_000
 
 
 def _show() -> None:
@@ -52,14 +53,16 @@ def _show_one(opened: OpenAlerts, where: Scope, book: RuleBook, asked: str) -> N
         query_params=links.scope_query(),
     )  # fmt: skip
     name = asked[:_NAME_LIMIT]
-    one = load_one(opened, where.project, book, name, time.time_ns())
+    now_ns = time.time_ns()
+    one = load_one(opened, where.project, book, name, now_ns)
     if one is None:
         st.info(
             "There is no such incident in this project. What ended is kept for ninety days.",
             icon=":material/search_off:",
         )
         return
-    show_incident(opened, where, one, scope.now_s())
+    others = load_open(opened, where.project, book, now_ns, one.rule_name)
+    show_incident(opened, where, one, others, scope.now_s())
 
 
 def _show_list(opened: OpenAlerts, where: Scope, book: RuleBook) -> None:
@@ -89,7 +92,9 @@ def _show_open(found: Sequence[Shown], where: Scope, now_s: int) -> None:
     if not found:
         st.caption(":green[:material/check_circle:] Nothing is open.")
         return
-    picked = listing.show_open(found, where, now_s)
+    picked = listing.show_open(found[:_MOST_OPEN], where, now_s)
+    if len(found) > _MOST_OPEN:
+        st.caption(f"The worst {fmt.count(_MOST_OPEN)}; filters and the download show the others.")
     if picked is not None:
         links.open_here("incident", found[picked].name)
 

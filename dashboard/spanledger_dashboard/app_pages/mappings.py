@@ -129,7 +129,7 @@ def _show_scopes(found: OpenInvoices, where: Scope) -> None:
     )
     st.caption("Lines of a scope that belongs to another project count there, and no longer here.")
     if viewer().may_save:
-        named = [
+        named: list[tuple[str, MappingKind, str]] = [
             (str(row["provider"]), cast("MappingKind", str(row["kind"])), str(row["value"]))
             for row in rows
         ]

@@ -13,6 +13,7 @@ from spanledger_analytics.invoices.reading import current_lines
 from spanledger_analytics.invoices.rules import Rules
 from spanledger_analytics.reconciliation.corrections import Correction, suggest
 from spanledger_analytics.reconciliation.days import Days
+from spanledger_analytics.reconciliation.instrumentations import with_instrumentations
 from spanledger_analytics.reconciliation.reading import read
 from spanledger_analytics.reconciliation.report.sums import grouped, totals_of, unexplained_usd
 from spanledger_analytics.reconciliation.result import Cause, Cell, Reconciliation
@@ -72,7 +73,9 @@ def load_corrections(
 ) -> list[Correction]:
     """Return what to do, the largest first; with the texts nobody has mapped."""
     lines = current_lines(store(), project, days.first, days.last, provider or None, rules=_rules)
-    return suggest(load(project, days, provider).cells, lines if _rules else ())
+    cells = load(project, days, provider).cells
+    found = suggest(cells, lines if _rules else ())
+    return with_instrumentations(store(), project, cells, found)
 
 
 def told(value: str | None) -> str:

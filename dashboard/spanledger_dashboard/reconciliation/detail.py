@@ -9,11 +9,13 @@ import streamlit as st
 
 from spanledger_analytics.reconciliation.corrections import suggest
 from spanledger_analytics.reconciliation.days import Days
+from spanledger_analytics.reconciliation.instrumentations import with_instrumentations
 from spanledger_analytics.reconciliation.report.sums import unexplained_usd
 from spanledger_analytics.reconciliation.result import Cell, CellKey, Reconciliation
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard import links, tables
 from spanledger_dashboard.cache.tables import table
+from spanledger_dashboard.connection import store
 from spanledger_dashboard.cost.charts import signed_usd
 from spanledger_dashboard.findings.table import show_cards
 from spanledger_dashboard.reconciliation.corrections import show_corrections
@@ -59,7 +61,8 @@ def show_cell(cell: Cell, result: Reconciliation, where: Scope, opened: OpenActi
         _show_causes(cell)
     _show_evidence(cell)
     st.subheader("What to do", anchor=False)
-    show_corrections(suggest([cell]), where, Days(key.day, key.day), opened)
+    found = with_instrumentations(store(), result.project, [cell], suggest([cell]))
+    show_corrections(found, where, Days(key.day, key.day), opened)
 
 
 def _title(key: CellKey) -> str:

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spanledger_analytics.invoices.documents import MOST_LINE_CHARS
 from spanledger_analytics.invoices.errors import InvoiceError
 from spanledger_analytics.invoices.line import InvoiceLine
+from spanledger_analytics.invoices.record_files import MOST_LINE_CHARS
 from tests.invoicing import SAMPLES, charged, lines_of_text
 
 COSTS = SAMPLES / "openai_dashboard_costs.csv"

@@ -174,7 +174,9 @@ def test_an_interrupted_pull_goes_on_where_it_stopped(store: Store, state: sa.En
         provider.handle = first
         pull_once(store, state, url, "openai.costs", since=None)
     lines = current_lines(store, "default", date(2026, 9, 1), date(2026, 11, 30))
-    assert [(line.day.month, line.amount) for line in lines] == [(9, 1), (10, 2), (11, 3)]
+    assert [(line.day.month, line.amount) for line in lines] == [
+        (month, Decimal(amount)) for month, amount in ((9, 1), (10, 2), (11, 3))
+    ]
 
 
 def test_an_answer_that_is_no_json_or_never_ends_imports_nothing(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from spanledger_analytics.invoices.documents import Head, Records
@@ -104,6 +105,7 @@ class AwsCur(Form):
                 records.skip()
 
 
+@lru_cache(4_096)
 def parse_usage_type(text: str) -> UsageType:
     """Return what a usage type says; UNMAPPED where it is not known."""
     found = _USAGE.fullmatch(text) or _MANTLE.fullmatch(text)

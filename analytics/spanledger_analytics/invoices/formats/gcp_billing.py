@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from spanledger_analytics.invoices.documents import Head, Records
@@ -80,6 +81,7 @@ class GcpBilling(Form):
             yield from _lines(record)
 
 
+@lru_cache(4_096)
 def parse_sku(text: str) -> Sku:
     """Return what the text of a SKU says; UNMAPPED where it is not known."""
     for pattern, token_class in ((_CACHED, TokenClass.CACHE_READ), (_STORED, TokenClass.STORAGE)):

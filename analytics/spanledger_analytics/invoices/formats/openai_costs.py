@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from spanledger_analytics.invoices.documents import Head, Records
@@ -78,6 +79,7 @@ class OpenAICosts(Form):
                     yield _line(result.numbered(number), days)
 
 
+@lru_cache(4_096)
 def parse_item(text: str | None) -> Item:
     """Return what a line item says; UNMAPPED where its text is not known.
 

@@ -18,6 +18,7 @@ from spanledger_analytics.invoices.errors import PullError
 Params = Sequence[tuple[str, str]]
 
 _TRIES = 6
+_TOO_MANY = 429
 _LONGEST_WAIT_S = 90.0
 """A longer Retry-After is left to the schedule."""
 _TIMEOUT_S = 60.0
@@ -98,7 +99,7 @@ class Client:
                     f"{self._place} did not answer: {type(failure).__name__}.", permanent=False
                 )
                 continue
-            if answer.status_code == httpx.codes.OK:
+            if answer.is_success:
                 return self._json(answer)
             error = self._refusal(answer)
             if error.permanent:
@@ -120,7 +121,7 @@ class Client:
 
     def _refusal(self, answer: httpx.Response) -> PullError:
         status = answer.status_code
-        is_passing = status == httpx.codes.TOO_MANY_REQUESTS or status >= 500
+        is_passing = status == _TOO_MANY or status >= 500
         hint = ""
         if status in (401, 403):
             hint = " Does the key belong to an admin, and may it read usage?"

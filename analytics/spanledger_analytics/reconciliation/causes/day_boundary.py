@@ -29,7 +29,11 @@ def _crossing(case: Case, material: Material) -> list[Claim]:
     came = before.ledger if before is not None else Sum()
     shift = came.crossing - case.ledger.crossing
     is_exact = bool(shift) and shift == case.quantity
-    if not shift or not case.quantity or not (is_exact or _goes_by_end(material)):
+    if not shift or not case.quantity:
+        return []
+    if not (
+        is_exact or case.quantity + _renamed(case, material) == shift or _goes_by_end(material)
+    ):
         return []
     calls = case.telemetry.crossing + (before.telemetry.crossing if before is not None else 0)
     text = f"{calls:,} calls ran over midnight; the provider counts them on the day they ended."
@@ -38,6 +42,12 @@ def _crossing(case: Case, material: Material) -> list[Claim]:
     return [
         Claim(Cause.DAY_BOUNDARY, usd, confidence, text, shift, "crossing", case.telemetry.crossing)
     ]
+
+
+def _renamed(case: Case, material: Material) -> int:
+    """Return what the provider has under a name no call has, and may be this model."""
+    family = material.siblings(case, "model")
+    return sum(one.quantity for one in family if not one.ledger.quantity and one.quantity > 0)
 
 
 def _other_side_fits(case: Case, material: Material, shift: int) -> bool:

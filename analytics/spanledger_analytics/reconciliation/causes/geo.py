@@ -31,13 +31,14 @@ def explain_geo(case: Case, material: Material) -> list[Claim]:
         text = "As many tokens are off the other way in another region."
         confidence = sure_if(transfer.classes >= 2)
         return [Claim(Cause.GEO, case.volume, confidence, text, case.quantity)]
-    part = _regional(case)
-    charged = case.charged_quantity
-    if charged and part:
-        usd = round(pro_rata(case.base_usd, part, charged) * _PREMIUM)
+    usd = _told_premium(case)
+    if usd:
+        others = [one for one in material.classes(case) if one is not case]
+        text = "The report has these tokens in a region that costs 10 % more."
         if case.fits(usd):
-            text = "The report has these tokens in a region that costs 10 % more."
             return [Claim(Cause.GEO, case.exactly(usd), "high", text)]
+        if any(one.fits(_told_premium(one)) for one in others):  # beside another difference
+            return [Claim(Cause.GEO, usd, "medium", text)]
     for place, text in enumerate(_TEXTS):
         usd = _premium(case, place)
         others = [
@@ -46,6 +47,12 @@ def explain_geo(case: Case, material: Material) -> list[Claim]:
         if case.fits(usd) and all(beyond <= 0 for beyond in others):
             return [Claim(Cause.GEO, case.exactly(usd), "medium", text)]
     return []
+
+
+def _told_premium(case: Case) -> int:
+    """Return what the premium comes to on what the reports have in a region."""
+    charged, part = case.charged_quantity, _regional(case)
+    return round(pro_rata(case.base_usd, part, charged) * _PREMIUM) if charged and part else 0
 
 
 def _premium(case: Case, place: int) -> int:

@@ -31,7 +31,7 @@ def explain_price_book(case: Case, material: Material) -> list[Claim]:
     confidence: Confidence = "medium"
     if old and not new:
         text += " The provider's other lines are at the price here: this line is off."
-        confidence = sure_if(case.usage_quantity == charged and _is_alone(case, material))
+        confidence = sure_if(case.usage_quantity == charged and _is_alone(material))
     elif new and not old:
         text += " Its other lines have the same price: the price here is stale."
         confidence = sure_if(case.is_agreed and len(new) > 1)
@@ -48,14 +48,10 @@ def explain_rounding(case: Case, material: Material) -> list[Claim]:
     return [case.whole(Cause.ROUNDING, "high", text)]
 
 
-def _is_alone(case: Case, material: Material) -> bool:
-    """Return whether every other line of the day is at the price here, and there are some."""
-    others = [
-        one
-        for one in material.cases
-        if one is not case and one.token_class in TOKEN_CLASSES and one.base_usd > 4 * one.rounding
-    ]
-    return bool(others) and all(abs(one.price_usd) <= one.rounding for one in others)
+def _is_alone(material: Material) -> bool:
+    """Return whether one line of the day alone is off, and others are at the price here."""
+    off, agreeing = material.off_price
+    return off == 1 and agreeing > 0
 
 
 def _costs(case: Case, usd: int, quantity: int) -> bool:

@@ -1,8 +1,8 @@
 -- Which calls of some lanes lie just before, within and just after some times?
 -- Parameters: project; lanes, from_ns and to_ns: three lists of one length: triple i is a lane and
 --   the first and last time (UTC nanoseconds) within it; hour_from_s and hour_to_s: bounds of all
---   of it, UTC start hours in UNIX seconds; back_ns: how far before and after; before and after:
---   at most as many calls.
+--   of it, UTC start hours in UNIX seconds; back_ns and ahead_ns: how far before and after; before and
+--   after: at most as many calls.
 -- Result: one row per call, all columns; place is -1 before, 0 within, 1 after.
 -- Relies on the sort key of cache_calls (project, start hour, lane, time, entry_id).
 WITH
@@ -30,7 +30,7 @@ WITH
         ) AS calls
         INNER JOIN asked ON calls.lane = asked.lane
         WHERE time_ns >= asked.first_ns - {back_ns:Int64}
-            AND time_ns <= asked.last_ns + {back_ns:Int64}
+            AND time_ns <= asked.last_ns + {ahead_ns:Int64}
     )
 SELECT *
 FROM (
