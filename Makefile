@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Tests wait for processes and for the engine: one worker more than there are cores.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(len(os.sched_getaffinity(0)) + 1, 5) \
+	if hasattr(os, "sched_getaffinity") else 4)')
 
 .PHONY: up demo install test endurance lint types bench screenshots chromium clean
 
@@ -33,7 +36,7 @@ $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml sdk/pyproject.toml sdk
 	@touch $@ $(VENV)/.installed
 
 test: install chromium
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not endurance" $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not endurance" $(ARGS)
 
 # The real clients and frameworks that recipes are run with.
 $(VENV)/.installed-clients: $(VENV)/.installed-dev tests/sdk/real/requirements.txt
@@ -43,7 +46,7 @@ $(VENV)/.installed-clients: $(VENV)/.installed-dev tests/sdk/real/requirements.t
 
 # What `make test` leaves out, because it takes minutes.
 endurance: $(VENV)/.installed-clients chromium
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m endurance $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m endurance $(ARGS)
 
 lint: install
 	$(BIN)/ruff check

@@ -37,6 +37,7 @@ MOST_PROBATION = 0.15 * 5_000
 
 
 _DAY_S = 86_400
+_NEVER = 10_000
 _EPISODE = 1 / 3
 """Of the probation: so long nothing lesser is told after an alarm."""
 
@@ -89,7 +90,8 @@ def score(file: File) -> Floats:
     """Return how odd each place is, by the product's baseline; one alarm per episode.
 
     The setting is one for all: the seasons of a day and a week at the file's own step, a level that
-    follows within a quarter of a day, a scale of two weeks.
+    follows within a quarter of a day, a scale of two weeks in which everything counts: the files
+    are short, and some jump twice a day.
     """
     step_s = int(np.median(np.diff(file.seconds)))
     day = max(4, _DAY_S // step_s)
@@ -103,6 +105,7 @@ def score(file: File) -> Floats:
         relearn=day,
         warm_up=50,
         least_scale=1e-9,
+        settled_weeks=_NEVER,
     )
     z = np.abs(np.nan_to_num(Track(file.values[None, :], grain).run().z[0]))
     z[: file.probation] = 0

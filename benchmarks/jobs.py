@@ -5,7 +5,8 @@
 
 A fleet of agents (agent_traffic.py) sends spans second by second; after each second every job runs
 that is due by its schedule in the worker, and its CPU is measured: that of the jobs' process, and
-the engine's beside it, merges of what it wrote included. Daily and hourly jobs run when they are
+the engine's beside it, merges of what it wrote included; and the rows that the engine read, which
+other work on the machine does not change. Daily and hourly jobs run when they are
 named. ``--millions`` fills the store with a history of each size first: spans, ledger, traces, what
 ties them, cache rows. A data directory is kept, and filled further by the next run.
 """
@@ -100,21 +101,23 @@ class _Measured:
     engine_s: float = 0.0
     runs: int = 0
     spans: int = 0
+    rows: int = 0
 
-    def add(self, step: Step, second: int, spans: int) -> None:
+    def add(self, step: Step, rows: int, second: int, spans: int) -> None:
         """Count a run; a job rests as in the worker, but by CPU: that is the same every time."""
         self.runs += 1
+        self.rows += rows
         self.worker_s += step.worker_cpu_s
         self.engine_s += step.engine_cpu_s
         rest_s = (step.worker_cpu_s + step.engine_cpu_s) * (1 + self.job.rests)
         self.due_s = second + max(self.job.every_s, rest_s if self.job.rests else 0.0)
         self.spans = spans
 
-    def line(self, seconds: int) -> tuple[float, float]:
-        """Return CPU microseconds a span, of the job and of the engine for it."""
+    def line(self, seconds: int) -> tuple[float, float, float]:
+        """Return CPU microseconds a span, of the job and the engine for it, and rows read."""
         # A job that runs less often than this plays is paid for by all it has to handle.
         spans = self.spans * max(1.0, self.job.every_s / seconds)
-        return self.worker_s * 1e6 / spans, self.engine_s * 1e6 / spans
+        return self.worker_s * 1e6 / spans, self.engine_s * 1e6 / spans, self.rows / spans
 
 
 class _Bench:
@@ -148,7 +151,8 @@ class _Bench:
         """Let agents work, and print what the jobs took."""
         traffic = Traffic(rate, time.time_ns(), seconds, time.time_ns())
         for one in self._jobs:
-            one.runs, one.worker_s, one.engine_s, one.due_s = 0, 0.0, 0.0, one.job.every_s
+            one.runs, one.rows, one.worker_s, one.engine_s = 0, 0, 0.0, 0.0
+            one.due_s = one.job.every_s
         spans = 0
         for second, bodies in enumerate(traffic.requests()):
             arrived = self._arrive(bodies)
@@ -161,7 +165,9 @@ class _Bench:
             spans += arrived
             for one in self._jobs:
                 if one.due_s <= second or (second == seconds and not one.runs):
-                    one.add(self._measure(one.run), second, spans)
+                    rows = self._rows_read()
+                    step = self._measure(one.run)
+                    one.add(step, self._rows_read() - rows, second, spans)
         self._print(spans, seconds)
 
     def _arrive(self, bodies: Sequence[bytes]) -> int:
@@ -181,15 +187,25 @@ class _Bench:
         _settle(self._store)
         return taken._replace(engine_cpu_s=clock.step().engine_cpu_s)
 
+    def _rows_read(self) -> int:
+        sql = "SELECT sum(value) AS n FROM system.events WHERE event = 'SelectedRows'"
+        [read] = self._store.sql_rows(sql)
+        return int(str(read["n"]))
+
     def _print(self, spans: int, seconds: int) -> None:
-        print(f"{spans:,} spans arrived; CPU us a span: jobs, engine; runs and CPU ms of each")
+        print(
+            f"{spans:,} spans arrived; CPU us a span: jobs, engine; rows read a span; "
+            "runs and CPU ms of each"
+        )
         total = 0.0
         for one in self._jobs:
-            worker, engine = one.line(seconds)
+            worker, engine, rows = one.line(seconds)
             each_ms = (one.worker_s + one.engine_s) * 1e3 / max(1, one.runs)
             total += worker + engine
             name = f"{one.job.name:<16}"
-            print(f"    {name} {worker:6.1f} {engine:6.1f}  {one.runs:3} {each_ms:7.0f}")
+            print(
+                f"    {name} {worker:6.1f} {engine:6.1f} {rows:8.1f}  {one.runs:3} {each_ms:7.0f}"
+            )
         print(f"    together         {total:6.1f}: {1e6 / total:,.0f} spans/s and core", flush=True)
 
 

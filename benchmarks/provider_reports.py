@@ -122,11 +122,12 @@ def _openai(days: list[Day], uses: list[Use]) -> dict[str, str]:
             usd = one.extra[Cause.UNMAPPED]
             costs[one.day].append(_openai_cost("surcharge 7", "proj_search", usd, None, None))
     all_days = [one.day for one in days]
-    return {
+    files = {
         "openai_costs.json": _page(all_days, costs),
         "openai_usage.json": _page(all_days, usage),
-        "openai_searches.json": _page(all_days, searches),
     }
+    # A page of empty buckets does not say what it is of.
+    return files | ({"openai_searches.json": _page(all_days, searches)} if searches else {})
 
 
 def _openai_cost(

@@ -6,9 +6,9 @@
 A month of an organisation's calls is written into the ledger, and reports of four providers into
 files, as each writes them: costs and usage of OpenAI and Anthropic, Google's billing export and
 DeepSeek's CSV. Between them differences are planted, one a day or several mixed. Printed is by
-cause how many were found, of how many the dollars are exact, and how often a wrong cause was named with
-high confidence. With --scale, one day of as many entries is made in the engine and compared with as
-many lines; CPU seconds are of this process and of the engine.
+cause how many were found, of how many the dollars are exact, and how often a wrong cause was named
+with high confidence. With --scale, one day of as many entries is made in the engine and compared
+with as many lines; CPU seconds are of this process and of the engine.
 """
 
 from __future__ import annotations

@@ -152,13 +152,14 @@ def typed(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """
     from spanledger_server import cli
 
-    told = out, err = io.BytesIO(), io.BytesIO()
+    told = io.BytesIO(), io.BytesIO()
+    out, err = (io.TextIOWrapper(said, "utf-8", write_through=True) for said in told)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with (
         patch.dict(os.environ, environment() | variables, clear=True),
         patch.object(sys, "argv", ["spanledger", *words]),
-        contextlib.redirect_stdout(io.TextIOWrapper(out, "utf-8", write_through=True)),
-        contextlib.redirect_stderr(io.TextIOWrapper(err, "utf-8", write_through=True)),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
     ):
         try:
             cli.main()

@@ -252,7 +252,13 @@ def test_dead_letters_and_data_quality(world: World) -> None:
 
 def test_a_gpu_does_nothing(world: World) -> None:
     world.insert("gpu_minutes", *[gpu("idle", m, idle_ratio=1) for m in range(1, 62)])
-    line: dict[str, object] = {"project": "idle", "gpu": "GPU-1", "line": "idle", "seconds": 300, "cost_usd": "0.5"}
+    line: dict[str, object] = {
+        "project": "idle",
+        "gpu": "GPU-1",
+        "line": "idle",
+        "seconds": 300,
+        "cost_usd": "0.5",
+    }
     world.insert(
         "gpu_attribution", *[{**line, "start": text(m), "version": 1} for m in (10, 20, 90)]
     )

@@ -85,6 +85,28 @@ def test_an_opener_that_comes_late_changes_the_openers_of_its_pool(caches: Cache
     assert by_span(caches)[span_id(last)]["previous_span_id"] == span_id(opener)
 
 
+@pytest.mark.parametrize("apart_s", [1, 40])  # many openers within a minute, and few
+def test_a_late_opener_among_many_gives_the_rows_of_one_in_time(
+    caches: Caches, store: Store, apart_s: int
+) -> None:
+    lanes = [
+        Lane((replace(turn, at_s=float(apart_s * number)),), "a")
+        for number in range(24)
+        for turn in growing(f"user {number}", *SONNET, 1, system="You help.", tools=("find",))
+    ]
+    rendered = render(lanes, "otel_genai", itertools.count(1))
+    caches.put([one for number, one in enumerate(rendered) if number != 20])
+    caches.derive()
+    assert by_span(caches)[span_id(rendered[21])]["previous_span_id"] == span_id(rendered[19])
+    caches.put([rendered[20]])
+    caches.derive()
+    rows = caches.rows()
+    assert by_span(caches)[span_id(rendered[21])]["previous_span_id"] == span_id(rendered[20])
+    store.execute("TRUNCATE TABLE cache_calls SYNC")
+    Caches(store).derive_caches()
+    assert caches.rows() == rows
+
+
 def test_what_a_break_costs_is_exact(caches: Caches) -> None:
     rendered = some()
     caches.put(rendered)

@@ -22,7 +22,7 @@ def one_cause_each(days: int) -> list[Day]:
     calls = Calls(11)
     world = quiet_days(calls, days)
     free = [day for day in world if day.day.day % 2]
-    for cause in PLANTS:
+    for cause in sorted(PLANTS, key=lambda one: len(PLANTS[one][1])):
         fitting = [day for day in free if can_plant(cause, day)]
         free.remove(fitting[0])
         plant(fitting[0], [cause], LANES, calls)
@@ -30,7 +30,7 @@ def one_cause_each(days: int) -> list[Day]:
 
 
 def test_each_cause_alone_is_found_to_the_cent(store: Store, tmp_path: Path) -> None:
-    cells, expected = reconciled(store, tmp_path, one_cause_each(22), BOOK)
+    cells, expected = reconciled(store, tmp_path, one_cause_each(16), BOOK)
     score = judged(cells, expected)
     assert set(score.planted) == set(PLANTS)
     assert score.misses == []
@@ -39,9 +39,9 @@ def test_each_cause_alone_is_found_to_the_cent(store: Store, tmp_path: Path) -> 
 
 
 def test_mixed_causes_are_found_and_none_is_named_wrongly(store: Store, tmp_path: Path) -> None:
-    world, _ = mixed_days(5, 8)
+    world, _ = mixed_days(5, 5)
     score = judged(*reconciled(store, tmp_path, world, BOOK))
-    assert sum(score.planted.values()) > 100
+    assert sum(score.planted.values()) > 60
     assert score.ratio(score.exact) >= 0.9
     assert score.wrong == []
     assert score.inexact_sums == 0

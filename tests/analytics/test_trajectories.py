@@ -121,7 +121,7 @@ def compare(jobs: Jobs, project: str, planted: list[PlantedTrajectory]) -> None:
 
 
 @settings(
-    max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(seed=st.integers(0, 2**32))
 def test_planted_trajectories_come_out_whatever_the_order(store: Store, seed: int) -> None:
@@ -286,7 +286,7 @@ def test_a_step_that_ends_halfway_is_made_good_by_the_next(
 ) -> None:
     for number in (1, 2, 3, 4):
         jobs.put(trace_of(number, number * 60, gen_ai__conversation__id="ab"[number > 2]))
-        jobs.run()
+    jobs.run()
     both = trace_of(5, 10, gen_ai__conversation__id="a")
     both[0].links.add(trace_id=bytes.fromhex(name(3)), span_id=b"\1" * 8)
     jobs.put(both)

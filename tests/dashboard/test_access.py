@@ -395,16 +395,37 @@ def test_the_right_password_from_elsewhere_is_let_in_meanwhile(
         assert sign_in(other).status_code == 303
 
 
-@pytest.mark.parametrize("path", ["/_stcore/upload_file/1/2", "//_stcore/upload_file"])
-@pytest.mark.parametrize("mode", ["open", "stranger", "signed in"])
-def test_nobody_sends_files(keeper: Doorkeeper, mode: str, path: str) -> None:
+UPLOAD = "/_stcore/upload_file/own-session/2"
+
+
+@pytest.mark.parametrize(
+    ("mode", "path", "status"),
+    [
+        ("open", UPLOAD, 405),  # it comes through to the page, which takes none
+        ("editor", UPLOAD, 405),
+        ("editor", "/_stcore/upload_file/session-of-ann/2", 404),
+        ("ann", UPLOAD, 404),  # she may only look
+        ("stranger", UPLOAD, 401),
+        *(
+            (mode, path, 404)
+            for mode in ("open", "editor", "ann", "stranger")
+            for path in ("//_stcore/upload_file", "//_stcore/upload_file/own-session/2",
+                         "/_stcore/upload_file/a/b/c", "/_stcore/upload_file/a/..%2fb")
+        ),
+    ],
+)  # fmt: skip
+def test_files_are_sent_by_editors_into_sessions_of_their_own(
+    keeper: Doorkeeper, state: sa.Engine, mode: str, path: str, status: int
+) -> None:
     base = "http://dash.example.com"
+    secret = hashed(PASSWORD, CHEAP)
+    Accounts(state).add("editor", Role.EDITOR, frozenset({"alpha"}), secret, "root", 1)
+    keeper.owners.note_session("session-of-ann", "ann")
     with behind_the_gate(None if mode == "open" else keeper, base_url=base) as client:
-        if mode == "signed in":
-            sign_in(client)
-        assert client.get("/traces").is_success == (mode != "stranger")
+        if mode in ("editor", "ann"):
+            sign_in(client, mode)
         answer = client.request("PUT", base + path, content=b"x")
-        assert (answer.status_code, answer.text) == (404, "Not Found")
+        assert answer.status_code == status
 
 
 def test_a_form_of_another_site_is_not_taken(client: TestClient, keeper: Doorkeeper) -> None:

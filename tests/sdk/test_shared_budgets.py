@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 import uvicorn
+from fastapi import FastAPI
 
 import spanledger
 from spanledger import _budget_desk, _shared_budget
@@ -29,17 +30,17 @@ from spanledger._budget_events import BudgetEvent
 from spanledger._budget_server import BudgetServer
 from spanledger._leases import Line
 from spanledger.testing import capture
-from spanledger_server.api.app import create_app
+from spanledger_server.api.access import KeyGuard
+from spanledger_server.api.budgets import budgets_router
+from spanledger_server.api.problems import explain_errors
 from spanledger_storage.budget_accounts import BudgetAccounts
 from spanledger_storage.budget_amounts import Amounts
 from spanledger_storage.budget_tables import reservations, settlements
 from spanledger_storage.budgets import Budgets, BudgetTerms
 from spanledger_storage.state import migrate_state, open_state
-from spanledger_storage.store import StoreSettings
 from tests.conftest import free_port
 from tests.instance import wait_until
 
-STORE = StoreSettings.from_url("clickhouse://127.0.0.1:1/nowhere")
 TOO_LONG_S = 30.0  # far more than a machine that is busy needs
 
 
@@ -76,7 +77,11 @@ def server(tmp_path: Path) -> Iterator[Server]:
     state = open_state(f"sqlite:///{tmp_path / 'state.db'}")
     migrate_state(state)
     port = free_port()
-    config = uvicorn.Config(create_app(STORE, state=state), port=port, log_config=None)
+    app = FastAPI()  # with the budgets of the real one alone: making all of that takes a second
+    explain_errors(app)
+    app.include_router(budgets_router(state))
+    app.add_middleware(KeyGuard, ring=None)
+    config = uvicorn.Config(app, port=port, log_config=None)
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run)
     thread.start()

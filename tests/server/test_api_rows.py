@@ -51,6 +51,11 @@ def asker(store: Store) -> Asker:
     return Asker(create_app(store.settings))
 
 
+@pytest.fixture(scope="module")
+def asker_with_state(store: Store, state: State) -> Asker:
+    return Asker(create_app(store.settings, state=state.engine))
+
+
 def plant(store: Store) -> None:
     """Three traces of `default`, two of them one trajectory; and one of `shop` that is a secret."""
     seed = Seeder(store, NOW_S)
@@ -219,8 +224,8 @@ def test_a_parameter_with_a_slip_does_not_go_unnoticed(asker: Asker) -> None:
 
 
 @pytest.mark.parametrize("path", ["data-quality", "data-quality/missing_usage", "budgets"])
-def test_also_routes_that_list_nothing_refuse_a_slip(store: Store, state: State, path: str) -> None:
-    asker = Asker(create_app(store.settings, state=state.engine))
+def test_also_routes_that_list_nothing_refuse_a_slip(asker_with_state: Asker, path: str) -> None:
+    asker = asker_with_state
     answer = asker.get(f"/api/v1/{path}", {"projct": "shop"})
     assert answer.status_code == 422
     assert "project" in answer.json()["detail"]

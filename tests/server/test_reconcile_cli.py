@@ -104,6 +104,11 @@ def test_a_price_is_found_applied_taken_back_and_the_month_posted(
     assert "10 of 10 calls cost something else now" in done
     assert ledger_usd(billed) == Decimal("8.5")
     assert json.loads(run("causes", "2026-11", "--format", "json")) == []
+    pack = run("dispute", "2026-11-18", "--provider", "openai")
+    calls = [row for row in csv.DictReader(io.StringIO(pack)) if row["record"] == "call"]
+    assert {(row["output_usd_per_1m"], row["price_since"]) for row in calls} == {
+        ("0.7", "2026-11-18")
+    }
     assert "done, action 2" in run("undo", "1", "--by", "bob")
     assert ledger_usd(billed) == Decimal("7.5")
     assert "taken back already" in run("undo", "1", code=2)

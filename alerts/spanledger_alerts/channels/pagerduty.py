@@ -77,14 +77,15 @@ class PagerDuty:
             )
         kept = read_receipt(notification.receipt)
         taken = kept.get("taken", "").split() if kept.get("id") == notification.id else []
-        has_digest = bool(kept.get("digest"))
+        before, has_digest = len(taken), bool(kept.get("digest"))
         until = time.monotonic() + _MOST_TIMEOUTS * self._config.timeout_s
         try:
             with self._client(secret) as client:
                 chart_url = self._config.chart_url or ""
                 for event in events(notification, has_digest=has_digest, chart_url=chart_url):
                     if event.key not in taken:
-                        _demand(time.monotonic() < until)
+                        # The first goes in any case: an attempt that sends none would never end.
+                        _demand(len(taken) == before or time.monotonic() < until)
                         self._enqueue(client, event, secret)
                         taken.append(event.key)
         except DeliveryError as error:

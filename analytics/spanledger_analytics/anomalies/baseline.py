@@ -48,6 +48,8 @@ class Grain:
         relearn: steps in a row beyond ``learn_z`` after which the new level is accepted.
         warm_up: values before the scale is of use.
         least_scale: of the logarithm; 0.05 is five percent.
+        settled_weeks: of values, after which what lasts counts once as a residual; before, it may
+            be a season that is not known yet.
     """
 
     step_s: int
@@ -61,6 +63,7 @@ class Grain:
     relearn: int = 72
     warm_up: int = 24
     least_scale: float = 0.05
+    settled_weeks: int = 2
     learn_z: float = 4.0
     winsor_z: float = 3.0
 
@@ -213,9 +216,8 @@ class Track:
         before = self._streak[:, step]
         goes_on = (side != 0) & (np.sign(before) == side)
         self._streak[:, step + 1] = np.where(is_gap, before, np.where(goes_on, before + side, side))
-        # What lasts counts once as a residual: a step is one surprise, and widens no scale. In
-        # the first two weeks it may be a season that is not known yet.
-        is_surprise = goes_on & (self.seen[:, step] >= 2 * grain.week)
+        # What lasts counts once as a residual: a step is one surprise, and widens no scale.
+        is_surprise = goes_on & (self.seen[:, step] >= grain.settled_weeks * grain.week)
         self._gap[:, step] = np.where(is_surprise, np.nan, residual)
         limit = np.nan_to_num(grain.winsor_z * self._spread[:, step], nan=np.inf)
         pull = self.alpha * np.minimum(np.maximum(residual, -limit), limit)

@@ -12,6 +12,7 @@ from spanledger_analytics.invoices.pull_settings import PROJECT
 from spanledger_analytics.invoices.pulling import PULLERS, configured
 from spanledger_analytics.invoices.pulling.run import MakeClient, Pull, make_client, pull
 from spanledger_analytics.invoices.shown import outcome_text
+from spanledger_storage.errors import StoreError
 from spanledger_storage.invoice_state import InvoiceState, UploadRow
 from spanledger_storage.price_state import StateEngine
 from spanledger_storage.store import Store
@@ -19,6 +20,7 @@ from spanledger_storage.store import Store
 _log = logging.getLogger(__name__)
 
 WHO = "schedule"
+_ERROR_LIMIT = 500
 
 
 class InvoicePullJob:
@@ -85,6 +87,10 @@ class InvoiceUploadJob:
         except InvoiceError as error:
             states.settle_upload(row.id, "failed", str(error))
             return True
+        except StoreError as error:
+            if error.permanent:
+                states.settle_upload(row.id, "failed", str(error)[:_ERROR_LIMIT])
+            raise
         said = [outcome_text(one) for one in outcomes] + list(left_out)
         states.settle_upload(row.id, "done", "\n".join(said))
         return True

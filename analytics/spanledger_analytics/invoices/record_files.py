@@ -19,7 +19,7 @@ from spanledger_analytics.invoices.values import Record
 
 Kind = Literal["csv", "json", "parquet"]
 
-MOST_JSON_BYTES = 256 * 2**20
+MOST_JSON_BYTES = 64 * 2**20
 """Of a JSON document that has to be read as a whole; JSON lines have no limit."""
 MOST_LINE_CHARS = 2**20
 _HEAD_BYTES = 65_536
@@ -77,6 +77,8 @@ def records_of(kind: Kind, stream: IO[bytes], name: str) -> Iterator[Record]:
     text = io.TextIOWrapper(stream, _encoding(head), errors="strict", newline="")
     try:
         yield from _csv_records(text, name) if kind == "csv" else _json_records(text, name)
+    except UnicodeError:
+        raise _bad_encoding(name, 1) from None
     finally:
         with suppress(ValueError):  # the stream is closed already
             text.detach()  # else it would close what is not its own
@@ -90,10 +92,7 @@ def _lines(text: IO[str], name: str, limit: int = MOST_LINE_CHARS) -> Iterator[s
         try:
             line = text.readline(limit)
         except UnicodeError:
-            raise InvoiceError(
-                f"{name}, line {number} or just after: the text is neither UTF-8 nor UTF-16. "
-                "Nothing was imported; save the file as UTF-8, as in: iconv -f latin1 -t utf-8"
-            ) from None
+            raise _bad_encoding(name, number) from None
         if not line:
             return
         if len(line) >= limit:
@@ -207,8 +206,23 @@ def _elements(document: object, name: str, number: int) -> Iterator[Record]:
         yield Record(name, number + place, one)
 
 
+def _bad_encoding(name: str, number: int) -> InvoiceError:
+    return InvoiceError(
+        f"{name}, line {number} or after it: the text is neither UTF-8 nor UTF-16. Nothing was "
+        "imported; save the file as UTF-8, as in: iconv -f latin1 -t utf-8"
+    )
+
+
 def _parsed(text: str) -> object:
-    return json.loads(text, parse_float=Decimal, parse_constant=_no_number)
+    """Return a JSON document; its numbers are exact.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return json.loads(text, parse_float=Decimal, parse_constant=_no_number)
+    except (ArithmeticError, RecursionError) as error:
+        raise ValueError(f"{type(error).__name__}") from error
 
 
 def _no_number(name: str) -> NoReturn:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import cast
 
 from spanledger_analytics.invoices.line import TokenClass
-from spanledger_analytics.invoices.reading import SourceDay, sources
+from spanledger_analytics.invoices.reading import sources
 from spanledger_analytics.invoices.rules import Rules
 from spanledger_storage.store import Store
 
@@ -44,22 +43,13 @@ def read_unmapped(
     first_day: date,
     last_day: date,
     rules: Rules,
-    days: Sequence[SourceDay] | None = None,
 ) -> list[Unmapped]:
     """Return what waits for a mapping, the dearest first; unknown money comes before none.
 
     Raises:
         StoreError: the store refused or did not answer.
     """
-    if days is None:
-        days = sources(store, project, first_day, last_day)
-    behind = sorted({f"{one.day} {one.source}" for one in days if one.stands_back_behind})
-    params = {
-        "project": project,
-        "first_day": first_day,
-        "last_day": last_day,
-        "standing_back": behind,
-    }
+    params = counted_params(store, project, first_day, last_day)
     found = [_unmapped(row, rules) for row in store.rows("invoice_unmapped", params)]
     mappings = rules.mappings.get(project)
     if mappings is not None:
@@ -70,6 +60,17 @@ def read_unmapped(
             not in (mappings.line_target(one.provider, one.text, one.meter_id) or {})
         ]
     return sorted(found, key=_order)
+
+
+def counted_params(
+    store: Store, project: str, first_day: date, last_day: date
+) -> dict[str, object]:
+    """Return the parameters of statements that look at lines which count, and no others."""
+    days = sources(store, project, first_day, last_day)
+    behind = sorted({f"{one.day} {one.source}" for one in days if one.stands_back_behind})
+    return {
+        "project": project, "first_day": first_day, "last_day": last_day, "standing_back": behind,
+    }  # fmt: skip
 
 
 def suggested(text: str) -> TokenClass | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import cast
 
+from spanledger_analytics._rows import Literal
 from spanledger_analytics.invoices.line import TokenClass
 from spanledger_analytics.reconciliation.bill_side import Unit
 from spanledger_analytics.reconciliation.case import Case, Claim, Shown
@@ -89,7 +90,15 @@ class CallFinder:
     def _read(self, kind: Shown, groups: set[Group], calls: dict[_Key, list[CallRef]]) -> None:
         models = sorted({group.model for group in groups})
         most = MOST_EVIDENCE if len(groups) <= _FEW_GROUPS else _OF_MANY_GROUPS
-        params = {**self._params(), "shown": kind, "models": models, "most": most}
+        pairs = sorted({(group.scope, group.api_key) for group in groups})
+        params = {
+            **self._params(),
+            "shown": kind,
+            "models": models,
+            "most": most,
+            "wanted_scopes": Literal([scope for scope, _ in pairs]),
+            "wanted_keys": Literal([api_key for _, api_key in pairs]),
+        }
         for row in self._rows("reconciliation_calls", params):
             group = _group(row)
             if group in groups:

@@ -285,5 +285,7 @@ class _PriceDates:
             return None
         tokens = Tokens(*(cast("int | None", row[TOKEN_COLUMNS[n]]) for n in Tokens._fields))
         found = arithmetic(self._book, key, cast("int", row["time_ns"]), tokens)
-        is_same = found is not None and found.price_id == row["price_id"]
-        return found.from_ns if found is not None and is_same else None
+        if found is None or found.price_id != row["price_id"]:
+            return None
+        begins = [found.from_ns, *(rate.effective_from_ns for rate in found.own_rates)]
+        return max((ns for ns in begins if ns is not None), default=None)

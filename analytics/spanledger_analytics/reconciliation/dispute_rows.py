@@ -68,7 +68,7 @@ def difference_row(cell: Cell) -> Row:
         "billed_usd": cell.billed_usd,
         "difference_usd": cell.variance_usd,
         "description": "; ".join(
-            f"{share.cause.replace('_', ' ')} {share.usd:+f}: {share.explanation}"
+            f"{share.cause.replace('_', ' ')} {share.usd.normalize():+f}: {share.explanation}"
             for share in cell.causes
         ),
     }

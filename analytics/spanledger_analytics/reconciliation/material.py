@@ -33,6 +33,7 @@ _RATES = {
     TokenClass.WEB_SEARCH: "web_search",
 }
 _COMPARED = tuple(name for name in CellKey.__slots__ if name not in ("day", "provider"))
+_MANY_CALLS = 100_000  # looking through them takes seconds
 _FEW = 20  # cells are enough to see what the provider charges elsewhere
 _NOON_NS = DAY_S // 2 * 10**9
 
@@ -200,14 +201,19 @@ class Material:
 
     @cached_property
     def doubles(self) -> Doubles:
-        """Calls the ledger may have twice, of models it has more of than the provider."""
-        models = {
-            row.model
+        """Calls the ledger may have twice, of models it has more of than the provider.
+
+        Of few calls also where it has less: what is missing besides may hide them.
+        """
+        off = [
+            case
             for case in self.cases
             if case.token_class in TOKEN_CLASSES
-            and (case.charged_quantity or 0) < case.ledger.quantity
-            for row in case.ledger_rows
-        }
+            and (case.charged_quantity or 0) != case.ledger.quantity
+        ]
+        if sum(case.telemetry.calls for case in off) > _MANY_CALLS:
+            off = [case for case in off if (case.charged_quantity or 0) < case.ledger.quantity]
+        models = {row.model for case in off for row in case.ledger_rows}
         return self.find_doubles(frozenset(models)) if models else {}
 
     @cached_property

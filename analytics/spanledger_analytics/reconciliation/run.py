@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from spanledger_analytics._rows import without_collection
 from spanledger_analytics.invoices.reading import current_lines, sources
 from spanledger_analytics.invoices.rules import Rules, rules_of
 from spanledger_analytics.price_book.book import PriceBook
@@ -123,8 +124,10 @@ def compare(means: Means, first_day: date, last_day: date) -> Iterator[tuple[dat
     before, here = _read(means, first_day - _DAY), _read(means, first_day)
     day = first_day
     while day <= last_day:
-        after = _read(means, day + _DAY)
-        yield day, [cell for cells in _cells(means, before, here, after) for cell in cells]
+        with without_collection():
+            after = _read(means, day + _DAY)
+            found = [cell for cells in _cells(means, before, here, after) for cell in cells]
+        yield day, found
         before, here = here, after
         day += _DAY
 

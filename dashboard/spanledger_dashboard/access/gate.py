@@ -29,8 +29,10 @@ SIGN_IN = "/login"
 # What a stranger needs: to sign in; and whoever watches the process, a word that it lives.
 _OPEN_PATHS = frozenset({SIGN_IN, "/login/start", "/login/callback", "/logout", "/_stcore/health"})
 _MEDIA = re.compile(r"/media/([0-9a-f]+)(?:\.\w+)?")
-# No page takes files; Streamlit would keep what is sent there in memory.
+# Streamlit keeps what is sent here in memory, so it is for those who may import invoices alone; how
+# large a file may be says server.maxUploadSize in config.toml.
 _UPLOADS = "_stcore/upload_file"
+_UPLOAD = re.compile(r"/_stcore/upload_file/([\w-]+)/[\w-]+")
 _PROTOCOLS = "sec-websocket-protocol"
 _HEADERS = {
     "x-content-type-options": "nosniff",
@@ -54,7 +56,7 @@ class Gate:
         """Answer one request or connection, or pass it on."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
-        elif scope["path"].lstrip("/").startswith(_UPLOADS):
+        elif _is_upload(scope["path"]) and not _UPLOAD.fullmatch(scope["path"]):
             await _refuse(PlainTextResponse("Not Found", 404), scope, receive, send)
         elif self._keeper is None:
             await self._answer_local(scope, receive, send)
@@ -87,7 +89,9 @@ class Gate:
             await _refuse(_to_sign_in(scope), scope, receive, send)
         elif scope["type"] == "websocket":
             await self._connect(keeper, person, scope, receive, send)
-        elif not _is_open_file(keeper, person, scope["path"]):
+        elif not _is_open_file(keeper, person, scope["path"]) or not _may_send(
+            keeper, person, scope["path"]
+        ):
             await _refuse(PlainTextResponse("Not Found", 404), scope, receive, send)
         else:
             await self._app(scope, receive, _with_headers(send))
@@ -113,6 +117,18 @@ def _is_open_file(keeper: Doorkeeper, person: Viewer, path: str) -> bool:
         return True
     file = _MEDIA.fullmatch(path)
     return file is not None and keeper.owners.owns_file(person.name, file[1])
+
+
+def _is_upload(path: str) -> bool:
+    return path.lstrip("/").startswith(_UPLOADS)
+
+
+def _may_send(keeper: Doorkeeper, person: Viewer, path: str) -> bool:
+    """Return whether a path is none of an upload, or of one into a session of an editor's own."""
+    upload = _UPLOAD.fullmatch(path)
+    if upload is None:
+        return not _is_upload(path)
+    return person.may_save and keeper.owners.may_resume(person.name, upload[1])
 
 
 async def _viewer(keeper: Doorkeeper, scope: Scope) -> Viewer | None:

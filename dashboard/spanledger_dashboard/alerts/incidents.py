@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cached_property
 
 from spanledger_alerts.content import incident as in_words
 from spanledger_alerts.facts import facts_of
@@ -33,7 +34,7 @@ SEVERITY_NAMES = {"critical": "▲ Critical", "warning": "△ Warning", "info": 
 Silences = Sequence[tuple[SilenceRow, Sequence[Matcher]]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Shown:
     """An incident.
 
@@ -41,8 +42,7 @@ class Shown:
         key: ``project/instance/number``.
         rule: by its name, or what stands for it where it is gone.
         state: of ``STATE_NAMES``.
-        facts, words: what the engine knows, and what channels are told of it; figures are those
-            of the last evaluation.
+        facts: what the engine knows; figures are those of the last evaluation.
         is_last: no later incident of the same instance began: else its figures are not known.
         ended_ns: UTC nanoseconds; None: it is open.
         acknowledged_by: who; empty: nobody.
@@ -58,7 +58,6 @@ class Shown:
     state: str
     severity: str
     facts: Facts
-    words: Incident
     started_ns: int
     ended_ns: int | None
     acknowledged_by: str = ""
@@ -67,6 +66,11 @@ class Shown:
     is_escalated: bool = False
     fired_ns: int | None = None
     identity: str = ""
+
+    @cached_property
+    def words(self) -> Incident:
+        """What channels are told of it. Made when asked for: of thousands few are shown."""
+        return in_words(self.facts)
 
     @property
     def usd(self) -> Decimal | None:
@@ -170,7 +174,6 @@ def _of_row(
         state=one.state,
         severity=one.severity,
         facts=facts,
-        words=in_words(facts),
         started_ns=facts.started_ns,
         ended_ns=None,
         acknowledged_by=by,
@@ -230,7 +233,6 @@ def _of_changes(
         state="resolved",
         severity=severity,
         facts=facts,
-        words=in_words(facts),
         started_ns=facts.started_ns,
         ended_ns=ended_ns or now_ns,
         acknowledged_by=by,
@@ -260,10 +262,10 @@ def _instance(
 
 
 def _worst(severities: Sequence[str]) -> Severity:
-    known = [one for one in SEVERITIES if severities.count(one)]  # in order
+    known: list[Severity] = [one for one in SEVERITIES if severities.count(one)]  # in order
     return known[-1] if known else "warning"
 
 
 def _order(one: Shown) -> tuple[bool, int, Decimal, int]:
-    rank = RANKS.get(one.words.severity, 0)
+    rank = RANKS[one.facts.severity]
     return one.state == "pending", -rank, -(one.usd or Decimal(0)), -one.started_ns

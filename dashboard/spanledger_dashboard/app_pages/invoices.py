@@ -11,6 +11,7 @@ from functools import partial
 import streamlit as st
 
 from spanledger_analytics.allocation.months import Month, recent_months
+from spanledger_analytics.invoices.shown import amounts_text
 from spanledger_analytics.invoices.unmapped import Unmapped, read_unmapped
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard import links, pickers, scope, shell
@@ -109,7 +110,7 @@ def _show_cards(
     read: MonthRead, waiting: Sequence[Unmapped], pulls: Sequence[PullRow], month: Month
 ) -> None:
     total = sum(read.billed_usd.values(), Decimal(0)) if read.billed_usd else None
-    unknown = ", ".join(f"{amount:f} {name}" for name, amount in sorted(read.unknown.items()))
+    unknown = amounts_text(dict(sorted(read.unknown.items())))
     unmapped = [one.amount_usd for one in waiting if one.amount_usd is not None]
     failed = [row for row in pulls if row.error]
     cards = (

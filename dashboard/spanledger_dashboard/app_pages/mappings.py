@@ -11,7 +11,7 @@ from typing import cast
 import pandas as pd
 import streamlit as st
 
-from spanledger_analytics.invoices.unmapped import Unmapped, read_unmapped
+from spanledger_analytics.invoices.unmapped import Unmapped, counted_params, read_unmapped
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard import pickers, scope, shell
 from spanledger_dashboard.access import viewer
@@ -94,9 +94,7 @@ def _say_alike(waiting: Sequence[Unmapped]) -> None:
 
 
 def _show_scopes(found: OpenInvoices, where: Scope) -> None:
-    params: dict[str, object] = {
-        "project": where.project, "first_day": _FIRST, "last_day": _LAST,
-    }  # fmt: skip
+    params = counted_params(store(), where.project, _FIRST, _LAST)
     rows = store().rows("invoice_scopes", params)
     if not rows:
         return

@@ -6,7 +6,7 @@ import base64
 import socketserver
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 
 
@@ -91,7 +91,7 @@ class _Session(socketserver.StreamRequestHandler):
 
 
 @contextmanager
-def mail_serving(certificate: ssl.SSLContext | None = None) -> Iterator[MailServer]:
+def mail_serving(certificate: ssl.SSLContext | None = None) -> Generator[MailServer]:
     with MailServer(certificate) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

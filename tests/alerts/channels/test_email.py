@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from email import message_from_bytes
@@ -41,7 +41,7 @@ def mails(server: MailServer) -> list[EmailMessage]:
 
 
 @contextmanager
-def encrypted(tmp_path: Path) -> Iterator[tuple[MailServer, Path]]:
+def encrypted(tmp_path: Path) -> Generator[tuple[MailServer, Path]]:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)

@@ -93,3 +93,17 @@ def test_going_on_hour_by_hour_is_the_same_as_beginning_anew(moves: tuple[int, .
 def test_nothing_odd_is_seen_where_there_is_nothing(grain: Grain, values: np.ndarray) -> None:
     tracked = Track(values, grain).run()
     assert not (np.abs(np.nan_to_num(tracked.z)) >= 1).any()
+
+
+def test_time_before_a_series_began_changes_nothing_of_what_is_expected() -> None:
+    random = np.random.default_rng(5)
+    hours = np.arange(24 * 6)  # within the first week no weekday is compared
+    value = 3 + np.sin(hours / 24 * 2 * np.pi) + random.normal(0, 0.1, len(hours))
+    before = np.full(24 * 14, np.nan)
+    alone = Track(value[None, :], HOURS).run()
+    later = Track(np.append(before, value)[None, :], HOURS).run()
+    for name in ("expected", "scale", "z"):
+        told = getattr(later, name)[:, len(before) :]
+        np.testing.assert_allclose(told, getattr(alone, name), atol=1e-12)
+    third_day = slice(48, 72)
+    assert np.abs(alone.expected[0, third_day] - value[third_day]).max() < 0.6

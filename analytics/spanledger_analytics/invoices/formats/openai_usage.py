@@ -134,7 +134,8 @@ def _endpoint(kind: str) -> str:
     if not (kind.startswith(_PREFIX) and kind.endswith(_SUFFIX)):
         return ""
     name = kind[len(_PREFIX) : -len(_SUFFIX)]
-    return _SPELLINGS.get(name, name)
+    name = _SPELLINGS.get(name, name)
+    return name if f"openai.usage.{name}" in REPORTS else ""
 
 
 def _source(endpoint: str) -> Source:

@@ -41,10 +41,10 @@ def explain_geo(case: Case, material: Material) -> list[Claim]:
             return [Claim(Cause.GEO, usd, "medium", text)]
     for place, text in enumerate(_TEXTS):
         usd = _premium(case, place)
-        others = [
-            abs(_premium(one, place) - one.price) - one.rounding for one in material.others(case)
-        ]
-        if case.fits(usd) and all(beyond <= 0 for beyond in others):
+        is_alike = all(
+            abs(_premium(one, place) - one.price) <= one.rounding for one in material.others(case)
+        )
+        if case.fits(usd) and is_alike:
             return [Claim(Cause.GEO, case.exactly(usd), "medium", text)]
     return []
 

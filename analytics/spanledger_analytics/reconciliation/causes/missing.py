@@ -95,7 +95,7 @@ def explain_hidden_tokens(case: Case, material: Material) -> list[Claim]:
 
 def explain_other_traffic(case: Case, material: Material) -> list[Claim]:
     """Return what a key, workspace or model used that never sends telemetry."""
-    if not _is_token_like(case) or case.rest <= 0:
+    if not _is_token_like(case) or case.rest <= 0 or _is_rounding(case):
         return []
     seen, key = material.seen, case.key
     if not case.ledger.quantity and not case.ledger.usd:
@@ -147,14 +147,14 @@ def _unseen_part(case: Case, material: Material) -> list[Claim]:
 
 def explain_missing_telemetry(case: Case, material: Material) -> list[Claim]:
     """Return what is left of tokens the ledger does not know, of keys that do send telemetry."""
-    if not _is_token_like(case) or case.volume <= 0:
+    if not _is_token_like(case) or case.volume <= 0 or _is_rounding(case):
         return []
     requests = material.requests(case)
     missing = _missing_calls(requests)
     if requests is not None and missing <= 0 and case.ledger.quantity:
         confidence: Confidence = "low"
     else:
-        confidence = sure_if(missing > 0 and not _silent(case))
+        confidence = sure_if(missing > 0 and not _silent(case) and not _is_moved(case, material))
     text = (
         f"The key, workspace or model does send telemetry, but not of these calls."
         f"{_agreement(requests)}"
@@ -196,6 +196,18 @@ def _agreement(requests: Requests | None) -> str:
     return (
         f" The provider counts {requests.reported:,} requests, the ledger {requests.calls:,} calls."
     )
+
+
+def _is_rounding(case: Case) -> bool:
+    """Return whether what is left of an agreed quantity is no more than rounding leaves."""
+    is_counted = case.charged_quantity is not None and not case.quantity
+    return is_counted and abs(case.rest) <= case.rounding
+
+
+def _is_moved(case: Case, material: Material) -> bool:
+    """Return whether calls ran over midnight, so that a part may be of another day."""
+    before = material.neighbour(case, -1)
+    return bool(case.ledger.crossing or (before is not None and before.ledger.crossing))
 
 
 def _is_known(case: Case) -> bool:

@@ -1,5 +1,6 @@
 -- Which scopes and keys do lines name, and how much money is in them?
--- Parameters: project; first_day and last_day: UTC days, both included.
+-- Parameters: project; first_day and last_day: UTC days, both included; standing_back: which day and
+--   source do not count, as in '2026-11-18 openai.costs_csv'.
 -- Columns: provider, kind (scope, api_key), value, line_count, amount_usd (NULL: none known). One row per value.
 -- Sort key used: (project, day, source, ...).
 SELECT
@@ -13,6 +14,7 @@ ARRAY JOIN [('scope', scope), ('api_key', api_key)] AS named
 WHERE lines.project = {project:String}
     AND day BETWEEN {first_day:Date} AND {last_day:Date}
     AND named.2 != ''
+    AND NOT has({standing_back:Array(String)}, concat(toString(day), ' ', source))
     AND (day, source, import_id) IN (
         SELECT day, source, import_id FROM invoice_days FINAL
         WHERE project = {project:String} AND day BETWEEN {first_day:Date} AND {last_day:Date})

@@ -2,8 +2,9 @@
 -- Parameters: project; from_s, to_s: unix seconds, half open; shown: incomplete (tokens not known, or
 --   a stream that failed after its answer began), retried (several attempts), crossing (ended on a
 --   later day), unpriced, doubled (share a response id, or were told by two instrumentations), long
---   (more than 128,000 input tokens) or any; models (as in the ledger); most: of each; dimensions,
---   values, scopes, keys: as in reconciliation_ledger.
+--   (more than 128,000 input tokens) or any; models (as in the ledger); wanted_scopes, wanted_keys:
+--   two lists of one length, of these alone; most: of each; dimensions, values, scopes, keys: as in
+--   reconciliation_ledger.
 -- Columns: provider, model, service_tier, region, scope, api_key, trace_id, span_id, entry_id,
 --   request_id, response_id. The dearest of each, in no order.
 -- Sort key used: ledger (project, toStartOfHour(time), ...).
@@ -27,6 +28,7 @@ WHERE project = {project:String}
     AND toStartOfHour(time) < toDateTime({to_s:Int64}, 'UTC')
     AND kind IN ('llm', 'embedding')
     AND toString(model) IN {models:Array(String)}
+    AND (scope, api_key) IN (SELECT arrayJoin(arrayZip({wanted_scopes:Array(String)}, {wanted_keys:Array(String)})))
     AND multiIf(
         {shown:String} = 'incomplete', input_tokens IS NULL OR output_tokens IS NULL OR usage_source = 'estimated' OR (ifNull(stream, 0) AND status = 'error' AND response_id != ''),
         {shown:String} = 'retried', ifNull(attempts, 1) > 1 AND usage_source != 'metric',
