@@ -151,9 +151,9 @@ def finding(
         severity="warning",
         title=f"{now.agent or 'Unnamed agent'} hid a failed tool in {share} of its runs ({usual})",
         explanation=(
-            f"{now.failed:,} of {now.traces:,} runs of the day reported success although a tool had "
-            f"failed and nothing made up for it. {compared}{named} The turns of the failed calls cost "
-            f"{told(now.direct_usd)}. Look at what the tools return, and at what the agent is told "
+            f"{now.failed:,} of {now.traces:,} runs of the day reported success although a tool "
+            f"had failed and nothing made up for it. {compared}{named} The turns of the failed "
+            f"calls cost {told(now.direct_usd)}. Look at what the tools return, and at what the agent is told "
             "to do when one fails."
         ),
         first_seen_ns=start_ns,

@@ -78,12 +78,9 @@ def read_exchange_rates(text: str) -> list[tuple[str, ExchangeRateRow]]:
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
     """Return rows as CSV; unknown is empty, and no text is a spreadsheet's formula."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([_csv_cell(row.get(name)) for name in columns])
-    return out.getvalue()
+    lines = [_csv_line(columns)]
+    lines += [_csv_line([_csv_cell(row.get(name)) for name in columns]) for row in rows]
+    return "".join(lines)
 
 
 def json_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
@@ -243,6 +240,13 @@ def _successive(rows: list[tuple[str, RateRow]]) -> list[tuple[str, RateRow]]:
 
 def _period(row: RateRow) -> Period:
     return Period(row.effective_from_ns, row.effective_to_ns)
+
+
+def _csv_line(cells: Sequence[str]) -> str:
+    out = io.StringIO()
+    # A writer quotes what its own line ending is made of: a lone CR, too, would end a row.
+    csv.writer(out, lineterminator="\r\n").writerow(cells)
+    return out.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _csv_cell(value: object) -> str:

@@ -17,6 +17,7 @@ from spanledger_analytics.reconciliation.result import (
 )
 from spanledger_analytics.reconciliation.tolerance import Tolerance
 
+_NAMES = tuple(CellKey.__slots__)[1:]
 _WHAT_IS_LEFT = "Nothing in the ledger or in the provider's reports says why."
 
 
@@ -25,7 +26,7 @@ def cell_id(project: str, key: CellKey) -> str:
     parts = (
         project,
         key.day.isoformat(),
-        *(_part(getattr(key, name)) for name in CellKey.__slots__[1:]),
+        *(_part(getattr(key, name)) for name in _NAMES),
     )
     return blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
 
