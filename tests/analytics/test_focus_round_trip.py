@@ -63,6 +63,11 @@ def plant(store: Store) -> Decimal:
         span = seeder.span(f"{number:032x}", "1" * 16, agent_name="planner")
         costs.append(seeder.entry(span, cost, **columns)["total_cost_usd"])
     seeder.insert()
+    store.execute(
+        "INSERT INTO gpu_attribution (project, start, gpu, line, cost_usd, version)"
+        f" VALUES ('default', toDateTime({NOW_S}, 'UTC'), 'gpu-1', 'idle', 0.4, 1)"
+    )
+    costs.append(Decimal("0.4"))
     return sum(filter(None, costs), Decimal(0))
 
 

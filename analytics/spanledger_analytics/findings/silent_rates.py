@@ -153,8 +153,8 @@ def finding(
         explanation=(
             f"{now.failed:,} of {now.traces:,} runs of the day reported success although a tool "
             f"had failed and nothing made up for it. {compared}{named} The turns of the failed "
-            f"calls cost {told(now.direct_usd)}. Look at what the tools return, and at what the agent is told "
-            "to do when one fails."
+            f"calls cost {told(now.direct_usd)}. Look at what the tools return, and at what the "
+            "agent is told to do when one fails."
         ),
         first_seen_ns=start_ns,
         last_seen_ns=min(max(now_ns, start_ns), start_ns + DAY_NS),

@@ -206,6 +206,8 @@ def read_ledger(
     for batch in table.to_batches(max_chunksize=4_096):
         for row in batch.to_pylist():
             yield _row(cast("dict[str, object]", row))
+    for row in store.rows("focus_gpu_unused", params):
+        yield _unused_gpu(row)
 
 
 def date_of(day: int) -> date:
@@ -235,6 +237,27 @@ def _row(row: dict[str, object]) -> LedgerRow:
         write_1h=_int(row["write_1h"]) * ONE,
         media=_int(row["media"]) * ONE,
         sums=_sums(row),
+    )
+
+
+def _unused_gpu(row: dict[str, object]) -> LedgerRow:
+    """Return time of GPUs that no call pays for: the ledger leaves it out, an export does not."""
+    usd = _usd(row, "total_cost_usd")
+    return LedgerRow(
+        day=day_of(cast("date", row["day"])),
+        names=names_of("", "", "", ""),
+        provider="",
+        model="",
+        scope="",
+        api_key="",
+        service_tier="",
+        region="",
+        bucket=0,
+        telemetry=Telemetry(),
+        write_5m=0,
+        write_1h=0,
+        media=0,
+        sums={TokenClass.GPU: Sum(0, usd, usd)},
     )
 
 
