@@ -150,7 +150,8 @@ class _Matching:
     def _model_of(self, token_class: TokenClass, model: str | None, *, is_call: bool) -> str | None:
         if token_class in self._without_models:
             return None
-        return model if is_call or token_class in self._has_models else None
+        # A call without a model and a line that tells none are the same.
+        return (model or None) if is_call or token_class in self._has_models else None
 
     def _context_bounds(self) -> dict[str | None, tuple[int, ...]]:
         found: defaultdict[str | None, set[int]] = defaultdict(set)
