@@ -257,7 +257,7 @@ def _unused_gpu(row: dict[str, object]) -> LedgerRow:
         write_5m=0,
         write_1h=0,
         media=0,
-        sums={TokenClass.GPU: Sum(0, usd, usd)},
+        sums={TokenClass.GPU: Sum(ONE, usd, usd)},  # a line of an export is a day of one kind
     )
 
 

@@ -146,7 +146,7 @@ def _cards(band: Band, of_series: list[Found], shown: list[Found]) -> list[tuple
 def _say_history(band: Band) -> None:
     if np.isnan(band.high).all():
         st.caption(
-            "There is too little history for a band: it takes a week of hours, or two weeks of days."
+            "There is too little history for a band: it takes a week of hours or two of days."
         )
 
 
