@@ -7,11 +7,17 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.store import Store, StoreSettings
 from tests.databases import Databases
 from tests.state_template import use_template
+
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("spanledger", deadline=None)
+settings.load_profile("spanledger")
 
 
 def free_port() -> int:

@@ -169,6 +169,7 @@ def test_what_needs_a_look_is_one_list_of_every_source(
     assert [m for m in app.markdown if "<img" in m.value.replace("\\<img", "")] == []
 
 
+@pytest.mark.usefixtures("store_url")
 def test_findings_of_data_quality_that_need_a_fix_are_noticed(
     store: Store, seed: Seeder, now_s: int
 ) -> None:
@@ -187,6 +188,7 @@ def test_findings_of_data_quality_that_need_a_fix_are_noticed(
     assert attention.notices(store, "other", now_s) == []
 
 
+@pytest.mark.usefixtures("store_url")
 def test_what_is_mended_is_noticed_no_more(store: Store, seed: Seeder, now_s: int) -> None:
     span = trace(seed, "1")
     seed.entry(span, "5", flags=["views_disagree"], trajectory_id=span["trace_id"])
