@@ -14,7 +14,6 @@ from spanledger_storage.store import Store, StoreSettings
 from tests.databases import Databases
 from tests.state_template import use_template
 
-
 # How long an example takes says how busy the machine is, not whether the code is right.
 settings.register_profile("spanledger", deadline=None)
 settings.load_profile("spanledger")
