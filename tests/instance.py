@@ -18,7 +18,7 @@ from unittest.mock import patch
 
 import psutil
 
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 120
 
 
 class Instance:

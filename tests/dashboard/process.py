@@ -20,7 +20,7 @@ from spanledger_storage.store import StoreSettings
 from tests.conftest import free_port
 
 CHROMIUM = shutil.which("chromium")
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 120  # a start is mostly imports, and other tests want the cores too
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -53,6 +53,7 @@ def start_dashboard(url: str, output: Path, **variables: str) -> Dashboard:
     while not _is_healthy(base):
         if process.poll() is not None or time.monotonic() - started > START_TIMEOUT_S:
             process.kill()
+            process.wait()
             raise AssertionError(f"the dashboard did not start: {output.read_text()}")
         time.sleep(0.02)
     return Dashboard(process, base, time.monotonic() - started)
