@@ -172,7 +172,7 @@ def typed(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(words, code, *(said.getvalue().decode() for said in told))
 
 
-def wait_until(check: Any, timeout_s: float = 30, every_s: float = 0.1) -> Any:
+def wait_until(check: Any, timeout_s: float = 60, every_s: float = 0.1) -> Any:
     """Return the first true result of ``check``; fail after ``timeout_s``."""
     deadline = time.monotonic() + timeout_s
     while not (result := check()):
