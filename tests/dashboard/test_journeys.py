@@ -87,6 +87,6 @@ def test_on_call_follows_a_notification_acknowledges_and_silences(
     assert (silence.reason, silence.author) == ("a release", "local")
 
     page.get_by_role("link", name="Trace 1").click()
+    page.wait_for_url(f"**trace_id={TRACE}**")
     visit.settle()
-    assert f"trace_id={TRACE}" in page.url
     assert page.evaluate("window.hacked") is None
