@@ -189,9 +189,14 @@ def _member(opener: Opener, name: str, member: str) -> Opener:
                     if left < 0:
                         raise InvoiceError(f"{name} unpacks to more than {MOST_BYTES:,} bytes.")
                     out.write(block)
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, zlib.error) as error:
+        except (zipfile.BadZipFile, EOFError, zlib.error) as error:
             out.close()
             raise InvoiceError(f"{name}:{member} is damaged: {error}.") from error
+        except RuntimeError as error:  # encrypted, or packed in a way that Python does not know
+            out.close()
+            raise InvoiceError(
+                f"{name}:{member} cannot be unpacked here ({error}); unpack it first."
+            ) from error
         out.seek(0)
         return out
 

@@ -154,3 +154,20 @@ def test_a_damaged_member_of_an_archive_is_refused() -> None:
     content = out.getvalue().replace(b"25.0000000000000000", b"95.0000000000000000")
     with pytest.raises(InvoiceError, match="damaged"):
         lines_of_text(content)
+
+
+@pytest.mark.parametrize(
+    ("offset", "value", "said"),
+    [(6, 1, "encrypted.*unpack it first"), (8, 9, "unpack it first")],
+    ids=["encrypted", "packed in an unknown way"],
+)
+def test_an_archive_that_cannot_be_unpacked_is_refused(offset: int, value: int, said: str) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("costs.csv", COSTS.read_bytes())
+    content = bytearray(out.getvalue())
+    directory = content.rindex(b"PK\x01\x02")
+    # The field stands in the header of the member, and two bytes further in the directory.
+    content[offset] = content[directory + offset + 2] = value
+    with pytest.raises(InvoiceError, match=said):
+        lines_of_text(bytes(content))
