@@ -205,14 +205,16 @@ def _show_way(cells: Sequence[Cell]) -> None:
     if not causes:
         st.caption("There is no difference.")
         return
+    figure = charts.way(totals_of(cells), causes)
     with st.container(border=True):
         st.plotly_chart(
-            charts.way(totals_of(cells), causes),
+            figure,
             key="way",
             config=_CHART,
             alt="What each cause adds between the ledger and the bill",
         )
-    st.caption("The axis begins near the sums, so that the steps can be seen.")
+    if figure.layout["xaxis"]["range"][0] > 0:
+        st.caption("The axis begins near the sums, so that the steps can be seen.")
 
 
 def _show_coverage(cells: Sequence[Cell]) -> None:

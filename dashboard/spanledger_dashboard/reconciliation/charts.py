@@ -77,12 +77,16 @@ def way(totals: Totals, causes: Sequence[CauseTotal]) -> go.Figure:
 
 
 def _near(steps: Sequence[Decimal]) -> list[float]:
-    """Return an axis on which the steps can be told apart; it begins at 0 where that does."""
+    """Return an axis on which the steps can be told apart; from 0 on where that does."""
     sums = [sum(steps[: place + 1], Decimal(0)) for place in range(len(steps))]
     low, high = min(sums), max(sums)
     spread = max(high - low, abs(high) / 1_000)
     start = low - spread / 4
-    return [float(start if start > 0 else min(low, Decimal(0))), float(high + spread / 4)]
+    if start <= 0:
+        # The text of a step down stands to its left, over the names where there is no room.
+        has_step_down = any(step < 0 for step in steps[1:])
+        start = min(low, Decimal(0)) - (spread / 6 if has_step_down else 0)
+    return [float(start), float(high + spread / 4)]
 
 
 def coverage(rows: Sequence[Coverage]) -> go.Figure:
