@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from decimal import Decimal
 
@@ -11,6 +10,7 @@ import pytest
 from spanledger_analytics.findings.detectors.silent_failures import detect
 from spanledger_analytics.findings.lanes import Step, TraceView
 from tests.analytics.findings.planted_lanes import Said, lane, model, ref, tool, view
+from tests.processor_time import processor_s
 
 ANSWER = 90
 DONE = "Done. Your flight is booked."
@@ -122,6 +122,4 @@ def test_long_runs_take_time_in_proportion() -> None:
         for n in range(1, 30_001)
     ]
     texts = Said(dict.fromkeys((ref(200_000 + n) for n in range(1, 30_001)), '{"id": 1}'))
-    started = time.process_time()
-    detect(view(lane(steps), texts=texts))
-    assert time.process_time() - started < 3
+    assert processor_s(lambda: detect(view(lane(steps), texts=texts))) < 3
