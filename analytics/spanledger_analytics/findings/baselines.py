@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple, cast
@@ -21,6 +21,8 @@ _S = 10**9
 _DAY_NS = 86_400 * _S
 _USUAL_DAYS = 14
 _USUAL_LASTS_NS = 600 * _S
+_UNKNOWN_LASTS_NS = 30 * _S
+"""An agent that was not known is asked for again so soon: its first requests come fast."""
 _FEWEST_TRACES = 20
 """Of fewer traces of an agent, 99 of 100 say nothing."""
 
@@ -54,8 +56,8 @@ class Baselines:
         Raises:
             StoreError: the store refused or did not answer.
         """
-        is_long = [_calls(view) > DEFAULTS.soft_calls for view in views]
-        usual = self._usual_calls(project) if any(is_long) else {}
+        long = {view.agent_name for view in views if _calls(view) > DEFAULTS.soft_calls}
+        usual = self._usual_calls(project, long) if long else {}
         spent = self._spent(project, views, limits)
         if not usual and not spent:
             return list(views)
@@ -73,11 +75,13 @@ class Baselines:
             for view in views
         ]
 
-    def _usual_calls(self, project: str) -> dict[str, float]:
+    def _usual_calls(self, project: str, agents: Set[str]) -> dict[str, float]:
         now_ns = self._now_ns()
         known = self._usual.get(project)
-        if known is not None and 0 <= now_ns - known[0] < _USUAL_LASTS_NS:
-            return known[1]
+        if known is not None:
+            lasts_ns = _USUAL_LASTS_NS if agents <= known[1].keys() else _UNKNOWN_LASTS_NS
+            if 0 <= now_ns - known[0] < lasts_ns:
+                return known[1]
         params: dict[str, object] = {
             "project": project,
             "from_s": (now_ns - _USUAL_DAYS * _DAY_NS) // _S,

@@ -22,11 +22,17 @@ def test_what_is_usual_is_quiet(count: int) -> None:
 
 
 def test_calls_beyond_the_soft_cap_are_priced() -> None:
-    [found] = detect(calls(60))
+    [found] = detect(replace(calls(60), baseline=Baseline(llm_calls_p99=8)))
     assert (found.code, found.severity) == ("calls_per_request", "warning")
     assert found.direct_usd == found.avoidable_usd == Decimal("0.10")
     assert found.evidence == tuple(ref(n) for n in range(50, 60))
     assert found.wasted_ns == 10 * S
+
+
+def test_nobody_is_warned_of_an_agent_that_is_hardly_known() -> None:
+    [found] = detect(calls(200))
+    assert found.severity == "info"
+    assert "not known yet" in found.explanation
 
 
 def test_calls_of_agents_below_count_once_each() -> None:

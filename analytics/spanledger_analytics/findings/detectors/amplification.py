@@ -82,13 +82,18 @@ def _too_many(
     over += [call for call in paid[len(calls) :] if call.start_ns >= after_ns]
     wasted = total(call.cost_usd for call in over)
     p99 = view.baseline.llm_calls_p99
-    usual = "" if p99 is None else f" 99 of 100 requests of this agent need {p99:.0f} or fewer."
+    if p99 is None:
+        usual = (
+            " What this agent usually needs is not known yet: too few of its requests were seen."
+        )
+    else:
+        usual = f" 99 of 100 requests of this agent need {p99:.0f} or fewer."
     return [
         Finding(
             kind=KIND,
             code="calls_per_request",
             anchor=(view.trace_id,),
-            severity="critical" if len(calls) > hard else "warning",
+            severity=_severity(view, len(calls), hard),
             title=f"One request made {len(calls)} calls of models, {soft} are allowed",
             explanation=f"The calls after number {soft} cost {told(wasted)}.{usual} Look at what "
             "the agent repeats, or give it a limit of its own: the SDK's budget and loop guard "
@@ -110,6 +115,14 @@ def _too_many(
             },
         )
     ]
+
+
+def _severity(view: TraceView, calls: int, hard: int) -> Severity:
+    """Return how bad so many calls are; of an agent that is hardly known, nobody is warned."""
+    if calls > hard:
+        return "critical"
+    is_known = view.baseline.llm_calls_p99 is not None or MAX_CALLS in view.limits
+    return "warning" if is_known else "info"
 
 
 def caps(view: TraceView, thresholds: Thresholds = DEFAULTS) -> tuple[int, int]:
