@@ -68,6 +68,7 @@ def create_project(
 
 @app.command(name="set")
 def set_project(
+    ctx: typer.Context,
     name: Name,
     items_per_s: Annotated[
         str,
@@ -147,34 +148,10 @@ def set_project(
 
     Options that take several values replace the whole list: repeat them.
     """
-    from spanledger_server.project_changes import change
+    from spanledger_server.project_changes import PLACES, change
     from spanledger_server.state_database import state_writer_of
 
-    given: dict[str, str | list[str]] = {
-        "--items-per-s": items_per_s,
-        "--bytes-per-s": bytes_per_s,
-        "--content": content,
-        "--content-sample-rate": content_sample_rate,
-        "--drop-key": drop_key or [],
-        "--hash-key": hash_key or [],
-        "--redact": redact or [],
-        "--pattern": pattern or [],
-        "--content-days": content_days,
-        "--spans-days": spans_days,
-        "--metrics-days": metrics_days,
-        "--ledger-days": ledger_days,
-        "--max-llm-calls-per-request": max_llm_calls_per_request,
-        "--max-usd-per-request": max_usd_per_request,
-        "--max-usd-per-session": max_usd_per_session,
-        "--max-usd-per-user-day": max_usd_per_user_day,
-        "--poll-tool": poll_tool or [],
-        "--mutating-tool": mutating_tool or [],
-        "--disable-detector": disable_detector or [],
-        "--tolerance-cell-usd": tolerance_cell_usd,
-        "--tolerance-cell-percent": tolerance_cell_percent,
-        "--tolerance-day-percent": tolerance_day_percent,
-        "--tolerance-month-percent": tolerance_month_percent,
-    }
+    given = {option: ctx.params[option[2:].replace("-", "_")] or "" for option in PLACES}
     change(state_writer_of(data, state_url), name, given, by)
 
 
