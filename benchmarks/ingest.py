@@ -28,6 +28,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from benchmarks.chat_payloads import chat_payloads
 from benchmarks.payloads import Payload, payloads
+from benchmarks.repeated_payloads import repeated_payloads
 from spanledger_collector.decode.decode import Body, decode_traces
 from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.migrations import create_database, migrate
@@ -38,7 +39,7 @@ from tests.instance import Instance
 _TIMEOUT_S = 300
 _SETTLING_S = 2
 _BATCH_SPANS = 20_000
-_PAYLOADS = {"agent": payloads, "chat": chat_payloads}
+_PAYLOADS = {"agent": payloads, "chat": chat_payloads, "repeated": repeated_payloads}
 
 
 @dataclass

@@ -109,8 +109,8 @@ class _Measured:
         self.rows += rows
         self.worker_s += step.worker_cpu_s
         self.engine_s += step.engine_cpu_s
-        rest_s = (step.worker_cpu_s + step.engine_cpu_s) * (1 + self.job.rests)
-        self.due_s = second + max(self.job.every_s, rest_s if self.job.rests else 0.0)
+        ran_s = step.worker_cpu_s + step.engine_cpu_s
+        self.due_s = second + max(self.job.every_s, ran_s + self.job.rest_s(ran_s))
         self.spans = spans
 
     def line(self, seconds: int) -> tuple[float, float, float]:

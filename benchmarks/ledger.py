@@ -34,7 +34,7 @@ from tests.conftest import free_port
 
 _REPEATS = 5
 _SETTLE_S = 120
-_STEP_TRACES = 1_000  # as many as the job hands to one step
+_STEP_TRACES = 2_000  # as many as the job hands to one step
 _FILL_SPANS = 250_000  # one insert
 
 

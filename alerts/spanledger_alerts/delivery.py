@@ -28,7 +28,8 @@ def heads(rows: Sequence[OutboxRow], now_ns: int) -> Iterator[list[OutboxRow]]:
         by_group.setdefault(row.group_id, []).append(row)
     for waiting in by_group.values():
         head = waiting[0]
-        is_taken = head.status == "sending" and head.claimed_until_ns > now_ns
+        # What was put back stands before what may be under way.
+        is_taken = any(o.status == "sending" and o.claimed_until_ns > now_ns for o in waiting)
         if not is_taken and head.not_before_ns <= now_ns:
             yield [row for row in waiting if row.group_key == head.group_key]
 
@@ -37,30 +38,44 @@ def plan(rows: Sequence[OutboxRow], delivered: Sequence[OutboxRow], now_ns: int)
     """Return what to send for the waiting rows of one run of a group.
 
     Rows that nobody can have seen are told by the last of them: what came and went in between is
-    no news. One that may have been taken is sent again as it was, under its own id.
+    no news. One that may have been taken is sent again as it was, under its own id. One that was
+    put back after a later one had been taken has nothing left to tell.
 
     Args:
         rows: what waits, in order; not empty.
         delivered: what the channel took last of the run, and what it may have taken since.
         now_ns: UTC nanoseconds.
     """
-    head = rows[0]
-    is_old = now_ns - head.created_at_ns >= _EXPIRES_NS
-    if (head.is_doubtful or head.status == "sending") and not is_old:
-        return Claim(head, head.transition, head.payload)
-    given = [row for row in delivered if row.id != head.id or is_old]
-    fresh = [row for row in rows if now_ns - row.created_at_ns < _EXPIRES_NS]
+    told_until = max((row.id for row in delivered if _tells_all(row)), default=0)
+    told = [row.id for row in rows if row.id < told_until]
+    rows = [row for row in rows if row.id > told_until] or rows[-1:]
+    if rows[-1].id < told_until:
+        return Claim(rows[-1], rows[-1].transition, rows[-1].payload, told[:-1], ends_as="merged")
+    fresh = [row for row in rows if now_ns - row.waits_since_ns < _EXPIRES_NS]
+    doubtful = next((row for row in fresh if row.is_doubtful or row.status == "sending"), None)
+    if doubtful is not None:
+        before = [row for row in rows if row.id < doubtful.id]
+        if doubtful.transition != "acknowledge" or not before:
+            merged = [*told, *(row.id for row in before)]
+            return Claim(doubtful, doubtful.transition, doubtful.payload, merged)
+        rows = before  # an acknowledgement does not tell what was before it
     expired = [r.id for r in rows if r not in fresh and r.transition != "resolve"]
     left = [row for row in rows if row.id not in expired]
     if not left:
-        return Claim(rows[-1], "", rows[-1].payload, (), expired[:-1], ends_as="expired")
+        last = rows[-1]
+        return Claim(last, last.transition, last.payload, told, expired[:-1], ends_as="expired")
     last = left[-1]
-    merged = [row.id for row in left[:-1]]
-    payload = _merged([payload_of(row.payload) for row in left], _seen(given), now_ns)
+    merged = [*told, *(row.id for row in left[:-1])]
+    payload = _merged([payload_of(row.payload) for row in left], _seen(delivered), now_ns)
     if payload is None:
         return Claim(last, last.transition, last.payload, merged, expired, ends_as="merged")
     transition = payload.notification.transition
     return Claim(last, transition, payload_text(payload), merged, expired)
+
+
+def _tells_all(row: OutboxRow) -> bool:
+    """Whether a row was taken and told all that was new; an acknowledgement does not."""
+    return row.status == "sent" and row.transition != "acknowledge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,32 +84,40 @@ class _Seen:
 
     Attributes:
         incidents: that it knows as firing, by key: it took them, or may have.
-        severities: of those it took for certain.
+        certain: how it was told of those for certain.
         counted: keys of all that it was told to fire, listed or not.
     """
 
     incidents: dict[str, Incident]
-    severities: dict[str, Severity]
+    certain: dict[str, Incident]
     counted: frozenset[str]
+
+    def severity(self, key: str) -> Severity | None:
+        """Return as how severe it knows what fires; None: it does not for certain."""
+        one = self.certain.get(key)
+        return None if one is None or one.ended_ns is not None else one.severity
+
+    def is_acknowledged(self, key: str) -> bool:
+        """Return whether it knows for certain that somebody looks after an incident."""
+        return key in self.certain and bool(self.certain[key].acknowledged_by)
 
 
 def _seen(delivered: Sequence[OutboxRow]) -> _Seen:
     incidents: dict[str, Incident] = {}
-    severities: dict[str, Severity] = {}
+    certain: dict[str, Incident] = {}
     counted: frozenset[str] = frozenset()
     for row in delivered:
         payload = payload_of(row.payload)
         is_certain = row.status == "sent"
         counted = frozenset(payload.firing)
         for one in (*payload.kept, *payload.notification.incidents):
-            if one.ended_ns is not None:
+            if one.ended_ns is None:
+                incidents[one.key] = one
+            elif is_certain:  # else it may be open there still
                 incidents.pop(one.key, None)
-                severities.pop(one.key, None)
-                continue
-            incidents[one.key] = one
             if is_certain:
-                severities[one.key] = one.severity
-    return _Seen(incidents, severities, counted)
+                certain[one.key] = one
+    return _Seen(incidents, certain, counted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +155,11 @@ def _merged(payloads: Sequence[Payload], seen: _Seen, now_ns: int) -> Payload | 
         counted = replace(payloads[-1], firing=tuple(sorted(seen.counted)))
         return _with(counted, "acknowledge", list(found.values()), seen)
     last = latest.payload
+    # Who looks after one was perhaps told after what is tried again.
+    acknowledged = {k: o for k, o in seen.incidents.items() if o.acknowledged_by}
+    acknowledged |= latest.acknowledged
     shown = [one for one in last.notification.incidents if one.ended_ns is None]
-    firing = [latest.acknowledged.get(one.key, one) for one in shown]
+    firing = [one if one.acknowledged_by else acknowledged.get(one.key, one) for one in shown]
     still = frozenset(last.firing)
     ended = [
         latest.ended.get(key) or replace(one, ended_ns=now_ns)
@@ -159,12 +185,16 @@ def _with(
 ) -> Payload:
     """Return a payload that tells of these incidents, with what the channel knows besides."""
     listed = {one.key for one in incidents}
-    known = tuple(
-        one.key
-        for one in incidents
-        if one.ended_ns is None and seen.severities.get(one.key) == one.severity
+    firing = [one for one in incidents if one.ended_ns is None]
+    known = [one.key for one in firing if seen.severity(one.key) == one.severity]
+    acknowledged = [o.key for o in firing if o.acknowledged_by and not seen.is_acknowledged(o.key)]
+    told = replace(
+        payload.notification,
+        transition=transition,
+        incidents=incidents,
+        known=tuple(known),
+        acknowledged=tuple(acknowledged),
     )
-    told = replace(payload.notification, transition=transition, incidents=incidents, known=known)
     kept = tuple(one for key, one in seen.incidents.items() if key not in listed)
     return replace(payload, notification=told, kept=kept)
 

@@ -130,6 +130,8 @@ class Notification:
             before and that ended since (``ended_ns`` says so).
         left_out: how many more fire; ``ended_left_out``: how many more ended.
         known: keys of those among them that the channel took before, as severe as they are.
+        acknowledged: keys of those among them that somebody looks after, which the channel was not
+            told before.
         receipt: what the channel said last for the group, returned or in an error; empty: nothing.
         is_repeat: nothing changed, but it still fires: worth a new message.
     """
@@ -145,6 +147,7 @@ class Notification:
     is_repeat: bool = False
     ended_left_out: int = 0
     known: Sequence[str] = ()
+    acknowledged: Sequence[str] = ()
 
 
 class Channel(Protocol):

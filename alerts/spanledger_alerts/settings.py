@@ -6,6 +6,7 @@
 | SPANLEDGER_ALERTS_BASE_URL      | none                | address of the dashboard in links |
 | SPANLEDGER_ALERTS_HEARTBEAT_URL | none                | fetched once a minute             |
 | SPANLEDGER_ALERTS_SPOOL         | DATA/spool/spool.db | spool of the collector            |
+| SPANLEDGER_SLACK_SIGNING_SECRET | none                | of Slack's app, for the API alone |
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ FOLDER = "SPANLEDGER_ALERTS_FOLDER"
 BASE_URL = "SPANLEDGER_ALERTS_BASE_URL"
 HEARTBEAT_URL = "SPANLEDGER_ALERTS_HEARTBEAT_URL"
 SPOOL = "SPANLEDGER_ALERTS_SPOOL"
-VARIABLES = (FOLDER, BASE_URL, HEARTBEAT_URL, SPOOL)
+SLACK_SECRET = "SPANLEDGER_SLACK_SIGNING_SECRET"
+VARIABLES = (FOLDER, BASE_URL, HEARTBEAT_URL, SPOOL, SLACK_SECRET)
 _PUBLIC_URL = "SPANLEDGER_PUBLIC_URL"
 
 

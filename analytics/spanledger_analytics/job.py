@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 LEDGER = "ledger"
 USAGE = "usage"
-_TRACES_PER_STEP = 1_000
+_TRACES_PER_STEP = 2_000
 _BATCHES_PER_RUN = 100
 
 
@@ -114,6 +114,9 @@ class LedgerJob:
             self._reader.mark_handled(batch)
             self._watermarks.set(LEDGER, self._reader.position_us)
             newest_us = max(newest_us or 0, batch.newest_us)
+            if batch.is_last:  # what came meanwhile waits for the next run
+                is_drained = True
+                break
         return JobStats(
             traces=sum(result.traces for result in results),
             spans=sum(result.spans for result in results),

@@ -37,7 +37,8 @@ class TouchBatch:
     ``traces`` are distinct (project, trace_id), ``hours`` distinct (project, UTC start hour in UNIX
     seconds) in which spans or metrics changed; ``newest_us`` is the newest flush's time in UTC
     microseconds; ``flushes`` are by id. ``repriced_hours`` are those a repricing announces,
-    ``repriced_version`` is newer than every version it wrote (0: none did).
+    ``repriced_version`` is newer than every version it wrote (0: none did). ``is_last``: there were
+    no more flushes when they were looked for.
     """
 
     traces: tuple[tuple[str, str], ...]
@@ -46,6 +47,7 @@ class TouchBatch:
     flushes: dict[str, Flush]
     repriced_hours: tuple[tuple[str, int], ...] = ()
     repriced_version: int = 0
+    is_last: bool = False
 
 
 def _version(flush_id: str) -> int:
@@ -87,38 +89,50 @@ class TouchReader:
         A batch ends before the flush that would exceed ``max_traces``; a single larger flush
         comes alone. The same batch comes again until ``mark_handled``.
         """
-        flushes = self._choose(self._new_flushes())
+        new, is_whole = self._new_flushes()
+        flushes = self._choose(new)
         if not flushes:
             return None
         params: dict[str, object] = {
             "since_us": min(flush.first_us for flush in flushes.values()),
             "flush_ids": list(flushes),
         }
-        table = self._store.arrow("touches_traces", params)
-        pairs = zip(strings(table, "project"), strings(table, "trace_id"), strict=True)
-        hours = self._read_hours(params)
+        traces, hours = self._read_touched(params)
         repricings = [flush_id for flush_id in flushes if flush_id.startswith(REPRICING)]
         repriced = self._read_hours({**params, "flush_ids": repricings}) if repricings else ()
         newest_us = max(flush.touched_us for flush in flushes.values())
         version = max((_version(i) for i in repricings), default=0)
-        return TouchBatch(tuple(pairs), hours, newest_us, flushes, repriced, version)
+        is_last = is_whole and len(flushes) == len(new)
+        return TouchBatch(traces, hours, newest_us, flushes, repriced, version, is_last)
+
+    def _read_touched(
+        self, params: dict[str, object]
+    ) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, int], ...]]:
+        """Return traces and hours of flushes, each sorted and with its project."""
+        table = self._store.arrow("touches_traces", params)
+        projects, names = strings(table, "project"), strings(table, "trace_id")
+        # Without a name, it is an hour in which metrics changed.
+        traces = {pair for pair in zip(projects, names, strict=True) if pair[1]}
+        hours = set(zip(projects, integers(table, "hour"), strict=True))
+        return tuple(sorted(traces)), tuple(sorted(hours))
 
     def _read_hours(self, params: dict[str, object]) -> tuple[tuple[str, int], ...]:
         table = self._store.arrow("touches_hours", params)
         return tuple(zip(strings(table, "project"), integers(table, "hour"), strict=True))
 
-    def _new_flushes(self) -> dict[str, Flush]:
+    def _new_flushes(self) -> tuple[dict[str, Flush], bool]:
+        """Return flushes not handled yet, and whether these are all."""
         since_us = max(0, self._position_us - OVERLAP_US)
         max_rows = _MAX_ROWS + sum(flush.touched for flush in self._handled.values())
         while True:
             found = self._read_flushes(since_us, max_rows)
             new = {key: flush for key, flush in found.items() if key not in self._handled}
             if sum(flush.touched for flush in found.values()) < max_rows:
-                return new
+                return new, True
             # The last flush may be cut off: leave it to the next batch, or look further.
             if len(new) > 1:
                 new.popitem()
-                return new
+                return new, False
             max_rows *= 2
 
     def _read_flushes(self, since_us: int, max_rows: int) -> dict[str, Flush]:

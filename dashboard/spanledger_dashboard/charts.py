@@ -10,6 +10,7 @@ from operator import attrgetter
 
 import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 
+from spanledger_dashboard.plain_figures import plain_figure
 from spanledger_dashboard.text import shortened
 from spanledger_dashboard.usage import Key, Totals, UsageRow, grouped
 
@@ -52,16 +53,20 @@ class Axis:
 
 def spend_by(rows: Sequence[UsageRow], axis: Axis, key: Key) -> go.Figure:
     """Return stacked bars of dollars per bucket; the dearest keys by name, the rest as one."""
+    of: dict[str, list[UsageRow]] = {}
+    for row in rows:
+        of.setdefault(key(row), []).append(row)
     named = [name for name, sums in grouped(rows, key).items() if sums.total_cost_usd]
-    shown, rest = named[:_MAX_SERIES], set(named[_MAX_SERIES:])
-    groups = [(name, color, {name}) for name, color in zip(shown, PALETTE, strict=False)]
+    shown, rest = named[:_MAX_SERIES], named[_MAX_SERIES:]
+    groups = [(name, color, of[name]) for name, color in zip(shown, PALETTE, strict=False)]
     if rest:
-        groups.append((f"{len(rest)} others", _OTHER_COLOR, rest))
+        others = [row for name in rest for row in of[name]]
+        groups.append((f"{len(rest)} others", _OTHER_COLOR, others))
     traces = [
         _bars(
             literal(shortened(name, _NAME_LIMIT)),
             color,
-            _series([r for r in rows if key(r) in members], axis, lambda t: t.total_cost_usd),
+            _series(members, axis, lambda t: t.total_cost_usd),
             axis,
             "$%{y:.4~f}",
         )
@@ -154,7 +159,7 @@ def _figure(
             "tickformat": tickformat,
         },
     }
-    return go.Figure({"data": list(traces), "layout": layout}, skip_invalid=False)
+    return plain_figure(traces, layout)
 
 
 def _range(axis: Axis) -> list[datetime]:

@@ -11,6 +11,7 @@ import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no
 
 from spanledger_dashboard.charts import PALETTE, Axis, dollar_format
 from spanledger_dashboard.latency import Latency
+from spanledger_dashboard.plain_figures import plain_figure
 
 _HEIGHT = 270
 _HOUR_S = 3_600
@@ -161,4 +162,4 @@ def _figure(
             **y_axis,
         },
     }
-    return go.Figure({"data": list(traces), "layout": layout}, skip_invalid=False)
+    return plain_figure(traces, layout)

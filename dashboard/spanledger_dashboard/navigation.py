@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -187,10 +189,10 @@ def build(person: Viewer) -> StreamlitPage:
         is_listed = entry.is_listed and entry.is_open_to(person)
         if entry.url_path == _START:
             # A start page answers at "/" alone and blocks its own name; links may use that too.
-            pages.append(_page(entry, _ROOT, is_listed))
-            pages.append(_page(entry, entry.url_path, is_listed=False))
+            pages.append(copy(_page(entry, _ROOT, is_listed)))
+            pages.append(copy(_page(entry, entry.url_path, is_listed=False)))
         else:
-            pages.append(_page(entry, entry.url_path, is_listed))
+            pages.append(copy(_page(entry, entry.url_path, is_listed)))
     return st.navigation({name: pages for name, pages in sections.items() if pages})
 
 
@@ -199,7 +201,9 @@ def entry_of(page: StreamlitPage) -> PageEntry:
     return PAGES[page.url_path or _START]
 
 
+@cache
 def _page(entry: PageEntry, url_path: str, is_listed: bool) -> StreamlitPage:
+    """Return a page to copy: making one looks its file up, and every rerun has them all."""
     visibility: Literal["visible", "hidden"] = "visible" if is_listed else "hidden"
     return st.Page(
         entry.file,

@@ -8,7 +8,7 @@ from typing import cast
 
 from opentelemetry import baggage, context
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace import Span
 
 from spanledger._attributes import DIMENSION_PREFIX, TASK_ID, TRAJECTORY_ID
 
@@ -18,6 +18,9 @@ USER_ID = "user.id"
 AGENT_KEY = context.create_key("spanledger-agent")
 """The innermost run of an agent, in this process only."""
 _KEYS = frozenset((SESSION_ID, USER_ID, TASK_ID, TRAJECTORY_ID))
+_BAGGAGE = next(iter(baggage.set_baggage("a", "b", Context())))  # OpenTelemetry's key of it
+_NOTHING: dict[str, str] = {}
+_last: tuple[object, dict[str, str]] = (None, _NOTHING)
 
 
 def with_shared(shared: Mapping[str, str], base: Context | None = None) -> Context:
@@ -29,12 +32,36 @@ def with_shared(shared: Mapping[str, str], base: Context | None = None) -> Conte
 
 
 def shared(base: Context | None = None) -> dict[str, str]:
-    """Return the attributes that spans of a context share."""
+    """Return what spans of a context share, as ``with_shared`` takes it."""
     return {
         key: value
         for key, value in baggage.get_all(base).items()
         if isinstance(value, str) and (key in _KEYS or key.startswith(DIMENSION_PREFIX))
     }
+
+
+def stamps(base: Context) -> Mapping[str, str]:
+    """Return the attributes that every span of a context gets; not to be changed."""
+    global _last
+    carried = base.get(_BAGGAGE)
+    if not carried:
+        return _NOTHING
+    last = _last
+    if carried is last[0]:  # most spans share with the one before
+        return last[1]
+    found = shared(base)
+    if SESSION_ID in found:
+        found[CONVERSATION_ID] = found[SESSION_ID]
+    _last = carried, found
+    return found
+
+
+def share(span: Span, base: Context) -> None:
+    """Stamp a span of another library that starts; attributes that it has stay."""
+    found = stamps(base)
+    if found:
+        own = set(span.attributes or ())
+        span.set_attributes({key: value for key, value in found.items() if key not in own})
 
 
 class AgentRun:
@@ -89,19 +116,3 @@ def attached(found: Mapping[str, str]) -> Generator[None]:
         yield
     finally:
         context.detach(token)
-
-
-class ShareProcessor(SpanProcessor):
-    """Stamps what is shared on every span of every library when it starts."""
-
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Set the attributes that the context shares; those the span has stay."""
-        for key, value in shared(parent_context).items():
-            own = span.attributes or {}
-            if key not in own:
-                span.set_attribute(key, value)
-            if key == SESSION_ID and CONVERSATION_ID not in own:
-                span.set_attribute(CONVERSATION_ID, value)
-
-    def on_end(self, span: ReadableSpan) -> None:
-        """Do nothing."""

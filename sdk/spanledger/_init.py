@@ -12,12 +12,11 @@ from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
-from spanledger._context import ShareProcessor
 from spanledger._failures import told
 from spanledger._instrumentations import Instrumentation, turn_on
-from spanledger._pending import PendingProcessor
 from spanledger._privacy import Privacy
-from spanledger._queue import QueueFigures, QueueProcessor
+from spanledger._processor import StepProcessor
+from spanledger._queue import QueueFigures, SpanQueue
 from spanledger._settings import (
     Redact,
     Settings,
@@ -29,7 +28,6 @@ from spanledger._settings import (
 )
 from spanledger._state import STATE
 from spanledger._tracing import TRACING
-from spanledger._watching import WatchProcessor
 
 log = logging.getLogger("spanledger")
 _EXIT_MS = 2000
@@ -53,7 +51,7 @@ class Running:
     endpoint: str = ""
     has_own_provider: bool = False
     instrumentations: list[Instrumentation] = field(default_factory=list[Instrumentation])
-    queue: QueueProcessor | None = None
+    queue: SpanQueue | None = None
     reason: str = ""
 
     @property
@@ -147,9 +145,8 @@ def _started(settings: Settings) -> Running:
             return found
         provider = _own_provider(settings)
         found.has_own_provider = True
-    provider.add_span_processor(ShareProcessor())
-    provider.add_span_processor(WatchProcessor())
-    _send_from(provider, found)
+    found.queue = _queue_of(found)
+    provider.add_span_processor(StepProcessor(found.queue, pending=settings.pending))
     if found.has_own_provider:
         if settings.content == "hashes" and found.queue is not None:
             # Ours is the only exporter: what instrumentations capture is hashed before it leaves.
@@ -169,26 +166,23 @@ def _own_provider(settings: Settings) -> TracerProvider:
     return TracerProvider(resource=Resource.create(names), shutdown_on_exit=False)
 
 
-def _send_from(provider: TracerProvider, found: Running) -> None:
+def _queue_of(found: Running) -> SpanQueue | None:
+    """Return where spans wait to be sent; ``None``: nowhere, for the reason that is noted."""
     settings = found.settings
     if settings.is_silent:
         found.reason = "pytest runs; send_under_pytest=True sends all the same"
-        return
+        return None
     if not settings.endpoint and not found.has_own_provider:
         found.reason = "the program has its own provider and exporters; no endpoint was given"
-        return
+        return None
     if not settings.endpoint and os.environ.get("OTEL_TRACES_EXPORTER", "otlp") not in ("otlp", ""):
         found.reason = "OTEL_TRACES_EXPORTER names another exporter than otlp"
-        return
+        return None
     from spanledger._exporters import Exporters  # it loads an HTTP client, which is not for nothing
 
     exporters = Exporters(settings)
     found.endpoint = exporters.endpoint
-    queue = QueueProcessor(
-        exporters.make, Privacy(settings.content, settings.redact).applied, exporters.drain
-    )
-    found.queue = queue
-    if settings.pending:
-        provider.add_span_processor(PendingProcessor(queue))
-    provider.add_span_processor(queue)
+    privacy = Privacy(settings.content, settings.redact)
+    queue = SpanQueue(exporters.make, privacy.applied, exporters.drain)
     atexit.register(queue.shutdown, _EXIT_MS)
+    return queue

@@ -18,41 +18,46 @@ from spanledger._failures import told
 from spanledger._signatures import (
     call_signature,
     kept,
+    kept_arguments,
     kept_result,
     result_evidence,
     result_signature,
 )
 
+_UNSAID = object()
+
 
 class Said:
     """Arguments and result of one call, as they were when they were said."""
 
-    __slots__ = ("_arguments", "_has_arguments", "_has_result", "_is_error", "_result", "_tool")
+    __slots__ = ("_arguments", "_is_error", "_result", "_tool")
 
     def __init__(self, tool: str) -> None:
         self._tool = tool
-        self._has_arguments = self._has_result = self._is_error = False
-        self._arguments: object = None
-        self._result: object = None
+        self._arguments: object = _UNSAID
+        self._result: object = _UNSAID
+        self._is_error = False
 
     def arguments(self, value: object) -> None:
         """Keep what the tool is called with."""
         self._arguments = kept(value)
-        self._has_arguments = True
+
+    def named(self, arguments: dict[str, object]) -> None:
+        """Keep arguments by name, in a map that is nobody else's."""
+        self._arguments = kept_arguments(arguments)
 
     def result(self, value: object, *, is_error: bool) -> None:
         """Keep what the tool answered."""
         self._result = kept_result(value)
-        self._has_result = True
         self._is_error = is_error
 
     def signatures(self) -> dict[str, AttributeValue]:
         """Return the attributes that stand for what was said."""
         made: dict[str, AttributeValue] = {}
         try:
-            if self._has_arguments:
+            if self._arguments is not _UNSAID:
                 made[TOOL_CALL_SIGNATURE] = call_signature(self._tool, self._arguments)
-            if self._has_result:
+            if self._result is not _UNSAID:
                 signature = result_signature(self._result, is_error=self._is_error)
                 made[TOOL_RESULT_SIGNATURE] = signature
                 evidence = "" if self._is_error else result_evidence(self._result)

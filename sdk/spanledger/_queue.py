@@ -16,8 +16,9 @@ from itertools import starmap
 from time import monotonic
 
 from opentelemetry import context
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.trace import TraceFlags
 
 from spanledger._failures import told
 from spanledger._later import ENDING, Said
@@ -37,7 +38,7 @@ class QueueFigures:
     failed: int = 0
 
 
-class QueueProcessor(SpanProcessor):
+class SpanQueue:
     """Takes ended spans from the program at once, and sends them from its own thread.
 
     Args:
@@ -79,10 +80,10 @@ class QueueProcessor(SpanProcessor):
         self._exporter = None  # its connections are the parent's
         self._start()
 
-    def on_end(self, span: ReadableSpan) -> None:
+    def add(self, span: ReadableSpan) -> None:
         """Queue a span; never waits."""
-        sampled = span.get_span_context()
-        if self._is_ending or sampled is None or not sampled.trace_flags.sampled:
+        own = span.get_span_context()
+        if self._is_ending or own is None or not own.trace_flags & TraceFlags.SAMPLED:
             return
         queue = self._queue
         if len(queue) >= _MOST_SPANS:
@@ -172,6 +173,6 @@ class QueueProcessor(SpanProcessor):
             self.figures.failed += len(batch)
 
 
-def _restarted(processor: QueueProcessor | None) -> None:
+def _restarted(processor: SpanQueue | None) -> None:
     if processor is not None:
         processor.restart()

@@ -60,11 +60,19 @@ def kept(value: object) -> object:
         return value
     if isinstance(value, str):  # one of the program's own, which may change its mind
         return str.__str__(value)
-    if kind is dict:
-        found = cast("dict[object, object]", value).copy()
-        if _UNCHANGING.issuperset(map(type, found.values())) and {*map(type, found)} <= {str}:
-            return found
-    return _Json(to_json(value))
+    try:
+        return _copied(value)
+    except (TypeError, RecursionError):
+        return _Json(to_json(value))
+
+
+def kept_arguments(named: dict[str, object]) -> object:
+    """Return the same of a map that is nobody else's: it is not copied."""
+    try:
+        _copy_items(cast("dict[object, object]", named))
+    except (TypeError, RecursionError):
+        return _Json(to_json(named))
+    return named
 
 
 def kept_result(result: object) -> object:
@@ -72,6 +80,35 @@ def kept_result(result: object) -> object:
     if isinstance(result, str) and len(result) > _LONGEST_RESULT:
         return _shortened(result)
     return kept(result)
+
+
+def _copied(value: object) -> object:
+    """Return a copy of a list or a map, down to what cannot change; JSON takes twice as long.
+
+    Raises:
+        TypeError: something in it is of another type.
+        RecursionError: it is too deep, or has no end.
+    """
+    kind = type(value)
+    if kind is dict:
+        found = cast("dict[object, object]", value).copy()
+        if not _UNCHANGING.issuperset(map(type, found)):
+            raise TypeError
+        _copy_items(found)
+        return found
+    if kind is not list and kind is not tuple:
+        raise TypeError
+    items = list(cast("list[object]", value))
+    if _UNCHANGING.issuperset(map(type, items)):
+        return items
+    return [one if type(one) in _UNCHANGING else _copied(one) for one in items]
+
+
+def _copy_items(found: dict[object, object]) -> None:
+    """Put copies in the place of what may change."""
+    for key, one in found.items():
+        if type(one) not in _UNCHANGING:
+            found[key] = _copied(one)
 
 
 def call_signature(tool: str, arguments: object) -> int:
@@ -96,6 +133,8 @@ def result_evidence(result: object) -> str:
     """
     if isinstance(result, str):
         return evidence_of_text(result) if len(result) < _LONGEST_RESULT else ""
+    if isinstance(result, tuple):
+        result = list(cast("tuple[object, ...]", result))
     return error_evidence("", result) if isinstance(result, (dict, list)) else ""
 
 

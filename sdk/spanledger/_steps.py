@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from random import getrandbits
 from types import TracebackType
 from typing import Any, Literal, TypeVar, cast, overload
 
@@ -23,6 +23,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Kind = Literal["agent", "task", "tool", "workflow"]
 TaskId = str | Callable[..., object]
 Usd = Decimal | float | str
+_NO_VALUES: dict[str, object] = {}
 _OPERATIONS = {"agent": "invoke_agent", "tool": "execute_tool", "workflow": "invoke_workflow"}
 
 
@@ -54,16 +55,17 @@ class _Plan:
         """Start the span of one call with these arguments; it is not yet the current one."""
         base = context.get_current()
         attributes = self.attributes
-        values: dict[str, object] = {}
+        values = _NO_VALUES
         if self.kind == "agent":
-            values[AGENT_KEY] = AgentRun(self.name)
+            values = {AGENT_KEY: AgentRun(self.name)}
         elif self.kind == "task":
             task_id = self._id_of(args, kwargs)
             attributes = {**attributes, TASK_ID: task_id}
             base = with_shared({TASK_ID: task_id}, base)
         tool = (self.name or "tool") if self.kind == "tool" else ""
         work = Work(self.span_name, attributes, values, base, tool)
-        work.price(self.cost_usd)
+        if self.cost_usd is not None:
+            work.price(self.cost_usd)
         return work
 
     def _id_of(self, args: tuple[object, ...], kwargs: dict[str, object]) -> str:
@@ -72,7 +74,7 @@ class _Plan:
         except Exception as error:
             told(f"id of the task {self.name}", error)
             found = None
-        return uuid.uuid4().hex if found is None else str(found)
+        return f"{getrandbits(128):032x}" if found is None else str(found)
 
 
 class Step:

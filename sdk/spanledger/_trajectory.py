@@ -20,7 +20,7 @@ from opentelemetry.trace import (
 )
 
 from spanledger._attributes import STEP_KIND, TRAJECTORY_ID, WAIT_FOR, WAIT_REASON
-from spanledger._context import AGENT_KEY, AgentRun, agent_of, shared, with_shared
+from spanledger._context import AGENT_KEY, AgentRun, agent_of, shared, stamps, with_shared
 from spanledger._errors import TokenError
 from spanledger._failures import told
 from spanledger._tracing import TRACING, now_ns
@@ -42,7 +42,12 @@ def pause(*, waits_for: str = "human", reason: str = "") -> str:
     base = context.get_current()
     now = now_ns()
     parent = trace.get_current_span(base).get_span_context()
-    attributes = {STEP_KIND: "pause", WAIT_FOR: waits_for, WAIT_REASON: reason}
+    attributes = {
+        **stamps(base),
+        STEP_KIND: "pause",
+        WAIT_FOR: waits_for,
+        WAIT_REASON: reason,
+    }
     span = TRACING.tracer.start_span("pause", base, attributes=attributes, start_time=now)
     span.end(now)
     here = span.get_span_context()
@@ -118,12 +123,10 @@ class _Token:
             base = set_span_in_context(NonRecordingSpan(self._parent), base)
         else:
             base = set_span_in_context(NonRecordingSpan(self.paused), base)
-        attributes = {STEP_KIND: "wait", WAIT_FOR: self._waits_for}
+        base = with_shared(self._shared, base)
+        attributes = {**stamps(base), STEP_KIND: "wait", WAIT_FOR: self._waits_for}
         span = TRACING.tracer.start_span(
-            f"wait for {self._waits_for}",
-            with_shared(self._shared, base),
-            attributes=attributes,
-            start_time=self._at_ns,
+            f"wait for {self._waits_for}", base, attributes=attributes, start_time=self._at_ns
         )
         span.end(max(now_ns(), self._at_ns))
 

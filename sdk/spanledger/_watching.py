@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from opentelemetry import context
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, Span
 from opentelemetry.trace import StatusCode
 from opentelemetry.util.types import Attributes
 
@@ -41,25 +41,26 @@ class _Watched:
     tickets: list[tuple[Guard, object]]
 
 
-class WatchProcessor(SpanProcessor):
+class Watch:
     """Asks the guards when a span of a model call starts, and tells them when it has ended.
 
     A guard that was told to raise raises out of the instrumentation, into the program that made
     the call; that is what stops it.
     """
 
+    __slots__ = ("_open",)
+
     def __init__(self) -> None:
         self._open: dict[int, _Watched] = {}
 
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+    def started(self, span: Span, base: Context) -> None:
         """Let a call pass, or raise.
 
         Raises:
             LimitReached: a guard stops the call.
         """
-        base = context.get_current() if parent_context is None else parent_context
         guards = guards_of(base)
-        if not guards or _is_ours(span) or not _is_model_call(span.attributes):
+        if not guards or not _is_model_call(span.attributes):
             return
         parent = span.parent
         if parent is not None and parent.span_id in self._open:
@@ -78,19 +79,16 @@ class WatchProcessor(SpanProcessor):
             self._open.pop(next(iter(self._open)), None)
         self._open[_id_of(span)] = watched
 
-    def on_end(self, span: ReadableSpan) -> None:
+    def ended(self, span: ReadableSpan) -> None:
         """Tell the guards what a call used, or what a tool answered."""
-        try:
-            watched = self._open.pop(_id_of(span), None)
-            if watched is not None:
-                watched.call.model = _text(span.attributes, "gen_ai.response.model", "") or (
-                    watched.call.model
-                )
-                _settle(watched, _usage_of(span.attributes), is_sent=True)
-            elif guards := guards_of(context.get_current()):
-                _tool_ended(span, guards)
-        except Exception as error:
-            told("guarding a call", error)
+        watched = self._open.pop(_id_of(span), None) if self._open else None
+        if watched is not None:
+            watched.call.model = _text(span.attributes, "gen_ai.response.model", "") or (
+                watched.call.model
+            )
+            _settle(watched, _usage_of(span.attributes), is_sent=True)
+        elif guards := guards_of(context.get_current()):
+            _tool_ended(span, guards)
 
 
 def _id_of(span: ReadableSpan) -> int:

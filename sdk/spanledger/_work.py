@@ -25,6 +25,7 @@ from spanledger._attributes import (
     TOOL_ERROR_EVIDENCE,
     TOOL_RESULT_SIGNATURE,
 )
+from spanledger._context import stamps
 from spanledger._errors import LimitReached
 from spanledger._failures import told
 from spanledger._guards import Guard, ToolCall, guards_of
@@ -35,6 +36,7 @@ from spanledger._tracing import TRACING
 
 _LONGEST_MESSAGE = 2000
 _NOTHING = Decimal(0)
+_CURRENT = next(iter(set_span_in_context(INVALID_SPAN, Context())))  # OpenTelemetry's key of it
 _PAUSES = ("langgraph.errors.GraphBubbleUp", "langgraph.errors.GraphInterrupt")
 
 
@@ -65,11 +67,12 @@ class Work:
     ) -> None:
         clock_ns = TRACING.clock_ns
         start_ns = None if clock_ns is None else clock_ns()
+        if found := stamps(base):
+            attributes = {**found, **attributes}
         span = TRACING.tracer.start_span(name, base, kind, attributes, links, start_ns)
         self.span: Span = span
-        made = set_span_in_context(span, base)
         # One copy of the map instead of one for each value.
-        self._context = Context({**made, **values}) if values else made
+        self._context = Context(base, **{_CURRENT: span}, **values)
         self._token: Token[Context] | None = None
         self._tool = tool
         self._usd = self._charged = _NOTHING  # the price, and what of it the guards have counted
@@ -131,6 +134,31 @@ class Work:
         if guards:
             self._call = self._next_call(signature)
             self._admit(guards, self._call)
+
+    def called(
+        self, names: tuple[str, ...], args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> None:
+        """Say what a function that is a tool was called with.
+
+        Args:
+            names: of its positional parameters; what has the name '' is left out.
+            args: of the call, by position.
+            kwargs: of the call, by name.
+
+        Raises:
+            LimitReached: a guard that was told to raise stops the call here.
+        """
+        try:
+            named = _named(names, args, kwargs)
+            if STATE.signs_later and not guards_of(self._context):
+                if self.span.is_recording():
+                    self._said = said = Said(self._tool)
+                    said.named(named)
+                return
+        except Exception as error:
+            told("arguments of a tool", error)
+            return
+        self.arguments(named)
 
     def result(self, value: object, *, is_error: bool = False) -> None:
         """Say what a tool answered."""
@@ -236,15 +264,34 @@ class Work:
 
     def finish(self, error: BaseException | None = None) -> None:
         """Leave and end the span, with the exception that ended the work."""
-        self.leave()
+        token, self._token = self._token, None
+        if token is not None:
+            context.detach(token)
         if error is not None:
             self.fail(error)
         clock_ns = TRACING.clock_ns
-        ENDING.said = self._said  # our queue takes it up with the span
+        end_ns = None if clock_ns is None else clock_ns()
+        said = self._said
+        if said is None:
+            self.span.end(end_ns)
+            return
+        ENDING.said = said  # our queue takes it up with the span
         try:
-            self.span.end(None if clock_ns is None else clock_ns())
+            self.span.end(end_ns)
         finally:
             ENDING.said = None
+
+
+def _named(
+    names: tuple[str, ...], args: tuple[object, ...], kwargs: dict[str, object]
+) -> dict[str, object]:
+    named = dict(zip(names, args, strict=False))
+    named.pop("", None)
+    if len(args) > len(names):
+        named["*"] = list(args[len(names) :])
+    if kwargs:
+        named.update(kwargs)
+    return named
 
 
 def is_pause(error: BaseException) -> bool:

@@ -56,7 +56,7 @@ class _Start:
     def announce(self, work: Work, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Say the arguments of a tool; a guard may raise here."""
         if self._names is not None:
-            work.arguments(_arguments(self._names, args, kwargs))
+            work.called(self._names, args, kwargs)
 
     def answered(self, work: Work, result: object) -> None:
         """Say the result of a tool."""
@@ -71,15 +71,6 @@ def _names_of(function: Any) -> tuple[str, ...]:
         return ()
     names: tuple[str, ...] = code.co_varnames[: code.co_argcount]
     return ("", *names[1:]) if names[:1] in (("self",), ("cls",)) else names
-
-
-def _arguments(
-    names: tuple[str, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> dict[str, Any]:
-    said = {name: value for name, value in zip(names, args, strict=False) if name}
-    if len(args) > len(names):
-        said["*"] = list(args[len(names) :])
-    return {**said, **kwargs}
 
 
 def _plain(function: Any, start: _Start) -> Any:

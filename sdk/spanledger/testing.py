@@ -24,11 +24,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 
-from spanledger._context import ShareProcessor
+from spanledger._processor import StepProcessor
 from spanledger._settings import Content
 from spanledger._state import STATE
 from spanledger._tracing import TRACING
-from spanledger._watching import WatchProcessor
 
 __all__ = ["Captured", "FixedClock", "FixedIds", "capture"]
 
@@ -82,8 +81,7 @@ class Captured:
             id_generator=FixedIds(), resource=Resource({}), shutdown_on_exit=False
         )
         self._exporter = InMemorySpanExporter()
-        self.provider.add_span_processor(ShareProcessor())
-        self.provider.add_span_processor(WatchProcessor())
+        self.provider.add_span_processor(StepProcessor())
         self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
 
     @property

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from spanledger_server.alert_letters_cli import app as letters
 from spanledger_server.options import DEFAULT_DATA, By, Data, Output, StateUrl, StoreUrl
 from spanledger_server.output import Format
 
@@ -16,6 +17,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+app.add_typer(letters)
 
 Project = Annotated[str, typer.Option(help="Whose alerts.")]
 Incident = Annotated[

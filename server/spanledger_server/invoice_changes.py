@@ -16,15 +16,17 @@ from spanledger_analytics.invoices.deliveries import (
     Found,
     fetched,
     find,
+    in_memory,
     is_address,
     shown_address,
 )
 from spanledger_analytics.invoices.errors import InvoiceError
+from spanledger_analytics.invoices.formats.invoice_totals import checked_text
 from spanledger_analytics.invoices.import_run import Asked, import_delivery
 from spanledger_analytics.invoices.pulling import PULLERS, access_of
 from spanledger_analytics.invoices.pulling.run import Pull, pull
 from spanledger_analytics.invoices.rules import checked_mapping
-from spanledger_analytics.invoices.shown import outcome_text
+from spanledger_analytics.invoices.shown import deleted_text, outcome_text
 from spanledger_server.errors import UsageError
 from spanledger_server.prices.session import now_ns, user
 from spanledger_server.state_database import state_writer_of
@@ -109,6 +111,23 @@ def _import(place: Place, found: Found, given: Given, mapping: str, by: str, add
         print(f"Left out: {reason}")
 
 
+def state_total(place: Place, row: Mapping[str, str], given: Given, by: str) -> None:
+    """Import what a month's invoice comes to, and say what to do next.
+
+    Raises:
+        ConfigError: there is no such project.
+        InvoiceError: the provider, month, amount or currency is none.
+    """
+    Projects(place.state).get(given.project)
+    name, content = checked_text(row)
+    [delivery] = in_memory(content, name, "invoice-totals").deliveries
+    asked = Asked(given.project, user(by))
+    outcome = import_delivery(place.store, place.state, delivery, asked, _now_ns())
+    print(outcome_text(outcome))
+    if outcome.state == "imported":
+        print(f"Compare it: spanledger reconcile run {row['month']}")
+
+
 def pull_reports(place: Place, provider: str, since: str, project: str, by: str) -> None:
     """Pull every report of a provider, and say what became of each.
 
@@ -139,12 +158,8 @@ def take_back(place: Place, project: str, import_id: str, by: str) -> None:
     Raises:
         InvoiceError: there is no such import.
     """
-    row, empty = delete_import(place.store, place.state, project, import_id, user(by), _now_ns())
-    days = sum(len(found) for found in row.days.values())
-    print(
-        f"{row.name} ({row.import_id[:12]}) is deleted. Of its {days} day(s), {days - empty} fall "
-        f"back to an import before it, and {empty} have none any more."
-    )
+    deleted = delete_import(place.store, place.state, project, import_id, user(by), _now_ns())
+    print(deleted_text(*deleted))
 
 
 def map_text(state: StateEngine, project: str, mapped: Mapped, by: str) -> None:

@@ -112,7 +112,8 @@ def print_history(
     """
     row = find_import(state, project, import_id, deleted=True)
     first, last = date.fromisoformat(row.first_day), date.fromisoformat(row.last_day)
-    current = {(f"{one.day}", one.source): one for one in sources(store, project, first, last)}
+    counting = sources(store, project, first, last, totals=True)
+    current = {(f"{one.day}", one.source): one for one in counting}
     every = InvoiceState(state).imports(project, deleted=True)
     found: list[dict[str, object]] = []
     for source, days in row.days.items():

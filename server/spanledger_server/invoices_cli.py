@@ -102,6 +102,43 @@ def pull(
         pull_reports(place, provider, since, project, by)
 
 
+@app.command(name="total")
+def enter_total(
+    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="As the ledger names it.")],
+    month: Annotated[str, typer.Argument(metavar="MONTH", help="As in 2026-11.")],
+    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="As in 1234.56, tax included.")],
+    currency: Annotated[str, typer.Argument(metavar="CURRENCY", help="As in USD.")],
+    account: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            show_default=False,
+            help="Which account at the provider; default: all of them.",
+        ),
+    ] = "",
+    invoice_id: Annotated[
+        str, typer.Option(metavar="ID", show_default=False, help="The invoice's number.")
+    ] = "",
+    project: Project = "default",
+    by: By = "",
+    data: Data = DEFAULT_DATA,
+    state_url: StateUrl = "",
+    store_url: StoreUrl = "",
+) -> None:
+    """Say what a month's invoice comes to: it is compared with the sum of its lines.
+
+    Of several invoices of a month give their sum. Said again, the newer one counts.
+    """
+    from spanledger_server.invoice_changes import Given, open_place, state_total
+
+    row = {
+        "provider": provider, "month": month, "amount": amount, "currency": currency,
+        "account": account, "invoice_id": invoice_id,
+    }  # fmt: skip
+    with open_place(data, state_url, store_url) as place:
+        state_total(place, row, Given(project), by)
+
+
 @app.command(name="list")
 def list_imports(
     project: Project = "default",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from collections.abc import Callable
@@ -98,6 +99,7 @@ class Job:
         first_after_s: seconds from the start to the first run; as ``every_s`` if left out.
         rests: how many times as long as it ran a job stays idle, so that one whose work grows
             takes no larger share of time.
+        most_rest_s: but no longer than this, so that one that must keep up does.
     """
 
     name: str
@@ -105,6 +107,11 @@ class Job:
     make: Callable[[Means], Callable[[], object]]
     first_after_s: float | None = None
     rests: int = 0
+    most_rest_s: float = math.inf
+
+    def rest_s(self, ran_s: float) -> float:
+        """Return how long the job stays idle after a run."""
+        return min(self.rests * ran_s, self.most_rest_s)
 
 
 def _ledger(means: Means) -> Callable[[], object]:
@@ -233,7 +240,8 @@ def _invoice_uploads(means: Means) -> Callable[[], object]:
 
 
 JOBS = (
-    Job("ledger", 0.5, _ledger),
+    # Half of what a step costs does not depend on how much arrived: under load it waits for more.
+    Job("ledger", 0.5, _ledger, rests=3, most_rest_s=2),
     # An hour is summed whole, so its cost grows while it lasts.
     Job("usage", 3, _usage, rests=4),
     Job("cache", 5, _cache),

@@ -12,7 +12,7 @@ from spanledger_server.errors import UsageError
 from spanledger_server.output import Format
 from spanledger_server.prices.session import now_ns, user
 from spanledger_server.reconcile_session import Asked, demand_project
-from spanledger_server.reconcile_shown import print_summary, read_corrections
+from spanledger_server.reconcile_shown import print_invoices, print_summary, read_corrections
 from spanledger_storage.price_state import StateEngine
 from spanledger_storage.reconciliation_state import ActionRow, ReconciliationState
 from spanledger_storage.store import Store
@@ -31,6 +31,8 @@ def reconcile_days(store: Store, state: StateEngine, asked: Asked, output: Forma
     reconcile(store, state, asked.project, days.first, days.last, time.time_ns())
     found = asked.read(store)
     print_summary(found, output)
+    if output is Format.table:
+        print_invoices(store, state, found)
     return sum(not cell.is_within_tolerance for cell in found.cells)
 
 

@@ -33,6 +33,8 @@ class DisputeFormat(StrEnum):
 
     csv = "csv"
     html = "html"
+    json = "json"
+    zip = "zip"
 
 
 DaysText = Annotated[

@@ -6,9 +6,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from spanledger_analytics.reconciliation.dispute import Dispute, open_dispute
-from spanledger_analytics.reconciliation.dispute_page import html_parts
-from spanledger_analytics.reconciliation.dispute_rows import csv_parts
+from spanledger_analytics.reconciliation.dispute import open_dispute
+from spanledger_analytics.reconciliation.dispute_files import dispute_parts
 from spanledger_analytics.reconciliation.report.build import read_report, rfc3339
 from spanledger_analytics.reconciliation.report.files import report_file
 from spanledger_server.errors import UsageError
@@ -39,19 +38,16 @@ def write_dispute(
     """Write a dispute pack, piece by piece.
 
     Raises:
-        UsageError: neither a cell nor a provider is given, or the file cannot be written.
+        UsageError: neither a cell nor a provider is given, an archive has no file, or the file
+            cannot be written.
         DisputeError: there is no such cell.
     """
+    if form == "zip" and file is None:
+        raise UsageError("An archive needs a file: --file dispute.zip.")
     if not (cell or asked.provider):
         raise UsageError("Say what is disputed: --cell ID, or --provider NAME for all of it.")
     dispute = open_dispute(store, state, asked.read(store), asked.provider, cell)
-    _write(dispute_parts(dispute, form), file)
-
-
-def dispute_parts(dispute: Dispute, form: str) -> Iterable[bytes]:
-    """Return a dispute pack as ``csv`` or ``html``, piece by piece."""
-    parts = csv_parts(dispute) if form == "csv" else html_parts(dispute, rfc3339(now_ns()))
-    return (part.encode() for part in parts)
+    _write(dispute_parts(dispute, form, rfc3339(now_ns())), file)
 
 
 def _write(parts: Iterable[bytes], file: Path | None) -> None:

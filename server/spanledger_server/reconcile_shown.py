@@ -7,12 +7,13 @@ from decimal import Decimal
 
 from spanledger_analytics.invoices.reading import current_lines
 from spanledger_analytics.invoices.rules import rules_of
+from spanledger_analytics.invoices.shown import amounts_text
 from spanledger_analytics.price_book.input import time_text
 from spanledger_analytics.reconciliation.corrections import Correction, suggest
 from spanledger_analytics.reconciliation.coverage import coverage_by_day, coverage_by_key
 from spanledger_analytics.reconciliation.dispute import dispute_cell
 from spanledger_analytics.reconciliation.instrumentations import with_instrumentations
-from spanledger_analytics.reconciliation.report.build import report_cell
+from spanledger_analytics.reconciliation.report.build import read_invoices, report_cell
 from spanledger_analytics.reconciliation.report.sums import (
     by_provider,
     by_urgency,
@@ -37,7 +38,11 @@ _PROVIDER = (
     *("provider", "billed_usd", "ledger_usd", "difference_usd", "matched_percent"),
     *("unexplained_usd", "cells"),
 )
-_CAUSE = ("cause", "usd", "high_usd", "medium_usd", "low_usd", "cells", "calls")
+_CAUSE = ("cause", "usd", "size_usd", "high_usd", "medium_usd", "low_usd", "cells", "calls")
+_INVOICE = (
+    *("provider", "account", "invoice", "invoice_usd", "lines_usd", "ledger_usd"),
+    *("difference_usd", "is_within_tolerance", "why"),
+)
 _COVERAGE = (
     *("day", "provider", "scope", "api_key", "measure", "observed", "reported", "beyond"),
     "covered_percent",
@@ -124,6 +129,32 @@ def print_causes(store: Store, asked: Asked, output: Format) -> None:
         for row in causes_of(asked.read(store).cells)
     ]
     print_rows(_CAUSE, rows, output, "No difference.")
+    if output is Format.table and rows:
+        print(
+            "\nusd is net: + the provider charged more. size_usd has no signs; high, medium and "
+            "low are how much of it is how sure."
+        )
+
+
+def print_invoices(store: Store, state: StateEngine, found: Reconciliation) -> None:
+    """Print in a table what invoices come to against their lines; nothing where there are none."""
+    rows: list[dict[str, object]] = [
+        {
+            "provider": one.provider,
+            "account": one.account,
+            "invoice": amounts_text({one.currency: one.amount}),
+            "invoice_usd": one.amount_usd,
+            "lines_usd": one.lines_usd,
+            "ledger_usd": one.ledger_usd,
+            "difference_usd": one.variance_usd,
+            "is_within_tolerance": "yes" if one.is_within_tolerance else "no",
+            "why": ", ".join(_named(one.cell)) if one.cell else "",
+        }
+        for one in read_invoices(store, state, found)
+    ]
+    if rows:
+        print("\nInvoices against their lines:\n")
+        print_rows(_INVOICE, rows, Format.table)
 
 
 def print_coverage(store: Store, asked: Asked, output: Format, *, by_day: bool) -> None:

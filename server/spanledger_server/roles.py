@@ -140,6 +140,7 @@ def work(*, store_url: str, state_url: str) -> None:
 
 def api(*, host: str, port: int, store_url: str, guard: Guard) -> None:
     """Run the API until SIGTERM or SIGINT."""
+    from spanledger_alerts.settings import SLACK_SECRET
     from spanledger_server.api.app import serve
     from spanledger_server.guard import Auth
     from spanledger_storage.project_settings import DEFAULT_PROJECT, Project
@@ -155,7 +156,7 @@ def api(*, host: str, port: int, store_url: str, guard: Guard) -> None:
         ring.start()
     store = StoreSettings.from_url(store_url)
     spool = guard.data.expanduser().absolute() / "spool" / "spool.db"
-    secret = os.environ.get("SPANLEDGER_SLACK_SIGNING_SECRET", "")
+    secret = os.environ.get(SLACK_SECRET, "")
     serve(store, host, port, ring, guard.tls, guard.state_writer(), spool, secret)
 
 

@@ -80,7 +80,7 @@ class Worker:
         else:
             self._trouble.pop(job.name, None)
         ended = time.monotonic()
-        self._due[job.name] = ended + job.rests * (ended - started)
+        self._due[job.name] = ended + job.rest_s(ended - started)
 
     def _run_of(self, job: Job) -> Callable[[], object]:
         with self._making:

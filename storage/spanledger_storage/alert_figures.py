@@ -112,7 +112,7 @@ def _waiting(connection: sa.Connection) -> dict[str, Waiting]:
         sa.select(
             table.c.channel,
             sa.func.count().label("n"),
-            sa.func.min(table.c.created_at_ns).label("oldest_ns"),
+            sa.func.min(tables.WAITS_SINCE).label("oldest_ns"),
         )
         .where(table.c.status.in_(_OPEN))
         .group_by(table.c.channel)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from spanledger_storage.alert_figures import count_deliveries
 from spanledger_storage.alert_rows import NewOutbox, TimelineRow
 from spanledger_storage.alert_state import add_timeline, new_outbox_values
-from spanledger_storage.alert_tables import attempts, outbox, reading, writing
+from spanledger_storage.alert_tables import WAITS_SINCE, attempts, outbox, reading, writing
 
 _OPEN = ("waiting", "sending")
 _REASON_LIMIT = 1_000
@@ -23,8 +23,10 @@ class OutboxRow:
 
     Attributes:
         status: ``waiting``; ``sending``: somebody has it until ``claimed_until_ns``; ``sent``;
-            ``dead``: refused for good; ``expired``; ``merged``: a later one tells it.
+            ``dead``: refused for good; ``expired``; ``merged``: a later one tells it;
+            ``dropped``: somebody gave it up.
         is_doubtful: the other side may have taken it though nobody knows.
+        retried_at_ns: when somebody had it tried again after it was refused; None: nobody did.
     """
 
     id: int
@@ -44,6 +46,12 @@ class OutboxRow:
     receipt: str
     last_error: str
     ended_at_ns: int | None
+    retried_at_ns: int | None = None
+
+    @property
+    def waits_since_ns(self) -> int:
+        """Since when it waits, UTC nanoseconds."""
+        return self.retried_at_ns or self.created_at_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +117,23 @@ class AlertOutbox:
     def delivered(self, group_key: str, channel: str) -> list[OutboxRow]:
         """Return what a channel took last of a run of a group, and may have taken since, in order.
 
-        What it took last also says what it knows of what was sent before.
+        What it took last also says what it knows of what was sent before. What was tried again is
+        taken after rows that were made later: order is that of the end.
         """
         mine = (outbox.c.group_key == group_key) & (outbox.c.channel == channel)
         is_sent = outbox.c.status == "sent"
-        last = sa.select(sa.func.max(outbox.c.id)).where(mine, is_sent).scalar_subquery()
-        since = outbox.c.id >= sa.func.coalesce(last, 0)
-        taken = is_sent | outbox.c.is_doubtful
-        statement = sa.select(outbox).where(mine, since, taken).order_by(outbox.c.id)
+        last = sa.select(outbox.c.id, outbox.c.ended_at_ns).where(mine, is_sent)
+        last = last.order_by(outbox.c.ended_at_ns.desc(), outbox.c.id.desc()).limit(1)
+        found = last.cte("last")
+        last_id, last_ns = (sa.select(column).scalar_subquery() for column in found.c)
+        since = outbox.c.ended_at_ns.is_(None) | (
+            outbox.c.ended_at_ns >= sa.func.coalesce(last_ns, 0)
+        )
+        taken = (outbox.c.id == last_id) | (~is_sent & outbox.c.is_doubtful & since)
+        in_order = (sa.case((is_sent, 0), else_=1), outbox.c.id)
         with reading(self._engine) as connection:
-            return [OutboxRow(*row) for row in connection.execute(statement)]
+            rows = connection.execute(sa.select(outbox).where(mine, taken).order_by(*in_order))
+            return [OutboxRow(*row) for row in rows]
 
     def claim(self, claim: Claim, now_ns: int, until_ns: int) -> bool:
         """Take a notification to send it, with those it stands for; False: somebody else did."""
@@ -182,7 +197,7 @@ class AlertOutbox:
         statement = sa.select(
             outbox.c.channel,
             _count(is_open).label("waiting"),
-            sa.func.min(sa.case((is_open, outbox.c.created_at_ns))).label("oldest_ns"),
+            sa.func.min(sa.case((is_open, WAITS_SINCE))).label("oldest_ns"),
             _count((outbox.c.status == "dead") & of_day).label("dead"),
             _count((outbox.c.status == "sent") & of_day).label("sent"),
         ).group_by(outbox.c.channel)

@@ -109,13 +109,6 @@ class AlertReading:
         mine &= sa.and_(table.c.created_at_ns >= from_ns, table.c.created_at_ns < to_ns)
         return self._outbox(mine, limit)
 
-    def undelivered(self, from_ns: int, to_ns: int, limit: int) -> list[OutboxRow]:
-        """Return what channels refused for good, or did not take in a day, the latest first."""
-        table = tables.outbox
-        lost = table.c.status.in_(("dead", "expired"))
-        mine = sa.and_(lost, table.c.ended_at_ns >= from_ns, table.c.ended_at_ns < to_ns)
-        return self._outbox(mine, limit)
-
     def attempts(self, ids: Collection[int]) -> list[AttemptRow]:
         """Return the attempts of notifications, in order."""
         table, wanted = tables.attempts, sorted(set(ids))

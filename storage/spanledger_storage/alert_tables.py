@@ -114,7 +114,9 @@ outbox = sa.Table(
     sa.Column("transition", sa.String(16), nullable=False),
     sa.Column("payload", sa.Text, nullable=False, comment="JSON of the notification"),
     sa.Column(
-        "status", sa.String(16), nullable=False, comment="waiting sending sent dead expired merged"
+        *("status", sa.String(16)),
+        nullable=False,
+        comment="waiting sending sent dead expired merged dropped",
     ),
     sa.Column("created_at_ns", sa.BigInteger, nullable=False, comment="UTC nanoseconds"),
     sa.Column("not_before_ns", sa.BigInteger, nullable=False),
@@ -124,10 +126,16 @@ outbox = sa.Table(
     sa.Column("receipt", sa.Text, nullable=False),
     sa.Column("last_error", sa.Text, nullable=False),
     sa.Column("ended_at_ns", sa.BigInteger, comment="when it left the queue"),
+    sa.Column(
+        *("retried_at_ns", sa.BigInteger),
+        comment="when somebody had it tried again, UTC nanoseconds",
+    ),
     sa.Index("alert_outbox_waiting", "status", "channel", "id"),
     sa.Index("alert_outbox_of_group", "group_key", "channel"),
     sqlite_autoincrement=True,
 )
+WAITS_SINCE = sa.func.coalesce(outbox.c.retried_at_ns, outbox.c.created_at_ns)
+"""Since when a notification waits, UTC nanoseconds."""
 
 attempts = sa.Table(
     "alert_attempts",

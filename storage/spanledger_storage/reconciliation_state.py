@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from spanledger_storage.errors import ConfigError, StateError
 from spanledger_storage.state import metadata, upsert
 
-ActionKind = Literal["apply", "reverse", "post", "unpost"]
+ActionKind = Literal["apply", "reverse", "post", "unpost", "delete"]
 ActionStatus = Literal["asked", "running", "done", "failed"]
 _WHO_LIMIT = 128
 _STUCK_NS = 3_600 * 10**9  # longer than an action runs: whoever took it has died
@@ -61,13 +61,15 @@ class ActionRow:
     """A row of ``reconciliation_actions``; ``id`` is 0 before it is stored.
 
     Attributes:
-        kind: ``apply`` a correction, ``reverse`` it, ``post`` adjustments, ``unpost`` them.
+        kind: ``apply`` a correction, ``reverse`` it, ``post`` adjustments, ``unpost`` them,
+            ``delete`` an import.
         first_day, last_day: the days of the reconciliation it comes from, ISO dates.
         provider: whose; empty: all.
-        what: the correction as JSON; empty for adjustments.
+        what: the correction, or the import, as JSON; empty for adjustments.
         title: what it does, one line.
         reverses: id of the action that is taken back.
-        made: what it made, as JSON, so that it can be taken back.
+        made: what it made, as JSON, so that it can be taken back; there from the moment it is made,
+            so that whoever goes on with an interrupted action does not make it twice.
         said: what came of it, or why it failed.
     """
 
@@ -153,14 +155,28 @@ class ReconciliationState:
         with _explained(), self._engine.connect() as connection:
             return [int(found) for found in connection.scalars(statement)]
 
-    def end(
-        self, action_id: int, status: ActionStatus, now_ns: int, said: str, made: str = ""
-    ) -> None:
-        """Put on record what came of an action."""
+    def end(self, action_id: int, status: ActionStatus, now_ns: int, said: str) -> None:
+        """Put on record what came of an action; what it made stays."""
         statement = (
             sa.update(actions)
             .where(actions.c.id == action_id)
-            .values(status=status, changed_at_ns=now_ns, said=said, made=made)
+            .values(status=status, changed_at_ns=now_ns, said=said)
+        )
+        with _explained(), self._engine.begin() as connection:
+            connection.execute(statement)
+
+    def keep_made(self, action_id: int, made: str) -> None:
+        """Put on record what a running action has made so far."""
+        statement = sa.update(actions).where(actions.c.id == action_id).values(made=made)
+        with _explained(), self._engine.begin() as connection:
+            connection.execute(statement)
+
+    def release(self, action_id: int, now_ns: int, said: str) -> None:
+        """Let an action that could not go on wait again, with the reason."""
+        statement = (
+            sa.update(actions)
+            .where(actions.c.id == action_id, actions.c.status == "running")
+            .values(status="asked", changed_at_ns=now_ns, said=said)
         )
         with _explained(), self._engine.begin() as connection:
             connection.execute(statement)

@@ -16,6 +16,17 @@ def load(name: str) -> str:
     return (_QUERIES / f"{name}.sql").read_text(encoding="utf-8")
 
 
+@cache
+def bare(name: str) -> str:
+    """Return the same without the lines that are comments: what the driver has to look through.
+
+    Raises:
+        FileNotFoundError: no statement has that name.
+    """
+    lines = load(name).splitlines()
+    return "\n".join(line for line in lines if not line.lstrip().startswith("--"))
+
+
 def names() -> list[str]:
     """Return the names of all statements, sorted."""
     return sorted(p.name[:-4] for p in _QUERIES.iterdir() if p.name.endswith(".sql"))

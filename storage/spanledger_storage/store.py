@@ -12,7 +12,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from clickhouse_connect.driver.httputil import get_pool_manager
 
 from spanledger_storage.errors import ConfigError, StoreError
-from spanledger_storage.statements import load
+from spanledger_storage.statements import bare, load
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -186,7 +186,7 @@ class Store:
         """Run the named statement; an Arrow table with its result columns."""
         try:
             return self._client.query_arrow(
-                load(name), parameters=dict(params or {}), use_strings=True
+                bare(name), parameters=dict(params or {}), use_strings=True
             )
         except ClickHouseError as error:
             raise _store_error(error, f"Statement {name} failed") from error

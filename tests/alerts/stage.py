@@ -114,13 +114,21 @@ def _line(notification: Notification) -> str:
 
 
 class Stage:
-    """An engine, a sender, and what they see."""
+    """An engine, a sender, and what they see.
 
-    def __init__(self, file: Path, *rules: Rule, channels: Mapping[str, Recorder]) -> None:
-        if not file.exists():
-            file.write_bytes(migrated())
-        self.state_engine = open_state(f"sqlite:///{file}")
-        event.listen(self.state_engine, "connect", _hurry)
+    Args:
+        place: the file of a state database, made where there is none, or a migrated database.
+    """
+
+    def __init__(
+        self, place: Path | sa.Engine, *rules: Rule, channels: Mapping[str, Recorder]
+    ) -> None:
+        if isinstance(place, Path):
+            if not place.exists():
+                place.write_bytes(migrated())
+            place = open_state(f"sqlite:///{place}")
+            event.listen(place, "connect", _hurry)
+        self.state_engine = place
         self.now_ns = T0
         self.rules = list(rules)
         self.channels = dict(channels)

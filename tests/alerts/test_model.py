@@ -1,6 +1,7 @@
 """Whatever happens in whatever order: each channel knows, and knows once, what fires.
 
-Two engines and two senders run at once; messages have room for all incidents, or for two.
+Two engines and two senders run at once; messages have room for all incidents, or for two. Some are
+refused for good, and somebody has them tried again.
 
 The engine, the sender and the state database are played against a reference of a few lines: the
 states of instances as the documents describe them, without groups, queues or a database.
@@ -16,8 +17,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from spanledger_alerts import telling
+from spanledger_alerts import dead_letters, telling
 from spanledger_alerts.notification import DeliveryError
+from spanledger_storage.alert_letters import AlertLetters
 from spanledger_storage.alert_tables import instances
 from tests.alerts.stage import PROJECT, Recorder, S, Stage
 from tests.alerts.stage import rule as alert_rule
@@ -77,6 +79,7 @@ class Alerts(RuleBasedStateMachine):
         )  # fmt: skip
         self.ops = Recorder()
         self.stage = Stage(Path(self.folder.name) / "state.db", made, channels={"ops": self.ops})
+        self.letters = AlertLetters(self.stage.state_engine)
         self.values: dict[str, float | None] = dict.fromkeys(NAMES)
         self.reference = {name: Reference() for name in NAMES}
         self.holder = 0
@@ -110,6 +113,19 @@ class Alerts(RuleBasedStateMachine):
     def fail(self, is_doubtful: bool, times: int) -> None:
         error = DeliveryError("away", permanent=False, is_doubtful=is_doubtful)
         (self.ops.raises if is_doubtful else self.ops.failures).extend([error] * times)
+
+    @rule(is_doubtful=st.booleans())
+    def refuse(self, is_doubtful: bool) -> None:
+        error = DeliveryError("refused", permanent=True, is_doubtful=is_doubtful)
+        (self.ops.raises if is_doubtful else self.ops.failures).append(error)
+
+    @rule(number=st.integers(0, 3), times=st.integers(1, 2))
+    def retry(self, number: int, times: int) -> None:
+        """Somebody has a dead letter tried again, and perhaps asks twice."""
+        found = self.letters.all(with_told=True)
+        if number < len(found):
+            for _ in range(times):
+                dead_letters.retry(self.letters, found[number].row.id, "ann", self.stage.now_ns)
 
     @rule()
     def restart(self) -> None:
@@ -151,6 +167,11 @@ class Alerts(RuleBasedStateMachine):
         self.ops.raises.clear()
         for _ in range(8):  # whatever waits has its turn
             self.evaluate(1, is_sending=True)
+        for letter in self.letters.all()[::-1]:
+            dead_letters.retry(self.letters, letter.row.id, "ann", self.stage.now_ns)
+        for _ in range(8):
+            self.evaluate(1, is_sending=True)
+        assert self.letters.all() == []
         self.states_are_as_the_reference_says()
         self.nothing_is_told_twice_but_what_was_perhaps_not_heard()
         fires = {

@@ -98,7 +98,7 @@ def test_texts_are_read_when_they_are_asked_for(store: Store) -> None:
     trace = AgentTrace()
     agent = trace.agent("bot", 0, 60)
     trace.llm(1, agent, asked=[message("user", "Hello")], answer="It is 21 degrees")
-    trace.tool("weather", 3, agent, arguments={"b": 1, "a": "Bonn"}, result="x" * 9_000)
+    trace.tool("weather", 3, agent, arguments={"a": "Bonn", "b": "x" * 9_000})
     trace.llm(5, agent)
     watched.put(trace)
     watched.look()
@@ -109,7 +109,40 @@ def test_texts_are_read_when_they_are_asked_for(store: Store) -> None:
     assert view.texts.output(first.model) == "It is 21 degrees"
     assert view.texts.output(last.model) == ""
     assert '"Bonn"' in view.texts.arguments(first.tools[0])
-    assert len(view.texts.result(first.tools[0])) == 4_096
+    assert len(view.texts.arguments(first.tools[0])) == 4_096
+
+
+def test_texts_of_all_traces_are_read_together(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def says(view: TraceView) -> list[Finding]:
+        step = view.lanes[0].steps[0]
+        asked = view.texts.arguments(step.tools[0])
+        answered = view.texts.output(step.model) if asked and step.model else ""
+        heard[view.trace_id].append((asked, answered))
+        return []
+
+    watched = Watched(store, {"says": says})
+    traces = [AgentTrace() for _ in range(4)]
+    for number, trace in enumerate(traces):
+        trace.llm(1, answer=f"Answer {number}")
+        trace.tool("look", 3, arguments={"n": number})
+        trace.llm(5)
+    heard: dict[str, list[tuple[str, str]]] = {trace.id: [] for trace in traces}
+    statements: list[str] = []
+    arrow = Store.arrow
+
+    def noted(self: Store, name: str, params: dict[str, object] | None = None) -> object:
+        statements.append(name)
+        return arrow(self, name, params)
+
+    monkeypatch.setattr(Store, "arrow", noted)
+    watched.put(*traces)
+    watched.look()
+    for number, trace in enumerate(traces):
+        assert heard[trace.id][-1] == (f'{{"n": {number}}}', f"Answer {number}")
+    assert statements.count("findings_tool_texts") == 1
+    assert statements.count("findings_message_texts") == 1
 
 
 def test_an_open_trace_is_looked_at_and_its_lane_stays_the_same(store: Store) -> None:

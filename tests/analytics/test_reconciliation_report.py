@@ -132,7 +132,7 @@ def test_no_text_of_the_csv_is_a_formula_and_numbers_stay_numbers() -> None:
 def test_the_workbook_holds_texts_as_texts_and_exact_numbers() -> None:
     archive = zipfile.ZipFile(io.BytesIO(workbook(sheets_of(evil()))))
     assert archive.testzip() is None
-    sheet = ElementTree.fromstring(archive.read("xl/worksheets/sheet9.xml"))
+    sheet = ElementTree.fromstring(archive.read("xl/worksheets/sheet10.xml"))
     rows = list(sheet.iter(f"{MAIN}row"))
     assert len(rows) == len(EVIL) + 1
     assert not list(sheet.iter(f"{MAIN}f")), "no formula"
@@ -143,7 +143,7 @@ def test_the_workbook_holds_texts_as_texts_and_exact_numbers() -> None:
             assert cell_.get("s") in ("1", "3"), "the styles with a quote prefix"
     exact = report(cell("0", "0.123456789012", share("tax", "0.123456789012")))
     archive = zipfile.ZipFile(io.BytesIO(workbook(sheets_of(exact))))
-    assert b"<v>0.123456789012</v>" in archive.read("xl/worksheets/sheet9.xml")
+    assert b"<v>0.123456789012</v>" in archive.read("xl/worksheets/sheet10.xml")
 
 
 def test_equal_reports_are_equal_files() -> None:

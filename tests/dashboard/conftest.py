@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Iterator
 
+import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
+import plotly.io  # type: ignore[import-untyped]  # it ships no types
 import pytest
 import streamlit as st
 
+from spanledger_dashboard.plain_figures import PlainFigure
 from spanledger_storage.store import Store, StoreSettings
 from tests.dashboard import process
 from tests.dashboard.alerted import alert_app, alert_state
@@ -49,3 +53,19 @@ def _no_cached_answers() -> None:
     """Answers of another test's database must not be shown."""
     st.cache_data.clear()
     st.cache_resource.clear()
+
+
+@pytest.fixture(autouse=True)
+def _figures_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every figure a test draws is what plotly makes of it, and holds no property it lacks."""
+    written = PlainFigure.to_dict
+
+    def checked(figure: PlainFigure) -> dict[str, object]:
+        plain = written(figure)
+        whole = go.Figure(plain, skip_invalid=False).to_dict()
+        # As a browser reads it: a list is a list, whatever held it here.
+        first, second = (json.loads(plotly.io.to_json(f, validate=False)) for f in (plain, whole))
+        assert first == second
+        return plain
+
+    monkeypatch.setattr(PlainFigure, "to_dict", checked)

@@ -201,6 +201,23 @@ def test_who_signed_out_stays_out_after_a_restart(office: Office, tmp_path: Path
     assert [last.viewer_of(cookie) for cookie in (office.cookie, other)] == [None, None]
 
 
+def test_signing_out_holds_at_once_in_every_dashboard_that_shares_the_directory(
+    office: Office, tmp_path: Path
+) -> None:
+    def dashboard() -> Doorkeeper:
+        return Doorkeeper(replace(SETTINGS, data=str(tmp_path)), office.keeper.book)
+
+    first, second = dashboard(), dashboard()
+    cookies = [office.cookie, *(first.open_with_password("ann", PASSWORD) for _ in range(2))]
+    assert second.viewer_of(cookies[0]) is not None
+    first.sign_out(cookies[0])
+    assert second.viewer_of(cookies[0]) is None
+    second.sign_out(cookies[1])
+    for keeper in (first, second, dashboard()):
+        seen = [keeper.viewer_of(cookie) is not None for cookie in cookies]
+        assert seen == [False, False, True]
+
+
 def test_sessions_that_are_over_are_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from spanledger_dashboard.access import Viewer
 from spanledger_dashboard.alerts.channel_table import leads_to
 from spanledger_storage.account_roles import Role
+from spanledger_storage.alert_letters import AlertLetters
 from tests.dashboard.alerted import (
     AWAY,
     EVIL,
@@ -25,6 +26,7 @@ from tests.dashboard.alerted import (
     page,
     press,
     raw,
+    rule,
     text,
 )
 
@@ -132,6 +134,32 @@ def test_channels_say_how_they_fare_and_a_test_arrives(
     picker.set_value("late").run()
     press(app, "Send test")
     assert "The test was not taken" in text(app)
+
+
+def test_what_was_refused_is_tried_again_or_given_up(
+    alert_app: AppTest, alert_state: sa.Engine, tmp_path: Path, now_s: int
+) -> None:
+    write(tmp_path, {"ops": {"kind": "webhook", "url": "https://example.com"}})
+    told, start_s = Alerted(alert_state, [rule(group_by=["agent"])]), now_s // 10 * 10 - 600
+    told.ops.failures = [REFUSED] * 3
+    told.say(start_s, planner=20, writer=30, reader=40)
+    app = page(alert_app, "channels")
+    lost = app.dataframe[1].value
+    assert lost["Outcome"].to_list() == ["✕ Refused"] * 3
+    assert "A click on one offers" in text(app)
+    key = f"undelivered-{AlertLetters(alert_state).all()[0].row.id}-3"
+    app.session_state[key] = {"selection": {"cells": [[1, "Reason"]]}}
+    app.run()
+    press(app, "Give up")
+    assert len(app.dataframe[1].value) == 2
+    assert "Give up" not in labels(app)  # nothing is chosen: a second click drops no other
+    press(app, "Try all 2 again")
+    assert "Everything was delivered, or still waits." in text(app)
+    told.say(start_s + 30)
+    assert len(told.ops.sent) == 2
+    said = [(one.action, one.who) for one in told.state.history("default")]
+    assert said.count(("retried", "local")) == 2
+    assert said.count(("dropped", "local")) == 1
 
 
 def test_hostile_names_and_who_may_look(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,12 +13,17 @@ import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
+from spanledger_analytics.invoices.formats.invoice_totals import checked_text
 from spanledger_analytics.invoices.job import InvoiceUploadJob
+from spanledger_analytics.reconciliation.actions import Actions
+from spanledger_analytics.reconciliation.run import reconcile
+from spanledger_dashboard import format as fmt
 from spanledger_dashboard.access import Denied, Viewer
 from spanledger_dashboard.invoices import opened
 from spanledger_dashboard.invoices.opened import OpenInvoices
 from spanledger_storage.account_roles import Role
 from spanledger_storage.invoice_state import InvoiceState, MappingRow, PullRow
+from spanledger_storage.reconciliation_state import ReconciliationState
 from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
 from tests.invoicing import SAMPLES, import_path
@@ -111,6 +117,56 @@ def test_an_import_shows_its_lines_and_which_import_counts(
     assert lines["Text"].tolist() == ["gpt-4o-2024-08-06, output", EVIL]
     days = next(t for t in app.dataframe if "Counts" in t.value.columns).value
     assert days["Counts"].tolist() == ["this one"]
+
+
+def test_an_import_is_deleted_after_a_second_look(
+    app: AppTest, store: Store, state: sa.Engine, tmp_path: Path
+) -> None:
+    [outcome] = import_path(store, state, costs_of_today(tmp_path), now_ns=time.time_ns())
+    page(app, "invoices", **{"import": outcome.row.import_id})
+    assert "2 lines of" in text(app)
+    app.button(key="delete-import-now").click().run()
+    [asked] = ReconciliationState(state).log("default")
+    assert (asked.kind, asked.status, json.loads(asked.what)) == (
+        "delete", "asked", {"import": outcome.row.import_id},
+    )  # fmt: skip
+    assert "Deletion was asked for" in text(app)
+    assert not any(one.key == "delete-import-now" for one in app.button), "it is asked for once"
+    Actions(store, state, time.time_ns, reconcile).run_once()
+    page(app, "invoices", **{"import": outcome.row.import_id})
+    assert [str(one.value)[:10] for one in app.warning] == ["Deleted by"]
+    assert cards(page(app, "invoices", **{"import": ""}))["Billed"] == fmt.UNKNOWN
+
+
+def test_who_may_only_look_deletes_nothing(
+    store: Store, state: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [outcome] = import_path(store, state, costs_of_today(tmp_path), now_ns=time.time_ns())
+    for role, project in ((Role.VIEWER, "default"), (Role.EDITOR, "another")):
+        as_viewer(monkeypatch, role, project)
+        with pytest.raises(Denied):
+            OpenInvoices(state).delete("default", outcome.row)
+    assert not ReconciliationState(state).log("default")
+
+
+def test_an_invoice_total_is_kept_and_compared(
+    app: AppTest, store: Store, state: sa.Engine, tmp_path: Path
+) -> None:
+    import_path(store, state, costs_of_today(tmp_path), now_ns=time.time_ns())
+    name, content = checked_text(
+        {"provider": "openai", "month": f"{datetime.now(UTC):%Y-%m}", "amount": "4.75",
+         "currency": "usd"}
+    )  # fmt: skip
+    OpenInvoices(state).hand_in("default", name, content, {"format": "invoice-totals"})
+    InvoiceUploadJob(store, state, time.time_ns).run_once()
+    today = datetime.now(UTC).date()
+    reconcile(store, state, "default", today, today, time.time_ns())
+    assert cards(page(app, "invoices"))["Billed"] == "$3.75", "a total is no line"
+    page(app, "reconciliation")
+    table = next(t for t in app.dataframe if "Its lines" in t.value.columns).value
+    assert table["Invoice"].tolist() == ["4.75 USD"]
+    assert (table["Its lines"][0], table["Difference"][0]) == ("$3.75", "+$1.00")
+    assert table["Agrees"][0] == "✓ yes"
 
 
 def test_an_import_of_another_project_is_not_shown(

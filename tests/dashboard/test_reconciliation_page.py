@@ -13,6 +13,9 @@ from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
 from spanledger_analytics.reconciliation.result import Cell
+from spanledger_dashboard.reconciliation import charts
+from spanledger_dashboard.reconciliation.data import squares
+from spanledger_dashboard.reconciliation.square import clicked
 from spanledger_storage.price_state import StateEngine
 from spanledger_storage.reconciliation_state import PostingRow, ReconciliationState
 from spanledger_storage.state import migrate_state, open_state
@@ -106,6 +109,35 @@ def test_one_cell_from_the_answer_to_its_arithmetic(
     assert len(app.dataframe) == 3, "both sides, causes, calls"
     page(app, cell="0" * 32)
     assert "no such cell" in text(app)
+
+
+def test_a_square_of_the_matrix_opens_its_cells(app: AppTest, store: Store, today: date) -> None:
+    one = one_cell(today)
+    other = cell("2", "2.5", share("tax", "0.5"), day=today, token_class="cache_read")
+    put(store, one, other, cell("1", "9", share("tax", "8"), day=today, model="another"))
+    page(app, on=today.isoformat(), of="openai: gpt-5.5", by="Model")
+    assert cards(app) == {
+        "Billed": "$3.90", "Ledger": "$3.00", "Difference": "+$0.900", "Unexplained": "$0.100",
+    }  # fmt: skip
+    assert table(app, "Cause")["Net"].tolist() == [0.1, 0.5, 0.3]
+    assert table(app, "Cause")["Sure"].sum() == pytest.approx(0.8)
+    assert len(table(app, "Day")) == 2
+    page(app, of=EVIL)
+    assert "no such square" in text(app)
+    page(app, on="2026-13-77")
+    assert "Difference" in cards(app), "what cannot be a square shows the month"
+
+
+def test_a_click_names_row_and_day_of_the_matrix(today: date) -> None:
+    made = [cell("1", "2", day=today, model=f"m-{n}") for n in range(3)]
+    rows = squares(made, "Model")
+    days = charts.days_of(today - timedelta(days=3), today)
+    places = charts.matrix_places(rows, days)
+    targets = charts.matrix(rows, days).to_dict()["data"][1]
+    assert len(targets["x"]) == len(places) == 3
+    assert clicked({"points": [{"point_index": 1}]}, places) == places[1] == ("openai: m-1", today)
+    assert clicked({"points": [{"point_index": 99}]}, places) is None
+    assert clicked({}, places) is None
 
 
 def test_many_cells_of_many_providers_and_hostile_names(

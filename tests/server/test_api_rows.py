@@ -232,6 +232,22 @@ def test_also_routes_that_list_nothing_refuse_a_slip(asker_with_state: Asker, pa
     assert asker.get(f"/api/v1/{path}").status_code == 200
 
 
+def test_what_may_be_asked_is_what_is_described(asker_with_state: Asker) -> None:
+    asker = asker_with_state
+    for path, parameters in paths_of(asker).items():
+        listed = {p["name"]: is_listed(p["schema"]) for p in parameters if p["in"] == "query"}
+        slip = asker.get(path, {"nonsense": 1})
+        known = ", ".join(sorted(listed))
+        assert slip.json()["detail"] == f"There is no parameter 'nonsense' here; there are {known}."
+        for name, may_be_twice in listed.items():
+            twice = asker.get(path, {name: ["1", "1"]})
+            assert (f"{name} is given 2 times" in twice.text) != may_be_twice, (path, name)
+
+
+def is_listed(schema: dict[str, Any]) -> bool:
+    return any(one.get("type") == "array" for one in (schema, *schema.get("anyOf", ())))
+
+
 def paths_of(asker: Asker) -> dict[str, list[dict[str, Any]]]:
     described = asker.app.openapi()["paths"]
     return {

@@ -16,6 +16,7 @@ import typer.main
 import yaml
 from sqlalchemy.exc import DBAPIError
 
+from spanledger_alerts.settings import AlertSettings
 from spanledger_server.cli import app
 from spanledger_storage.errors import StateError
 from spanledger_storage.saved_views import SavedViews
@@ -101,9 +102,32 @@ def test_people_sign_in_to_the_dashboard_and_its_sessions_outlive_the_container(
     command, options = command_of("dashboard")
     assert options["--auth"] == "accounts"
     assert "--auth" in defaults(command)
-    [volume] = SERVICES["dashboard"]["volumes"]
+    [volume] = named_volumes("dashboard")
     assert volume.endswith(f":{options['--data']}")
     assert "SPANLEDGER_STATE_URL" in SERVICES["dashboard"]["environment"]
+
+
+def test_worker_and_dashboard_share_the_folder_of_alerts_and_say_the_same_address() -> None:
+    for service in ("worker", "dashboard"):
+        environment = SERVICES[service]["environment"]
+        given = {name: VARIABLE.sub(_default, value) for name, value in environment.items()}
+        settings = AlertSettings.of(given)
+        assert settings.base_url == f"http://127.0.0.1:{example()['DASHBOARD_PORT']}"
+        mounted = {VARIABLE.sub(_default, one) for one in SERVICES[service]["volumes"]}
+        assert f"{example()['ALERTS_FOLDER']}:{settings.folder}:ro" in mounted
+        public = AlertSettings.of(given | {"SPANLEDGER_PUBLIC_URL": "https://see.example"})
+        assert public.base_url == "https://see.example"
+    others = set(SERVICES) - {"worker", "dashboard"}
+    assert not any("alerts" in one for o in others for one in SERVICES[o].get("volumes", []))
+
+
+def _default(found: re.Match[str]) -> str:
+    return found[3] if found[2] == ":-" else "secret"
+
+
+def named_volumes(service: str) -> list[str]:
+    """The volumes of a service that hold data: those that are no folder of the host."""
+    return [one for one in SERVICES[service].get("volumes", []) if not one.startswith("${")]
 
 
 def test_images_are_pinned() -> None:
@@ -169,7 +193,7 @@ def test_long_running_service_is_watched_bounded_and_keeps_its_data(service: str
     assert re.search(r"\d+[mg]\}?$", described["mem_limit"])
     assert described["restart"] == "unless-stopped"
     assert described["stop_grace_period"]
-    volumes = described.get("volumes", [])
+    volumes = named_volumes(service)
     assert len(volumes) == (service != "api")  # the API keeps nothing
     for volume in volumes:
         name, path = volume.split(":")
@@ -178,7 +202,7 @@ def test_long_running_service_is_watched_bounded_and_keeps_its_data(service: str
 
 
 def test_volumes_are_not_shared() -> None:
-    used = [volume.split(":")[0] for s in SERVICES.values() for volume in s.get("volumes", [])]
+    used = [volume.split(":")[0] for service in SERVICES for volume in named_volumes(service)]
     assert sorted(used) == sorted(COMPOSE["volumes"])
 
 

@@ -142,3 +142,21 @@ def test_what_cannot_be_is_one_sentence(run: Run, words: tuple[str, ...], expect
 
 def test_the_clock_of_these_tests_is_a_day_of_november() -> None:
     assert datetime.fromtimestamp(NOW_NS // 10**9, UTC).date() == date(2026, 11, 20)
+
+
+def test_what_an_invoice_comes_to_is_kept_replaced_and_refused(run: Run) -> None:
+    words = ("total", "openai", "2026-11", "61.20", "usd", "--invoice-id", "INV-7")
+    said = run(*words)
+    assert "61.20 USD" in said
+    assert "spanledger reconcile run 2026-11" in said
+    assert "imported before" in run(*words)
+    assert "1 day(s) that were imported before are replaced" in run(
+        "total", "openai", "2026-11", "62", "USD"
+    )
+    newest, first = listed(run, "list")
+    assert (newest["format"], newest["amount"], first["amount"]) == (
+        "invoice-totals", "62.00 USD", "61.20 USD",
+    )  # fmt: skip
+    refused = run("total", "openai", "2026-11", "1.234,50", "EUR", code=2)
+    assert "The amount: '1.234,50' is no plain number" in refused
+    assert "month" in run("total", "openai", "November", "1", "EUR", code=2)

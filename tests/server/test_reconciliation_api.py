@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import zipfile
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -86,3 +88,43 @@ def test_all_cells_are_exported(api: Asker, fmt: str) -> None:
         assert sum(Decimal(row["variance_usd"]) for row in rows) == Decimal("6.5")
     elif fmt == "jsonl":
         assert len(answer.text.splitlines()) == 8
+
+
+DISPUTE = "/api/v1/reconciliation/dispute"
+
+
+def test_a_dispute_pack_is_answered_in_every_format(api: Asker) -> None:
+    asked = {"days": "2026-11", "provider": "openai"}
+    told = api.get(DISPUTE, asked)
+    assert 'filename="dispute-openai-2026-11.json"' in told.headers["content-disposition"]
+    pack = told.json()
+    assert (pack["schema"], pack["provider"], pack["calls"]) == (
+        "spanledger.dispute/1", "openai", [],
+    )  # fmt: skip
+    total = sum(Decimal(row["difference_usd"]) for row in pack["differences"])
+    assert total == Decimal("6.5")
+    rows = list(csv.DictReader(io.StringIO(api.get(DISPUTE, {**asked, "format": "csv"}).text)))
+    assert sum(Decimal(row["difference_usd"]) for row in rows) == total
+    assert any("=1+1" in row["description"] for row in rows)
+    page = api.get(DISPUTE, {**asked, "format": "html"})
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    with zipfile.ZipFile(
+        io.BytesIO(api.get(DISPUTE, {**asked, "format": "zip"}).content)
+    ) as packed:
+        assert packed.testzip() is None
+        assert packed.namelist() == [f"dispute-openai-2026-11.{e}" for e in ("csv", "html", "json")]
+        inside = json.loads(packed.read("dispute-openai-2026-11.json"))
+    assert inside["differences"] == pack["differences"]
+
+
+def test_a_dispute_names_one_cell_or_is_refused(api: Asker) -> None:
+    [one] = api.rows(CELLS, **PERIOD, cause="price_book")
+    pack = api.get(DISPUTE, {"days": "2026-11", "cell": one["cell_id"][:10]}).json()
+    assert (pack["cell_id"], len(pack["differences"])) == (one["cell_id"], 1)
+    missing = api.get(DISPUTE, {"days": "2026-11", "cell": "zz"})
+    assert (missing.status_code, "no cell" in missing.json()["detail"]) == (404, True)
+    assert api.get(DISPUTE, {"days": "2026-11", "provider": "nobody"}).status_code == 404
+    assert api.get(DISPUTE, {"days": "2026-11"}).status_code == 422
+    assert (
+        api.get(DISPUTE, {"days": "2026-11", "provider": "x", "format": "exe"}).status_code == 422
+    )

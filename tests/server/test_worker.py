@@ -53,3 +53,9 @@ def test_a_job_rests_in_proportion_to_what_it_took(store: Store, tmp_path: Path)
         worker.tick(job)
     assert ran[1] - ran[0] >= 0.4
     state.dispose()
+
+
+def test_a_job_that_must_keep_up_rests_no_longer_than_it_may() -> None:
+    job = Job("long", 1, lambda _: lambda: None, rests=3, most_rest_s=2)
+    assert [job.rest_s(ran_s) for ran_s in (0.1, 0.5, 60)] == [pytest.approx(0.3), 1.5, 2]
+    assert Job("free", 1, lambda _: lambda: None).rest_s(60) == 0

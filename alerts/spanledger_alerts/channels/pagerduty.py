@@ -83,11 +83,11 @@ class PagerDuty:
             with self._client(secret) as client:
                 chart_url = self._config.chart_url or ""
                 for event in events(notification, has_digest=has_digest, chart_url=chart_url):
-                    if event.key not in taken:
+                    if event.mark not in taken:
                         # The first goes in any case: an attempt that sends none would never end.
                         _demand(len(taken) == before or time.monotonic() < until)
                         self._enqueue(client, event, secret)
-                        taken.append(event.key)
+                        taken.append(event.mark)
         except DeliveryError as error:
             error.receipt = _receipt(notification, taken, has_digest)
             error.is_doubtful |= bool(taken)  # PagerDuty knows of some

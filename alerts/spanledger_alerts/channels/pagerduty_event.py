@@ -34,25 +34,37 @@ class Event:
     key: str
     properties: Mapping[str, object] = field(default_factory=dict[str, object])
 
+    @property
+    def mark(self) -> str:
+        """What it is called among those of its notification; a key may have two of them."""
+        return f"acknowledge:{self.key}" if self.action == "acknowledge" else self.key
+
 
 def events(
     notification: Notification, *, has_digest: bool = False, chart_url: str = ""
 ) -> Iterator[Event]:
     """Return the events of a notification: what PagerDuty has already as it is has none.
 
+    What somebody looks after is acknowledged once it is open there: PagerDuty drops an
+    acknowledgement of what is not.
+    https://developer.pagerduty.com/docs/send-alert-event#event-action
+
     Args:
         notification: what happened.
         has_digest: the event for what is not listed is open at PagerDuty.
         chart_url: an address that draws ``{chart}``; empty: events have no pictures.
     """
-    known = set(notification.known)
+    known, acknowledged = set(notification.known), set(notification.acknowledged)
     for incident in notification.incidents:
         act = action(notification, incident)
         key = dedup_key(incident.key)
         if act != "trigger":
             yield Event(act, key)
-        elif incident.key not in known:
+            continue
+        if incident.key not in known:
             yield Event(act, key, _trigger(notification, incident, chart_url))
+        if incident.key in acknowledged:
+            yield Event("acknowledge", key)
     wanted = has_digest_after(notification, has_digest)
     key = dedup_key(f"{notification.group_key}/more")
     if wanted and not has_digest:

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from spanledger_analytics._rows import Literal, batches, integers, strings
 from spanledger_analytics.touches import DELETED, OVERLAP_US
+from spanledger_analytics.versions import Versions
 from spanledger_storage.store import Store
 
-_OVERLAP_NS = OVERLAP_US * 1_000
 _MAX_ROWS = 20_000
 
 
@@ -39,31 +39,21 @@ class ChangeBatch:
 
 
 class ChangeReader:
-    """Hands out changed entries of LLM calls in order of version, in batches of bounded size.
-
-    A repricing writes versions ahead of the clock, and what the ledger job writes meanwhile lies
-    behind them. So the position never passes the clock, and versions of the last two minutes
-    before it, and all after it, are remembered.
-
-    Versions are counted, and read where there are more rows than were seen. A merge may take rows
-    away while others come: so a version is read once more before it is forgotten.
-    """
+    """Hands out changed entries of LLM calls in order of version, in batches of bounded size."""
 
     def __init__(self, store: Store, position_ns: int | None, now_ns: Callable[[], int]) -> None:
         self._store = store
-        self._position_ns = position_ns or 0
-        self._now_ns = now_ns
-        self._seen: dict[int, int] = {}
+        self._versions = Versions(store, "cache_versions", position_ns or 0, now_ns, _MAX_ROWS)
         self._handled: defaultdict[int, set[Changed]] = defaultdict(set)
 
     @property
     def position_ns(self) -> int:
         """Every version up to here was handled, but for rows not visible yet."""
-        return self._position_ns
+        return self._versions.position_ns
 
     def next_batch(self) -> ChangeBatch | None:
         """Return versions not handled yet, None when there are none."""
-        while versions := self._choose():
+        while versions := self._versions.choose():
             by_project: defaultdict[str, list[Changed]] = defaultdict(list)
             newest = 0
             for changed in self._read(versions):
@@ -72,7 +62,7 @@ class ChangeReader:
                     newest = max(newest, changed.version)
             if by_project:
                 return ChangeBatch(dict(by_project), newest, versions)
-            self._remember(versions)
+            self._mark_read(versions)
         return None
 
     def mark_handled(self, batch: ChangeBatch) -> None:
@@ -80,24 +70,11 @@ class ChangeReader:
         for changes in batch.by_project.values():
             for changed in changes:
                 self._handled[changed.version].add(changed)
-        self._remember(batch.versions)
-        self._position_ns = max(self._position_ns, min(batch.newest, self._now_ns()))
+        self._mark_read(batch.versions, batch.newest)
 
-    def _choose(self) -> dict[int, int]:
-        """Return some versions to read, the oldest first, and how many rows there are of each."""
-        oldest = max(0, self._position_ns - _OVERLAP_NS)
-        found = {version: 0 for version in sorted(self._seen) if version <= oldest}
-        table = self._store.arrow("cache_versions", {"since": oldest})
-        counted = zip(integers(table, "version"), integers(table, "rows"), strict=True)
-        found |= {v: rows for v, rows in counted if rows > self._seen.get(v, 0)}
-        chosen: dict[int, int] = {}
-        total = 0
-        for version, rows in found.items():
-            total += rows or self._seen[version]
-            if chosen and total > _MAX_ROWS:
-                break
-            chosen[version] = rows
-        return chosen
+    def _mark_read(self, versions: Mapping[int, int], newest: int = 0) -> None:
+        for version in self._versions.mark_read(versions, newest):
+            self._handled.pop(version, None)
 
     def _read(self, versions: Mapping[int, int]) -> Iterator[Changed]:
         for part in batches(list(versions)):
@@ -111,15 +88,6 @@ class ChangeReader:
                 integers(table, "start_ns"),
                 integers(table, "version"),
             )
-
-    def _remember(self, versions: Mapping[int, int]) -> None:
-        """Note how many rows were seen, and forget versions that were read for the last time."""
-        for version, rows in versions.items():
-            if rows:
-                self._seen[version] = rows
-            else:
-                self._seen.pop(version, None)
-                self._handled.pop(version, None)
 
 
 class Announcements(NamedTuple):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from spanledger_analytics._rows import integers, strings
-from spanledger_analytics.touches import OVERLAP_US
+from spanledger_analytics._rows import Literal, batches, integers, strings
+from spanledger_analytics.versions import Versions
 from spanledger_storage.store import Store
 
-_OVERLAP_NS = OVERLAP_US * 1_000
 _MAX_ROWS = 10_000
 _FIRST_BACK_NS = 86_400 * 10**9
 
@@ -28,64 +27,74 @@ class ChangedTrace(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TraceBatch:
-    """Traces to look at again, by project, and the newest version of each."""
+    """Traces to look at again, by project.
+
+    Attributes:
+        newest: newest version of each.
+        read: how many rows there were of each version that was read.
+    """
 
     by_project: dict[str, list[ChangedTrace]] = field(default_factory=dict[str, list[ChangedTrace]])
-    versions: dict[TraceKey, int] = field(default_factory=dict[TraceKey, int])
+    newest: dict[TraceKey, int] = field(default_factory=dict[TraceKey, int])
+    read: Mapping[int, int] = field(default_factory=dict[int, int])
 
 
 class ChangeReader:
     """Hands out changed traces in order of version, in batches of bounded size.
 
-    A repricing writes versions ahead of the clock, and what the ledger job writes meanwhile lies
-    behind them. So the position never passes the clock, and of traces written in the last two
-    minutes before it, and all after it, the newest version is remembered: whoever looks at a trace
-    sees its newest version, and those before it with it. At its very first start it looks back a
-    day.
+    Of a trace the newest version that was handled is remembered: whoever looks at a trace sees that
+    one, and those before it with it. At its very first start it looks back a day.
     """
 
     def __init__(self, store: Store, position_ns: int | None, now_ns: Callable[[], int]) -> None:
         self._store = store
-        first = now_ns() - _FIRST_BACK_NS
-        self._position_ns = max(0, first) if position_ns is None else position_ns
-        self._now_ns = now_ns
+        since = max(0, now_ns() - _FIRST_BACK_NS) if position_ns is None else position_ns
+        self._versions = Versions(store, "findings_versions", since, now_ns, _MAX_ROWS)
         self._handled: dict[TraceKey, int] = {}
 
     @property
     def position_ns(self) -> int:
         """Every version up to here was handled, but for rows not visible yet."""
-        return self._position_ns
+        return self._versions.position_ns
 
     def next_batch(self) -> TraceBatch | None:
         """Return traces that were written since they were handled, None when there are none."""
-        params = {
-            "since": max(0, self._position_ns - _OVERLAP_NS),
-            "max_rows": _MAX_ROWS + len(self._handled),
-        }
-        table = self._store.arrow("findings_changed", params)
-        columns = (
-            strings(table, "project"),
-            strings(table, "trace_id"),
-            integers(table, "newest"),
-            integers(table, "spans"),
-            integers(table, "calls"),
-        )
-        batch = TraceBatch()
-        for project, trace_id, version, spans, calls in zip(*columns, strict=True):
-            key = (project, trace_id)
-            if version > self._handled.get(key, 0):
-                changed = ChangedTrace(trace_id, spans, calls)
-                batch.by_project.setdefault(project, []).append(changed)
-                batch.versions[key] = version
-        return batch if batch.versions else None
+        while versions := self._versions.choose():
+            batch = TraceBatch(read=versions)
+            for key, (version, changed) in self._read(versions).items():
+                if version > self._handled.get(key, 0):
+                    batch.by_project.setdefault(key[0], []).append(changed)
+                    batch.newest[key] = version
+            if batch.newest:
+                return batch
+            self._mark_read(versions)
+        return None
 
     def mark_handled(self, batch: TraceBatch) -> None:
         """Remember a batch; its traces will not come again unless they change."""
-        self._handled |= batch.versions
-        newest = max(batch.versions.values())
-        self._position_ns = max(self._position_ns, min(newest, self._now_ns()))
-        oldest = self._position_ns - _OVERLAP_NS
-        self._handled = {key: version for key, version in self._handled.items() if version > oldest}
+        self._handled |= batch.newest
+        self._mark_read(batch.read, max(batch.newest.values()))
+
+    def _mark_read(self, versions: Mapping[int, int], newest: int = 0) -> None:
+        gone = set(self._versions.mark_read(versions, newest))
+        if gone:
+            self._handled = {key: v for key, v in self._handled.items() if v not in gone}
+
+    def _read(self, versions: Mapping[int, int]) -> dict[TraceKey, tuple[int, ChangedTrace]]:
+        """Return traces with rows of these versions, and the newest of these of each."""
+        found: dict[TraceKey, tuple[int, ChangedTrace]] = {}
+        for part in batches(sorted(versions)):
+            table = self._store.arrow("findings_changed", {"versions": Literal(part)})
+            columns = (
+                strings(table, "project"),
+                strings(table, "trace_id"),
+                integers(table, "newest"),
+                integers(table, "spans"),
+                integers(table, "calls"),
+            )
+            for project, trace_id, version, spans, calls in zip(*columns, strict=True):
+                found[project, trace_id] = version, ChangedTrace(trace_id, spans, calls)
+        return found
 
 
 def parts(

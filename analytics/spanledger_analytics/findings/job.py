@@ -15,7 +15,7 @@ from spanledger_analytics.findings.finding import Finding
 from spanledger_analytics.findings.lanes import TraceView
 from spanledger_analytics.findings.limits import DetectorSettings
 from spanledger_analytics.findings.material import Material, read_material, read_roles
-from spanledger_analytics.findings.texts import StoredTexts
+from spanledger_analytics.findings.texts import StepTexts
 from spanledger_analytics.findings.writing import StoredScope, write_findings
 from spanledger_analytics.job import Watermarks
 from spanledger_storage.errors import StoreError
@@ -27,6 +27,7 @@ FINDINGS = "findings"
 _BATCHES_PER_RUN = 20
 _TRACES_PER_STEP = 1_000
 _SPANS_PER_STEP = 20_000
+_WAITING_ROUNDS = 2  # what a detector asks for next depends on what it read
 _FEWEST_CALLS = 2  # one call alone repeats, hides and grows nothing
 _DEFAULTS = DetectorSettings()
 
@@ -116,30 +117,51 @@ class FindingsJob:
     ) -> _rows.Changes:
         fewest = 0 if settings.limits else _FEWEST_CALLS
         wanted = [one.trace_id for one in changed if one.calls >= fewest]
-        found: list[Finding] = []
-        unsure: set[str] = set()
-        views = self._views(project, read_material(self._store, project, wanted), settings)
-        for view in self._baselines.of(project, views, settings.limits):
-            of_view, is_whole = self._panel.look(view, settings.disabled)
-            found += of_view
-            if not is_whole:
-                unsure.add(view.trace_id)
+        texts = StepTexts(self._store, project)
+        views = self._views(texts, project, read_material(self._store, project, wanted), settings)
+        views = self._baselines.of(project, views, settings.limits)
+        found, unsure = self._look(views, texts, settings.disabled)
         scope = StoredScope(KINDS, [o.trace_id for o in changed if o.trace_id not in unsure])
         return write_findings(self._store, project, found, scope, self._now_ns())
 
+    def _look(
+        self, views: Sequence[TraceView], texts: StepTexts, disabled: frozenset[str]
+    ) -> tuple[list[Finding], set[str]]:
+        """Return what was found, and traces of which not every detector could say.
+
+        A trace whose texts were not there yet is looked at again when those of all were read.
+        """
+        found: dict[str, list[Finding]] = {}
+        unsure: set[str] = set()
+        left = views
+        for rounds_left in range(_WAITING_ROUNDS, -1, -1):
+            texts.is_waiting = rounds_left > 0
+            looked = [(view.trace_id, *self._panel.look(view, disabled)) for view in left]
+            asked = texts.read()
+            for trace_id, of_view, is_whole in looked:
+                if trace_id not in asked:
+                    found[trace_id] = of_view
+                    unsure |= set() if is_whole else {trace_id}
+            left = [view for view in left if view.trace_id in asked]
+        return [one for view in views for one in found[view.trace_id]], unsure
+
     def _views(
-        self, project: str, materials: Sequence[Material], settings: DetectorSettings
+        self,
+        texts: StepTexts,
+        project: str,
+        materials: Sequence[Material],
+        settings: DetectorSettings,
     ) -> list[TraceView]:
         views: list[TraceView] = []
         for material in materials:
             trace_id = material.head.trace_id
-            texts = StoredTexts(self._store, project, trace_id, material.hours)
+            said_in = texts.of(trace_id, material.hours)
             view = replace(
-                build_view(material, settings.limits, texts),
+                build_view(material, settings.limits, said_in),
                 poll_tools=settings.poll_tools,
                 mutating_tools=settings.mutating_tools,
             )
-            texts.tell(view)
+            said_in.tell(view)
             views.append(view)
         said = [said_between(view) for view in views]
         hashes = {one.message for candidates in said for one in candidates}

@@ -121,10 +121,6 @@ class Texts(Protocol):
         """Return the arguments of a tool call; empty: not captured."""
         ...
 
-    def result(self, tool: ToolCall) -> str:
-        """Return the result of a tool call; empty: not captured."""
-        ...
-
     def output(self, model: ModelCall) -> str:
         """Return what the model answered, as text; empty: not captured."""
         ...
@@ -134,11 +130,6 @@ class NoTexts:
     """Texts of a trace whose content was not captured."""
 
     def arguments(self, tool: ToolCall) -> str:
-        """Return nothing."""
-        del tool
-        return ""
-
-    def result(self, tool: ToolCall) -> str:
         """Return nothing."""
         del tool
         return ""

@@ -53,6 +53,8 @@ class TokenClass(StrEnum):
     TAX = "tax"
     ROUNDING = "rounding"
     ADJUSTMENT = "adjustment"
+    INVOICE_TOTAL = "invoice_total"
+    """What an invoice comes to as a whole: compared with the sum of lines, never added to it."""
     UNMAPPED = "unmapped"
 
 

@@ -37,8 +37,12 @@ class SourceDay:
     stands_back_behind: str = ""
 
 
-def sources(store: Store, project: str, first_day: date, last_day: date) -> list[SourceDay]:
+def sources(
+    store: Store, project: str, first_day: date, last_day: date, *, totals: bool = False
+) -> list[SourceDay]:
     """Return what was imported into a project for some days, by day and source.
+
+    With ``totals`` those too that tell what invoices come to (``totals.py``).
 
     Raises:
         StoreError: the store refused or did not answer.
@@ -48,6 +52,8 @@ def sources(store: Store, project: str, first_day: date, last_day: date) -> list
     for row in store.rows("invoice_sources", params):
         day = date.fromisoformat(str(row["day"]))
         source = Source.parse(str(row["source"]))
+        if source.is_total and not totals:
+            continue
         by_day.setdefault(day, []).append((source, str(row["import_id"]), bool(row["is_final"])))
     found: list[SourceDay] = []
     for day, told in by_day.items():
@@ -119,15 +125,13 @@ def _lines(store: Store, project: str, days: Sequence[SourceDay]) -> Iterator[In
 def _pages(
     store: Store, params: Params, finals: dict[tuple[date, str], bool]
 ) -> Iterator[InvoiceLine]:
-    from dataclasses import replace
-
     after: dict[str, object] = {
         "after_day": date(1970, 1, 1), "after_source": "", "after_line": 0, "after_part": 0,
     }  # fmt: skip
     while True:
         table = store.arrow("invoice_lines_page", {**params, **after})
-        for source, _, line in lines_of(table):
-            yield replace(line, is_final=finals.get((line.day, source), False))
+        for _, _, line in lines_of(table, finals):
+            yield line
         if table.num_rows < _PAGE:
             return
         last = table.slice(table.num_rows - 1).to_pylist()[0]

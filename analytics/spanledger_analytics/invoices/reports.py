@@ -11,6 +11,8 @@ from spanledger_analytics.invoices.line import Dataset
 from spanledger_analytics.providers import price_book_id
 
 _NS_PER_S = 10**9
+INVOICE_TOTAL = "invoice.total"
+"""The report of what invoices come to as a whole; its lines are no part of any sum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Report:
 
     def settled_at(self, day: date) -> datetime:
         """Return the moment from which a report of a day does not change any more."""
-        last = day if self.settles == "day" else _last_of_month(day)
+        last = day if self.settles == "day" else month_of(day)[1]
         return datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(
             days=self.settles_days + 1
         )
@@ -89,6 +91,7 @@ REPORTS = {
         Report("mistral.usage_quantities", "mistral_ai", Dataset.USAGE),
         Report("focus", "", Dataset.COST, rank=20, is_delivered_in_parts=True),
         Report("focus.invoice", "", Dataset.INVOICE, rank=20),
+        Report(INVOICE_TOTAL, "", Dataset.INVOICE, settles_days=0),
         Report("generic", "", None, rank=30),
     )
 }  # fmt: skip
@@ -113,6 +116,11 @@ class Source:
         told += "" if self.report.dataset else f":{self.dataset}"
         return self.report.name + told + (f"/{self.account}" if self.account else "")
 
+    @property
+    def is_total(self) -> bool:
+        """Whether it tells what invoices come to, which is compared and not added up."""
+        return self.report.name == INVOICE_TOTAL
+
     @classmethod
     def parse(cls, text: str) -> Source:
         """Return the source a text stands for; of a report that is not known any more, its name."""
@@ -129,6 +137,8 @@ class Source:
         if self.report.name == other.report.name or self.dataset is not other.dataset:
             return False
         if plain_provider(self.provider) != plain_provider(other.provider):
+            return False
+        if self.is_total or other.is_total:
             return False
         mine, theirs = self.report.part, other.report.part
         return not mine or not theirs or mine == theirs
@@ -153,5 +163,7 @@ def standing_back(sources: Iterable[Source]) -> dict[str, str]:
     return behind
 
 
-def _last_of_month(day: date) -> date:
-    return (day.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+def month_of(day: date) -> tuple[date, date]:
+    """Return the first and the last day of the month a day lies in."""
+    last = (day.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+    return day.replace(day=1), last

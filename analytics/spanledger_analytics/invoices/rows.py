@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from spanledger_analytics._rows import values_of
 from spanledger_analytics.invoices.line import Dataset, InvoiceLine, TokenClass
 
 _DIGITS = Context(prec=76, rounding=ROUND_HALF_EVEN)
@@ -52,7 +54,8 @@ _DAY_COLUMNS: list[tuple[str, pa.DataType]] = [
     ("version", pa.uint64()),
 ]
 DAY_SCHEMA = pa.schema(_DAY_COLUMNS)
-_TOLD = ("scope", "api_key", "user", "model", "processing", "service_tier", "context", "geo")
+_DATASETS = {one.value: one for one in Dataset}
+_CLASSES = {one.value: one for one in TokenClass}
 
 
 class Place(NamedTuple):
@@ -90,33 +93,50 @@ def _row(place: Place, line: InvoiceLine) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def lines_of(table: pa.Table) -> Iterator[tuple[str, str, InvoiceLine]]:
-    """Return stored rows: source, import and line."""
+def lines_of(
+    table: pa.Table, finals: Mapping[tuple[date, str], bool] = MappingProxyType({})
+) -> Iterator[tuple[str, str, InvoiceLine]]:
+    """Return stored rows: source, import and line.
+
+    Args:
+        table: as stored.
+        finals: by day and source, whether the provider will not change the lines.
+    """
     columns: dict[str, list[Any]] = {
-        name: table.column(name).to_pylist() for name in table.column_names
+        name: values_of(table.column(name)) for name in table.column_names
     }
+    days = {value: _day(value) for name in ("day", "last_day") for value in set(columns[name])}
     for i in range(table.num_rows):
-        told = {name: columns[name][i] for name in _TOLD}
+        source, day = str(columns["source"][i]), days[columns["day"][i]]
+        extra = columns["extra"][i]
         yield (
-            str(columns["source"][i]),
+            source,
             str(columns["import_id"][i]),
             InvoiceLine(
-                day=_day(columns["day"][i]),
-                last_day=_day(columns["last_day"][i]),
-                dataset=Dataset(columns["dataset"][i]),
+                day=day,
+                last_day=days[columns["last_day"][i]],
+                dataset=_DATASETS[columns["dataset"][i]],
                 provider=columns["provider"][i],
-                token_class=TokenClass(columns["token_class"][i]),
+                token_class=_CLASSES[columns["token_class"][i]],
                 quantity=columns["quantity"][i],
                 unit=columns["unit"][i],
                 amount=columns["amount"][i],
                 currency=columns["currency"][i],
                 list_amount=columns["list_amount"][i],
-                **told,
+                scope=columns["scope"][i],
+                api_key=columns["api_key"][i],
+                user=columns["user"][i],
+                model=columns["model"][i],
+                processing=columns["processing"][i],
+                service_tier=columns["service_tier"][i],
+                context=columns["context"][i],
+                geo=columns["geo"][i],
                 reported_model=columns["reported_model"][i],
                 description=columns["description"][i],
                 invoice_id=columns["invoice_id"][i],
                 line_number=columns["line_number"][i],
-                extra=dict(columns["extra"][i]),
+                is_final=finals.get((day, source), False),
+                extra=dict(extra) if extra else {},
                 amount_usd=columns["amount_usd"][i],
             ),
         )

@@ -23,6 +23,8 @@ DIMENSION = "dimension"
 """Name in ``InvoiceLine.extra`` of the dimension a scope or key is mapped to: ``team=search``."""
 LINE_FIELDS = ("token_class", "model", "processing", "service_tier", "unit", "factor")
 SCOPE_FIELDS = ("project", "dimension")
+NOT_MAPPED_TO = frozenset({TokenClass.UNMAPPED, TokenClass.INVOICE_TOTAL})
+"""Classes that no mapping of a text names."""
 _LONGEST = 500
 
 
@@ -61,6 +63,11 @@ class Mappings:
             if found is not None:
                 return found
         return {}
+
+    @property
+    def moves_lines(self) -> bool:
+        """Whether lines of some scope or key count in another project."""
+        return any("project" in target for target in self._scopes.values())
 
     def applied(self, line: InvoiceLine) -> InvoiceLine:
         """Return a line as its mapping says; as it is without one."""
@@ -145,7 +152,7 @@ def checked_mapping(row: MappingRow) -> MappingRow:
 
 
 def _check_line(target: Mapping[str, str]) -> None:
-    classes = [one.value for one in TokenClass if one is not TokenClass.UNMAPPED]
+    classes = [one.value for one in TokenClass if one not in NOT_MAPPED_TO]
     if target.get("token_class", classes[0]) not in classes:
         raise InvoiceError(
             f"{target['token_class'][:40]!r} is no class; there are {', '.join(classes)}."

@@ -31,6 +31,15 @@ def outcome_text(outcome: Outcome) -> str:
     return " ".join([head, *outcome.notes])
 
 
+def deleted_text(row: ImportRow, empty: int) -> str:
+    """Return what counts after an import was deleted; ``empty``: days nothing counts for."""
+    days = sum(len(found) for found in row.days.values())
+    return (
+        f"{row.name} ({row.import_id[:_SHORT_ID]}) is deleted. Of its {days} day(s), "
+        f"{days - empty} fall back to an import before it, and {empty} have none any more."
+    )
+
+
 def amounts_text(amounts: Mapping[str, Decimal]) -> str:
     """Return amounts with their currencies, exact: ``64.17 USD``."""
     return ", ".join(f"{_trimmed(amount)} {currency}" for currency, amount in amounts.items())

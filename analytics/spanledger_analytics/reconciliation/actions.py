@@ -14,6 +14,8 @@ from datetime import date
 from typing import cast
 
 from spanledger_analytics.errors import AnalyticsError
+from spanledger_analytics.invoices.deleting import delete_import, find_import
+from spanledger_analytics.invoices.shown import deleted_text
 from spanledger_analytics.job import LEDGER
 from spanledger_analytics.price_book.book import PriceBook
 from spanledger_analytics.price_book.store import load_overrides
@@ -23,7 +25,7 @@ from spanledger_analytics.reconciliation.reading import read
 from spanledger_analytics.reconciliation.result import Reconciliation
 from spanledger_analytics.repricing import Scope
 from spanledger_analytics.repricing import apply as reprice
-from spanledger_storage.errors import ConfigError
+from spanledger_storage.errors import ConfigError, StateError, StoreError
 from spanledger_storage.price_state import StateEngine
 from spanledger_storage.reconciliation_state import ActionRow, PostingRow, ReconciliationState
 from spanledger_storage.state import Watermarks
@@ -31,6 +33,8 @@ from spanledger_storage.store import Store
 
 log = logging.getLogger(__name__)
 
+_PATIENCE_NS = 3_600 * 10**9
+_MOST_SAID = 1_000
 _PRICED = frozenset({"rate", "contract"})
 Reconcile = Callable[[Store, StateEngine, str, date, date, int], Reconciliation]
 
@@ -67,41 +71,73 @@ class Actions:
 
         Raises:
             StateError: the state database does not answer.
-            StoreError: the store does not answer; the action waits again after an hour.
+            StoreError: the store does not answer; the action waits, and the next run goes on with
+                it where it stopped. One that was asked for an hour ago has failed.
         """
         kept = ReconciliationState(self.state)
         row = kept.take(action_id, self.now_ns())
         if row is None:
             return None
-        runs: Mapping[str, Callable[[ActionRow], tuple[str, str]]] = {
+        runs: Mapping[str, Callable[[ActionRow], str]] = {
             "apply": self._apply,
             "reverse": self._reverse,
             "post": self._post,
             "unpost": self._unpost,
+            "delete": self._delete,
         }
         try:
-            said, made = runs[row.kind](row)
+            said = runs[row.kind](row)
         except (AnalyticsError, ConfigError) as error:
             kept.end(row.id, "failed", self.now_ns(), str(error))
+        except (StoreError, StateError) as error:
+            self._put_off(row, error)
+            raise
+        except Exception:
+            kept.end(row.id, "failed", self.now_ns(), "It stopped; the worker's log says why.")
+            raise
         else:
-            kept.end(row.id, "done", self.now_ns(), said, made)
+            kept.end(row.id, "done", self.now_ns(), said)
         return kept.get(row.project, row.id)
 
-    def _apply(self, row: ActionRow) -> tuple[str, str]:
-        what = cast("dict[str, str]", json.loads(row.what))
-        made = applying.apply(self._change(row), what)
-        return self._follow(row, what), made
+    def _put_off(self, row: ActionRow, error: StoreError | StateError) -> None:
+        """Let an action wait that a database stopped, or end it where waiting does not help."""
+        kept = ReconciliationState(self.state)
+        now_ns = self.now_ns()
+        is_final = isinstance(error, StoreError) and error.permanent
+        if is_final or now_ns - row.asked_at_ns > _PATIENCE_NS:
+            made = " What it stored is there; take it back to undo it." if row.made else ""
+            kept.end(row.id, "failed", now_ns, f"{str(error)[:_MOST_SAID]}{made}")
+        else:
+            kept.release(row.id, now_ns, "A database did not answer; it is tried again.")
 
-    def _reverse(self, row: ActionRow) -> tuple[str, str]:
+    def _apply(self, row: ActionRow) -> str:
+        what = cast("dict[str, str]", json.loads(row.what))
+        if not row.made:
+            made = applying.apply(self._change(row), what)
+            ReconciliationState(self.state).keep_made(row.id, made)
+        return self._follow(row, what)
+
+    def _reverse(self, row: ActionRow) -> str:
         kept = ReconciliationState(self.state)
         before = kept.get(row.project, row.reverses or 0)
-        if before.status != "done" or before.kind != "apply":
+        if before.kind != "apply" or not before.made or before.status not in ("done", "failed"):
             raise applying.CorrectionError(f"Action {before.id} is nothing that was applied.")
         earlier = kept.log(row.project, limit=10_000)
         if any(r.reverses == before.id and r.status == "done" for r in earlier):
             raise applying.CorrectionError(f"Action {before.id} is taken back already.")
-        applying.reverse(self._change(row), before.made)
-        return self._follow(row, cast("dict[str, str]", json.loads(before.what))), ""
+        if not row.made:
+            applying.reverse(self._change(row), before.made)
+            kept.keep_made(row.id, json.dumps({"reversed": before.id}))
+        return self._follow(row, cast("dict[str, str]", json.loads(before.what)))
+
+    def _delete(self, row: ActionRow) -> str:
+        import_id = cast("dict[str, str]", json.loads(row.what))["import"]
+        if find_import(self.state, row.project, import_id, deleted=True).deleted_at_ns is not None:
+            return "It is deleted."
+        deleted = delete_import(
+            self.store, self.state, row.project, import_id, row.who, self.now_ns()
+        )
+        return deleted_text(*deleted)
 
     def _change(self, row: ActionRow) -> applying.Change:
         note = f"reconciliation of {row.project}, {_days(row).text}, action {row.id}"
@@ -132,7 +168,7 @@ class Actions:
         )
         return f"{report.changed:,} of {report.entries:,} calls cost something else now. "
 
-    def _post(self, row: ActionRow) -> tuple[str, str]:
+    def _post(self, row: ActionRow) -> str:
         month = _days(row)
         kept = ReconciliationState(self.state)
         posting = PostingRow(row.project, month.text, row.provider, row.who, self.now_ns())
@@ -144,16 +180,18 @@ class Actions:
             for other in others:
                 if other.provider:
                     kept.drop_posting(row.project, month.text, other.provider)
-        return f"{posted.entries:,} adjustments add up to {posted.usd:,f} USD.", ""
+        return f"{posted.entries:,} adjustments add up to {posted.usd:,f} USD."
 
-    def _unpost(self, row: ActionRow) -> tuple[str, str]:
+    def _unpost(self, row: ActionRow) -> str:
         month = _days(row)
         kept = ReconciliationState(self.state)
-        if not kept.drop_posting(row.project, month.text, row.provider):
-            whose = row.provider or "all providers"
-            raise applying.CorrectionError(f"{month.text} is not posted for {whose}.")
+        if not row.made:  # else the store stopped it after the first step
+            if not kept.drop_posting(row.project, month.text, row.provider):
+                whose = row.provider or "all providers"
+                raise applying.CorrectionError(f"{month.text} is not posted for {whose}.")
+            kept.keep_made(row.id, json.dumps({"unposted": month.text}))
         done = adjustments.unpost(self.store, row.project, month, row.provider, self.now_ns())
-        return f"{done.removed:,} adjustments are taken out of the ledger.", ""
+        return f"{done.removed:,} adjustments are taken out of the ledger."
 
     def _post_again(self, row: PostingRow) -> bool:
         """Post a month again whose cells are newer than what is posted; return whether it was."""

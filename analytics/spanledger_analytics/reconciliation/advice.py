@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+from spanledger_analytics.invoices.line import TokenClass
 from spanledger_analytics.reconciliation.result import Cause, CellKey
 
 _Kind = Literal["exchange_rate", "mapping", "instrument", "deduplicate", "adjust", "dispute"]
@@ -141,6 +142,27 @@ ADVICE: Mapping[Cause, Advice] = {
         "their lines.",
     ),
 }  # fmt: skip
+
+
+_OF_INVOICE = Advice(
+    "adjust",
+    "Post what the invoice of {provider} says beyond its lines",
+    "Calls do not tell it. An adjustment brings it into the ledger, so that showback equals the "
+    "invoice.",
+)
+_OF_INVOICE_UNEXPLAINED = Advice(
+    "dispute",
+    "Ask {provider} what its invoice holds beyond its lines",
+    "Look first whether reports of all days and accounts are imported, and all invoices of the "
+    "month entered.",
+)
+
+
+def advice_of(cause: Cause, key: CellKey) -> Advice:
+    """Return what to do about a cause; of an invoice as a whole, which no call can mend."""
+    if key.token_class != TokenClass.INVOICE_TOTAL:
+        return ADVICE[cause]
+    return _OF_INVOICE_UNEXPLAINED if cause is Cause.UNEXPLAINED else _OF_INVOICE
 
 
 def where_text(key: CellKey) -> str:

@@ -149,6 +149,10 @@ class Unit:
     is_derived: bool
 
 
+_Lines = tuple[str, date, date, Dataset]
+"""A provider, a first and a last day, and what kind of report tells of them."""
+
+
 class Days(NamedTuple):
     """Days that lines are for."""
 
@@ -162,19 +166,26 @@ class Bills:
     def __init__(self) -> None:
         self._rows: dict[tuple[str, Days, Dataset], dict[BillKey, BillRow]] = {}
         self._names: dict[str, str] = {}
-        self._days: dict[str, set[Days]] = {}
+        self._last: tuple[_Lines, dict[BillKey, BillRow]] | None = None
 
     def add(self, line: InvoiceLine) -> None:
         """Add a line."""
-        provider = provider_id(line.provider)
-        self._names[provider] = min(line.provider, self._names.get(provider, line.provider))
-        days = Days(line.day, line.last_day)
-        rows = self._rows.setdefault((provider, days, line.dataset), {})
+        of = line.provider, line.day, line.last_day, line.dataset
+        if self._last is None or self._last[0] != of:  # most lines are of the same as the one before
+            self._last = of, self._rows_of(*of)
+        rows = self._last[1]
         key = _key(line)
         row = rows.get(key)
         if row is None:
             row = rows[key] = BillRow(key, model=line.reported_model or line.model or "")
         row.add(line)
+
+    def _rows_of(
+        self, provider: str, first: date, last: date, dataset: Dataset
+    ) -> dict[BillKey, BillRow]:
+        name = provider_id(provider)
+        self._names[name] = min(provider, self._names.get(name, provider))
+        return self._rows.setdefault((name, Days(first, last), dataset), {})
 
     def cover(self, provider: str, day: date, dataset: Dataset) -> None:
         """Say that a report tells of a day, if only that nothing was used."""

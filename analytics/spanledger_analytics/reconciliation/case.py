@@ -116,8 +116,8 @@ class Case:
     @property
     def rounding(self) -> int:
         """By how much the bill may be off because its amounts are rounded."""
-        lines = sum(row.lines for row in self.billed_rows)
-        is_in_cents = bool(lines) and all(row.is_in_cents for row in self.billed_rows)
+        lines = sum([row.lines for row in self.billed_rows])
+        is_in_cents = bool(lines) and all([row.is_in_cents for row in self.billed_rows])
         return max(lines, 1) * (_HALF_CENT if is_in_cents else _NOISE)
 
     def fits(self, usd: int) -> bool:
@@ -140,6 +140,8 @@ class Case:
         provider's. What stands on one side alone is all volume.
         """
         charged = self.charged_quantity
+        if charged == self.ledger.quantity and self.billed_usd == self.ledger.usd:
+            return  # nothing is off, as in most cells
         if self.ledger.quantity == 0 or charged == 0 or self.ledger.usd == 0 == self.billed_usd:
             is_only_price = self.ledger.quantity == 0 and charged == 0
             self.volume = 0 if is_only_price else self.variance

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from operator import attrgetter
+from typing import cast
 
 from spanledger_analytics.reconciliation.case import Case
 from spanledger_analytics.reconciliation.pico import from_pico
@@ -17,18 +19,16 @@ from spanledger_analytics.reconciliation.result import (
 )
 from spanledger_analytics.reconciliation.tolerance import Tolerance
 
-_NAMES = tuple(CellKey.__slots__)[1:]
+_told = attrgetter(*CellKey.__slots__[1:])
 _WHAT_IS_LEFT = "Nothing in the ledger or in the provider's reports says why."
 
 
 def cell_id(project: str, key: CellKey) -> str:
     """Return the id of a cell: 32 hex digits, a function of project and key."""
-    parts = (
-        project,
-        key.day.isoformat(),
-        *(_part(getattr(key, name)) for name in _NAMES),
-    )
-    return blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+    # Not told and empty are two different things.
+    parts = ["\x01" if value is None else value for value in cast("tuple[str | None]", _told(key))]
+    text = "\0".join((project, key.day.isoformat(), *parts))
+    return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def cell_of(
@@ -64,7 +64,9 @@ def cell_of(
     )
 
 
-def _shares(case: Case, evidence: Sequence[Sequence[CallRef]]) -> list[CauseShare]:
+def _shares(case: Case, evidence: Sequence[Sequence[CallRef]]) -> tuple[CauseShare, ...]:
+    if not case.claims and not case.rest:
+        return ()
     merged: dict[Cause, CauseShare] = {}
     for place, claim in enumerate(case.claims):
         share = CauseShare(
@@ -72,7 +74,7 @@ def _shares(case: Case, evidence: Sequence[Sequence[CallRef]]) -> list[CauseShar
             from_pico(claim.usd),
             claim.confidence,
             claim.explanation,
-            evidence[place] if place < len(evidence) else (),
+            tuple(evidence[place]) if place < len(evidence) else (),
             claim.evidence_count,
         )
         before = merged.get(claim.cause)
@@ -80,7 +82,7 @@ def _shares(case: Case, evidence: Sequence[Sequence[CallRef]]) -> list[CauseShar
     if case.rest:
         rest = from_pico(case.rest)
         merged[Cause.UNEXPLAINED] = CauseShare(Cause.UNEXPLAINED, rest, "low", _WHAT_IS_LEFT)
-    return [share for share in merged.values() if share.usd]
+    return tuple(share for share in merged.values() if share.usd)
 
 
 def _both(one: CauseShare, other: CauseShare) -> CauseShare:
@@ -92,11 +94,6 @@ def _both(one: CauseShare, other: CauseShare) -> CauseShare:
         one.usd + other.usd,
         least,
         f"{one.explanation} {other.explanation}",
-        [*one.evidence, *other.evidence],
+        (*one.evidence, *other.evidence),
         one.evidence_count + other.evidence_count,
     )
-
-
-def _part(value: object) -> str:
-    # Not told and empty are two different things.
-    return "\x01" if value is None else str(value)

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from typing import Literal
 
 from spanledger_analytics.invoices.line import InvoiceLine, TokenClass
-from spanledger_analytics.reconciliation.advice import ADVICE, where_text
+from spanledger_analytics.reconciliation.advice import ADVICE, advice_of, where_text
 from spanledger_analytics.reconciliation.contexts import lower_bound
 from spanledger_analytics.reconciliation.implied import plain_price, plain_ratio
 from spanledger_analytics.reconciliation.result import Cause, CauseShare, Cell
@@ -103,6 +103,8 @@ def suggest(cells: Iterable[Cell], unmapped: Iterable[InvoiceLine] = ()) -> list
 def _group(cell: Cell, share: CauseShare) -> tuple[object, ...]:
     """Return what cells with one correction have in common."""
     key, cause = cell.key, share.cause
+    if key.token_class == TokenClass.INVOICE_TOTAL:
+        return cause, key.provider, key.token_class
     if cause in _MAKERS:
         return cause, key.provider, *_MAKERS[cause][0](cell)
     if ADVICE[cause].kind in ("instrument", "deduplicate"):
@@ -112,18 +114,21 @@ def _group(cell: Cell, share: CauseShare) -> tuple[object, ...]:
 
 def _corrections(parts: Sequence[Part]) -> list[Correction]:
     cause = parts[0][1].cause
-    made = _MAKERS[cause][1](parts) if cause in _MAKERS else []
+    is_invoice = parts[0][0].key.token_class == TokenClass.INVOICE_TOTAL
+    made = _MAKERS[cause][1](parts) if cause in _MAKERS and not is_invoice else []
     return made or [_advised(parts)]
 
 
 def _advised(parts: Sequence[Part]) -> Correction:
     cell, share = parts[0]
-    said = ADVICE[share.cause]
+    said = advice_of(share.cause, cell.key)
     where = where_text(cell.key)
+    is_invoice = cell.key.token_class == TokenClass.INVOICE_TOTAL
+    distinct = where if said.kind in ("instrument", "deduplicate") else ""
     return correction(
         parts, said.kind, said.title.format(where=where, provider=cell.key.provider),
         said.text.format(where=where, provider=cell.key.provider),
-        distinct=where if said.kind in ("instrument", "deduplicate") else "",
+        distinct=cell.key.token_class if is_invoice else distinct,
     )  # fmt: skip
 
 

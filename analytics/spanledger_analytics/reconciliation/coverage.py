@@ -126,6 +126,8 @@ def _best(days: Mapping[Measure, set[date]]) -> Measure:
 def _sides(cell: Cell, measure: Measure) -> tuple[Decimal, Decimal] | None:
     """Return what the ledger and the provider say, none below zero; None: nothing of this kind."""
     token_class = cell.key.token_class
+    if token_class == TokenClass.INVOICE_TOTAL:
+        return None
     if measure == "usd":
         sides: tuple[Decimal | None, Decimal | None] = cell.ledger_usd, cell.billed_usd
     elif (token_class == TokenClass.REQUESTS) == (measure == "requests") and (

@@ -170,6 +170,9 @@ def open_dispute(
         StateError: the state database does not answer.
     """
     cell, others = dispute_cell(result, cell_id) if cell_id else (None, [])
+    if cell is not None and cell.key.token_class == TokenClass.INVOICE_TOTAL:
+        # An invoice as a whole is shown by all that its provider charged.
+        provider, cell, others = cell.key.provider, None, []
     cells = [c for c in result.cells if cell or c.key.provider == provider]
     if not cells:
         raise DisputeError(f"Nothing of {provider[:80]!r} was reconciled in these days.")

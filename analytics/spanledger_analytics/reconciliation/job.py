@@ -11,6 +11,7 @@ from hashlib import blake2b
 from spanledger_analytics._rows import integers, strings
 from spanledger_analytics.job import Watermarks
 from spanledger_analytics.price_book.book import BookSource
+from spanledger_analytics.reconciliation.invoice_totals import write_invoices
 from spanledger_analytics.reconciliation.ledger_side import DAY_S, date_of, day_of
 from spanledger_analytics.reconciliation.run import means_of, reconciled_days
 from spanledger_storage.errors import StoreError
@@ -125,6 +126,7 @@ class ReconciliationJob:
         for first, last in _runs(days):
             for _ in reconciled_days(means, date_of(first), date_of(last), now_ns):
                 done += 1
+        write_invoices(self._store, project, means.rules, map(date_of, days), now_ns)
         return done
 
 

@@ -6,14 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
+from operator import add
 from typing import NamedTuple, cast
 
+import pyarrow as pa
+
+from spanledger_analytics._rows import columns_of
 from spanledger_analytics.invoices.line import TokenClass
 from spanledger_analytics.price_book.own import plain_tier
 from spanledger_analytics.providers import price_book_id
 from spanledger_analytics.reconciliation.contexts import BOUNDARIES
 from spanledger_analytics.reconciliation.models import plain_name
-from spanledger_analytics.reconciliation.pico import ONE, to_pico
+from spanledger_analytics.reconciliation.pico import ONE, picos_of, to_pico
 from spanledger_storage.store import Store
 
 DAY_S = 86_400
@@ -24,6 +29,9 @@ TOKEN_CLASSES = (
     TokenClass.OUTPUT,
 )
 """Classes of tokens the ledger knows the cost of."""
+_NAMES = (
+    "kind", "provider", "model", "service_tier", "region", "scope", "api_key", "day", "bucket",
+)  # fmt: skip
 _KINDS = {"tool": TokenClass.TOOL, "gpu": TokenClass.GPU, "infra": TokenClass.INFRA}
 
 
@@ -52,7 +60,7 @@ class Sum(NamedTuple):
 
     def plus(self, other: Sum) -> Sum:
         """Return both together."""
-        return Sum._make(map(sum, zip(self, other, strict=True)))
+        return Sum._make(map(add, self, other)) if any(self) else other
 
 
 class Telemetry(NamedTuple):
@@ -78,7 +86,7 @@ class Telemetry(NamedTuple):
 
     def plus(self, other: Telemetry) -> Telemetry:
         """Return both together."""
-        return Telemetry._make(map(sum, zip(self, other, strict=True)))
+        return Telemetry._make(map(add, self, other)) if any(self) else other
 
 
 class DimensionRule(NamedTuple):
@@ -160,6 +168,7 @@ def provider_id(provider: str) -> str:
     return price_book_id(provider) or provider.strip().lower()
 
 
+@lru_cache(maxsize=8192)
 def names_of(provider: str, model: str, service_tier: str, region: str) -> Names:
     """Return what a ledger entry of these columns is compared by."""
     tier = plain_tier(service_tier)
@@ -202,10 +211,7 @@ def read_ledger(
         "scopes": [rule.scope for rule in rules],
         "keys": [rule.api_key for rule in rules],
     }
-    table = store.arrow("reconciliation_ledger", params)
-    for batch in table.to_batches(max_chunksize=4_096):
-        for row in batch.to_pylist():
-            yield _row(cast("dict[str, object]", row))
+    yield from _rows_of(store.arrow("reconciliation_ledger", params))
     for row in store.rows("focus_gpu_unused", params):
         yield _unused_gpu(row)
 
@@ -220,29 +226,29 @@ def day_of(day: date) -> int:
     return (day - date(1970, 1, 1)).days
 
 
-def _row(row: dict[str, object]) -> LedgerRow:
-    provider, model = str(row["provider"]), str(row["model"])
-    return LedgerRow(
-        day=_int(row["day"]),
-        names=names_of(provider, model, str(row["service_tier"]), str(row["region"])),
-        provider=provider,
-        model=model,
-        scope=str(row["scope"]),
-        api_key=str(row["api_key"]),
-        service_tier=str(row["service_tier"]),
-        region=str(row["region"]),
-        bucket=_int(row["bucket"]),
-        telemetry=_telemetry(row),
-        write_5m=_int(row["write_5m"]) * ONE,
-        write_1h=_int(row["write_1h"]) * ONE,
-        media=_int(row["media"]) * ONE,
-        sums=_sums(row),
-    )
+def _rows_of(table: pa.Table) -> Iterator[LedgerRow]:
+    """Return what the statement found, column by column: rows of sixty values are slow to make."""
+    columns = zip(
+        cast("Iterator[tuple[str, str, str, str, str, str, str, int, int]]",
+             columns_of(table, _NAMES)),
+        map(Telemetry._make, cast("Iterator[tuple[int, ...]]",
+                                  columns_of(table, Telemetry._fields))),
+        cast("Iterator[tuple[int, int, int]]", columns_of(table, ("write_5m", "write_1h", "media"))),
+        _sums(table),
+        strict=True,
+    )  # fmt: skip
+    for names, telemetry, (write_5m, write_1h, media), sums in columns:
+        kind, provider, model, service_tier, region, scope, api_key, day, bucket = names
+        yield LedgerRow(
+            day, names_of(provider, model, service_tier, region), provider, model, scope, api_key,
+            service_tier, region, bucket, Telemetry() if kind in _KINDS else telemetry,
+            write_5m * ONE, write_1h * ONE, media * ONE, sums,
+        )  # fmt: skip
 
 
 def _unused_gpu(row: dict[str, object]) -> LedgerRow:
     """Return time of GPUs that no call pays for: the ledger leaves it out, an export does not."""
-    usd = _usd(row, "total_cost_usd")
+    usd = to_pico(cast("Decimal", row["total_cost_usd"]))
     return LedgerRow(
         day=day_of(cast("date", row["day"])),
         names=names_of("", "", "", ""),
@@ -261,50 +267,50 @@ def _unused_gpu(row: dict[str, object]) -> LedgerRow:
     )
 
 
-def _telemetry(row: dict[str, object]) -> Telemetry:
-    if str(row["kind"]) in _KINDS:
-        return Telemetry()
-    return Telemetry._make(_int(row[name]) for name in Telemetry._fields)
-
-
-def _sums(row: dict[str, object]) -> dict[TokenClass, Sum]:
-    total, listed = _usd(row, "total_usd"), _usd(row, "list_usd")
-    kind = _KINDS.get(str(row["kind"]))
-    if kind is not None:
-        return {kind: Sum(_int(row["calls"]) * ONE, total, listed)}
-    found: dict[TokenClass, Sum] = {}
-    rest = total
-    for name in TOKEN_CLASSES:
-        usd = _usd(row, f"{name}_usd")
-        rest -= usd
-        quantity = _int(row[name]) * ONE
-        if not (quantity or usd):
+def _sums(table: pa.Table) -> Iterator[dict[TokenClass, Sum]]:
+    """Return what each row comes to, by class."""
+    usd = [picos_of(table.column(name)) for name in ("total_usd", "list_usd", "fees_usd")]
+    classes = [_class_sums(table, name) for name in TOKEN_CLASSES]
+    whole = columns_of(table, ("kind", "calls", "web_searches"))
+    told = cast("Iterator[tuple[str, int, int]]", whole)
+    for (kind, calls, searches), total, listed, fees, *sums in zip(
+        told, *usd, *classes, strict=True
+    ):
+        other = _KINDS.get(kind)
+        if other is not None:
+            yield {other: Sum(calls * ONE, total, listed)}
             continue
-        found[name] = Sum(
-            quantity,
-            usd,
-            _listed(usd, listed, total),
-            _int(row[f"{name}_unpriced"]) * ONE,
-            _int(row[f"{name}_retried"]) * ONE,
-            _int(row[f"{name}_crossing"]) * ONE,
-            _usd(row, f"{name}_retried_usd"),
-            _usd(row, f"{name}_crossing_usd"),
-        )
-    fees, searches = _usd(row, "fees_usd"), _int(row["web_searches"]) * ONE
-    if fees or searches:
-        found[TokenClass.WEB_SEARCH] = Sum(searches, fees, _listed(fees, listed, total))
-    if rest - fees:  # of calls whose cost was told as a whole
-        found[TokenClass.MODEL] = Sum(0, rest - fees, _listed(rest - fees, listed, total))
-    return found
+        found = {
+            name: one if listed == total else one._replace(list_usd=_listed(one.usd, listed, total))
+            for name, one in zip(TOKEN_CLASSES, sums, strict=True)
+            if one.quantity or one.usd
+        }
+        rest = total - fees - sum([one.usd for one in sums])
+        if fees or searches:
+            usd_listed = _listed(fees, listed, total)
+            found[TokenClass.WEB_SEARCH] = Sum(searches * ONE, fees, usd_listed)
+        if rest:  # of calls whose cost was told as a whole
+            found[TokenClass.MODEL] = Sum(0, rest, _listed(rest, listed, total))
+        yield found
+
+
+def _class_sums(table: pa.Table, name: str) -> Iterator[Sum]:
+    """Return the sums of one class, row by row, as if no contract changed a price."""
+    tokens = columns_of(
+        table, (name, f"{name}_unpriced", f"{name}_retried", f"{name}_crossing")
+    )
+    dollars = [
+        picos_of(table.column(f"{name}_{what}"))
+        for what in ("usd", "retried_usd", "crossing_usd")
+    ]
+    for (quantity, unpriced, retried, crossing), usd, retried_usd, crossing_usd in zip(
+        cast("Iterator[tuple[int, int, int, int]]", tokens), *dollars, strict=True
+    ):
+        yield Sum(
+            quantity * ONE, usd, usd, unpriced * ONE, retried * ONE, crossing * ONE,
+            retried_usd, crossing_usd,
+        )  # fmt: skip
 
 
 def _listed(usd: int, listed: int, total: int) -> int:
     return usd if listed == total or not total else usd * listed // total
-
-
-def _usd(row: dict[str, object], name: str) -> int:
-    return to_pico(cast("Decimal", row[name]))
-
-
-def _int(value: object) -> int:
-    return int(cast("int", value))

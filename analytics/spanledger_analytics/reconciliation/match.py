@@ -7,7 +7,7 @@ the provider's day where one side has nothing of them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -47,12 +47,11 @@ class _Dims:
     told: list[bool] = field(default_factory=lambda: [True] * len(DIMENSIONS))
     values: list[set[str]] = field(default_factory=lambda: [set() for _ in DIMENSIONS])
 
-    def add(self, values: Sequence[str | None]) -> None:
-        for place, value in enumerate(values):
-            if value is None:
-                self.told[place] = False
-            else:
-                self.values[place].add(value)
+    def add(self, rows: Iterable[Sequence[str | None]]) -> None:
+        for place, column in enumerate(zip(*rows, strict=True)):
+            found = set(column)
+            self.told[place] &= None not in found
+            self.values[place] |= {value for value in found if value is not None}
 
 
 def match(unit: Unit, ledger: Iterable[LedgerRow]) -> list[Case]:
@@ -84,45 +83,47 @@ class _Matching:
     def cases(self) -> list[Case]:
         """Match."""
         ledger = [
-            (row, token_class, amount, self._told_by_ledger(row, token_class))
+            (row, token_class, amount, Told(self._place_in_ledger(row, token_class), values))
             for row in self._ledger
+            for values in [self._values_in_ledger(row)]
             for token_class, amount in row.sums.items()
         ]
         billed = [(row, self._told_by_report(row)) for row in self._unit.billed]
         kept = _Kept([told for *_, told in ledger], [told for _, told in billed])
-        cases: dict[CellKey, Case] = {}
+        cases = _Cases(self._unit, self._shown_models)
         for ledger_row, _, amount, told in ledger:
-            case = self._case(cases, told, kept)
+            case = cases.of(told.place, kept.of(told))
             case.ledger = case.ledger.plus(amount)
             case.telemetry = case.telemetry.plus(ledger_row.telemetry)
             case.ledger_rows.append(ledger_row)
         for bill_row, told in billed:
-            self._case(cases, told, kept).billed_rows.append(bill_row)
+            cases.of(told.place, kept.of(told)).billed_rows.append(bill_row)
         usage = [(row, self._told_by_report(row)) for row in self._unit.usage]
         self._add_usage(cases, usage, kept)
-        for case in cases.values():
+        for case in cases.found():
             self._settle(case)
-        return [*cases.values(), *self._requests(), *map(self._other, self._unit.other)]
+        return [*cases.found(), *self._requests(), *map(self._other, self._unit.other)]
 
-    def _told_by_ledger(self, row: LedgerRow, token_class: TokenClass) -> Told:
-        names = row.names
-        model = self._names[names.model]
+    def _place_in_ledger(self, row: LedgerRow, token_class: TokenClass) -> Place:
+        model = self._names[row.names.model]
         if token_class is TokenClass.WEB_SEARCH and not self._tells_searches:
             token_class = TokenClass.TOOL
         token_class = self._class_of(token_class, model)
         is_call = token_class in _WHOLE or token_class is TokenClass.MODEL
+        return token_class, self._model_of(token_class, model, is_call=is_call)
+
+    def _values_in_ledger(self, row: LedgerRow) -> tuple[str | None, ...]:
+        names = row.names
+        model = self._names[names.model]
         bounds = self._bounds.get(model) or self._bounds.get(None, ())
         context = str(bucket_of(bounds, row.bucket)) if bounds else None
-        return Told(
-            (token_class, self._model_of(token_class, model, is_call=is_call)),
-            (
-                row.scope or None,
-                row.api_key or None,
-                names.processing,
-                names.service_tier,
-                context,
-                names.geo or None,
-            ),
+        return (
+            row.scope or None,
+            row.api_key or None,
+            names.processing,
+            names.service_tier,
+            context,
+            names.geo or None,
         )
 
     def _told_by_report(self, row: BillRow) -> Told:
@@ -184,34 +185,7 @@ class _Matching:
                 whole.discard(name)
         return whole
 
-    def _case(self, cases: dict[CellKey, Case], told: Told, kept: _Kept) -> Case:
-        return self._case_at(cases, told.place, kept.of(told))
-
-    def _case_at(
-        self, cases: dict[CellKey, Case], place: Place, values: Sequence[str | None]
-    ) -> Case:
-        token_class, model = place
-        scope, api_key, processing, service_tier, context, geo = values
-        key = CellKey(
-            day=self._unit.first,
-            provider=self._unit.provider,
-            token_class=token_class.value,
-            scope=scope,
-            api_key=api_key,
-            model=None if model is None else self._shown_models.get(model, model),
-            processing=processing,
-            service_tier=service_tier,
-            context=None if context is None else _context_name(context),
-            geo=geo,
-        )
-        case = cases.get(key)
-        if case is None:
-            case = cases[key] = Case(key, token_class)
-        return case
-
-    def _add_usage(
-        self, cases: dict[CellKey, Case], usage: list[tuple[BillRow, Told]], kept: _Kept
-    ) -> None:
+    def _add_usage(self, cases: _Cases, usage: list[tuple[BillRow, Told]], kept: _Kept) -> None:
         """Add quantities of usage reports to the cases they can be told of."""
         classes = {told.place[0] for _, told in usage}
         finer: set[Place] = set()
@@ -222,10 +196,10 @@ class _Matching:
             if any(kept.keeps(told.place, i) and v is None for i, v in enumerate(values)):
                 finer.add(told.place)
                 continue
-            case = self._case_at(cases, told.place, values)
+            case = cases.of(told.place, values)
             case.usage_rows.append(row)
             case.usage_quantity = (case.usage_quantity or 0) + (row.quantity or 0)
-        for case in cases.values():
+        for case in cases.found():
             if (
                 case.usage_quantity is None
                 and case.token_class in classes
@@ -243,12 +217,10 @@ class _Matching:
 
     def _settle(self, case: Case) -> None:
         rows = case.billed_rows
-        quantities = [row.quantity for row in rows]
-        if rows and all(quantity is not None for quantity in quantities):
-            case.billed_quantity = sum(quantity or 0 for quantity in quantities)
-        elif not rows:
-            case.billed_quantity = 0
-        case.billed_usd = sum(row.usd for row in rows)
+        quantities = [row.quantity for row in rows if row.quantity is not None]
+        if len(quantities) == len(rows):
+            case.billed_quantity = sum(quantities)
+        case.billed_usd = sum([row.usd for row in rows])
         if self._unit.is_derived:
             case.billed_quantity = None
             case.usage_quantity = sum(row.quantity or 0 for row in rows)
@@ -283,24 +255,68 @@ class _Matching:
             return []
         has_model = any(row.key.model is not None for row, _ in reported)
         ledger = [
-            (row, told._replace(place=(TokenClass.REQUESTS, told.place[1] if has_model else None)))
+            (row, Told((TokenClass.REQUESTS, model), self._values_in_ledger(row)))
             for row in self._ledger
             if row.telemetry.calls
-            for told in [self._told_by_ledger(row, TokenClass.UNCACHED)]
+            for _, named in [self._place_in_ledger(row, TokenClass.UNCACHED)]
+            for model in [named if has_model else None]
         ]
         kept = _Kept([told for _, told in ledger], [told for _, told in reported])
-        cases: dict[CellKey, Case] = {}
+        cases = _Cases(self._unit, self._shown_models)
         for ledger_row, told in ledger:
-            case = self._case(cases, told, kept)
+            case = cases.of(told.place, kept.of(told))
             case.ledger = case.ledger.plus(Sum(ledger_row.telemetry.calls * ONE))
             case.telemetry = case.telemetry.plus(ledger_row.telemetry)
         for row, told in reported:
-            case = self._case(cases, told, kept)
+            case = cases.of(told.place, kept.of(told))
             case.usage_quantity = (case.usage_quantity or 0) + (row.quantity or 0)
-        for case in cases.values():
+        for case in cases.found():
             case.usage_quantity = case.usage_quantity or 0
             case.quantity = case.usage_quantity - case.ledger.quantity
-        return list(cases.values())
+        return cases.found()
+
+
+class _Cases:
+    """The cases of a unit, by what they are told apart by."""
+
+    def __init__(self, unit: Unit, shown_models: Mapping[str, str]) -> None:
+        self._unit = unit
+        self._shown_models = shown_models
+        # Most keys come from both sides: what a side tells is faster to look up than its key.
+        self._by_told: dict[tuple[Place, tuple[str | None, ...]], Case] = {}
+        self._by_key: dict[CellKey, Case] = {}
+
+    def of(self, place: Place, values: tuple[str | None, ...]) -> Case:
+        """Return the case of a place and dimensions, a new one if there is none."""
+        told = place, values
+        case = self._by_told.get(told)
+        if case is None:
+            key = self._key(place, values)
+            case = self._by_key.get(key)
+            if case is None:
+                case = self._by_key[key] = Case(key, place[0])
+            self._by_told[told] = case
+        return case
+
+    def found(self) -> list[Case]:
+        """Return all, in the order in which they were asked for first."""
+        return list(self._by_key.values())
+
+    def _key(self, place: Place, values: tuple[str | None, ...]) -> CellKey:
+        token_class, model = place
+        scope, api_key, processing, service_tier, context, geo = values
+        return CellKey(
+            day=self._unit.first,
+            provider=self._unit.provider,
+            token_class=token_class.value,
+            scope=scope,
+            api_key=api_key,
+            model=None if model is None else self._shown_models.get(model, model),
+            processing=processing,
+            service_tier=service_tier,
+            context=None if context is None else _context_name(context),
+            geo=geo,
+        )
 
 
 class _Kept:
@@ -314,9 +330,8 @@ class _Kept:
     def of(self, told: Told) -> tuple[str | None, ...]:
         """Return a row's dimensions without those that are dropped."""
         mask = self._mask(told.place)
-        return tuple(
-            value if is_kept else None for value, is_kept in zip(told.values, mask, strict=True)
-        )
+        values = zip(told.values, mask, strict=True)
+        return tuple([value if is_kept else None for value, is_kept in values])
 
     def keeps(self, place: Place, dimension: int) -> bool:
         """Return whether a dimension is told apart."""
@@ -346,9 +361,13 @@ class _Kept:
 
 
 def _dims_by_place(rows: Iterable[Told]) -> dict[Place, _Dims]:
-    found: dict[Place, _Dims] = {}
+    values: defaultdict[Place, list[tuple[str | None, ...]]] = defaultdict(list)
     for told in rows:
-        found.setdefault(told.place, _Dims()).add(told.values)
+        values[told.place].append(told.values)
+    found: dict[Place, _Dims] = {}
+    for place, told_there in values.items():
+        found[place] = _Dims()
+        found[place].add(told_there)
     return found
 
 
@@ -356,8 +375,7 @@ def _all_dims(rows: list[Told]) -> _Dims:
     """Return what a side tells of tokens; of anything, where it has none."""
     found = _Dims()
     tokens = [told for told in rows if told.place[0] in _WHOLE or told.place[0] is TokenClass.MODEL]
-    for told in tokens or rows:
-        found.add(told.values)
+    found.add(told.values for told in tokens or rows)
     return found
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from fractions import Fraction
-from functools import cached_property
-from typing import NamedTuple
+from functools import cached_property, lru_cache
+from operator import attrgetter
+from typing import NamedTuple, cast
 
 from spanledger_analytics.invoices.line import TokenClass
 from spanledger_analytics.price_book.book import PriceBook, PriceKey
@@ -73,6 +75,7 @@ class Material:
         find_doubles: looks for calls that may be in the ledger twice, among some models (as in
             the ledger).
         find_peaks: looks for what lies in the provider's peak hours.
+        went_by_end: says whether days before showed that calls over midnight count when they end.
     """
 
     unit: Unit
@@ -83,8 +86,12 @@ class Material:
     book: PriceBook
     find_doubles: Callable[[frozenset[str]], Doubles] = lambda _: {}
     find_peaks: Callable[[], Peaks] = dict
+    went_by_end: Callable[[], bool] = bool
     kept: dict[str, Fraction | None] = field(default_factory=dict[str, "Fraction | None"])
     """Factors that are found once for all cells."""
+    _rates: dict[tuple[str, str, str, str, date], Fraction | None] = field(
+        default_factory=dict[tuple[str, str, str, str, date], "Fraction | None"]
+    )
     _siblings: dict[tuple[str, ...], dict[tuple[object, ...], list[Case]]] = field(
         default_factory=dict[tuple[str, ...], dict[tuple[object, ...], list[Case]]]
     )
@@ -184,14 +191,20 @@ class Material:
         Small requests at noon of the day. None: the book does not say, or the case is of no model.
         """
         names = [(row.provider, row.model) for row in case.ledger_rows[:1]]
-        if case.key.model is None:
+        name = _RATES.get(token_class or case.token_class)
+        if case.key.model is None or name is None:
             return None
         provider, model = names[0] if names else (self.unit.provider, case.key.model)
-        at_ns = day_of(case.key.day) * DAY_S * 10**9 + _NOON_NS
+        asked = provider, model, tier, name, case.key.day
+        if asked not in self._rates:
+            self._rates[asked] = self._rate(*asked)
+        return self._rates[asked]
+
+    def _rate(self, provider: str, model: str, tier: str, name: str, day: date) -> Fraction | None:
+        at_ns = day_of(day) * DAY_S * 10**9 + _NOON_NS
         prices = self.book.resolve(PriceKey(provider, model, "", tier, ""), at_ns)
         price = prices.for_input(0)
-        name = _RATES.get(token_class or case.token_class)
-        rate: int | None = None if price is None or name is None else getattr(price, name)
+        rate: int | None = None if price is None else getattr(price, name)
         if price is None or rate is None:
             return None
         found = Fraction(rate, price.scale)
@@ -238,7 +251,12 @@ def groups_of(case: Case) -> set[Group]:
 
 
 def _but(key: CellKey, apart: tuple[str, ...]) -> tuple[object, ...]:
-    return tuple(getattr(key, name) for name in _COMPARED if name not in apart)
+    return cast("tuple[object, ...]", _all_but(apart)(key))
+
+
+@lru_cache(maxsize=64)
+def _all_but(apart: tuple[str, ...]) -> attrgetter[object]:
+    return attrgetter(*(name for name in _COMPARED if name not in apart))
 
 
 def _is_compatible(one: CellKey, other: CellKey) -> bool:

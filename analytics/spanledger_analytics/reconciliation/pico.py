@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from decimal import Context, Decimal
+from typing import cast
+
+import numpy as np
+import pyarrow as pa
+
+from spanledger_analytics._rows import Column
 
 ONE = 10**12
 _EXACT = Context(prec=80)
@@ -13,6 +19,25 @@ def to_pico(value: Decimal | None) -> int:
     if not value:
         return 0
     return int(_EXACT.to_integral_value(_EXACT.scaleb(value, 12)))
+
+
+def picos_of(column: Column) -> list[int]:
+    """Return a result's column of numbers with twelve decimals in units of 10^-12; NULL is 0."""
+    found: list[int] = []
+    for chunk in cast("list[pa.Array[pa.Decimal128Type]]", column.chunks):
+        if chunk.null_count or chunk.type.bit_width != 128 or chunk.type.scale != 12:
+            found += map(to_pico, cast("list[Decimal | None]", chunk.to_pylist()))
+            continue
+        # A decimal is stored as its digits: a whole number of two words, the lower one first.
+        words = np.frombuffer(chunk.buffers()[1] or b"", np.int64).reshape(-1, 2)
+        words = words[chunk.offset : chunk.offset + len(chunk)]
+        low, high = words[:, 0], words[:, 1]
+        if np.array_equal(high, low >> 63):
+            found += low.tolist()
+        else:
+            lower = low.view(np.uint64).tolist()
+            found += [(top << 64) + rest for top, rest in zip(high.tolist(), lower, strict=True)]
+    return found
 
 
 def from_pico(value: int) -> Decimal:

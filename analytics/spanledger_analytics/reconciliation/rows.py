@@ -123,7 +123,9 @@ def _cell(row: Mapping[str, object]) -> Cell:
         key=CellKey(day=day, **cast("dict[str, str]", key)),
         **amounts,
         is_within_tolerance=bool(row["is_within_tolerance"]),
-        causes=[_share(one, calls) for one in cast("list[dict[str, object]]", row["causes"])],
+        causes=tuple(
+            _share(one, calls) for one in cast("list[dict[str, object]]", row["causes"])
+        ),
         is_final=bool(row["is_final"]),
     )
 
@@ -135,6 +137,6 @@ def _share(row: Mapping[str, object], calls: Mapping[str, list[CallRef]]) -> Cau
         cast("Decimal", row["usd"]),
         cast("Confidence", row["confidence"]),
         str(row["explanation"]),
-        calls.get(cause, ()),
+        tuple(calls.get(cause, ())),
         int(cast("int", row["evidence_count"])),
     )

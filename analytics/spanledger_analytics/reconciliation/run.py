@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 
 from spanledger_analytics._rows import without_collection
 from spanledger_analytics.invoices.reading import current_lines, sources
@@ -18,6 +19,8 @@ from spanledger_analytics.reconciliation.case import Case
 from spanledger_analytics.reconciliation.causes import explain
 from spanledger_analytics.reconciliation.causes.peak_hours import PEAKS
 from spanledger_analytics.reconciliation.cells import cell_of
+from spanledger_analytics.reconciliation.habits import Habits
+from spanledger_analytics.reconciliation.invoice_totals import write_invoices
 from spanledger_analytics.reconciliation.ledger_side import (
     DimensionRule,
     LedgerRow,
@@ -107,6 +110,8 @@ def reconcile(
     cells = [
         cell for _, found in reconciled_days(means, first_day, last_day, now_ns) for cell in found
     ]
+    invoices = write_invoices(store, project, means.rules, (first_day, last_day), now_ns)
+    cells += [cell for cell in invoices if first_day <= cell.key.day <= last_day]
     return Reconciliation(project, first_day, last_day, cells)
 
 
@@ -121,12 +126,14 @@ def reconciled_days(
 
 def compare(means: Means, first_day: date, last_day: date) -> Iterator[tuple[date, list[Cell]]]:
     """Compare days and return their cells, by provider and size of difference; write nothing."""
-    before, here = _read(means, first_day - _DAY), _read(means, first_day)
+    with without_collection():
+        before, here = _read(means, first_day - _DAY), _read(means, first_day)
+    habits = Habits(means.store, means.project, first_day)
     day = first_day
     while day <= last_day:
         with without_collection():
             after = _read(means, day + _DAY)
-            found = [cell for cells in _cells(means, before, here, after) for cell in cells]
+            found = [cell for cells in _cells(means, habits, before, here, after) for cell in cells]
         yield day, found
         before, here = here, after
         day += _DAY
@@ -173,7 +180,9 @@ def _ledger(means: Means, first: int, last: int) -> dict[str, list[LedgerRow]]:
     return found
 
 
-def _cells(means: Means, before: _Day, here: _Day, after: _Day) -> Iterator[list[Cell]]:
+def _cells(
+    means: Means, habits: Habits, before: _Day, here: _Day, after: _Day
+) -> Iterator[list[Cell]]:
     for unit in here.units:
         cases = here.cases[unit.provider_id]
         finder = CallFinder(means.store, means.project, unit, means.dimensions)
@@ -181,6 +190,7 @@ def _cells(means: Means, before: _Day, here: _Day, after: _Day) -> Iterator[list
         material = Material(
             unit, cases, before.of(unit), after.of(unit), _seen(unit, before, here, after),
             means.book, finder.doubles, finder.peaks if has_peaks else dict,
+            partial(habits.goes_by_end, unit.provider_id),
         )  # fmt: skip
         explain(cases, material)
         evidence = finder.evidence(cases)
@@ -191,6 +201,7 @@ def _cells(means: Means, before: _Day, here: _Day, after: _Day) -> Iterator[list
             )
             for case in cases
         ]
+        habits.learn(unit.provider_id, found)
         yield sorted(found, key=lambda cell: (-abs(cell.variance_usd), cell.cell_id))
 
 

@@ -46,6 +46,11 @@ def invoice_limit(lines: int, currency: str = "USD") -> int:
     MAX(100 x subunit, SQRT(lines) x 0.5 x subunit): FOCUS 1.4, "Rounding variance tolerance",
     https://github.com/FinOps-Open-Cost-and-Usage-Spec/FOCUS_Spec.
     """
-    subunit = _SUBUNITS.get(currency.upper(), _CENT)
+    unit = subunit(currency)
     # The root is taken of a square, so that no digit is lost below the subunit.
-    return max(100 * subunit, isqrt(lines * subunit * subunit) // 2)
+    return max(100 * unit, isqrt(lines * unit * unit) // 2)
+
+
+def subunit(currency: str) -> int:
+    """Return the smallest amount of a currency, a cent, in units of 10^-12."""
+    return _SUBUNITS.get(currency.upper(), _CENT)

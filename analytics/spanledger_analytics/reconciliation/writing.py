@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import date
 
 from spanledger_analytics._rows import Changes, insert_token
+from spanledger_analytics.invoices.line import TokenClass
 from spanledger_analytics.reconciliation.result import Cell
 from spanledger_analytics.reconciliation.rows import cells_of, table_of
 from spanledger_storage.store import Store
@@ -15,9 +15,17 @@ _PART = 20_000
 
 
 def write_cells(
-    store: Store, project: str, day: date, cells: Iterable[Cell], now_ns: int
+    store: Store,
+    project: str,
+    day: date,
+    cells: Iterable[Cell],
+    now_ns: int,
+    *,
+    of_invoices: bool = False,
 ) -> Changes:
     """Write a day's cells of all providers; the same again writes nothing.
+
+    Cells of invoices as a whole are left alone, or with ``of_invoices`` all others.
 
     Raises:
         StoreError: the store refused or did not answer; running again is safe.
@@ -26,11 +34,12 @@ def write_cells(
     stored: dict[str, Cell] = {}
     newest = 0
     for cell, version in cells_of(store.arrow("reconciliation_stored", params)):
-        stored[cell.cell_id] = _comparable(cell)
         newest = max(newest, version)
+        if (cell.key.token_class == TokenClass.INVOICE_TOTAL) == of_invoices:
+            stored[cell.cell_id] = cell
     written: list[Cell] = []
     for cell in cells:
-        if stored.pop(cell.cell_id, None) != _comparable(cell):
+        if stored.pop(cell.cell_id, None) != cell:
             written.append(cell)
     _insert(store, project, written, list(stored.values()), max(now_ns, newest + 1))
     return Changes(len(written), len(stored))
@@ -47,9 +56,3 @@ def _insert(
     store.insert(
         "reconciliation_cells", table, token=insert_token("reconciliation_cells", table, version)
     )
-
-
-def _comparable(cell: Cell) -> Cell:
-    """Return a cell with its parts as tuples, so that equal ones are equal."""
-    causes = tuple(replace(share, evidence=tuple(share.evidence)) for share in cell.causes)
-    return replace(cell, causes=causes)

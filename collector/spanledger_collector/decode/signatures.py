@@ -6,7 +6,10 @@ paths, offsets, cursors and line numbers stay, because they are how progress sho
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+
+import orjson
 
 from spanledger.tool_errors import DECLARED, error_evidence
 from spanledger_collector.decode.columns import Row
@@ -33,6 +36,8 @@ SIGNATURES = ("call_sig", "result_sig")
 """Columns."""
 JUDGED = (*SIGNATURES, "tool_evidence")
 """All columns that ``sign`` fills."""
+_BREAKS = b"\t\n\r\x0b\x0c"
+_FLAT = frozenset((str, int, bool, type(None)))
 _BITS = 0x7FFF_FFFF_FFFF_FFFF  # so that a signature is an integer of OTLP, too
 
 
@@ -43,19 +48,30 @@ def sign(row: Row, key: bytes = b"") -> None:
         row: its columns, the arguments and the result among them.
         key: of a keyed hash, so that nobody can match signatures with guesses; 16 bytes or more.
     """
-    arguments = str(row["tool_arguments"])
-    if arguments:
-        said = _canonical(arguments, parse_json(arguments))
-        row["call_sig"] = _signature(str(row["tool_name"]), said, key)
-    outcome = str(row["tool_outcome"])
-    result = str(row["tool_result"])
-    if not result and outcome == "error":
-        result = str(row["status_message"] or row["error_type"])
-    parsed = parse_json(result)
-    if result:
-        row["result_sig"] = _signature(outcome, _lasting(_canonical(result, parsed)), key)
-    if evidence := DECLARED if outcome == "error" else error_evidence(result, parsed):
-        row["tool_evidence"] = evidence
+    sign_all([row], key)
+
+
+def sign_all(rows: Iterable[Row], key: bytes = b"") -> None:
+    """Do to each row what ``sign`` does."""
+    told: list[Row] = []
+    results: list[bytes] = []
+    for row in rows:
+        arguments = str(row["tool_arguments"])
+        if arguments:
+            said = _canonical(arguments, parse_json(arguments))
+            row["call_sig"] = _signature(str(row["tool_name"]), said, key)
+        outcome = str(row["tool_outcome"])
+        result = str(row["tool_result"])
+        if not result and outcome == "error":
+            result = str(row["status_message"] or row["error_type"])
+        parsed = parse_json(result)
+        if result:
+            told.append(row)
+            results.append(_canonical(result, parsed))
+        if evidence := DECLARED if outcome == "error" else error_evidence(result, parsed):
+            row["tool_evidence"] = evidence
+    for row, said in zip(told, _lasting(results), strict=True):
+        row["result_sig"] = _signature(str(row["tool_outcome"]), said, key)
 
 
 def _signature(subject: str, said: bytes, key: bytes) -> int:
@@ -66,18 +82,37 @@ def _signature(subject: str, said: bytes, key: bytes) -> int:
 def _canonical(said: str, parsed: object) -> bytes:
     """Return JSON with sorted keys and without those that always differ; texts on one line."""
     if parsed is None:
-        return b" ".join(said.encode().split())
+        return _on_one_line(said.encode())
+    if isinstance(parsed, dict) and _is_flat(parsed):
+        return orjson.dumps(parsed, option=orjson.OPT_SORT_KEYS)
     return dump_json(_stable(parsed))
 
 
-def _lasting(said: bytes) -> bytes:
-    """Return a text with a star for everything that differs every time."""
+def _on_one_line(text: bytes) -> bytes:
+    """Return a text with single spaces for all white space between its words."""
+    is_so = b"  " not in text and text[:1] != b" " and text[-1:] != b" "
+    if is_so and len(text.translate(None, _BREAKS)) == len(text):
+        return text
+    return b" ".join(text.split())
+
+
+def _is_flat(parsed: dict[str, object]) -> bool:
+    """Tell a map that is canonical but for the order of its keys, as most arguments are."""
+    kinds = _FLAT.issuperset(map(type, parsed.values()))
+    return kinds and _VOLATILE_KEYS.isdisjoint(parsed)
+
+
+def _lasting(texts: Sequence[bytes]) -> list[bytes]:
+    """Return texts of one line each with a star for everything that differs every time."""
+    joined = b"\n".join(texts)  # nothing volatile goes over the end of a line
     pieces: list[bytes] = []
     done = 0
-    for start, end in _VOLATILE.spans(said):
-        pieces.append(said[done:start])
+    for start, end in _VOLATILE.spans(joined):
+        pieces.append(joined[done:start])
         done = end
-    return b"*".join([*pieces, said[done:]])
+    if not pieces:
+        return list(texts)
+    return b"*".join([*pieces, joined[done:]]).split(b"\n")
 
 
 def _stable(value: object) -> object:

@@ -20,7 +20,6 @@ from spanledger_dashboard import tables
 from spanledger_dashboard.alerts.lasting import lasting
 from spanledger_dashboard.cache.tables import table
 from spanledger_dashboard.scope import Scope
-from spanledger_storage.alert_outbox import OutboxRow
 from spanledger_storage.alert_reading import AttemptRow
 
 _NS_PER_S = 10**9
@@ -35,7 +34,7 @@ _SHOWN = {
     "webhook": ("url", "format"),
 }
 _SECRET = frozenset({"url", "routing_key"})
-_OUTCOMES = {
+OUTCOMES = {
     "sent": "✓ Taken",
     "failed": "△ Not taken, tried again",
     "dead": "✕ Refused",
@@ -134,7 +133,7 @@ def show_channels(found: Sequence[Faring], where: Scope) -> None:
             "Kind": [one.place.kind if one.place else None for one in found],
             "Leads to": [one.place.leads_to if one.place else None for one in found],
             "Last": [_local(one.last[0] if one.last else None, where) for one in found],
-            "Outcome": [_OUTCOMES.get(one.last[1], one.last[1]) if one.last else None
+            "Outcome": [OUTCOMES.get(one.last[1], one.last[1]) if one.last else None
                         for one in found],
             "Reason": [(one.last[2] or None) if one.last else None for one in found],
             "Waits": [one.figures.get("waiting", 0) for one in found],
@@ -167,40 +166,13 @@ def show_channels(found: Sequence[Faring], where: Scope) -> None:
     )  # fmt: skip
 
 
-def show_undelivered(found: Sequence[OutboxRow], where: Scope) -> None:
-    """Show what was never delivered."""
-    frame = pd.DataFrame(
-        {
-            "Ended": [_local(one.ended_at_ns, where) for one in found],
-            "Channel": [one.channel for one in found],
-            "Rule": [one.rule for one in found],
-            "Project": [one.project for one in found],
-            "Told": [one.transition for one in found],
-            "Outcome": [_OUTCOMES.get(one.status, one.status) for one in found],
-            "Reason": [one.last_error or None for one in found],
-            "Attempts": [one.attempts for one in found],
-            "Made": [_local(one.created_at_ns, where) for one in found],
-        }
-    )
-    moment = st.column_config.DatetimeColumn(format="MMM D, HH:mm:ss")
-    config: dict[str, ColumnConfig] = {
-        "Ended": moment,
-        "Made": moment,
-        "Reason": st.column_config.TextColumn(width=340),
-    }
-    table(
-        frame, {"Attempts": tables.count}, config, key="undelivered",
-        alt="Notifications that were never delivered, the latest first",
-    )  # fmt: skip
-
-
 def show_failures(found: Sequence[AttemptRow], where: Scope) -> None:
     """Show attempts that failed."""
     frame = pd.DataFrame(
         {
             "Time": [_local(one.at_ns, where) for one in found],
             "Channel": [one.channel for one in found],
-            "Outcome": [_OUTCOMES.get(one.outcome, one.outcome) for one in found],
+            "Outcome": [OUTCOMES.get(one.outcome, one.outcome) for one in found],
             "Reason": [one.reason or None for one in found],
         }
     )
@@ -237,23 +209,6 @@ def failures_file(found: Sequence[AttemptRow]) -> pa.Table:
             "channel": pa.array([one.channel for one in found], pa.string()),
             "outcome": pa.array([one.outcome for one in found], pa.string()),
             "reason": pa.array([one.reason for one in found], pa.string()),
-        }
-    )
-
-
-def undelivered_file(found: Sequence[OutboxRow]) -> pa.Table:
-    """Return what was never delivered as a table; times in UTC."""
-    return pa.table(
-        {
-            "ended": pa.array([one.ended_at_ns for one in found], _TIME),
-            "made": pa.array([one.created_at_ns for one in found], _TIME),
-            "project": pa.array([one.project for one in found], pa.string()),
-            "rule": pa.array([one.rule for one in found], pa.string()),
-            "channel": pa.array([one.channel for one in found], pa.string()),
-            "transition": pa.array([one.transition for one in found], pa.string()),
-            "status": pa.array([one.status for one in found], pa.string()),
-            "attempts": pa.array([one.attempts for one in found], pa.int64()),
-            "reason": pa.array([one.last_error for one in found], pa.string()),
         }
     )
 

@@ -9,9 +9,11 @@ from dataclasses import replace
 
 import streamlit as st
 
+from spanledger_alerts import dead_letters
 from spanledger_alerts.settings import AlertSettings
 from spanledger_dashboard.access import Denied, Viewer, viewer
 from spanledger_dashboard.connection import state_to_save
+from spanledger_storage.alert_letters import AlertLetters, Letter, Outcome
 from spanledger_storage.alert_outbox import AlertOutbox, OutboxRow
 from spanledger_storage.alert_reading import AlertReading, AttemptRow, FiredRow
 from spanledger_storage.alert_rows import InstanceRow, RuleStateRow, SilenceRow, TimelineRow
@@ -64,6 +66,7 @@ class OpenAlerts:
         self._outbox = AlertOutbox(engine)
         self._reading = AlertReading(engine)
         self._rules = AlertRules(engine)
+        self._letters = AlertLetters(engine)
 
     def instances(
         self, project: str, rule: str = "", states: tuple[str, ...] = ()
@@ -176,10 +179,20 @@ class OpenAlerts:
         _demand_everything()
         return self._outbox.last_attempts()
 
-    def undelivered(self, from_ns: int, to_ns: int, limit: int) -> list[OutboxRow]:
+    def dead_letters(self, from_ns: int, to_ns: int, limit: int) -> list[Letter]:
         """Return what left the queues of all channels without being taken, the latest first."""
         _demand_everything()
-        return self._reading.undelivered(from_ns, to_ns, limit)
+        return self._letters.ended(from_ns, to_ns, limit)
+
+    def retry_letter(self, letter_id: int) -> Outcome:
+        """Have a dead letter tried again, in the name of the reader."""
+        person = _demand_to_change()
+        return dead_letters.retry(self._letters, letter_id, person.name, time.time_ns())
+
+    def drop_letter(self, letter_id: int) -> Outcome:
+        """Give a dead letter up, in the name of the reader."""
+        person = _demand_to_change()
+        return dead_letters.drop(self._letters, letter_id, person.name, time.time_ns())
 
     def failures(self, from_ns: int, to_ns: int, limit: int) -> list[AttemptRow]:
         """Return the attempts that failed, of all channels, the latest first."""

@@ -33,6 +33,8 @@ _SAID = {
     "escalated": (":orange[:material/campaign:]", "Escalated to"),
     "sent": (":gray[:material/send:]", "Told"),
     "undelivered": (":red[:material/cancel_schedule_send:]", "Refused by"),
+    "retried": (":blue[:material/replay:]", "Tried again"),
+    "dropped": (":gray[:material/delete:]", "Given up"),
     "failed": (":orange[:material/sync_problem:]", "Not taken by"),
     "waiting": (":gray[:material/schedule_send:]", "Waits for"),
     "expired": (":red[:material/timer_off:]", "Given up after a day:"),
@@ -122,13 +124,15 @@ def timeline_file(moments: Sequence[Moment], key: str) -> pa.Table:
 
 def _note(row: TimelineRow) -> str:
     """Return the note of a row; of what was sent whom and what: ``trigger · ops``."""
-    if row.action not in ("sent", "undelivered"):
+    if row.action not in ("sent", "undelivered", "retried", "dropped"):
         return row.note
     transition, mark, rest = row.note.partition(" · ")
     if not mark:
         return row.note
     if row.action == "undelivered":
         return rest
+    if row.action != "sent":
+        return f"to tell {rest} {_TRANSITIONS.get(transition, transition)}"
     return f"{rest} {_TRANSITIONS.get(transition, transition)}"
 
 

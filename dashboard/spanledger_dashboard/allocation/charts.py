@@ -8,6 +8,7 @@ from spanledger_analytics.allocation.report import OwnerRow, Report
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard.allocation.tables import WARNING_COLOR, shown_name
 from spanledger_dashboard.charts import PALETTE, dollar_format, literal
+from spanledger_dashboard.plain_figures import plain_figure
 from spanledger_dashboard.text import shortened
 
 _MOST_BARS = 12
@@ -74,7 +75,7 @@ def owners(report: Report) -> go.Figure:
             "showgrid": False,
         },
     }
-    return go.Figure({"data": traces, "layout": layout}, skip_invalid=False)
+    return plain_figure(traces, layout)
 
 
 def _is_owned(row: OwnerRow) -> bool:

@@ -73,7 +73,7 @@ def owners(report: Report) -> Styler:
     }
     frame = pd.DataFrame(columns)
     known = {name: text for name, text in formats.items() if name in columns}
-    return tables.styled(frame, known).apply(_warned, axis=1, last=len(rows) - 1)
+    return tables.painted(frame, known).apply(_warned, axis=1, last=len(rows) - 1)
 
 
 def _warned(row: pd.Series[float], last: int) -> list[str]:

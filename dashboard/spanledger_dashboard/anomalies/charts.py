@@ -12,6 +12,7 @@ from spanledger_analytics.anomalies.baseline import Floats
 from spanledger_dashboard.anomalies.data import DAY_S, Band
 from spanledger_dashboard.charts import PALETTE, dollar_format
 from spanledger_dashboard.findings.data import Found
+from spanledger_dashboard.plain_figures import plain_figure
 from spanledger_dashboard.scope import Scope
 
 _HEIGHT = 330
@@ -91,7 +92,7 @@ def _figure(
             "tickformat": dollar_format(peak),
         },
     }
-    return go.Figure({"data": list(traces), "layout": layout}, skip_invalid=False)
+    return plain_figure(traces, layout)
 
 
 def _edge(

@@ -20,9 +20,8 @@ from spanledger_dashboard.alerts.channel_table import (
     load_places,
     show_channels,
     show_failures,
-    show_undelivered,
-    undelivered_file,
 )
+from spanledger_dashboard.alerts.dead_letters import show_letters
 from spanledger_dashboard.alerts.opened import (
     OpenAlerts,
     alert_settings,
@@ -64,7 +63,7 @@ def _show() -> None:
         _say_none()
     if places and viewer().may_save:
         _show_test(places)
-    _show_trouble(opened, where)
+    _show_trouble(opened, places, where)
 
 
 def _places() -> list[Place] | None:
@@ -138,23 +137,11 @@ def _test(chosen: Place) -> str:
     return ""
 
 
-def _show_trouble(opened: OpenAlerts, where: Scope) -> None:
+def _show_trouble(opened: OpenAlerts, places: Sequence[Place] | None, where: Scope) -> None:
     window = where.time_range.window(scope.now_s())
     from_ns, to_ns = window.start_s * _NS_PER_S, window.end_s * _NS_PER_S
-    lost = opened.undelivered(from_ns, to_ns, _MOST)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown("**Never delivered, in this time range**", width="stretch")
-        if lost:
-            read = partial(undelivered_file, lost)
-            show_downloads("undelivered", read, what=f"The latest {_MOST}, times in UTC")
-    if lost:
-        st.caption(
-            "Refused for good, or not taken in a day. They are not tried again; later messages of "
-            "their incidents are."
-        )
-        show_undelivered(lost, where)
-    else:
-        st.caption("Everything was delivered, or still waits.")
+    there = None if places is None else {one.name for one in places}
+    show_letters(opened, opened.dead_letters(from_ns, to_ns, _MOST), there, where)
     failed = opened.failures(from_ns, to_ns, _MOST)
     if failed:
         with st.container(horizontal=True, vertical_alignment="center"):

@@ -23,6 +23,7 @@ from spanledger_dashboard.invoices import figures, tables
 from spanledger_dashboard.invoices.data import MonthRead, load_month, ranges_text
 from spanledger_dashboard.invoices.detail import show_import
 from spanledger_dashboard.invoices.opened import OpenInvoices, invoices
+from spanledger_dashboard.invoices.total import show_total
 from spanledger_dashboard.invoices.upload import show_upload, show_uploads
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.text import plain
@@ -48,7 +49,7 @@ def _body() -> None:
         where = scope.current()
         every = found.imports(where.project)
         if asked:
-            _show_one(where, asked, every)
+            _show_one(where, asked, found, every)
         else:
             _show_all(where, month, found, every)
 
@@ -71,13 +72,14 @@ def _show_head(now_s: int) -> Month:
     return months.get(str(chosen), next(iter(months.values())))
 
 
-def _show_one(where: Scope, asked: str, every: Sequence[ImportRow]) -> None:
-    st.page_link(_PAGE, label="All imports", icon=":material/arrow_back:")
+def _show_one(where: Scope, asked: str, found: OpenInvoices, every: Sequence[ImportRow]) -> None:
+    kept = {name: value for name in ("month", "project") if (value := st.query_params.get(name))}
+    st.page_link(_PAGE, label="All imports", icon=":material/arrow_back:", query_params=kept)
     row = next((one for one in every if one.import_id == asked), None)
     if row is None or not _ID.fullmatch(asked):
         st.info("There is no such import in this project.", icon=":material/search_off:")
         return
-    show_import(where, row, every)
+    show_import(where, row, every, found)
 
 
 def _show_all(where: Scope, month: Month, found: OpenInvoices, every: Sequence[ImportRow]) -> None:
@@ -87,7 +89,10 @@ def _show_all(where: Scope, month: Month, found: OpenInvoices, every: Sequence[I
     waiting = read_unmapped(store(), where.project, first, last, rules)
     pulls = found.pulls(where.project)
     if viewer().may_save:
-        show_upload(found, where.project)
+        with st.container(horizontal=True, gap="small"):
+            show_upload(found, where.project)
+            providers = sorted({one.provider for one in read.sources})
+            show_total(found, where.project, month.text, providers)
     _show_cards(read, waiting, pulls, month)
     if read.sources:
         _show_calendar(read, first, last)

@@ -21,7 +21,7 @@ from spanledger_dashboard import links, pickers, scope, shell
 from spanledger_dashboard.cost.charts import signed_usd
 from spanledger_dashboard.failures import explained
 from spanledger_dashboard.findings.table import show_cards
-from spanledger_dashboard.reconciliation import charts
+from spanledger_dashboard.reconciliation import charts, square
 from spanledger_dashboard.reconciliation.corrections import (
     show_adjustments,
     show_corrections,
@@ -32,12 +32,19 @@ from spanledger_dashboard.reconciliation.data import (
     ROWS,
     load,
     load_corrections,
+    load_invoices,
     squares,
 )
 from spanledger_dashboard.reconciliation.detail import show_cell
 from spanledger_dashboard.reconciliation.files import show_dispute_files, show_report_files
 from spanledger_dashboard.reconciliation.opened import OpenActions, actions
-from spanledger_dashboard.reconciliation.tables import MOST_CELLS, show_cells, show_coverage
+from spanledger_dashboard.reconciliation.tables import (
+    MOST_CELLS,
+    show_causes,
+    show_cells,
+    show_coverage,
+    show_invoices,
+)
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.text import plain
 
@@ -47,6 +54,8 @@ _CHART = {"displayModeBar": False}
 _ALL = "All providers"
 _BEYOND, _DIFFERING, _EVERY = "Beyond tolerance", "All differences", "Everything"
 _ANY_CAUSE = "Any cause"
+_BY = "Model"
+_KEPT = ("month", "project", "provider", "rows", "cause", "which")
 
 
 def _body() -> None:
@@ -56,8 +65,12 @@ def _body() -> None:
         result = load(where.project, month, "")
         opened = actions()
         asked = (st.query_params.get("cell") or "").strip().lower()
+        chosen = square.asked()
         if asked:
             _show_one(asked, result, where, opened)
+        elif chosen is not None:
+            _show_back()
+            square.show_square(result.cells, chosen)
         elif not result.cells:
             _say_nothing(month, where)
         else:
@@ -99,8 +112,19 @@ def _say_nothing(month: Days, where: Scope) -> None:
         st.page_link("app_pages/invoices.py", label="Invoices", icon=":material/receipt_long:")
 
 
+def _show_back() -> None:
+    """Show the way back to the month, as it was looked at."""
+    kept = {name: value for name in _KEPT if (value := st.query_params.get(name))}
+    place = {name: value for name in square.ADDRESS if (value := st.query_params.get(name))}
+    icon = ":material/arrow_back:"
+    with st.container(horizontal=True, gap="small"):
+        st.page_link(_PAGE, label="The whole month", icon=icon, query_params=kept)
+        if place and st.query_params.get("cell"):
+            st.page_link(_PAGE, label="The day", icon=icon, query_params={**kept, **place})
+
+
 def _show_one(asked: str, result: Reconciliation, where: Scope, opened: OpenActions | None) -> None:
-    st.page_link(_PAGE, label="The whole month", icon=":material/arrow_back:")
+    _show_back()
     cell = next((one for one in result.cells if one.cell_id == asked), None)
     if cell is None:
         st.info(
@@ -116,6 +140,7 @@ def _show(whole: Reconciliation, month: Days, where: Scope, opened: OpenActions 
     cells = [cell for cell in whole.cells if provider in ("", cell.key.provider)]
     result = Reconciliation(whole.project, whole.first_day, whole.last_day, cells)
     _show_answer(cells)
+    _show_invoices(month, provider, where, opened)
     _show_matrix(result)
     left, right = st.columns([3, 2])
     with left:
@@ -171,6 +196,16 @@ def _show_answer(cells: Sequence[Cell]) -> None:
     )
 
 
+def _show_invoices(month: Days, provider: str, where: Scope, opened: OpenActions | None) -> None:
+    """Show invoices as wholes; nothing where none is known."""
+    rules = opened.rules(where.project) if opened else None
+    found = load_invoices(where.project, month, rules) if rules else []
+    shown = [one for one in found if provider in ("", one.provider)]
+    if shown:
+        st.subheader("Invoices against their lines", anchor=False)
+        show_invoices(shown)
+
+
 def _percent(share: object) -> str:
     """Return percent, rounded down: 100 % is all of it."""
     return fmt.UNKNOWN if share is None else f"{int(float(str(share)) * 10_000) / 100:.2f}%"
@@ -180,21 +215,25 @@ def _show_matrix(result: Reconciliation) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader("Days", anchor=False, width="stretch")
         by = st.segmented_control(
-            "Rows", list(ROWS), default="Model", key="rows", bind="query-params",
+            "Rows", list(ROWS), default=_BY, key="rows", bind="query-params",
             label_visibility="collapsed", required=True,
         )  # fmt: skip
-    rows = squares(result.cells, str(by or "Model"))
+    rows = squares(result.cells, str(by or _BY))
+    days = charts.days_of(result.first_day, result.last_day)
+    places = charts.matrix_places(rows, days)
     with st.container(border=True):
         st.plotly_chart(
-            charts.matrix(rows, charts.days_of(result.first_day, result.last_day)),
-            key="matrix",
+            charts.matrix(rows, days),
+            key=square.CHART_KEY,
             config=_CHART,
-            alt="Difference by row and day",
+            on_select=lambda: square.choose(places, str(by or _BY)),
+            selection_mode="points",
+            alt="Difference by row and day; a click opens one",
         )
     more = len(rows) - charts.MOST_ROWS
     st.caption(
         "Orange +: charged more than the ledger says; blue −: less; ?: part of it is unexplained. "
-        "Full colour from 10 % on, grey: within tolerance."
+        "Full colour from 10 % on, grey: within tolerance. A click shows why."
         + (f" {more} more rows have smaller differences." if more > 0 else "")
     )
 
@@ -205,7 +244,7 @@ def _show_way(cells: Sequence[Cell]) -> None:
     if not causes:
         st.caption("There is no difference.")
         return
-    figure = charts.way(totals_of(cells), causes)
+    figure, is_near = charts.way(totals_of(cells), causes)
     with st.container(border=True):
         st.plotly_chart(
             figure,
@@ -213,8 +252,9 @@ def _show_way(cells: Sequence[Cell]) -> None:
             config=_CHART,
             alt="What each cause adds between the ledger and the bill",
         )
-    if figure.layout["xaxis"]["range"][0] > 0:
+    if is_near:
         st.caption("The axis begins near the sums, so that the steps can be seen.")
+    show_causes(causes, key="causes")
 
 
 def _show_coverage(cells: Sequence[Cell]) -> None:

@@ -9,6 +9,7 @@ import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no
 
 from spanledger_dashboard.budgets.figures import Item
 from spanledger_dashboard.charts import PALETTE, dollar_format, literal
+from spanledger_dashboard.plain_figures import plain_figure
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.text import shortened
 
@@ -57,7 +58,7 @@ def bars(items: Sequence[Item]) -> go.Figure:
         "shapes": [{"type": "line", "x0": 100, "x1": 100, "y0": 0, "y1": 1, "yref": "paper",
                     "line": {"color": _HARD, "width": 2}}],
     }  # fmt: skip
-    return go.Figure({"data": traces, "layout": layout}, skip_invalid=False)
+    return plain_figure(traces, layout)
 
 
 def over_time(item: Item, hours: Mapping[int, Decimal], where: Scope, now_s: int) -> go.Figure:
@@ -109,7 +110,7 @@ def over_time(item: Item, hours: Mapping[int, Decimal], where: Scope, now_s: int
         "shapes": _limits(item),
         "annotations": _labels(item),
     }  # fmt: skip
-    return go.Figure({"data": traces, "layout": layout}, skip_invalid=False)
+    return plain_figure(traces, layout)
 
 
 def _fan(

@@ -132,7 +132,7 @@ def _styled(frame: pd.DataFrame) -> Styler:
         "Δ tokens": lambda v: _or_dash(v, lambda x: signed_count(int(x))),
         "Δ time": lambda v: signed_duration(int(str(v))),
     }
-    styler = tables.styled(frame, formats)
+    styler = tables.painted(frame, formats)
     return styler.apply(_tint, axis=1, subset=["Difference", "A", "B"])
 
 

@@ -15,6 +15,7 @@ from spanledger_dashboard import format as fmt
 from spanledger_dashboard.charts import PALETTE, literal
 from spanledger_dashboard.cost.measures import Measure
 from spanledger_dashboard.cost.query import Answer, Slice
+from spanledger_dashboard.plain_figures import plain_figure
 from spanledger_dashboard.text import shortened
 
 Floats = npt.NDArray[np.float64]
@@ -68,7 +69,7 @@ def over_time(answer: Answer, measure: Measure, axis: TimeAxis, *, is_line: bool
         "yaxis": {"rangemode": "tozero", "fixedrange": True, "automargin": True, "nticks": 6}
         | _ticks(measure, traces),
     }
-    return go.Figure({"data": traces, "layout": layout}, skip_invalid=False)
+    return plain_figure(traces, layout)
 
 
 def _values(answer: Answer, place: int, measure: Measure) -> Floats:
@@ -180,7 +181,7 @@ def by_name(answer: Answer, measure: Measure) -> go.Figure:
             "ticktext": [literal(name) for name in names],
         },
     }
-    return go.Figure({"data": [trace], "layout": layout}, skip_invalid=False)
+    return plain_figure([trace], layout)
 
 
 def treemap(answer: Answer, measure: Measure) -> tuple[dict[str, object], list[Slice]]:
@@ -227,8 +228,12 @@ def waterfall(
     now: Decimal,
     parts: Sequence[tuple[str, Decimal]],
     ends: tuple[str, str] = ("Before", "Now"),
+    axis: Sequence[float] | None = None,
 ) -> go.Figure:
-    """Return the way from one sum of dollars to another; ``parts`` are (words, dollars)."""
+    """Return the way from one sum of dollars to another; ``parts`` are (words, dollars).
+
+    ``axis`` is where the axis of dollars begins and ends; None: as plotly finds best, from 0 on.
+    """
     names = [ends[0], *(literal(name) for name, _ in parts), ends[1]]
     amounts = [before, *(amount for _, amount in parts), now]
     texts = [fmt.usd(before), *(signed_usd(amount) for _, amount in parts), fmt.usd(now)]
@@ -251,10 +256,13 @@ def waterfall(
         "height": 60 + 34 * len(names),
         "margin": {"l": 8, "r": 70, "t": 8, "b": 8},
         "showlegend": False,
-        "xaxis": {"tickprefix": "$", "fixedrange": True, "nticks": 5, "rangemode": "tozero"},
+        "xaxis": {
+            "tickprefix": "$", "fixedrange": True, "nticks": 5, "rangemode": "tozero",
+            **({"range": list(axis)} if axis else {}),
+        },
         "yaxis": {"autorange": "reversed", "fixedrange": True, "automargin": True},
-    }
-    return go.Figure({"data": [trace], "layout": layout}, skip_invalid=False)
+    }  # fmt: skip
+    return plain_figure([trace], layout)
 
 
 def signed_usd(amount: Decimal) -> str:

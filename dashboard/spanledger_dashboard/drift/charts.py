@@ -10,6 +10,7 @@ import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no
 from spanledger_analytics.drift.judge import DRIFT, EXPECTED, NO_DRIFT, TOO_LITTLE
 from spanledger_dashboard.charts import PALETTE, literal
 from spanledger_dashboard.drift.data import DAY_S, Shift
+from spanledger_dashboard.plain_figures import plain_figure
 from spanledger_dashboard.text import shortened
 
 _ROW_PX = 30
@@ -73,7 +74,7 @@ def matrix(rows: Sequence[str], days: Sequence[int], cells: Cells) -> go.Figure:
             "zeroline": False,
         },
     }
-    return go.Figure({"data": [trace], "layout": layout}, skip_invalid=False)
+    return plain_figure([trace], layout)
 
 
 def shift_bars(shift: Shift) -> go.Figure:
@@ -105,7 +106,7 @@ def shift_bars(shift: Shift) -> go.Figure:
         "yaxis": {"tickvals": places, "ticktext": names, "autorange": "reversed",
                   "fixedrange": True, "automargin": True},
     }  # fmt: skip
-    return go.Figure({"data": traces, "layout": layout}, skip_invalid=False)
+    return plain_figure(traces, layout)
 
 
 def day_text(day_s: int) -> str:

@@ -21,7 +21,7 @@ from spanledger_dashboard.entities.kinds import (
     VERSIONS,
     Entity,
 )
-from spanledger_dashboard.entities.listing import read_entities, show_rows, show_rows_download
+from spanledger_dashboard.entities.listing import read_list, show_rows, show_rows_download
 from spanledger_dashboard.entities.page import Detail
 from spanledger_dashboard.latency import Latencies, Latency, load_latencies
 from spanledger_dashboard.overview.cards import show_cards
@@ -94,9 +94,9 @@ def show_parts(detail: Detail) -> None:
         if part is TOOLS:
             wanted = detail.slice(agent=value)
         show_rows_download(part, wanted)
-    found = read_entities(part, wanted)
-    if found.rows:
-        show_rows(part, found, detail.where, key=f"part-{part.title}")
+    listed = read_list(part, wanted, detail.where)
+    if listed.found.rows:
+        show_rows(part, listed, key=f"part-{part.title}")
     else:
         st.caption(f"No {part.plural} in this time range.")
     if part is SESSIONS:
@@ -147,7 +147,7 @@ def axis_of(where: Scope, window: Window) -> charts.Axis:
     return charts.Axis(starts, [where.local(s) for s in starts], bucket_s)
 
 
-@st.cache_data(ttl=60, max_entries=100, show_spinner="Adding up …")
+@st.cache_resource(ttl=60, max_entries=100, show_spinner="Adding up …")
 def read_usage(where: Scope, now_s: int, only: Only | None) -> Usage:
     """Return the usage of a part of a project, kept for a minute.
 
@@ -157,7 +157,7 @@ def read_usage(where: Scope, now_s: int, only: Only | None) -> Usage:
     return load_usage(store(), where.project, where.time_range, now_s, only)
 
 
-@st.cache_data(ttl=60, max_entries=100, show_spinner=False)
+@st.cache_resource(ttl=60, max_entries=100, show_spinner=False)
 def read_latencies(where: Scope, window: Window, only: Only | None) -> Latencies:
     """Return how long calls took, kept for a minute.
 

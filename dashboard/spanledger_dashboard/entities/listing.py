@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 import streamlit as st
@@ -24,8 +25,19 @@ from spanledger_dashboard.entities.kinds import (
 from spanledger_dashboard.freshness import has_data, show_freshness
 from spanledger_dashboard.scope import Scope
 
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
 _ROW_HEIGHT_PX = 35
 _VISIBLE_ROWS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list as read, and as a table for the screen."""
+
+    found: EntityRows
+    table: Styler
 
 
 def show_list(entity: Entity) -> None:
@@ -46,12 +58,13 @@ def show_list(entity: Entity) -> None:
         )
     window = where.time_range.window(now_s)
     wanted = Slice(where.project, window, where.time_range.bucket_s, text=(text or "").strip())
-    found = read_entities(entity, wanted)
+    listed = read_list(entity, wanted, where)
+    found = listed.found
     if found.rows:
         with searched:
             st.markdown(_summary(entity, found), width="stretch")
             show_rows_download(entity, wanted)
-        show_rows(entity, found, where, key=_list_key(entity))
+        show_rows(entity, listed, key=_list_key(entity))
         if entity.key == "session":
             st.caption("Traces without a session are not in this list; Traces shows them all.")
     elif wanted.text:
@@ -62,15 +75,15 @@ def show_list(entity: Entity) -> None:
         _show_none(entity)
 
 
-def show_rows(entity: Entity, found: EntityRows, where: Scope, *, key: str) -> None:
+def show_rows(entity: Entity, listed: Listed, *, key: str) -> None:
     """Show a list as a table; a click on a row leads to its detail page, where there is one."""
-    frame = entity_frame(entity, found.rows, where)
+    rows = listed.found.rows
     height: int | Literal["content"] = (_VISIBLE_ROWS + 1) * _ROW_HEIGHT_PX + 2
-    if len(frame) <= _VISIBLE_ROWS:
+    if len(rows) <= _VISIBLE_ROWS:
         height = "content"
     can_open = entity.key in links.PAGES
     state = st.dataframe(
-        tables.styled(frame, entity_texts(entity)),
+        listed.table,
         hide_index=True,
         placeholder=fmt.UNKNOWN,
         height=height,
@@ -82,7 +95,7 @@ def show_rows(entity: Entity, found: EntityRows, where: Scope, *, key: str) -> N
     )
     cells = state.selection.cells
     if cells and can_open:
-        name = found.rows[cells[0][0]].name
+        name = rows[cells[0][0]].name
         if key == _list_key(entity):
             links.open_here(entity.key, name)
         links.open_entity(entity.key, name)
@@ -98,7 +111,11 @@ def show_rows_download(entity: Entity, wanted: Slice) -> None:
     )
 
 
-@st.cache_data(ttl=60, max_entries=100, show_spinner="Adding up …")
+# Both are kept as they are: nobody changes them, and unpacking a thousand rows takes longer than
+# drawing them.
+
+
+@st.cache_resource(ttl=60, max_entries=50, show_spinner="Adding up …")
 def read_entities(entity: Entity, wanted: Slice) -> EntityRows:
     """Return a list, kept for a minute.
 
@@ -106,6 +123,18 @@ def read_entities(entity: Entity, wanted: Slice) -> EntityRows:
         StoreError: the store does not answer.
     """
     return load_entities(store(), entity, wanted)
+
+
+@st.cache_resource(ttl=60, max_entries=50, show_spinner=False)
+def read_list(entity: Entity, wanted: Slice, where: Scope) -> Listed:
+    """Return a list and its table on the reader's clock, kept for a minute.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    found = read_entities(entity, wanted)
+    frame = entity_frame(entity, found.rows, where)
+    return Listed(found, tables.styled(frame, entity_texts(entity)))
 
 
 def _table(entity: Entity, wanted: Slice) -> pa.Table:

@@ -19,7 +19,12 @@ from spanledger_dashboard.connection import store
 from spanledger_dashboard.downloads import show_downloads
 from spanledger_dashboard.entities.detail import axis_of, show_figures
 from spanledger_dashboard.entities.kinds import TOOL_ERRORS, TOOL_SERVICES, TOOLS, Slice
-from spanledger_dashboard.entities.listing import read_entities, show_rows, show_rows_download
+from spanledger_dashboard.entities.listing import (
+    read_entities,
+    read_list,
+    show_rows,
+    show_rows_download,
+)
 from spanledger_dashboard.entities.page import Detail
 from spanledger_dashboard.latency import Latency, Percentiles
 from spanledger_dashboard.scope import Scope
@@ -144,13 +149,13 @@ def show_tool_parts(detail: Detail) -> None:
     left, right = st.columns([1, 2])
     for column, part in ((left, TOOL_ERRORS), (right, TOOL_SERVICES)):
         wanted = detail.slice(detail.only)
-        found = read_entities(part, wanted)
+        listed = read_list(part, wanted, detail.where)
         with column:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"**{part.title}**", width="stretch")
                 show_rows_download(part, wanted)
-            if found.rows:
-                show_rows(part, found, detail.where, key=f"part-{part.title}")
+            if listed.found.rows:
+                show_rows(part, listed, key=f"part-{part.title}")
             else:
                 st.caption("None in this time range.")
 

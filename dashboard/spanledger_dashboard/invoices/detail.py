@@ -17,8 +17,10 @@ from spanledger_dashboard import format as fmt
 from spanledger_dashboard.connection import store
 from spanledger_dashboard.downloads import show_downloads
 from spanledger_dashboard.invoices import tables
+from spanledger_dashboard.invoices.deletion import show_delete_button, show_deletion
+from spanledger_dashboard.invoices.opened import OpenInvoices
 from spanledger_dashboard.scope import Scope
-from spanledger_dashboard.text import code, plain
+from spanledger_dashboard.text import plain
 from spanledger_storage.invoice_state import ImportRow
 
 _LINES = 500
@@ -26,13 +28,18 @@ _MOST_LINES = 1_000_000
 _ID = 12
 
 
-def show_import(where: Scope, row: ImportRow, every: Sequence[ImportRow]) -> None:
+def show_import(
+    where: Scope, row: ImportRow, every: Sequence[ImportRow], invoices: OpenInvoices
+) -> None:
     """Show an import of the chosen project."""
-    st.title(f"Import {row.import_id[:_ID]}", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.title(f"Import {row.import_id[:_ID]}", anchor=False, width="stretch")
+        show_delete_button(invoices, row)
     st.markdown(
         f"{plain(row.name)} · {plain(row.format)} · {plain(row.provider)} · {days_text(row)} · "
         f"imported {where.local(row.at_ns / 1e9):%Y-%m-%d %H:%M} by {plain(row.who)}"
     )
+    show_deletion(invoices, row)
     _show_state(row)
     with st.grid(4, min_column_width=150, gap="small"):
         for label, text in (
@@ -47,12 +54,6 @@ def show_import(where: Scope, row: ImportRow, every: Sequence[ImportRow]) -> Non
 
 
 def _show_state(row: ImportRow) -> None:
-    if row.deleted_at_ns is not None:
-        st.warning(
-            f"Deleted by {plain(row.deleted_by)}: no day counts it.", icon=":material/delete:"
-        )
-    else:
-        st.caption(f"To take it back: {code(f'spanledger invoices delete {row.import_id[:_ID]}')}")
     if row.unconverted_count:
         st.warning(
             f"{fmt.count(row.unconverted_count)} lines were in a currency without an exchange "
@@ -95,7 +96,8 @@ def _show_history(row: ImportRow, every: Sequence[ImportRow]) -> None:
     if not row.first_day:
         return
     first, last = date.fromisoformat(row.first_day), date.fromisoformat(row.last_day)
-    told = {(f"{one.day}", one.source): one for one in sources(store(), row.project, first, last)}
+    counting = sources(store(), row.project, first, last, totals=True)
+    told = {(f"{one.day}", one.source): one for one in counting}
     found = [
         _history_row(day, source, told.get((day, source)), row, every)
         for source, days in row.days.items()

@@ -9,6 +9,7 @@ import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard.charts import literal
 from spanledger_dashboard.invoices.data import DayCell, MonthRead
+from spanledger_dashboard.plain_figures import plain_figure
 from spanledger_dashboard.text import shortened
 
 _ROW_PX, _AROUND_PX = 26, 66
@@ -66,7 +67,7 @@ def calendar(read: MonthRead, first: date, last: date) -> go.Figure:
             "ticktext": [literal(shortened(row.source, _NAME_LIMIT)) for row in rows],
         },
     }
-    return go.Figure({"data": [trace], "layout": layout}, skip_invalid=False)
+    return plain_figure([trace], layout)
 
 
 def legend() -> str:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from spanledger_analytics.errors import AnalyticsError
 from spanledger_analytics.invoices.line import TokenClass
+from spanledger_analytics.invoices.rules import NOT_MAPPED_TO
 from spanledger_analytics.invoices.unmapped import Unmapped
 from spanledger_dashboard.access import Denied
 from spanledger_dashboard.invoices.opened import OpenInvoices
@@ -16,7 +17,7 @@ from spanledger_storage.errors import ConfigError, StateError
 from spanledger_storage.invoice_state import MappingRow
 from spanledger_storage.invoice_tables import MappingKind
 
-_CLASSES = [one.value for one in TokenClass if one is not TokenClass.UNMAPPED]
+_CLASSES = [one.value for one in TokenClass if one not in NOT_MAPPED_TO]
 _PROCESSING = ("", "sync", "batch")
 _FAILURE_KEY = "mapping-failure"
 _NAME_LIMIT = 50

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,6 +18,7 @@ from spanledger_storage.invoice_state import (
     UploadRow,
 )
 from spanledger_storage.price_state import StateEngine
+from spanledger_storage.reconciliation_state import ActionRow, ReconciliationState
 
 
 def invoices() -> OpenInvoices | None:
@@ -41,6 +43,7 @@ class OpenInvoices:
     def __init__(self, engine: StateEngine) -> None:
         self._engine = engine
         self._state = InvoiceState(engine)
+        self._actions = ReconciliationState(engine)
 
     def imports(self, project: str) -> list[ImportRow]:
         """Return the imports of a project, the newest first, deleted ones among them."""
@@ -74,6 +77,21 @@ class OpenInvoices:
         who = _demand_to_save(project)
         row = UploadRow("", project, name, options, 0, who, time.time_ns())
         return self._state.hand_in(row, content)
+
+    def delete(self, project: str, row: ImportRow) -> None:
+        """Ask for an import to be deleted; the worker does it, and it stays on record."""
+        who = _demand_to_save(project)
+        title = f"import {row.import_id[:12]}, {row.name[:200]}"
+        asked = ActionRow(
+            project, "delete", row.first_day, row.last_day, row.provider[:128], title, who,
+            time.time_ns(), what=json.dumps({"import": row.import_id}),
+        )  # fmt: skip
+        self._actions.ask(asked)
+
+    def deletions(self, project: str) -> list[ActionRow]:
+        """Return what became of deletions that were asked for, the latest first."""
+        _demand(project)
+        return [row for row in self._actions.log(project) if row.kind == "delete"]
 
     def map(self, row: MappingRow) -> MappingRow:
         """Store a mapping; raises InvoiceError or ConfigError where it cannot be."""

@@ -53,7 +53,7 @@ def _calls(number: int) -> str:
 
 
 def _models(usage: Usage, gap: Callable[[Totals], int]) -> str:
-    found = {name: gap(t) for name, t in grouped(usage.rows, by_model).items() if gap(t)}
+    found = {name: gap(t) for name, t in grouped(usage.parts, by_model).items() if gap(t)}
     ranked = sorted(found, key=lambda name: -found[name])
     named = [
         f"{plain(shortened(m, _NAME_LIMIT))}: {fmt.count(found[m])}" for m in ranked[:_MAX_MODELS]

@@ -69,7 +69,7 @@ def load_user_movers(store: Store, project: str, window: Window) -> list[Mover]:
 
 
 def _of(entity: str, usage: Usage, key: Key) -> list[Mover]:
-    now, before = grouped(usage.complete_rows, key), grouped(usage.before_rows, key)
+    now, before = grouped(usage.complete_parts, key), grouped(usage.before_parts, key)
     zero = Decimal(0)
     return [
         Mover(

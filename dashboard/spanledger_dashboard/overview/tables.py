@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -21,6 +22,7 @@ from spanledger_dashboard.time_range import Window
 from spanledger_dashboard.usage import Totals
 
 if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
     from streamlit.elements.lib.column_types import ColumnConfig
 
 _TALL_PX = 460
@@ -35,9 +37,9 @@ _GROUP_FORMATS = {
 _SPEEDS = ("p50", "p95", "p99", "TTFT p50", "TTFT p95", "TTFT p99")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Lists:
-    """What the tables of the overview say.
+    """What the tables of the overview say; each table is made once.
 
     Attributes:
         nameless: what models without a name are called.
@@ -52,33 +54,53 @@ class Lists:
     agents: Mapping[str, Totals]
     latencies: Latencies
 
+    @cached_property
+    def model_table(self) -> Styler:
+        """What each model cost."""
+        return tables.styled(group_frame("Model", self.models), _GROUP_FORMATS)
 
-def show_groups(entity: str, groups: Mapping[str, Totals], nameless: Collection[str] = ()) -> None:
-    """Show what each model or agent cost, dearest first; a click opens one.
+    @cached_property
+    def agent_table(self) -> Styler:
+        """What each agent cost."""
+        return tables.styled(group_frame("Agent", self.agents), _GROUP_FORMATS)
 
-    ``nameless``: what calls without a model go by here.
-    """
-    title = f"Cost by {entity}"
-    _heading(title, lambda: group_table(entity, groups))
-    frame = group_frame(entity.capitalize(), groups)
-    _linked(
-        frame, _GROUP_FORMATS, title,
-        lambda row: _target(entity, str(frame.iloc[row, 0]), nameless),
-    )  # fmt: skip
+    @cached_property
+    def mover_table(self) -> Styler:
+        """Whose spend changed most."""
+        formats = {"Change": _signed_usd, "Spend": tables.usd}
+        return tables.styled(mover_frame(self.movers), formats)
+
+    @cached_property
+    def speed_table(self) -> Styler:
+        """How fast each model answers."""
+        formats = dict.fromkeys(_SPEEDS, tables.duration) | {"Calls": tables.count}
+        return tables.styled(speed_frame(self.latencies), formats)
 
 
-def show_movers(movers: Sequence[Mover], period: str, nameless: Collection[str] = ()) -> None:
-    """Show whose spend changed most; a click opens one; ``nameless`` as above."""
-    title = "Top movers"
+def show_models(lists: Lists) -> None:
+    """Show what each model cost, dearest first; a click opens one."""
+    title, models = "Cost by model", list(lists.models)
+    _heading(title, lambda: group_table("model", lists.models))
+    _linked(lists.model_table, title, lambda row: _target("model", models[row], lists.nameless))
+
+
+def show_agents(lists: Lists) -> None:
+    """Show what each agent cost, dearest first; a click opens one."""
+    title, agents = "Cost by agent", list(lists.agents)
+    _heading(title, lambda: group_table("agent", lists.agents))
+    _linked(lists.agent_table, title, lambda row: ("agent", agents[row]))
+
+
+def show_movers(lists: Lists, period: str) -> None:
+    """Show whose spend changed most; a click opens one."""
+    title, movers = "Top movers", lists.movers
     _heading(title, lambda: mover_table(movers))
     if not movers:
         st.caption(f"Nobody's spend changed {period}.")
         return
-    frame = mover_frame(movers)
-    formats = {"Change": _signed_usd, "Spend": tables.usd}
     _linked(
-        frame, formats, title,
-        lambda row: _target(movers[row].entity, movers[row].name, nameless),
+        lists.mover_table, title,
+        lambda row: _target(movers[row].entity, movers[row].name, lists.nameless),
         {
             "What": st.column_config.TextColumn(width=62),
             "Name": st.column_config.TextColumn(width=165),
@@ -87,16 +109,17 @@ def show_movers(movers: Sequence[Mover], period: str, nameless: Collection[str] 
     st.caption(f"Spend {period}; only bars of the charts that are over are compared.")
 
 
-def show_speeds(latencies: Latencies) -> None:
+def show_speeds(lists: Lists) -> None:
     """Show how fast each model answers, most calls first; a click opens one."""
-    title = "Speed by model"
-    frame = speed_frame(latencies)
-    _heading(title, lambda: pa.Table.from_pandas(frame, preserve_index=False))
-    if frame.empty:
+    title, models = "Speed by model", list(lists.latencies.by_model)
+    _heading(
+        title,
+        lambda: pa.Table.from_pandas(speed_frame(lists.latencies), preserve_index=False),
+    )
+    if not models:
         st.caption("No call of this time range tells its own duration.")
         return
-    formats = dict.fromkeys(_SPEEDS, tables.duration) | {"Calls": tables.count}
-    _linked(frame, formats, title, lambda row: ("model", str(frame.iloc[row, 0])))
+    _linked(lists.speed_table, title, lambda row: ("model", models[row] or MODELS.nameless))
 
 
 def group_frame(first: str, groups: Mapping[str, Totals]) -> pd.DataFrame:
@@ -179,15 +202,15 @@ def _heading(title: str, read: Callable[[], pa.Table]) -> None:
 
 
 def _linked(
-    frame: pd.DataFrame,
-    formats: Mapping[str, tables.Text],
+    table: Styler,
     title: str,
     target: Callable[[int], tuple[str, str]],
     config: Mapping[str, ColumnConfig] | None = None,
 ) -> None:
+    frame = table.data
     first = {str(frame.columns[0]): st.column_config.TextColumn(width="medium")}
     state = st.dataframe(
-        tables.styled(frame, formats),
+        table,
         hide_index=True,
         placeholder=fmt.UNKNOWN,
         height="content" if len(frame) < _MANY else _TALL_PX,

@@ -13,6 +13,7 @@ from spanledger_analytics.reconciliation.report.model import CauseTotal, Totals
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard.charts import PALETTE, literal
 from spanledger_dashboard.cost.charts import signed_usd, waterfall
+from spanledger_dashboard.plain_figures import plain_figure
 from spanledger_dashboard.reconciliation.data import CAUSE_NAMES, Square
 from spanledger_dashboard.text import shortened
 
@@ -38,42 +39,82 @@ def matrix(rows: Mapping[str, Mapping[date, Square]], days: Sequence[date]) -> g
         "z": [[_level(rows[row].get(day)) for day in days] for row in shown],
         "text": [[_sign(rows[row].get(day)) for day in days] for row in shown],
         "texttemplate": "%{text}",
-        "customdata": [[_hover(row, day, rows[row].get(day)) for day in days] for row in shown],
         "zmin": -1,
         "zmax": 1,
         "xgap": 2,
         "ygap": 2,
         "colorscale": [[0, _LESS], [0.5, _FINE], [1, _MORE]],
         "showscale": False,
-        "hoverongaps": False,
-        "hovertemplate": "%{customdata}<extra></extra>",
+        "hoverinfo": "skip",
     }
     layout = {
+        "hovermode": "closest",
+        "clickmode": "event+select",
+        "dragmode": False,
         "height": 70 + _ROW_PX * max(len(shown), 2),
         "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
-        "xaxis": {"type": "category", "fixedrange": True, "showgrid": False, "nticks": 16},
+        "xaxis": {
+            "type": "category",
+            "fixedrange": True,
+            "showgrid": False,
+            "nticks": 16,
+            # Also days of which nothing is known, in their order.
+            "categoryorder": "array",
+            "categoryarray": [_day_text(day) for day in days],
+            "range": [-0.5, len(days) - 0.5],
+        },
         "yaxis": {
             "tickvals": places,
             "ticktext": [literal(shortened(row, _NAME_LIMIT)) for row in shown],
-            "autorange": "reversed",
+            "range": [max(len(shown), 1) - 0.5, -0.5],
             "fixedrange": True,
             "automargin": True,
             "showgrid": False,
             "zeroline": False,
         },
     }
-    return go.Figure({"data": [trace], "layout": layout}, skip_invalid=False)
+    return plain_figure([trace, _targets(rows, days)], layout)
 
 
-def way(totals: Totals, causes: Sequence[CauseTotal]) -> go.Figure:
-    """Return the way from the ledger to the bill; the smallest causes as one step."""
+def matrix_places(
+    rows: Mapping[str, Mapping[date, Square]], days: Sequence[date]
+) -> list[tuple[str, date]]:
+    """Return row and day of each point of the matrix that can be clicked, in their order."""
+    return [(row, day) for row in list(rows)[:MOST_ROWS] for day in days if day in rows[row]]
+
+
+def _targets(
+    rows: Mapping[str, Mapping[date, Square]], days: Sequence[date]
+) -> Mapping[str, object]:
+    """Return points over the cells, unseen: a heat map itself tells of no click."""
+    numbers = {row: number for number, row in enumerate(list(rows)[:MOST_ROWS])}
+    places = matrix_places(rows, days)
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [_day_text(day) for _, day in places],
+        "y": [numbers[row] for row, _ in places],
+        "marker": {"size": _ROW_PX - 5, "symbol": "square", "opacity": 0},
+        "selected": {"marker": {"opacity": 0}},
+        "unselected": {"marker": {"opacity": 0}},
+        "customdata": [_hover(row, day, rows[row].get(day)) for row, day in places],
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "showlegend": False,
+    }
+
+
+def way(totals: Totals, causes: Sequence[CauseTotal]) -> tuple[go.Figure, bool]:
+    """Return the way from the ledger to the bill, and whether its axis begins above 0.
+
+    The smallest causes are one step.
+    """
     shown = [(CAUSE_NAMES[row.cause], row.usd) for row in causes[:_MOST_CAUSES]]
     rest = causes[_MOST_CAUSES:]
     if rest:
         shown.append((f"{len(rest)} others", sum((row.usd for row in rest), Decimal(0))))
-    figure = waterfall(totals.ledger_usd, totals.billed_usd, shown, ("Ledger", "Billed"))
-    figure.layout["xaxis"]["range"] = _near([totals.ledger_usd, *(usd for _, usd in shown)])
-    return figure
+    axis = _near([totals.ledger_usd, *(usd for _, usd in shown)])
+    figure = waterfall(totals.ledger_usd, totals.billed_usd, shown, ("Ledger", "Billed"), axis)
+    return figure, axis[0] > 0
 
 
 def _near(steps: Sequence[Decimal]) -> list[float]:
@@ -124,7 +165,7 @@ def coverage(rows: Sequence[Coverage]) -> go.Figure:
         "yaxis": {"tickformat": ".0%", "fixedrange": True, "automargin": True,
                   "range": [0, 1.04], "nticks": 6},
     }  # fmt: skip
-    return go.Figure({"data": traces, "layout": layout}, skip_invalid=False)
+    return plain_figure(traces, layout)
 
 
 def days_of(first: date, last: date) -> list[date]:

@@ -9,11 +9,13 @@ from decimal import Decimal
 
 import streamlit as st
 
+from spanledger_analytics.invoices.line import TokenClass
 from spanledger_analytics.invoices.reading import current_lines
 from spanledger_analytics.invoices.rules import Rules
 from spanledger_analytics.reconciliation.corrections import Correction, suggest
 from spanledger_analytics.reconciliation.days import Days
 from spanledger_analytics.reconciliation.instrumentations import with_instrumentations
+from spanledger_analytics.reconciliation.invoice_totals import InvoiceCheck, check_invoices
 from spanledger_analytics.reconciliation.reading import read
 from spanledger_analytics.reconciliation.report.sums import grouped, totals_of, unexplained_usd
 from spanledger_analytics.reconciliation.result import Cause, Cell, Reconciliation
@@ -78,15 +80,26 @@ def load_corrections(
     return with_instrumentations(store(), project, cells, found)
 
 
+@st.cache_resource(ttl=15, max_entries=8, show_spinner="Reading invoices …")
+def load_invoices(project: str, month: Days, _rules: Rules) -> list[InvoiceCheck]:
+    """Return what the invoices of a month come to, by provider and account."""
+    return check_invoices(store(), project, _rules, month.first)
+
+
 def told(value: str | None) -> str:
     """Return a dimension of a cell in words."""
     return NOT_TOLD if value is None else value or NONE
 
 
+def _told_of(cell: Cell, value: str | None) -> str:
+    is_invoice = cell.key.token_class == TokenClass.INVOICE_TOTAL
+    return "invoice as a whole" if is_invoice else told(value)
+
+
 ROWS: Mapping[str, Callable[[Cell], str]] = {
     "Provider": lambda cell: cell.key.provider,
-    "Model": lambda cell: f"{cell.key.provider}: {told(cell.key.model)}",
-    "Project": lambda cell: f"{cell.key.provider}: {told(cell.key.scope)}",
+    "Model": lambda cell: f"{cell.key.provider}: {_told_of(cell, cell.key.model)}",
+    "Project": lambda cell: f"{cell.key.provider}: {_told_of(cell, cell.key.scope)}",
     "For": lambda cell: cell.key.token_class.replace("_", " "),
 }
 """What rows of the matrix can be."""

@@ -9,8 +9,8 @@ from functools import partial
 import streamlit as st
 
 from spanledger_analytics.reconciliation.dispute import open_dispute
-from spanledger_analytics.reconciliation.dispute_page import html_parts
-from spanledger_analytics.reconciliation.dispute_rows import csv_parts
+from spanledger_analytics.reconciliation.dispute_files import MEDIA_TYPES as DISPUTE_TYPES
+from spanledger_analytics.reconciliation.dispute_files import dispute_parts
 from spanledger_analytics.reconciliation.report.build import read_report, rfc3339
 from spanledger_analytics.reconciliation.report.files import ENDINGS, MEDIA_TYPES, report_file
 from spanledger_analytics.reconciliation.result import Reconciliation
@@ -19,6 +19,12 @@ from spanledger_dashboard.connection import store
 from spanledger_storage.price_state import StateEngine
 
 _LABELS = {"markdown": "Markdown", "csv": "CSV", "xlsx": "XLSX", "json": "JSON"}
+_PACKS = {
+    "csv": "CSV, every call",
+    "html": "HTML, to print",
+    "json": "JSON, every call",
+    "zip": "ZIP, all of these",
+}
 File = tuple[str, str, str, Callable[[], bytes]]
 """Label, ending, media type, and what makes it."""
 
@@ -45,13 +51,10 @@ def show_dispute_files(
 
     def make(form: str) -> bytes:
         dispute = open_dispute(store(), engine, result, provider, cell_id)
-        if form == "csv":
-            return "".join(csv_parts(dispute)).encode()
-        return "".join(html_parts(dispute, rfc3339(time.time_ns()))).encode()
+        return b"".join(dispute_parts(dispute, form, rfc3339(time.time_ns())))
 
     items: list[File] = [
-        ("CSV, every call", "csv", "text/csv", partial(make, "csv")),
-        ("HTML, to print", "html", "text/html", partial(make, "html")),
+        (label, form, DISPUTE_TYPES[form], partial(make, form)) for form, label in _PACKS.items()
     ]
     what = "Every call with its ids, our arithmetic and their lines; contents left out"
     name = f"dispute-{provider}-{cell_id[:12] or result.first_day.isoformat()}"

@@ -9,7 +9,10 @@ import pandas as pd
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
+from spanledger_analytics.invoices.shown import amounts_text
 from spanledger_analytics.reconciliation.coverage import Coverage
+from spanledger_analytics.reconciliation.invoice_totals import InvoiceCheck
+from spanledger_analytics.reconciliation.report.model import CauseTotal
 from spanledger_analytics.reconciliation.report.sums import unexplained_usd
 from spanledger_analytics.reconciliation.result import Cell
 from spanledger_dashboard import format as fmt
@@ -22,7 +25,28 @@ from spanledger_storage.reconciliation_state import ActionRow
 
 MOST_CELLS = 1_000
 _STATUS = {"asked": "Waiting", "running": "Running", "done": "Done", "failed": "Failed"}
-_DOES = {"apply": "Applied", "reverse": "Taken back", "post": "Posted", "unpost": "Unposted"}
+_AGREES = {
+    (True, False): "✓ yes",
+    (False, False): "✕ no",
+    (False, True): "no exchange rate",
+}
+_CAUSE_HELP = {
+    "Net": "Dollars the provider charged more (+) or less (−) than the ledger says, for this "
+    "reason. All reasons add up to the difference.",
+    "Size": "The same without signs: what is too much in one cell does not hide what is too little "
+    "in another. Sure, likely and not sure add up to it.",
+    "Sure": "Of the size: two facts that do not depend on each other say so.",
+    "Likely": "Of the size: one fact says so.",
+    "Not sure": "Of the size: a share that nobody can tell exactly.",
+    "Calls": "In the ledger, that show it.",
+}
+_DOES = {
+    "apply": "Apply",
+    "reverse": "Take back",
+    "post": "Post",
+    "unpost": "Take out",
+    "delete": "Delete",
+}
 
 
 def show_cells(cells: Sequence[Cell]) -> Cell | None:
@@ -56,6 +80,66 @@ def show_cells(cells: Sequence[Cell]) -> Cell | None:
         alt="Cells, unexplained differences first; a click opens one",
     )  # fmt: skip
     return None if picked is None else cells[picked]
+
+
+def show_causes(rows: Sequence[CauseTotal], *, key: str) -> None:
+    """Show what each cause explains, and how sure that is."""
+    if not rows:
+        st.caption("There is no difference.")
+        return
+    frame = pd.DataFrame(
+        {
+            "Cause": [CAUSE_NAMES[row.cause] for row in rows],
+            "Net": [float(row.usd) for row in rows],
+            "Size": [float(row.size_usd) for row in rows],
+            "Sure": [float(row.high_usd) or None for row in rows],
+            "Likely": [float(row.medium_usd) or None for row in rows],
+            "Not sure": [float(row.low_usd) or None for row in rows],
+            "Cells": [row.cells for row in rows],
+            "Calls": [row.calls for row in rows],
+        }
+    )
+    money = dict.fromkeys(("Size", "Sure", "Likely", "Not sure"), tables.usd)
+    formats: dict[str, tables.Text] = {"Net": signed, **money, "Calls": tables.count}
+    config: dict[str, ColumnConfig] = {
+        name: st.column_config.Column(help=text) for name, text in _CAUSE_HELP.items()
+    }
+    table(frame, formats, config, key=key, alt="Causes, unexplained first")
+
+
+def show_invoices(rows: Sequence[InvoiceCheck]) -> None:
+    """Show what invoices come to, against the sum of their lines and the ledger."""
+    frame = pd.DataFrame(
+        {
+            "Provider": [one.provider for one in rows],
+            "Account": [one.account or None for one in rows],
+            "Invoice": [amounts_text({one.currency: one.amount}) for one in rows],
+            "In USD": [fmt.usd_exact(one.amount_usd) for one in rows],
+            "Its lines": [fmt.usd_exact(one.lines_usd) for one in rows],
+            "Ledger": [fmt.usd_exact(one.ledger_usd) for one in rows],
+            "Difference": [_signed_or_unknown(one.variance_usd) for one in rows],
+            "Allowed": [fmt.usd(one.limit_usd) for one in rows],
+            "Agrees": [_AGREES[one.is_within_tolerance, one.variance_usd is None] for one in rows],
+            "Why": [_why(one.cell) if one.cell else None for one in rows],
+        }
+    )
+    config: dict[str, ColumnConfig] = {
+        "Its lines": st.column_config.Column(help="Of the reports that count, whole month, USD."),
+        "Ledger": st.column_config.Column(
+            help="The whole month, USD; – where it tells no accounts."
+        ),
+        "Difference": st.column_config.Column(
+            help="Invoice less its lines, and less what the ledger says of days without a report."
+        ),
+        "Allowed": st.column_config.Column(
+            help="By FOCUS 1.4 an invoice may differ from its lines by a dollar, or by half a cent "
+            "times the root of their number."
+        ),
+    }
+    st.dataframe(
+        frame, hide_index=True, key="table-invoice-totals", placeholder=fmt.UNKNOWN,
+        height="content", column_config=config, alt="Invoices against the sum of their lines",
+    )  # fmt: skip
 
 
 def show_coverage(rows: Sequence[Coverage]) -> None:
@@ -123,6 +207,10 @@ def signed(value: object) -> str:
 def quantity(value: Decimal | None) -> str:
     """Return a quantity with separators, as exact as it is."""
     return fmt.UNKNOWN if value is None else f"{value.normalize():,f}"
+
+
+def _signed_or_unknown(value: Decimal | None) -> str:
+    return fmt.UNKNOWN if value is None else signed_usd(value)
 
 
 def _amount(value: object) -> str:

@@ -8,6 +8,7 @@ import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no
 
 from spanledger_analytics.routing.cascades import LOSES, PAYS, Cascade
 from spanledger_dashboard.charts import PALETTE, literal
+from spanledger_dashboard.plain_figures import plain_figure
 from spanledger_dashboard.text import shortened
 
 _ROW_PX, _AROUND_PX = 34, 80
@@ -72,7 +73,7 @@ def cascades(found: Sequence[Cascade]) -> go.Figure:
             "range": [-0.6, len(rows) - 0.4],
         },
     }
-    return go.Figure({"data": [limits, shares], "layout": layout}, skip_invalid=False)
+    return plain_figure([limits, shares], layout)
 
 
 def _name(one: Cascade) -> str:

@@ -10,6 +10,7 @@ import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no
 import pyarrow as pa
 
 from spanledger_dashboard.charts import PALETTE, literal
+from spanledger_dashboard.plain_figures import plain_figure
 from spanledger_dashboard.text import shortened
 
 KINDS = ("Line", "Bar", "Area", "Scatter")
@@ -72,7 +73,7 @@ def figure(table: pa.Table, plan: Plan) -> tuple[go.Figure, int]:
         "xaxis": {"title": {"text": _text(plan.x)}, "automargin": True, "showgrid": False},
         "yaxis": {"title": {"text": _text(plan.y)}, "automargin": True, "tickformat": "~s"},
     }
-    return go.Figure({"data": traces, "layout": layout}, skip_invalid=False), max(0, left_out)
+    return plain_figure(traces, layout), max(0, left_out)
 
 
 def _groups(table: pa.Table, plan: Plan) -> list[tuple[str, list[object], list[float | None]]]:

@@ -9,6 +9,7 @@ from typing import cast
 import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 
 from spanledger_dashboard.charts import Axis
+from spanledger_dashboard.plain_figures import plain_figure
 from spanledger_dashboard.traces.listing import TraceBucket
 
 TRACES, DOLLARS = MEASURES = ("Traces", "Dollars")
@@ -37,7 +38,7 @@ def figure(buckets: Sequence[TraceBucket], axis: Axis, measure: str) -> go.Figur
             _bars("With errors", _ERROR_COLOR, failed, axis, "%{y:,}", pattern="/"),
         ]
     prefix, shape = ("$", ",.2~f") if measure == DOLLARS else ("", "~s")
-    return go.Figure({"data": bars, "layout": _layout(axis, prefix, shape)}, skip_invalid=False)
+    return plain_figure(bars, _layout(axis, prefix, shape))
 
 
 def brushed(selection: Mapping[str, object], axis: Axis) -> tuple[int, int] | None:

@@ -12,6 +12,7 @@ import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no
 from spanledger_analytics.unit_economics.full_cost import PARTS, Group
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard.charts import PALETTE, dollar_format
+from spanledger_dashboard.plain_figures import plain_figure
 
 LABELS = {
     "own_inference": "Inference",
@@ -83,7 +84,7 @@ def composition(group: Group) -> go.Figure:
         "xaxis": {"fixedrange": True, "nticks": 8, **_dollars(peak)},
         "yaxis": {"fixedrange": True, "showticklabels": False},
     }
-    return go.Figure({"data": traces, "layout": layout}, skip_invalid=False)
+    return plain_figure(traces, layout)
 
 
 def trend(groups: Sequence[Group | None], times: Times) -> go.Figure:
@@ -121,7 +122,7 @@ def trend(groups: Sequence[Group | None], times: Times) -> go.Figure:
         },
         "yaxis": {"fixedrange": True, "automargin": True, "nticks": 5, **_dollars(peak)},
     }
-    return go.Figure({"data": traces, "layout": layout}, skip_invalid=False)
+    return plain_figure(traces, layout)
 
 
 def spread(bars: Sequence[tuple[int, int]], per_decade: int) -> go.Figure:
@@ -166,7 +167,7 @@ def spread(bars: Sequence[tuple[int, int]], per_decade: int) -> go.Figure:
             "title": {"text": "tasks"},
         },
     }
-    return go.Figure({"data": [trace], "layout": layout}, skip_invalid=False)
+    return plain_figure([trace], layout)
 
 
 def _ticks(places: range, per_decade: int) -> dict[int, str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, get_args, get_origin
 
 from fastapi import Depends, Query, Request
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query as QueryParam
+from fastapi.routing import APIRoute
 
 from spanledger_server.api.formats import Format, chosen_format
 from spanledger_server.errors import UsageError
@@ -69,23 +71,30 @@ async def demand_known(request: Request) -> None:  # needs no thread: others may
     """
     if not request.query_params:
         return
-    described = request.app.openapi()["paths"][request.scope["route"].path]
-    operation = described[request.method.lower()]
-    params = [p for p in operation.get("parameters", ()) if p["in"] == "query"]
+    route: APIRoute = request.scope["route"]
+    known = query_params(route)
     given = [name for name, _ in request.query_params.multi_items()]
-    known = sorted(param["name"] for param in params)
     if unknown := sorted(set(given) - set(known)):
         raise UsageError(
-            f"There is no parameter {unknown[0][:80]!r} here; there are {', '.join(known)}."
+            f"There is no parameter {unknown[0][:80]!r} here; there are {', '.join(sorted(known))}."
         )
-    for name in sorted(param["name"] for param in params if not _is_list(param["schema"])):
+    for name in sorted(name for name, is_list in known.items() if not is_list):
         if given.count(name) > 1:
             raise UsageError(f"The parameter {name} is given {given.count(name)} times: give one.")
 
 
-def _is_list(schema: Mapping[str, Any]) -> bool:
-    kinds: list[Mapping[str, Any]] = [schema, *schema.get("anyOf", ())]
-    return any(kind.get("type") == "array" for kind in kinds)
+def query_params(route: APIRoute) -> dict[str, bool]:
+    """Return the parameters of an endpoint by name: whether each may be given several times.
+
+    The description of the API tells the same, and takes a second to make.
+    """
+    params = [p for p in get_flat_params(route.dependant) if isinstance(p.field_info, QueryParam)]
+    return {param.alias: _is_list(param.field_info.annotation) for param in params}
+
+
+def _is_list(annotation: object) -> bool:
+    """Return whether a type is a list, or may be one."""
+    return get_origin(annotation) is list or any(map(_is_list, get_args(annotation)))
 
 
 def dimension_filters(pairs: list[str] | None) -> dict[str, object]:

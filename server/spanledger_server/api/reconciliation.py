@@ -6,9 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated
+from enum import StrEnum
+from itertools import chain
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, HTTPException, Query
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from spanledger_analytics.reconciliation.coverage import (
@@ -18,8 +21,14 @@ from spanledger_analytics.reconciliation.coverage import (
     coverage_by_key,
 )
 from spanledger_analytics.reconciliation.days import Days, DaysError, day_at, days_of, month_before
+from spanledger_analytics.reconciliation.dispute import DisputeError, open_dispute
+from spanledger_analytics.reconciliation.dispute_files import (
+    MEDIA_TYPES,
+    dispute_parts,
+    file_name,
+)
 from spanledger_analytics.reconciliation.reading import read
-from spanledger_analytics.reconciliation.report.build import read_report
+from spanledger_analytics.reconciliation.report.build import read_report, rfc3339
 from spanledger_analytics.reconciliation.report.model import Amount, Report
 from spanledger_analytics.reconciliation.result import Cause, Reconciliation
 from spanledger_server.api.access import ProjectName
@@ -47,6 +56,13 @@ AskedDays = Annotated[
         description="A month, a day, or two days with .. between them, UTC; default: the month "
         "before the running one.",
         examples=["2026-11", "2026-11-18", "2026-11-01..2026-11-18"],
+    ),
+]
+AskedCell = Annotated[
+    str,
+    Query(
+        max_length=32,
+        description="Id of a cell, or how it begins; without one all days of the provider.",
     ),
 ]
 
@@ -97,6 +113,23 @@ class CoverageAnswer(BaseModel):
     rows: list[CoverageRow]
 
 
+class DisputeFormat(StrEnum):
+    """How a dispute pack is written."""
+
+    csv = "csv"
+    html = "html"
+    json = "json"
+    zip = "zip"
+
+
+_PACKS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The pack, as an attachment.",
+        "content": {kind.partition(";")[0]: {} for kind in MEDIA_TYPES.values()},
+    }
+}
+
+
 def reconciliation_router(store: Callable[[], Store], state: StateEngine) -> APIRouter:
     """Return the routes; ``store`` returns the open store, or raises StoreError."""
     router = make_router("reconciliation")
@@ -129,6 +162,31 @@ def reconciliation_router(store: Callable[[], Store], state: StateEngine) -> API
             first_day=found.first_day,
             last_day=found.last_day,
             rows=[CoverageRow.of(row) for row in rows],
+        )
+
+    @router.get("/reconciliation/dispute", response_class=StreamingResponse, responses=_PACKS)
+    def dispute(
+        project: ProjectName,
+        days: AskedDays = "",
+        provider: Text = "",
+        cell: AskedCell = "",
+        form: Annotated[DisputeFormat, Query(alias="format")] = DisputeFormat.json,
+    ) -> StreamingResponse:
+        """Evidence for a provider: its lines, our calls with ids and arithmetic; no contents."""
+        if not (cell.strip() or provider):
+            raise UsageError("Say what is disputed: cell, or provider for all of its days.")
+        found = _read(store(), project, days, provider)
+        try:
+            opened = open_dispute(store(), state, found, provider, cell)
+        except DisputeError as error:
+            raise HTTPException(404, str(error)) from error
+        parts = dispute_parts(opened, form.value, rfc3339(time.time_ns()))
+        name = file_name(opened, form.value)
+        return StreamingResponse(
+            # The first piece before the answer begins: so that what fails is told as an error.
+            chain([next(parts, b"")], parts),
+            media_type=MEDIA_TYPES[form.value],
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
 
     return router

@@ -119,6 +119,8 @@ def _evidence(calls: Sequence[ModelCall], lost_s: Numbers) -> tuple[SpanRef, ...
 
 def _series(calls: Sequence[ModelCall], thresholds: Thresholds) -> _Series | None:
     """Return the waits of a run: for first tokens where told, else calls without their output."""
+    if len(calls) < FEWEST_CALLS:
+        return None
     if len(calls) > thresholds.most_calls:
         places = np.linspace(0, len(calls) - 1, thresholds.most_calls).astype(int).tolist()
         calls = [calls[place] for place in places]

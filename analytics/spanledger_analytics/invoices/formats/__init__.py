@@ -32,6 +32,7 @@ FORMATS = {
     "openrouter-activity": "openrouter_activity:OpenRouterActivity",
     "openrouter-generation": "openrouter_generation:OpenRouterGeneration",
     "mistral-usage": "mistral_usage:MistralUsage",
+    "invoice-totals": "invoice_totals:InvoiceTotals",
     "focus-invoice": "focus_invoice:FocusInvoice",
     "focus": "focus:Focus",
 }

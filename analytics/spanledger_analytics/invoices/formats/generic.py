@@ -13,7 +13,7 @@ from spanledger_analytics.invoices.documents import Head, Records
 from spanledger_analytics.invoices.errors import InvoiceError
 from spanledger_analytics.invoices.formats.form import About, tier_of
 from spanledger_analytics.invoices.line import Dataset, InvoiceLine, TokenClass
-from spanledger_analytics.invoices.reports import REPORTS, Source
+from spanledger_analytics.invoices.reports import INVOICE_TOTAL, REPORTS, Source, month_of
 from spanledger_analytics.invoices.values import Record
 
 FIELDS = (
@@ -70,6 +70,8 @@ class Generic:
     def source(self, line: InvoiceLine) -> Source:
         """Return the source: provider, dataset and account."""
         account = line.extra.get("account", "")
+        if line.token_class is TokenClass.INVOICE_TOTAL:
+            return Source(REPORTS[INVOICE_TOTAL], line.provider, Dataset.INVOICE, account)
         return Source(REPORTS["generic"], line.provider, line.dataset, account)
 
     def lines(self, records: Records) -> Iterator[InvoiceLine]:
@@ -108,6 +110,9 @@ class Generic:
         last = self._day(row, "last_day") if "last_day" in self._columns else first
         if last < first:
             raise row.wrong(self._columns["last_day"], "lies before the first day")
+        token_class = self._token_class(row)
+        if token_class is TokenClass.INVOICE_TOTAL:
+            first, last = month_of(first)
         told = {name: self._text(row, name) for name in _TOLD}
         processing, tier = tier_of(self._text(row, "service_tier"))
         told["processing"] = told["processing"] or processing
@@ -123,7 +128,7 @@ class Generic:
             extra={"account": account} if account else {}, **told,
         )  # fmt: skip
         return about.line(
-            self._token_class(row),
+            token_class,
             quantity=None if quantity is None else quantity * self._quantity_factor,
             unit=self._text(row, "unit") or "",
             amount=None if amount is None else amount * self._amount_factor,

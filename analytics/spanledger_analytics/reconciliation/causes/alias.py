@@ -15,7 +15,8 @@ _TELLING = 1_000 * ONE  # a thousand tokens are hardly equal by chance
 def explain_alias(case: Case, material: Material) -> list[Claim]:
     """Return what stands under another model's name on the other side.
 
-    A model only the provider knows, and one of which the ledger has exactly as much too much.
+    A model only the provider knows, and one of which the ledger has exactly as much too much; or
+    would have with the attempts of its calls that the provider charges besides.
     """
     if case.token_class not in TOKEN_CLASSES or case.key.model is None:
         return []
@@ -36,10 +37,11 @@ def explain_alias(case: Case, material: Material) -> list[Claim]:
         "equal quantities under two names."
     )
     # What is left on the provider's side is a difference in price.
-    moved = ours.worth(ours.quantity)
-    usd = moved if case is ours else -moved
+    quantity = -theirs.quantity
+    moved = ours.worth(quantity)
+    usd, quantity = (moved, quantity) if case is ours else (-moved, -quantity)
     confidence = sure_if(is_sure)
-    return [Claim(Cause.ALIAS, usd, confidence, text, case.quantity, "any", ours.telemetry.calls)]
+    return [Claim(Cause.ALIAS, usd, confidence, text, quantity, "any", ours.telemetry.calls)]
 
 
 def _are_one(case: Case, other: Case) -> bool:
@@ -49,5 +51,5 @@ def _are_one(case: Case, other: Case) -> bool:
         and ours.ledger.quantity > 0
         and theirs.ledger.quantity == 0
         and theirs.quantity > 0
-        and ours.quantity == -theirs.quantity
+        and ours.quantity + theirs.quantity in (0, ours.ledger.retried)
     )

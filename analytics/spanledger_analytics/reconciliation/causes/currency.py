@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
-from spanledger_analytics.reconciliation.material import Material
+from spanledger_analytics.reconciliation.material import Material, groups_of
 from spanledger_analytics.reconciliation.result import Cause
 
 _FEWEST_CELLS = 3
@@ -53,7 +53,10 @@ def _common_factor(material: Material) -> Fraction | None:
         and one.base_usd > 100 * one.rounding
         and any(row.currencies for row in one.billed_rows)
     ]
-    if len({(one.key.model, one.token_class) for one in known}) < _FEWEST_CELLS:
+    # What lies in peak hours may cost something else: cells without it show the rate alone.
+    quiet = [one for one in known if not groups_of(one) & material.peaks.keys()]
+    known = quiet if _are_many(quiet) else known
+    if not _are_many(known):
         return None
     by_size = sorted(known, key=lambda one: -one.base_usd)
     for largest in by_size[:3]:
@@ -67,3 +70,7 @@ def _common_factor(material: Material) -> Fraction | None:
         if is_off and fitting * 10 >= len(known) * 6 and fitting >= _FEWEST_CELLS:
             return factor.limit_denominator(10**6)
     return None
+
+
+def _are_many(cases: list[Case]) -> bool:
+    return len({(one.key.model, one.token_class) for one in cases}) >= _FEWEST_CELLS

@@ -62,9 +62,10 @@ def _other_side_fits(case: Case, material: Material, shift: int) -> bool:
 
 
 def _goes_by_end(material: Material) -> bool:
-    """Return whether calls over midnight explain cells around here, and none says otherwise.
+    """Return whether calls over midnight explain cells, and none around here says otherwise.
 
-    A cell that agrees although calls of it ran over midnight says that starts count.
+    Cells of this day and the ones beside it, or what days before showed. A cell that agrees
+    although calls of it ran over midnight says that starts count.
     """
     moved = [
         (_shift(case, material), difference(case))
@@ -77,7 +78,9 @@ def _goes_by_end(material: Material) -> bool:
             moved.append((here.ledger.crossing - case.ledger.crossing, difference(case)))
     moved += [(-case.ledger.crossing, difference(case)) for case in material.before]
     moved = [(shift, off) for shift, off in moved if shift]
-    return any(shift == off for shift, off in moved) and all(off for _, off in moved)
+    if not all(off for _, off in moved):
+        return False
+    return any(shift == off for shift, off in moved) or material.went_by_end()
 
 
 def _shift(case: Case, material: Material) -> int:

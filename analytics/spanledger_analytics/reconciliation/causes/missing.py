@@ -66,7 +66,7 @@ def explain_hidden_tokens(case: Case, material: Material) -> list[Claim]:
     """Return tokens of known calls that their usage does not tell.
 
     Only where every call told its usage, and the provider counts as many requests as the ledger,
-    or the same tokens in all other classes.
+    or other causes leave nothing of all other classes: no call is missing then.
     """
     requests = material.requests(case)
     if case.quantity <= 0 or _silent(case) or not case.ledger.quantity:
@@ -75,8 +75,11 @@ def explain_hidden_tokens(case: Case, material: Material) -> list[Claim]:
         is_complete = _rest_agrees(case, material)
         told = "Every other class of tokens agrees to the last token, so no call is missing"
     else:
-        is_complete = requests.reported == requests.calls and not requests.extra_attempts
+        is_complete = not _missing_calls(requests)
         told = "The provider counts as many requests as the ledger"
+        if requests.extra_attempts:
+            is_complete &= _rest_agrees(case, material)
+            told += " with the attempts of its calls"
     if not is_complete:
         return []
     is_confirmed = case.usage_quantity is not None and case.usage_quantity == case.charged_quantity
@@ -84,7 +87,8 @@ def explain_hidden_tokens(case: Case, material: Material) -> list[Claim]:
         f"{told}, and more tokens in them: definitions of tools, compaction or thinking, which "
         "the usage of a call may leave out."
     )
-    confidence = sure_if(is_confirmed and requests is not None)
+    is_counted = requests is not None and not requests.extra_attempts
+    confidence = sure_if(is_confirmed and is_counted)
     return [
         Claim(
             Cause.HIDDEN_TOKENS, case.volume, confidence, text, case.quantity, "any",
@@ -163,10 +167,14 @@ def explain_missing_telemetry(case: Case, material: Material) -> list[Claim]:
 
 
 def _rest_agrees(case: Case, material: Material) -> bool:
-    """Return whether all other classes of the same key have equal quantities, and there are any."""
-    others = [one for one in material.classes(case) if one is not case]
-    return any(one.is_agreed for one in others) and all(
-        one.is_agreed or not (one.ledger.quantity or one.charged_quantity) for one in others
+    """Return whether nothing is left of all other classes of the same key, and there are any."""
+    others = [
+        one
+        for one in material.classes(case)
+        if one is not case and (one.ledger.quantity or one.charged_quantity)
+    ]
+    return bool(others) and all(
+        one.ledger.quantity and one.charged_quantity and not one.quantity for one in others
     )
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import cast
 
+from spanledger_analytics.invoices.reports import month_of, plain_provider
+from spanledger_analytics.invoices.rules import rules_of
 from spanledger_analytics.job import LEDGER
 from spanledger_analytics.reconciliation.coverage import Coverage, coverage_by_key
 from spanledger_analytics.reconciliation.days import Days
+from spanledger_analytics.reconciliation.invoice_totals import InvoiceCheck, check_invoices
 from spanledger_analytics.reconciliation.report import sums
 from spanledger_analytics.reconciliation.report.model import (
     CoverageTotal,
     ImportInput,
+    InvoiceTotal,
     LedgerInput,
     Report,
     ReportCell,
@@ -38,7 +42,25 @@ def read_report(store: Store, state: StateEngine, result: Reconciliation, now_ns
     days = Days(result.first_day, result.last_day)
     handled_us = Watermarks(state).get(LEDGER)
     ledger = read_ledger_input(store, result.project, days, handled_us)
-    return build_report(result, read_imports(state, result.project, days), ledger, now_ns)
+    imports = read_imports(state, result.project, days)
+    return build_report(result, imports, ledger, now_ns, read_invoices(store, state, result))
+
+
+def read_invoices(store: Store, state: StateEngine, result: Reconciliation) -> list[InvoiceCheck]:
+    """Return the invoices of months that end within the days, of providers that have cells.
+
+    Raises:
+        StateError: the state database does not answer.
+        StoreError: the store refused or did not answer.
+    """
+    rules = rules_of(state, result.project)
+    providers = {plain_provider(cell.key.provider) for cell in result.cells}
+    found: list[InvoiceCheck] = []
+    first = month_of(result.first_day)[0]
+    while (last := month_of(first)[1]) <= result.last_day:
+        found += check_invoices(store, result.project, rules, first)
+        first = last + timedelta(days=1)
+    return [one for one in found if plain_provider(one.provider) in providers]
 
 
 def read_imports(state: StateEngine, project: str, days: Days) -> list[ImportInput]:
@@ -58,7 +80,11 @@ def read_imports(state: StateEngine, project: str, days: Days) -> list[ImportInp
 
 
 def build_report(
-    result: Reconciliation, imports: Sequence[ImportInput], ledger: LedgerInput, now_ns: int
+    result: Reconciliation,
+    imports: Sequence[ImportInput],
+    ledger: LedgerInput,
+    now_ns: int,
+    invoices: Sequence[InvoiceCheck] = (),
 ) -> Report:
     """Return the report of some days, made at a time (UTC nanoseconds)."""
     cells = result.cells
@@ -74,6 +100,7 @@ def build_report(
         providers=sums.by_provider(cells),
         scopes=sums.by_scope(cells),
         models=sums.by_model(cells),
+        invoices=[invoice_total(one) for one in invoices],
         finality=sums.finality_of(cells),
         coverage=[coverage_total(row) for row in coverage_by_key(cells)],
         imports=list(imports),
@@ -121,6 +148,27 @@ def coverage_total(row: Coverage) -> CoverageTotal:
         reported=row.reported,
         beyond=row.beyond,
         share=row.share,
+    )
+
+
+def invoice_total(one: InvoiceCheck) -> InvoiceTotal:
+    """Return an invoice as a whole as the report holds it."""
+    return InvoiceTotal(
+        provider=one.provider,
+        account=one.account,
+        month=one.month,
+        amount=one.amount,
+        currency=one.currency,
+        amount_usd=one.amount_usd,
+        lines=one.lines,
+        lines_usd=one.lines_usd,
+        ledger_usd=one.ledger_usd,
+        beyond_ledger_usd=one.beyond_ledger_usd,
+        variance_usd=one.variance_usd,
+        limit_usd=one.limit_usd,
+        is_within_tolerance=one.is_within_tolerance,
+        invoice_ids=list(one.invoice_ids),
+        causes=list(_shares(one.cell.causes)) if one.cell else [],
     )
 
 

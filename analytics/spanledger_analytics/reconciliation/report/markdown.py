@@ -6,11 +6,14 @@ import re
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
+from spanledger_analytics.invoices.shown import amounts_text
 from spanledger_analytics.reconciliation.report.model import (
     CoverageTotal,
     GroupTotal,
+    InvoiceTotal,
     Report,
     ReportCell,
+    ReportShare,
 )
 
 MOST_CELLS = 50
@@ -28,6 +31,7 @@ def to_markdown(report: Report) -> str:
         _groups("By provider", "Provider", report.providers),
         _groups("By project of the provider", "Project", report.scopes),
         _groups("By model", "Model", report.models),
+        _invoices(report.invoices),
         _cells(report.cells),
         _coverage(report.coverage),
         _inputs(report),
@@ -83,6 +87,26 @@ def _group_name(what: str, row: GroupTotal) -> str:
     return f"{_text(row.provider)}: {_told(name)}"
 
 
+def _invoices(rows: Sequence[InvoiceTotal]) -> str:
+    if not rows:
+        return ""
+    shown = [
+        (f"{row.month:%Y-%m}", _text(row.provider), _text(row.account) or UNKNOWN,
+         _text(amounts_text({row.currency: row.amount})), _known(row.amount_usd),
+         _usd(row.lines_usd), _known(row.ledger_usd),
+         UNKNOWN if row.variance_usd is None else _signed(row.variance_usd),
+         "; ".join(_reason(share) for share in row.causes))
+        for row in rows
+    ]  # fmt: skip
+    head = ("Month", "Provider", "Account", "Invoice", "In USD", "Lines", "Ledger", "Difference",
+            "Why")  # fmt: skip
+    return "## Invoices against their lines\n\n" + _table(head, shown)
+
+
+def _known(amount: Decimal | None) -> str:
+    return UNKNOWN if amount is None else _usd(amount)
+
+
 def _cells(cells: Sequence[ReportCell]) -> str:
     wanted = [cell for cell in cells if cell.variance_usd]
     if not wanted:
@@ -100,10 +124,13 @@ def _cells(cells: Sequence[ReportCell]) -> str:
 
 
 def _reasons(cell: ReportCell) -> str:
-    return "; ".join(
+    return "; ".join(_reason(share) for share in cell.causes)
+
+
+def _reason(share: ReportShare) -> str:
+    return (
         f"{share.cause.replace('_', ' ')} {_signed(share.usd)} ({share.confidence}): "
         f"{_text(share.explanation)}"
-        for share in cell.causes
     )
 
 

@@ -136,6 +136,30 @@ class ReportShare(_Part):
     )
 
 
+class InvoiceTotal(_Part):
+    """An invoice as a whole: what it comes to, against its lines and the ledger."""
+
+    provider: str
+    account: str = Field(description="At the provider; empty: all of them.")
+    month: date = Field(description="Its first day.")
+    amount: Amount
+    currency: str
+    amount_usd: Amount | None = Field(description="null: no exchange rate is known.")
+    lines: int = Field(description="Of the provider's reports, that count.")
+    lines_usd: Amount
+    ledger_usd: Amount | None = Field(description="null: accounts are not told apart there.")
+    beyond_ledger_usd: Amount = Field(
+        description="What the ledger says of days of which no report tells."
+    )
+    variance_usd: Amount | None = Field(
+        description="What the invoice says beyond its lines and those days; null: unknown."
+    )
+    limit_usd: Amount = Field(description="By how much it may differ (FOCUS 1.4).")
+    is_within_tolerance: bool
+    invoice_ids: list[str]
+    causes: list[ReportShare]
+
+
 class ReportCell(_Part):
     """One thing that was compared; null: one side does not tell it."""
 
@@ -178,6 +202,9 @@ class Report(_Part):
     providers: list[GroupTotal]
     scopes: list[GroupTotal]
     models: list[GroupTotal]
+    invoices: list[InvoiceTotal] = Field(
+        default=[], description="Of months whose last day is among these days."
+    )
     finality: list[Finality]
     coverage: list[CoverageTotal]
     imports: list[ImportInput]

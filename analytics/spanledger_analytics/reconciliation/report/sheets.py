@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from spanledger_analytics.reconciliation.report.model import (
-    CauseTotal,
     CoverageTotal,
     Finality,
     GroupTotal,
     ImportInput,
+    InvoiceTotal,
     Report,
     ReportCell,
 )
@@ -21,6 +21,16 @@ from spanledger_analytics.reconciliation.report.safe_csv import heading, safe_cs
 Row = Mapping[str, object]
 _CELL_COLUMNS = (*(n for n in ReportCell.model_fields if n != "causes"),)
 _CAUSE_COLUMNS = ("cause", "cause_usd", "confidence", "calls", "explanation")
+_CAUSE_TITLES = {
+    "cause": "cause",
+    "usd": "net_usd",
+    "size_usd": "size_usd_without_signs",
+    "high_usd": "of_size_high_confidence_usd",
+    "medium_usd": "of_size_medium_confidence_usd",
+    "low_usd": "of_size_low_confidence_usd",
+    "cells": "cells",
+    "calls": "calls",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +46,11 @@ def sheets_of(report: Report) -> list[Sheet]:
     """Return the tables of a report, the summary first."""
     return [
         _summary(report),
-        _sheet("Causes", CauseTotal, report.causes),
+        _causes(report),
         _sheet("Providers", GroupTotal, report.providers, left_out=("scope", "model")),
         _sheet("Projects", GroupTotal, report.scopes, left_out=("model",)),
         _sheet("Models", GroupTotal, report.models, left_out=("scope",)),
+        _invoices(report),
         _sheet("Coverage", CoverageTotal, report.coverage),
         _sheet("Finality", Finality, report.finality),
         _sheet("Imports", ImportInput, report.imports),
@@ -82,6 +93,29 @@ def _sheet(
 ) -> Sheet:
     columns = [column for column in kind.model_fields if column not in left_out]
     return Sheet(name, columns, [{c: getattr(item, c) for c in columns} for item in items])
+
+
+def _causes(report: Report) -> Sheet:
+    """Return causes with headings that say which dollars have a sign and which have none."""
+    rows = [
+        {title: getattr(row, name) for name, title in _CAUSE_TITLES.items()}
+        for row in report.causes
+    ]
+    return Sheet("Causes", list(_CAUSE_TITLES.values()), rows)
+
+
+def _invoices(report: Report) -> Sheet:
+    """Return invoices as wholes, one row each; several causes are one text."""
+    sheet = _sheet("Invoices", InvoiceTotal, report.invoices, left_out=("invoice_ids", "causes"))
+    rows = [
+        {
+            **row,
+            "invoice_ids": ", ".join(one.invoice_ids),
+            "causes": "; ".join(f"{s.cause} {s.usd:+f}: {s.explanation}" for s in one.causes),
+        }
+        for row, one in zip(sheet.rows, report.invoices, strict=True)
+    ]
+    return Sheet(sheet.name, [*sheet.columns, "invoice_ids", "causes"], rows)
 
 
 def _summary(report: Report) -> Sheet:

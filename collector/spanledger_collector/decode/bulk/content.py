@@ -15,7 +15,7 @@ from spanledger_collector.decode.bulk.arrow import Indexes, Mask
 from spanledger_collector.decode.bulk.spans import Reading, pick
 from spanledger_collector.decode.columns import Array, hash_array
 from spanledger_collector.decode.messages import MessageStore
-from spanledger_collector.decode.signatures import SIGNATURES, sign
+from spanledger_collector.decode.signatures import SIGNATURES, sign_all
 from spanledger_collector.dialects.base import Content
 
 _HASH_KEYS = (INPUT_HASHES, OUTPUT_HASHES)
@@ -65,20 +65,18 @@ class Said:
         reading = self._reading
         done = np.zeros(reading.size, np.bool_)
         for key in keys:
-            rows, indexes = reading.of(key, among)
+            rows, indexes = reading.of(key, among & ~done)
             texts = reading.attributes.written(indexes)
-            places = cast("list[int]", rows.tolist())
-            for row, index, value in zip(places, indexes.tolist(), texts, strict=True):
-                if not value or done[row]:
-                    continue
+            kept: list[int] = []
+            for place, (row, text) in enumerate(zip(rows.tolist(), texts, strict=True)):
                 try:
-                    hashes = keep(self._projects[row], value, role)
+                    hashes = keep(self._projects[row], text, role) if text else None
                 except ValueError:  # too deep to be written again
                     continue
-                if hashes is None:
-                    continue
-                into.setdefault(row, []).extend(hashes)
-                self.held[index] = done[row] = True
+                if hashes is not None:
+                    into[row] = into[row] + hashes if row in into else hashes
+                    kept.append(place)
+            done[rows[kept]] = self.held[indexes[kept]] = True
 
     def lists(self, hashes: dict[int, list[bytes]]) -> Array:
         """Return a column of hashes of messages."""
@@ -143,11 +141,11 @@ def sign_tools(reading: Reading) -> None:
     """Fill what is judged of tool spans, each as the row-by-row reader does."""
     columns = reading.columns
     rows = np.flatnonzero(arrow.is_word(columns["role"], "tool"))
-    told = pa.table({name: arrow.take(columns[name], rows) for name in _SIGNED})
+    told = pa.table({name: arrow.take(columns[name], rows) for name in _SIGNED}).to_pylist()
+    sign_all(told)
     signed = {name: _signatures(reading, name) for name in SIGNATURES}
     evidence: dict[int, str] = {}
-    for row, said in zip(rows.tolist(), told.to_pylist(), strict=True):
-        sign(said)
+    for row, said in zip(rows.tolist(), told, strict=True):
         for name, column in signed.items():
             column[row] = said.get(name, column[row])
         if "tool_evidence" in said:

@@ -8,11 +8,9 @@ SELECT
     trace_id,
     span_id,
     input_messages AS segments,
-    arrayStringConcat([
-        toString(reasoning_level),
-        attributes['gen_ai.request.tool_choice'],
-        attributes['gen_ai.output.type']
-    ], '|') AS parameters
+    arrayStringConcat(
+        [toString(reasoning_level), hints['tool_choice'], hints['output_type']], '|'
+    ) AS parameters
 FROM spans
 PREWHERE project = {project:String} AND trace_id IN {trace_ids:Array(String)}
 WHERE toStartOfHour(start_time) IN (SELECT toDateTime(arrayJoin({hours:Array(UInt32)}), 'UTC'))

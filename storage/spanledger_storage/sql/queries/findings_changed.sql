@@ -1,6 +1,5 @@
--- Which traces were written since, in order of their newest version? Of all projects.
--- Parameters: since: version (ns) up to which everything was handled; max_rows: stop after as many,
---   but never between traces of one version.
+-- Which traces were written with these versions, in order of the newest of each? Of all projects.
+-- Parameters: versions (ns).
 -- Result: one row per trace, deleted ones included: project, trace_id, newest (version), spans (how
 --   many the trace has), calls (of models and tools).
 -- Relies on the index of versions of traces.
@@ -11,7 +10,6 @@ SELECT
     argMax(span_count, version) AS spans,
     argMax(llm_calls + tool_calls, version) AS calls
 FROM traces
-WHERE version > {since:UInt64}
+WHERE version IN {versions:Array(UInt64)}
 GROUP BY project, trace_id
 ORDER BY newest
-LIMIT {max_rows:UInt32} WITH TIES

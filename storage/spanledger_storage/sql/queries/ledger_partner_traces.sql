@@ -15,8 +15,7 @@ FROM
         input_tokens,
         output_tokens,
         response_id,
-        if(resource_attributes['service.instance.id'] = '', service_name,
-            resource_attributes['service.instance.id']) AS instance,
+        if(service_instance = '', service_name, service_instance) AS instance,
         toUnixTimestamp64Nano(start_time) AS start_ns,
         toUnixTimestamp64Nano(end_time) AS end_ns
     FROM spans

@@ -19,7 +19,7 @@ SELECT
     toUnixTimestamp64Nano(end_time) AS end_ns,
     service_name,
     environment,
-    resource_attributes['service.instance.id'] AS service_instance,
+    service_instance,
     scope_name,
     dialect,
     agent_name,
@@ -57,32 +57,12 @@ SELECT
     kind,
     tool_name,
     tool_call_id,
-    toFloat64OrNull(attributes['spanledger.task.score']) AS task_score,
-    attributes['spanledger.trajectory.id'] AS trajectory_id,
-    attributes['temporalWorkflowID'] AS workflow_id,
-    multiIf(
-        attributes['spanledger.kind'] IN ('pause', 'wait'), attributes['spanledger.kind'],
-        -- Also as sent: what is no error has no error_type any more.
-        has(events.name, 'spanledger.pause')
-            OR arrayExists(
-                said -> match(said, '(Graph|Node)Interrupt|GraphBubbleUp|ApprovalRequired|CallDeferred|ToolApproval'),
-                [toString(error_type), attributes['error.type']]
-            )
-            OR arrayExists(
-                said -> match(said['exception.type'], '(Graph|Node)Interrupt|GraphBubbleUp|ApprovalRequired|CallDeferred|ToolApproval'),
-                events.attributes
-            ),
-        'interrupt',
-        ''
-    ) AS step_kind,
-    attributes['spanledger.wait.for'] AS wait_for,
-    arrayStringConcat(
-        arrayFilter(
-            link -> length(link) = 48,
-            arrayMap((t, s) -> concat(t, s), links.trace_id, links.span_id)
-        ),
-        ' '
-    ) AS linked,
+    toFloat64OrNull(hints['task_score']) AS task_score,
+    hints['trajectory_id'] AS trajectory_id,
+    hints['workflow_id'] AS workflow_id,
+    hints['step_kind'] AS step_kind,
+    hints['wait_for'] AS wait_for,
+    hints['linked'] AS linked,
     dimensions,
     flags
 FROM spans
