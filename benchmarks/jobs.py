@@ -110,7 +110,8 @@ class _Measured:
         self.worker_s += step.worker_cpu_s
         self.engine_s += step.engine_cpu_s
         ran_s = step.worker_cpu_s + step.engine_cpu_s
-        self.due_s = second + max(self.job.every_s, ran_s + self.job.rest_s(ran_s))
+        rest_s = self.job.rest_s(ran_s, step.worker_cpu_s)
+        self.due_s = second + max(self.job.every_s, ran_s + rest_s)
         self.spans = spans
 
     def line(self, seconds: int) -> tuple[float, float, float]:

@@ -37,6 +37,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     engine = Engine(EngineSettings(tmp_path_factory.mktemp("engine"), free_port()))
     engine.start()
     yield engine
+    if databases := _databases.pop(engine.writer.url, None):
+        databases.close()
     engine.stop()
 
 
@@ -49,7 +51,6 @@ def fresh_store(engine: Engine) -> Iterator[Store]:
         yield store
     finally:
         databases.give_back(store)
-        store.close()
 
 
 _databases: dict[str, Databases] = {}  # of each engine

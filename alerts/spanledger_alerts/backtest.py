@@ -21,7 +21,7 @@ _MOST_EVALUATIONS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class WouldFire:
-    """An incident that would have been; ``severity`` and ``value`` at its worst and its start."""
+    """An incident that would have been; ``severity`` is its worst, ``value`` when it became so."""
 
     labels: Mapping[str, str]
     severity: Severity
@@ -93,5 +93,6 @@ def _looked(rule: Rule, sources: Sources, project: str, slot_ns: int) -> Outcome
 def _noted(known: WouldFire | None, instance: Instance, slot_ns: int) -> WouldFire:
     if known is None:
         return WouldFire(instance.labels, instance.severity, instance.sample.value, slot_ns)
-    severity = max(known.severity, instance.severity, key=RANKS.__getitem__)
-    return replace(known, severity=severity, ended_at_ns=instance.resolved_at_ns)
+    if RANKS[instance.severity] > RANKS[known.severity]:
+        known = replace(known, severity=instance.severity, value=instance.sample.value)
+    return replace(known, ended_at_ns=instance.resolved_at_ns)

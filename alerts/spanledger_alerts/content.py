@@ -14,6 +14,7 @@ MOST_TRACES = 3
 VIEW = "Open view"
 """What the link to the rule's view is called."""
 _NS_PER_S = 1_000_000_000
+_SAID_BY_FINDING = frozenset({"kind", "code", "trace"})  # in its title and its links
 _LONGEST_TITLE = 200
 _LONGEST_LABEL = 80
 _LONGEST_LABELS = 300
@@ -72,11 +73,11 @@ def _title(facts: Facts) -> str:
     return one_line(f"{said}{f': {shown}' if shown else ''}{tail}", _LONGEST_TITLE)
 
 
-def _whom(facts: Facts) -> str:
+def _whom(facts: Facts, left_out: frozenset[str] = frozenset()) -> str:
     named = (
         f"{one_line(name, 40)} {one_line(value, _LONGEST_LABEL)}"
         for name, value in sorted(facts.labels.items())
-        if value and name != "project"
+        if value and name != "project" and name not in left_out
     )
     return one_line(", ".join(named), _LONGEST_LABELS)
 
@@ -85,9 +86,9 @@ def _lines(facts: Facts) -> list[str]:
     lines = [one_line(facts.description, 300)] if facts.description else []
     lines.append(_when(facts))
     lines += _figures(facts)
-    if facts.usd is not None:
+    if facts.usd is not None and (facts.unit != "usd" or facts.value != facts.usd):
         lines.append(f"Cost: {usd(facts.usd)}.")
-    whom = _whom(facts)
+    whom = _whom(facts, _SAID_BY_FINDING)
     if whom and facts.headline:
         lines.append(f"Where: {whom}")
     if facts.explanation:

@@ -93,9 +93,9 @@ class Telling:
 
     def _members(self) -> dict[_Place, list[Member]]:
         found: dict[_Place, list[Member]] = {}
-        for instance in self._instances.values():
-            if not instance.is_firing:
-                continue
+        firing = [one for one in self._instances.values() if one.is_firing]
+        # The dearest first: a message has room for some.
+        for instance in sorted(firing, key=lambda one: -(one.sample.usd or 0)):
             member = self._member(instance)
             for place in self._places(instance):
                 found.setdefault(place, []).append(member)

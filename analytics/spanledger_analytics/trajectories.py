@@ -186,10 +186,14 @@ def derive_trajectory(trajectory_id: str, traces: Sequence[Trace]) -> Trajectory
 
 
 def _sum(traces: Sequence[Trace], name: str) -> int:
+    if len(traces) == 1:  # as of most: it takes half of the time
+        return int(getattr(traces[0], name))
     return sum(getattr(trace, name) for trace in traces)
 
 
 def _first(traces: Sequence[Trace], name: str) -> str:
+    if len(traces) == 1:
+        return str(getattr(traces[0], name))
     return next((value for trace in traces if (value := str(getattr(trace, name)))), "")
 
 

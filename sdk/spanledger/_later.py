@@ -6,6 +6,8 @@ The thread that sends makes the signatures; the program waits only for what may 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
+from typing import cast
 
 from opentelemetry.util.types import AttributeValue
 
@@ -16,9 +18,10 @@ from spanledger._attributes import (
 )
 from spanledger._failures import told
 from spanledger._signatures import (
+    UNCHANGING,
     call_signature,
+    copied,
     kept,
-    kept_arguments,
     kept_result,
     result_evidence,
     result_signature,
@@ -30,21 +33,29 @@ _UNSAID = object()
 class Said:
     """Arguments and result of one call, as they were when they were said."""
 
-    __slots__ = ("_arguments", "_is_error", "_result", "_tool")
+    __slots__ = ("_arguments", "_is_error", "_names", "_result", "_tool")
 
     def __init__(self, tool: str) -> None:
         self._tool = tool
-        self._arguments: object = _UNSAID
-        self._result: object = _UNSAID
+        self._names: tuple[str, ...] | None = None
+        self._arguments = self._result = _UNSAID
         self._is_error = False
 
     def arguments(self, value: object) -> None:
         """Keep what the tool is called with."""
         self._arguments = kept(value)
 
-    def named(self, arguments: dict[str, object]) -> None:
-        """Keep arguments by name, in a map that is nobody else's."""
-        self._arguments = kept_arguments(arguments)
+    def called(self, names: tuple[str, ...], args: tuple[object, ...]) -> None:
+        """Keep what a function is called with, by position; their names are joined later."""
+        if UNCHANGING.issuperset(map(type, args)):
+            self._names, self._arguments = names, args
+            return
+        try:
+            copies = [one if type(one) in UNCHANGING else copied(one) for one in args]
+        except (TypeError, RecursionError):
+            self._arguments = kept(named(names, args))
+        else:
+            self._names, self._arguments = names, copies
 
     def result(self, value: object, *, is_error: bool) -> None:
         """Keep what the tool answered."""
@@ -55,8 +66,11 @@ class Said:
         """Return the attributes that stand for what was said."""
         made: dict[str, AttributeValue] = {}
         try:
-            if self._arguments is not _UNSAID:
-                made[TOOL_CALL_SIGNATURE] = call_signature(self._tool, self._arguments)
+            arguments = self._arguments
+            if self._names is not None:
+                arguments = named(self._names, cast("list[object]", arguments))
+            if arguments is not _UNSAID:
+                made[TOOL_CALL_SIGNATURE] = call_signature(self._tool, arguments)
             if self._result is not _UNSAID:
                 signature = result_signature(self._result, is_error=self._is_error)
                 made[TOOL_RESULT_SIGNATURE] = signature
@@ -66,6 +80,14 @@ class Said:
         except Exception as error:  # the span is worth more than its signatures
             told("signing a call of a tool", error)
         return made
+
+
+def named(names: tuple[str, ...], args: Sequence[object]) -> dict[str, object]:
+    """Return positional arguments by name; those that have none are a list, as ``*``."""
+    found: dict[str, object] = dict(zip(names, args, strict=False))
+    if len(args) > len(names):
+        found["*"] = list(args[len(names) :])
+    return found
 
 
 class _Ending(threading.local):

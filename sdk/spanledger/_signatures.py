@@ -44,7 +44,8 @@ _REWRITE = re.compile(
 )
 _BITS = 0x7FFF_FFFF_FFFF_FFFF
 _LONGEST_RESULT = 1 << 16  # of a longer text the start and the end are signed: no host may wait
-_UNCHANGING = frozenset((str, int, float, bool, type(None)))
+UNCHANGING = frozenset((str, int, float, bool, type(None)))
+"""Types whose values stay what they are."""
 
 
 class _Json(str):
@@ -55,34 +56,21 @@ class _Json(str):
 
 def kept(value: object) -> object:
     """Return what can be signed later to the same effect, whatever becomes of the value."""
-    kind = type(value)
-    if kind in _UNCHANGING:
+    if type(value) in UNCHANGING:
         return value
-    if isinstance(value, str):  # one of the program's own, which may change its mind
-        return str.__str__(value)
     try:
-        return _copied(value)
+        return copied(value)
     except (TypeError, RecursionError):
-        return _Json(to_json(value))
-
-
-def kept_arguments(named: dict[str, object]) -> object:
-    """Return the same of a map that is nobody else's: it is not copied."""
-    try:
-        _copy_items(cast("dict[object, object]", named))
-    except (TypeError, RecursionError):
-        return _Json(to_json(named))
-    return named
+        # A text of the program's own type may change its mind.
+        return str.__str__(value) if isinstance(value, str) else _Json(to_json(value))
 
 
 def kept_result(result: object) -> object:
     """Return what can be signed later of a result: of a long text, its start and its end."""
-    if isinstance(result, str) and len(result) > _LONGEST_RESULT:
-        return _shortened(result)
-    return kept(result)
+    return _shortened(result) if type(result) is str else kept(result)
 
 
-def _copied(value: object) -> object:
+def copied(value: object) -> object:
     """Return a copy of a list or a map, down to what cannot change; JSON takes twice as long.
 
     Raises:
@@ -91,24 +79,17 @@ def _copied(value: object) -> object:
     """
     kind = type(value)
     if kind is dict:
-        found = cast("dict[object, object]", value).copy()
-        if not _UNCHANGING.issuperset(map(type, found)):
-            raise TypeError
-        _copy_items(found)
+        found: dict[object, object] = value.copy()  # type: ignore[attr-defined] # no cast: it costs
+        for key, one in found.items():
+            if type(one) not in UNCHANGING:
+                found[key] = copied(one)
         return found
     if kind is not list and kind is not tuple:
         raise TypeError
-    items = list(cast("list[object]", value))
-    if _UNCHANGING.issuperset(map(type, items)):
+    items: tuple[object, ...] = tuple(value)  # type: ignore[arg-type]
+    if UNCHANGING.issuperset(map(type, items)):
         return items
-    return [one if type(one) in _UNCHANGING else _copied(one) for one in items]
-
-
-def _copy_items(found: dict[object, object]) -> None:
-    """Put copies in the place of what may change."""
-    for key, one in found.items():
-        if type(one) not in _UNCHANGING:
-            found[key] = _copied(one)
+    return [one if type(one) in UNCHANGING else copied(one) for one in items]
 
 
 def call_signature(tool: str, arguments: object) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from random import getrandbits
+from os import urandom
 from types import TracebackType
 from typing import Any, Literal, TypeVar, cast, overload
 
@@ -74,7 +74,7 @@ class _Plan:
         except Exception as error:
             told(f"id of the task {self.name}", error)
             found = None
-        return f"{getrandbits(128):032x}" if found is None else str(found)
+        return urandom(16).hex() if found is None else str(found)
 
 
 class Step:

@@ -29,7 +29,7 @@ from spanledger._context import stamps
 from spanledger._errors import LimitReached
 from spanledger._failures import told
 from spanledger._guards import Guard, ToolCall, guards_of
-from spanledger._later import ENDING, Said
+from spanledger._later import ENDING, Said, named
 from spanledger._signatures import call_signature, result_evidence, result_signature, to_json
 from spanledger._state import STATE
 from spanledger._tracing import TRACING
@@ -138,27 +138,23 @@ class Work:
     def called(
         self, names: tuple[str, ...], args: tuple[object, ...], kwargs: dict[str, object]
     ) -> None:
-        """Say what a function that is a tool was called with.
-
-        Args:
-            names: of its positional parameters; what has the name '' is left out.
-            args: of the call, by position.
-            kwargs: of the call, by name.
+        """Say what a function that is a tool was called with, and the names of its parameters.
 
         Raises:
             LimitReached: a guard that was told to raise stops the call here.
         """
+        is_odd = kwargs and len(args) > len(names)
+        if is_odd or not STATE.signs_later or guards_of(self._context):
+            self.arguments({**named(names, args), **kwargs})
+            return
         try:
-            named = _named(names, args, kwargs)
-            if STATE.signs_later and not guards_of(self._context):
-                if self.span.is_recording():
-                    self._said = said = Said(self._tool)
-                    said.named(named)
-                return
+            if kwargs:
+                names, args = (*names[: len(args)], *kwargs), (*args, *kwargs.values())
+            if self.span.is_recording():
+                self._said = said = Said(self._tool)
+                said.called(names, args)
         except Exception as error:
             told("arguments of a tool", error)
-            return
-        self.arguments(named)
 
     def result(self, value: object, *, is_error: bool = False) -> None:
         """Say what a tool answered."""
@@ -280,18 +276,6 @@ class Work:
             self.span.end(end_ns)
         finally:
             ENDING.said = None
-
-
-def _named(
-    names: tuple[str, ...], args: tuple[object, ...], kwargs: dict[str, object]
-) -> dict[str, object]:
-    named = dict(zip(names, args, strict=False))
-    named.pop("", None)
-    if len(args) > len(names):
-        named["*"] = list(args[len(names) :])
-    if kwargs:
-        named.update(kwargs)
-    return named
 
 
 def is_pause(error: BaseException) -> bool:

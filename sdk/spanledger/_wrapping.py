@@ -40,11 +40,12 @@ def wrapped(function: Any, open_work: Open, *, is_tool: bool = False) -> Any:
 class _Start:
     """Opens the work of one call, if that succeeds."""
 
-    __slots__ = ("_names", "_open")
+    __slots__ = ("_is_method", "_names", "_open")
 
     def __init__(self, open_work: Open, names: tuple[str, ...] | None) -> None:
         self._open = open_work
-        self._names = names
+        self._is_method = names is not None and names[:1] in (("self",), ("cls",))
+        self._names = names[1:] if self._is_method and names else names
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Work:
         try:
@@ -54,9 +55,9 @@ class _Start:
             return Work.none()
 
     def announce(self, work: Work, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Say the arguments of a tool; a guard may raise here."""
+        """Say the arguments of a tool, but for the object of a method; a guard may raise here."""
         if self._names is not None:
-            work.called(self._names, args, kwargs)
+            work.called(self._names, args[1:] if self._is_method else args, kwargs)
 
     def answered(self, work: Work, result: object) -> None:
         """Say the result of a tool."""
@@ -65,12 +66,9 @@ class _Start:
 
 
 def _names_of(function: Any) -> tuple[str, ...]:
-    """Return the names of positional parameters; the object of a method is left out, as ''."""
+    """Return the names of positional parameters."""
     code = getattr(function, "__code__", None)
-    if code is None:
-        return ()
-    names: tuple[str, ...] = code.co_varnames[: code.co_argcount]
-    return ("", *names[1:]) if names[:1] in (("self",), ("cls",)) else names
+    return () if code is None else code.co_varnames[: code.co_argcount]
 
 
 def _plain(function: Any, start: _Start) -> Any:

@@ -126,7 +126,7 @@ def _is_message(value: object) -> bool:
     """Tell an error that is there: a text, a map, a list, ``true``; a number may be a measure."""
     if isinstance(value, str):
         return value.strip().lower() not in _NO_ERROR
-    if isinstance(value, (list, dict)):
+    if isinstance(value, (list, tuple, dict)):
         return len(cast("list[object]", value)) > 0
     return value is True
 

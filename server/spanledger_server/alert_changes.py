@@ -18,6 +18,7 @@ from spanledger_server.alert_moments import NS_PER_S, length_s, settings_of
 from spanledger_server.errors import UsageError
 from spanledger_server.periods import parse_moment
 from spanledger_server.prices.session import now_ns, user
+from spanledger_server.run_file import running_instance
 from spanledger_storage.alert_rows import SilenceRow
 from spanledger_storage.alert_state import AlertState
 from spanledger_storage.price_state import StateEngine
@@ -68,10 +69,18 @@ def send_test(channel: str, data: Path) -> None:
         there = ", ".join(sorted(found)) or f"none; describe some in {settings.channels_file}"
         raise UsageError(f"There is no channel {channel!r}; there are {there}.")
     try:
-        alert_channels.send_test(found[channel].channel, settings.base_url)
+        alert_channels.send_test(found[channel].channel, settings.base_url or _dashboard_of(data))
     except DeliveryError as error:
         raise UsageError(f"The test was not taken: {error}") from None
     print(f"A test was sent to {channel}.")
+
+
+def _dashboard_of(data: Path) -> str:
+    """Return the address of the dashboard that runs on a directory; empty: none does."""
+    try:
+        return running_instance(data.expanduser()).dashboard_url
+    except UsageError:
+        return ""
 
 
 def acknowledge(state: StateEngine, project: str, incident: str, by: str, note: str) -> None:

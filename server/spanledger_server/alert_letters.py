@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from spanledger_alerts.books import channel_book
+from spanledger_alerts.channels import written_channels
 from spanledger_alerts.dead_letters import drop, retry
 from spanledger_analytics.price_book.input import time_text
 from spanledger_server.alert_moments import settings_of
@@ -63,9 +63,11 @@ def retry_letters(state: StateEngine, data: Path, asked: Asked, by: str) -> None
     """Have dead letters tried again, by whoever sends.
 
     Raises:
+        AlertsError: the file of channels cannot be read.
         UsageError: an id is none of a dead letter, or its channel is not there any more.
     """
-    letters, there = AlertLetters(state), channel_book(settings_of(data))()
+    letters, file = AlertLetters(state), settings_of(data).channels_file
+    there = {} if file is None else written_channels(file)
     for one in _chosen(letters, asked):
         if one.row.channel not in there:
             raise UsageError(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
-from spanledger_alerts.books import channel_book, rule_book
+from spanledger_alerts.books import rule_book
+from spanledger_alerts.channels import written_channels
 from spanledger_alerts.facts import incident_key
 from spanledger_alerts.silences import is_active
 from spanledger_alerts.stored import instance_of
+from spanledger_alerts.text import usd
 from spanledger_analytics.price_book.input import time_text
-from spanledger_server.alert_moments import settings_of, since_ns
+from spanledger_server.alert_moments import NS_PER_S, settings_of, since_ns
 from spanledger_server.output import Format
 from spanledger_server.prices.session import now_ns
 from spanledger_server.rows import Row, print_rows
@@ -44,9 +47,9 @@ def print_incidents(state: StateEngine, project: str, output: Format) -> None:
                 "state": one.state,
                 "severity": one.severity,
                 "labels": " ".join(f"{name}={value}" for name, value in one.labels.items()),
-                "value": one.sample.value,
-                "usd": one.sample.usd,
-                "since": time_text(one.active_at_ns),
+                "value": _short(one.sample.value, output),
+                "usd": _usd(one.sample.usd, output),
+                "since": _at(one.active_at_ns),
                 "acknowledged": acks.get(incident_key(project, one), ""),
             }
         )
@@ -118,7 +121,7 @@ def print_history(
         if name.startswith(incident):
             rows.append(
                 {
-                    "at": time_text(one.at_ns),
+                    "at": _at(one.at_ns),
                     "incident": name,
                     "rule": one.rule,
                     "action": one.action,
@@ -130,10 +133,16 @@ def print_history(
 
 
 def print_channels(state: StateEngine, data: Path, output: Format) -> None:
-    """Print the channels, what waits for them, and their last attempt."""
+    """Print the channels, what waits for them, and their last attempt.
+
+    Secrets are the worker's: whoever looks need not have them.
+
+    Raises:
+        AlertsError: the file of channels cannot be read.
+    """
     outbox = AlertOutbox(state)
-    book = channel_book(settings_of(data))
-    there = book()
+    file = settings_of(data).channels_file
+    there = {} if file is None else written_channels(file)
     health, last = outbox.health(now_ns()), outbox.last_attempts()
     rows: list[Row] = []
     for name in sorted(there.keys() | health.keys()):
@@ -142,9 +151,9 @@ def print_channels(state: StateEngine, data: Path, output: Format) -> None:
         rows.append(
             {
                 "channel": name,
-                "kind": there[name].kind if name in there else "not configured",
+                "kind": there[name].get("kind") if name in there else "not configured",
                 **figures,
-                "last": time_text(at_ns) if at_ns is not None else "",
+                "last": _at(at_ns) if at_ns is not None else "",
                 "outcome": outcome,
                 "reason": reason,
             }
@@ -152,7 +161,19 @@ def print_channels(state: StateEngine, data: Path, output: Format) -> None:
     print_rows(
         _CHANNELS, rows, output, "There are no channels; docs/alerts.md says how to add one."
     )
-    _print_problem(book.problem, output)
+
+
+def _at(at_ns: int) -> str:
+    return time_text(at_ns // NS_PER_S * NS_PER_S)
+
+
+def _short(value: Decimal | None, output: Format) -> object:
+    """Return a value as people compare it; whole where programs read it."""
+    return value if value is None or output is not Format.table else f"{value:.6g}"
+
+
+def _usd(value: Decimal | None, output: Format) -> object:
+    return value if value is None or output is not Format.table else usd(value)
 
 
 def _print_problem(problem: str, output: Format) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import time
 from collections.abc import Callable
@@ -50,6 +49,7 @@ from spanledger_storage.store import Store, StoreSettings
 log = logging.getLogger(__name__)
 
 _RETENTION_EVERY_S = 3_600
+_MOST_GATHERING_S = 2
 
 
 class Means:
@@ -99,7 +99,8 @@ class Job:
         first_after_s: seconds from the start to the first run; as ``every_s`` if left out.
         rests: how many times as long as it ran a job stays idle, so that one whose work grows
             takes no larger share of time.
-        most_rest_s: but no longer than this, so that one that must keep up does.
+        gathers: how many times as long as it kept its own thread's processor busy a job waits for
+            more to come, at most two seconds: so that what each run costs is for more.
     """
 
     name: str
@@ -107,11 +108,11 @@ class Job:
     make: Callable[[Means], Callable[[], object]]
     first_after_s: float | None = None
     rests: int = 0
-    most_rest_s: float = math.inf
+    gathers: int = 0
 
-    def rest_s(self, ran_s: float) -> float:
-        """Return how long the job stays idle after a run."""
-        return min(self.rests * ran_s, self.most_rest_s)
+    def rest_s(self, ran_s: float, busy_s: float) -> float:
+        """Return how long the job stays idle after a run, from its time and its processor time."""
+        return max(self.rests * ran_s, min(self.gathers * busy_s, _MOST_GATHERING_S))
 
 
 def _ledger(means: Means) -> Callable[[], object]:
@@ -240,8 +241,8 @@ def _invoice_uploads(means: Means) -> Callable[[], object]:
 
 
 JOBS = (
-    # Half of what a step costs does not depend on how much arrived: under load it waits for more.
-    Job("ledger", 0.5, _ledger, rests=3, most_rest_s=2),
+    # Half of what a step costs does not depend on how much arrived.
+    Job("ledger", 0.5, _ledger, gathers=4),
     # An hour is summed whole, so its cost grows while it lasts.
     Job("usage", 3, _usage, rests=4),
     Job("cache", 5, _cache),

@@ -13,6 +13,7 @@ from spanledger_analytics.reconciliation.corrections import Correction, suggest
 from spanledger_analytics.reconciliation.coverage import coverage_by_day, coverage_by_key
 from spanledger_analytics.reconciliation.dispute import dispute_cell
 from spanledger_analytics.reconciliation.instrumentations import with_instrumentations
+from spanledger_analytics.reconciliation.invoice_totals import InvoiceCheck
 from spanledger_analytics.reconciliation.report.build import read_invoices, report_cell
 from spanledger_analytics.reconciliation.report.sums import (
     by_provider,
@@ -147,7 +148,7 @@ def print_invoices(store: Store, state: StateEngine, found: Reconciliation) -> N
             "lines_usd": one.lines_usd,
             "ledger_usd": one.ledger_usd,
             "difference_usd": one.variance_usd,
-            "is_within_tolerance": "yes" if one.is_within_tolerance else "no",
+            "is_within_tolerance": _agrees(one),
             "why": ", ".join(_named(one.cell)) if one.cell else "",
         }
         for one in read_invoices(store, state, found)
@@ -155,6 +156,12 @@ def print_invoices(store: Store, state: StateEngine, found: Reconciliation) -> N
     if rows:
         print("\nInvoices against their lines:\n")
         print_rows(_INVOICE, rows, Format.table)
+
+
+def _agrees(one: InvoiceCheck) -> str:
+    if one.variance_usd is None:
+        return f"no exchange rate of {one.currency}"
+    return "yes" if one.is_within_tolerance else "no"
 
 
 def print_coverage(store: Store, asked: Asked, output: Format, *, by_day: bool) -> None:

@@ -71,6 +71,7 @@ class Worker:
         started = time.monotonic()
         if started < self._due.get(job.name, 0.0):
             return
+        busy_s = time.thread_time()
         try:
             self._run_of(job)()
         except (MigrationError, StateError, StoreError) as error:
@@ -80,7 +81,8 @@ class Worker:
         else:
             self._trouble.pop(job.name, None)
         ended = time.monotonic()
-        self._due[job.name] = ended + job.rest_s(ended - started)
+        busy_s = time.thread_time() - busy_s
+        self._due[job.name] = ended + job.rest_s(ended - started, busy_s)
 
     def _run_of(self, job: Job) -> Callable[[], object]:
         with self._making:

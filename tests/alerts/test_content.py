@@ -23,10 +23,18 @@ def test_an_incident_says_what_since_when_how_much_and_why() -> None:
         "Since 2025-11-21 13:00 UTC.",
         "Value $12.40; it alerts from $10.00.",
         "Usual $3.10; this is 4 times as much.",
-        "Cost: $12.40.",
         "Likely cause: The agent repeats search 41 times.",
         "Owner: on-call",
     ]
+
+
+def test_what_is_said_already_is_not_said_again() -> None:
+    labels = {"kind": "loop", "code": "exact", "agent": "planner", "trace": "a" * 32}
+    told = incident(facts(headline="The same call 9 times", labels=labels, value=None), BASE)
+    assert "Where: agent planner" in told.lines
+    assert "Cost: $12.40." in told.lines
+    other = incident(facts(unit="count", value=Decimal(3)), BASE)
+    assert "Cost: $12.40." in other.lines
 
 
 def test_links_lead_to_the_view_three_traces_and_the_runbook() -> None:

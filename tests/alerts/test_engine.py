@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from spanledger_alerts.notification import Facts, Incident
+from spanledger_alerts.sample import Sample
 from spanledger_alerts.silences import matcher_of
 from spanledger_storage.alert_rows import SilenceRow
 from spanledger_storage.alert_tables import timeline
@@ -72,6 +74,15 @@ def test_incidents_of_a_rule_are_told_together(stage: Stage, ops: Recorder) -> N
     assert ops.story == ["trigger: a b"]
     stage.pass_s(40)
     assert ops.story[1:] == ["update: b c / a"]
+
+
+def test_the_dearest_of_a_group_comes_first(stage: Stage, ops: Recorder) -> None:
+    costs = {"a": 1, "b": 30, "c": None, "d": 5}
+    for name, usd in costs.items():
+        cost = None if usd is None else Decimal(usd)
+        stage.values[name] = Sample({"agent": name}, Decimal(12), usd=cost)
+    stage.tick()
+    assert ops.story == ["trigger: b d a c"]
 
 
 def test_what_ends_while_it_waits_for_others_is_told_to_nobody(stage: Stage, ops: Recorder) -> None:

@@ -517,11 +517,14 @@ def test_batches_are_bounded_and_come_again_until_handled(store: Store) -> None:
     assert reader.next_batch() == first
     seen = set(first.traces)
     reader.mark_handled(first)
+    are_last = [first.is_last]
     while (batch := reader.next_batch()) is not None:
         assert len(batch.traces) <= 8
         seen |= set(batch.traces)
+        are_last.append(batch.is_last)
         reader.mark_handled(batch)
     assert len(seen) == 20
+    assert are_last == [False, False, True]  # nobody has to look again after the last
 
 
 def test_backlog_longer_than_one_look_is_read_in_parts(
@@ -532,7 +535,10 @@ def test_backlog_longer_than_one_look_is_read_in_parts(
         put(store, "p", *(llm(f"{i}{j}".rjust(32, "0"), "1") for j in range(4)))
     reader = TouchReader(store, None)
     seen: list[tuple[str, str]] = []
+    was_last = False
     while (batch := reader.next_batch()) is not None:
+        assert not was_last
+        was_last = batch.is_last
         seen += batch.traces
         reader.mark_handled(batch)
     assert len(seen) == len(set(seen)) == 24

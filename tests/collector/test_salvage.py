@@ -286,6 +286,7 @@ def test_rows_of_the_wrong_types_become_dead_letters_and_end_no_thread(tmp_path:
             file.execute("UPDATE requests SET project = x'ff' WHERE seq = 3")
             file.execute("UPDATE requests SET received_ns = 'then', spans = 'many' WHERE seq = 4")
             file.commit()
+    with opened(tmp_path) as spool:
         batch = spool.take(100, 1 << 20)
         assert batch is not None
         assert [r.seq for r in batch.requests] == [5]

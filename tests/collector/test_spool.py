@@ -180,15 +180,33 @@ def test_a_file_of_the_version_that_knew_traces_only_opens_and_drains(tmp_path: 
 def test_damaged_bytes_are_set_aside_and_the_rest_goes_on(tmp_path: Path) -> None:
     spool = open_spool(tmp_path)
     fill(spool, 3)
+    spool.close()
     with sqlite3.connect(tmp_path / "spool.db") as file:
         file.execute("UPDATE requests SET body = x'00' WHERE seq = 2")
     file.close()
+    spool = open_spool(tmp_path)
     batch = spool.take(100, 1 << 20)
     assert batch is not None
     assert [r.seq for r in batch.requests] == [1, 3]
     spool.finish(batch)
     assert spool.depth().dead_letters == 1
     assert spool.depth().requests == 0
+    spool.close()
+
+
+def test_what_was_just_written_is_not_read_again_and_the_rest_is(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path, max_bytes=64 << 20, waiting=64 << 20)
+    bodies = [b"%d" % n * size for n, size in enumerate((10, 5 << 20, 1_000, 6 << 20, 1))]
+    for n, body in enumerate(bodies):
+        spool.append("default", body, 1, n).result(30)
+    with sqlite3.connect(tmp_path / "spool.db") as file:
+        file.execute("UPDATE requests SET body = x'00' WHERE length(body) <= 1000")
+    file.close()
+    batch = spool.take(100, 64 << 20)
+    assert batch is not None
+    assert [r.body for r in batch.requests] == bodies
+    spool.finish(batch)
+    assert spool.depth().requests == spool.depth().dead_letters == 0
     spool.close()
 
 

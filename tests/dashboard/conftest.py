@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 import plotly.io  # type: ignore[import-untyped]  # it ships no types
@@ -62,10 +62,14 @@ def _figures_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def checked(figure: PlainFigure) -> dict[str, object]:
         plain = written(figure)
-        whole = go.Figure(plain, skip_invalid=False).to_dict()
-        # As a browser reads it: a list is a list, whatever held it here.
-        first, second = (json.loads(plotly.io.to_json(f, validate=False)) for f in (plain, whole))
+        first = _as_read(plain)
+        second = _as_read(go.Figure(first, skip_invalid=False).to_dict())
         assert first == second
         return plain
 
     monkeypatch.setattr(PlainFigure, "to_dict", checked)
+
+
+def _as_read(figure: Mapping[str, object]) -> object:
+    """Return a figure as the browser reads it: an array is a list, whatever held it here."""
+    return json.loads(plotly.io.to_json(figure, validate=False))

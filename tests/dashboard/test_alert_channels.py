@@ -117,8 +117,8 @@ def test_channels_say_how_they_fare_and_a_test_arrives(
     ]  # fmt: skip
     assert table.loc["late", "Speed"] == "2/s, 7 at once"
     lost, failed = (frame.value for frame in app.dataframe[1:3])
-    assert lost[["Rule", "Reason", "Attempts"]].to_numpy().tolist() == [
-        ["costly", "400 from ops", 2],
+    assert lost[["What", "Reason", "Attempts"]].to_numpy().tolist() == [
+        ["Cost per hour: $20.00 (agent planner)", "400 from ops", 2],
     ]
     assert failed["Reason"].to_list() == ["400 from ops", "503 from ops"]
     assert "write env:NAME or file:PATH" in text(app)

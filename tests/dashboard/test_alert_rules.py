@@ -102,7 +102,7 @@ def test_the_list_says_how_each_rule_fares(
     [costs] = table[table.index == "costly"].to_dict("records")
     assert (costs["State"], costs["Fired"], costs["Source"]) == ("▲ Fires (2)", 2, "File")
     assert costs["Alerts"] == "critical from $10.00"
-    assert set(table["State"]) == {"▲ Fires (2)", "Not evaluated yet"}
+    assert set(table["State"]) == {"▲ Fires (2)", "Not run yet"}
     one = page(another(), "rules", rule="costly")
     assert cards(one)["State"] == "▲ Fires (2)"
     assert "What an agent costs." in text(one)

@@ -55,7 +55,9 @@ def test_a_job_rests_in_proportion_to_what_it_took(store: Store, tmp_path: Path)
     state.dispose()
 
 
-def test_a_job_that_must_keep_up_rests_no_longer_than_it_may() -> None:
-    job = Job("long", 1, lambda _: lambda: None, rests=3, most_rest_s=2)
-    assert [job.rest_s(ran_s) for ran_s in (0.1, 0.5, 60)] == [pytest.approx(0.3), 1.5, 2]
-    assert Job("free", 1, lambda _: lambda: None).rest_s(60) == 0
+def test_a_job_that_gathers_waits_for_its_own_work_alone_and_never_long() -> None:
+    job = Job("gathers", 1, lambda _: lambda: None, gathers=4)
+    busy = (0.1, 0.25, 60)
+    assert [job.rest_s(90, one) for one in busy] == [pytest.approx(0.4), 1, 2]
+    assert Job("free", 1, lambda _: lambda: None).rest_s(60, 60) == 0
+    assert Job("slow", 1, lambda _: lambda: None, rests=2).rest_s(60, 1) == 120

@@ -121,5 +121,5 @@ def explained(name: str, error: ValidationError) -> ChannelConfigError:
     said: list[str] = []
     for one in error.errors(include_input=False, include_url=False, include_context=False):
         place = ".".join(map(str, one["loc"])) or "settings"
-        said.append(f"{place}: {one['msg'].removeprefix('Value error, ')}")
+        said.append(f"{place}: {one['msg'].removeprefix('Value error, ').rstrip('.')}")
     return ChannelConfigError(f"Channel {name}: {'; '.join(said)}.")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import repeat
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -73,6 +73,7 @@ class Extra(NamedTuple):
     is_pending: int
     input: str
     output: str
+    server: str = ""
 
 
 @dataclass(slots=True)
@@ -81,7 +82,7 @@ class Material:
 
     Attributes:
         hours: UTC start hours (UNIX seconds) in which it has spans.
-        servers: by span of a tool, where it runs; of failed ones alone.
+        servers: by span of a tool, where it runs; of traces in which one failed.
     """
 
     head: Head
@@ -112,7 +113,8 @@ def read_material(store: Store, project: str, trace_ids: Iterable[str]) -> list[
         _add_spans(made, store.arrow("findings_spans", params | {"most_messages": MOST_MESSAGES}))
         _add_calls(made, store.arrow("findings_calls", params))
     found = [one for _, one in sorted(made.items()) if one.spans]
-    _add_servers(store, project, found)
+    for one in found:
+        _add_servers(one)
     return found
 
 
@@ -199,16 +201,10 @@ def _add_calls(made: dict[str, Material], table: pa.Table) -> None:
             made[call.trace_id].calls.append(call)
 
 
-def _add_servers(store: Store, project: str, found: Iterable[Material]) -> None:
-    """Read where failed tools run: attributes are dear, and failures few."""
-    failed = {one.head.trace_id: one for one in found if any(map(_is_suspect, one.extras.values()))}
-    pairs = sorted((hour, one) for one, material in failed.items() for hour in material.hours)
-    for part in batches(pairs):
-        params = _params(project, part) | {"attributes": []}
-        table = store.arrow("ledger_tool_details", params)
-        rows = columns_of(table, ("trace_id", "span_id", "server"))
-        for trace_id, span_id, server in cast("Iterable[tuple[str, str, str]]", rows):
-            failed[trace_id].servers[span_id] = server
+def _add_servers(material: Material) -> None:
+    """Say where tools run, in traces in which one failed."""
+    if any(map(_is_suspect, material.extras.values())):
+        material.servers = {key: one.server for key, one in material.extras.items() if one.server}
 
 
 def _is_suspect(extra: Extra) -> bool:

@@ -179,7 +179,7 @@ def _deliveries(known: Sequence[tuple[Document, int | None, Format]], name: str)
             found.append(Delivery(document.name, form, [document], at_ns))
     for group in parts.values():
         times = [at_ns for _, at_ns, _ in group if at_ns is not None]
-        found.append(
-            Delivery(name, group[0][2], [one for one, _, _ in group], min(times, default=None))
-        )
+        documents = [one for one, _, _ in group]
+        whole = documents[0].name if len(documents) == 1 else name
+        found.append(Delivery(whole, group[0][2], documents, min(times, default=None)))
     return found

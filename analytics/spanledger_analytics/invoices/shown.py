@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from spanledger_analytics.invoices.import_run import Outcome
+from spanledger_analytics.invoices.reports import INVOICE_TOTAL
 from spanledger_storage.invoice_state import ImportRow
 
 _SHORT_ID = 12
@@ -25,7 +26,7 @@ def outcome_text(outcome: Outcome) -> str:
     about = "" if outcome.state == "checked" else f" as {row.import_id[:_SHORT_ID]}"
     money = f", {amounts_text(row.amounts)}" if row.amounts else ""
     head = (
-        f"{row.name}: {verb}{about} ({row.format}), {row.line_count:,} lines of {days_text(row)}"
+        f"{row.name}: {verb}{about} ({row.format}), {_counted(row.line_count)} of {days_text(row)}"
         f"{money}."
     )
     return " ".join([head, *outcome.notes])
@@ -46,10 +47,17 @@ def amounts_text(amounts: Mapping[str, Decimal]) -> str:
 
 
 def days_text(row: ImportRow) -> str:
-    """Return the days an import covers."""
+    """Return the days an import covers; of what invoices come to, the months."""
     if not row.first_day:
         return "no days"
+    if all(source.startswith(INVOICE_TOTAL) for source in row.days):
+        first, last = row.first_day[:7], row.last_day[:7]
+        return first if first == last else f"{first} to {last}"
     return row.first_day if row.first_day == row.last_day else f"{row.first_day} to {row.last_day}"
+
+
+def _counted(lines: int) -> str:
+    return f"{lines:,} line{'' if lines == 1 else 's'}"
 
 
 def _trimmed(amount: Decimal) -> str:

@@ -65,6 +65,8 @@ class Schedule:
         self._changes = np.array(sorted(self._changes_ns()), dtype=np.int64)
         times = base.times_of_day_ns() if base else set[int]()
         self._times_of_day = np.array(sorted(times), dtype=np.int64)
+        self._change_times: list[int] = self._changes.tolist()
+        self._day_times: list[int] = self._times_of_day.tolist()
         self._segments: dict[int, ContextPrices] = {}
         self._by_id: dict[str, Price] = {}
 
@@ -84,8 +86,12 @@ class Schedule:
         return found
 
     def at(self, time_ns: int) -> ContextPrices:
-        """Return what holds at one instant."""
-        return self.segment(int(self.codes(np.array([time_ns], dtype=np.int64))[0]))
+        """Return what holds at one instant: as ``codes``, which is dear for a single one."""
+        period = bisect_right(self._change_times, time_ns)
+        if not self._day_times:
+            return self.segment(period)
+        in_day = bisect_right(self._day_times, time_ns % _NS_PER_DAY)
+        return self.segment(period * (len(self._day_times) + 1) + in_day)
 
     def period_ns(self, time_ns: int) -> tuple[int | None, int | None]:
         """Return the instants around one between which the price data keep one price.

@@ -171,7 +171,8 @@ class Bills:
     def add(self, line: InvoiceLine) -> None:
         """Add a line."""
         of = line.provider, line.day, line.last_day, line.dataset
-        if self._last is None or self._last[0] != of:  # most lines are of the same as the one before
+        # Most lines are of the same as the one before.
+        if self._last is None or self._last[0] != of:
             self._last = of, self._rows_of(*of)
         rows = self._last[1]
         key = _key(line)

@@ -82,6 +82,7 @@ class Case:
     quantity: int = 0
     volume_usd: int = 0
     claims: list[Claim] = field(default_factory=list[Claim])
+    _rounding: int | None = None
 
     @property
     def variance(self) -> int:
@@ -116,9 +117,11 @@ class Case:
     @property
     def rounding(self) -> int:
         """By how much the bill may be off because its amounts are rounded."""
-        lines = sum([row.lines for row in self.billed_rows])
-        is_in_cents = bool(lines) and all([row.is_in_cents for row in self.billed_rows])
-        return max(lines, 1) * (_HALF_CENT if is_in_cents else _NOISE)
+        if self._rounding is None:
+            lines = sum([row.lines for row in self.billed_rows])
+            is_in_cents = bool(lines) and all(row.is_in_cents for row in self.billed_rows)
+            self._rounding = max(lines, 1) * (_HALF_CENT if is_in_cents else _NOISE)
+        return self._rounding
 
     def fits(self, usd: int) -> bool:
         """Return whether an amount is what is unexplained of the price, and no mere rounding."""

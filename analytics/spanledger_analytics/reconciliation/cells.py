@@ -20,6 +20,7 @@ from spanledger_analytics.reconciliation.result import (
 from spanledger_analytics.reconciliation.tolerance import Tolerance
 
 _told = attrgetter(*CellKey.__slots__[1:])
+_ZERO = from_pico(0)
 _WHAT_IS_LEFT = "Nothing in the ledger or in the provider's reports says why."
 
 
@@ -48,17 +49,20 @@ def cell_of(
         evidence: calls that show each of its claims, in their order.
         is_final: whether the provider will not change the day.
     """
+    variance = case.variance
+    # Most cells agree: their numbers are made once.
+    usd = from_pico(case.ledger.usd)
     return Cell(
         cell_id=cell_id(project, case.key),
         key=case.key,
         ledger_quantity=from_pico(case.ledger.quantity),
         usage_quantity=None if case.usage_quantity is None else from_pico(case.usage_quantity),
         billed_quantity=None if case.billed_quantity is None else from_pico(case.billed_quantity),
-        ledger_usd=from_pico(case.ledger.usd),
-        billed_usd=from_pico(case.billed_usd),
-        volume_usd=from_pico(case.volume_usd),
-        price_usd=from_pico(case.variance - case.volume_usd),
-        is_within_tolerance=tolerance.is_cell_within(case.variance, case.billed_usd),
+        ledger_usd=usd,
+        billed_usd=from_pico(case.billed_usd) if variance else usd,
+        volume_usd=from_pico(case.volume_usd) if case.volume_usd else _ZERO,
+        price_usd=from_pico(case.price_usd) if variance or case.volume_usd else _ZERO,
+        is_within_tolerance=not variance or tolerance.is_cell_within(variance, case.billed_usd),
         causes=_shares(case, evidence),
         is_final=is_final,
     )

@@ -32,6 +32,7 @@ TOKEN_CLASSES = (
 _NAMES = (
     "kind", "provider", "model", "service_tier", "region", "scope", "api_key", "day", "bucket",
 )  # fmt: skip
+_TOKENS = ("write_5m", "write_1h", "media")
 _KINDS = {"tool": TokenClass.TOOL, "gpu": TokenClass.GPU, "infra": TokenClass.INFRA}
 
 
@@ -228,16 +229,15 @@ def day_of(day: date) -> int:
 
 def _rows_of(table: pa.Table) -> Iterator[LedgerRow]:
     """Return what the statement found, column by column: rows of sixty values are slow to make."""
-    columns = zip(
-        cast("Iterator[tuple[str, str, str, str, str, str, str, int, int]]",
-             columns_of(table, _NAMES)),
-        map(Telemetry._make, cast("Iterator[tuple[int, ...]]",
-                                  columns_of(table, Telemetry._fields))),
-        cast("Iterator[tuple[int, int, int]]", columns_of(table, ("write_5m", "write_1h", "media"))),
-        _sums(table),
-        strict=True,
-    )  # fmt: skip
-    for names, telemetry, (write_5m, write_1h, media), sums in columns:
+    named = cast(
+        "Iterator[tuple[str, str, str, str, str, str, str, int, int]]", columns_of(table, _NAMES)
+    )
+    known = cast("Iterator[tuple[int, ...]]", columns_of(table, Telemetry._fields))
+    tokens = cast("Iterator[tuple[int, int, int]]", columns_of(table, _TOKENS))
+    told = map(Telemetry._make, known)
+    for names, telemetry, (write_5m, write_1h, media), sums in zip(
+        named, told, tokens, _sums(table), strict=True
+    ):
         kind, provider, model, service_tier, region, scope, api_key, day, bucket = names
         yield LedgerRow(
             day, names_of(provider, model, service_tier, region), provider, model, scope, api_key,
@@ -296,12 +296,9 @@ def _sums(table: pa.Table) -> Iterator[dict[TokenClass, Sum]]:
 
 def _class_sums(table: pa.Table, name: str) -> Iterator[Sum]:
     """Return the sums of one class, row by row, as if no contract changed a price."""
-    tokens = columns_of(
-        table, (name, f"{name}_unpriced", f"{name}_retried", f"{name}_crossing")
-    )
+    tokens = columns_of(table, (name, f"{name}_unpriced", f"{name}_retried", f"{name}_crossing"))
     dollars = [
-        picos_of(table.column(f"{name}_{what}"))
-        for what in ("usd", "retried_usd", "crossing_usd")
+        picos_of(table.column(f"{name}_{what}")) for what in ("usd", "retried_usd", "crossing_usd")
     ]
     for (quantity, unpriced, retried, crossing), usd, retried_usd, crossing_usd in zip(
         cast("Iterator[tuple[int, int, int, int]]", tokens), *dollars, strict=True

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import cast
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from spanledger_analytics._rows import STRING, USD
 from spanledger_analytics.reconciliation.ledger_side import date_of
@@ -58,6 +60,10 @@ _COLUMNS: list[tuple[str, pa.DataType]] = [
     ("evidence", pa.list_(pa.struct(_CALL))),
 ]
 _SCHEMA = pa.schema([*_COLUMNS, ("is_deleted", _FLAG), ("version", pa.uint64())])
+_NESTED = ("causes", "evidence")
+_FLAT = [
+    name for name, _ in _COLUMNS if name not in ("project", "day", "cell_id", *_NESTED)
+]  # fmt: skip
 _AMOUNTS = ("ledger_quantity", "usage_quantity", "billed_quantity", "ledger_usd", "billed_usd",
             "volume_usd", "price_usd")  # fmt: skip
 
@@ -76,13 +82,36 @@ def table_of(
         **{name: [getattr(cell, name) for cell in both] for name in _AMOUNTS},
         "is_within_tolerance": [int(cell.is_within_tolerance) for cell in both],
         "is_final": [int(cell.is_final) for cell in both],
-        "causes": [[_cause(share) for share in cell.causes] for cell in both],
-        "evidence": [_evidence(cell) if cell.causes else [] for cell in both],
+        "causes": [list(map(_cause, cell.causes)) if cell.causes else () for cell in both],
+        "evidence": [_evidence(cell) if cell.causes else () for cell in both],
         "is_deleted": [0] * len(kept) + [1] * len(gone),
         "version": [version] * len(both),
     }
     arrays = [pa.array(columns[field.name], field.type) for field in _SCHEMA]
     return pa.Table.from_arrays(arrays, schema=_SCHEMA)
+
+
+def changed(table: pa.Table, stored: pa.Table) -> pa.BooleanArray:
+    """Return which rows of a table are not stored so; both hold cells of one project and day."""
+    places = pc.index_in(table.column("cell_id"), value_set=stored.column("cell_id"))
+    before = stored.take(places)
+    found = np.zeros(table.num_rows, bool)
+    for name in _FLAT:
+        mine = table.column(name)
+        theirs = before.column(name).cast(mine.type)
+        same = pc.fill_null(pc.equal(mine, theirs), False)
+        unknown = pc.and_(pc.is_null(mine), pc.is_null(theirs))
+        found |= pc.invert(pc.or_(same, unknown)).to_numpy()
+    for name in _NESTED:
+        # Few cells have any: a list of structures is compared value by value.
+        mine, theirs = table.column(name), before.column(name)
+        lengths = [pc.fill_null(pc.list_value_length(one), 0) for one in (mine, theirs)]
+        told = np.flatnonzero(pc.add(*lengths).to_numpy())
+        for place, one, other in zip(
+            told, mine.take(told).to_pylist(), theirs.take(told).to_pylist(), strict=True
+        ):
+            found[place] |= one != other
+    return pa.array(found)
 
 
 def _cause(share: CauseShare) -> dict[str, object]:
@@ -123,9 +152,7 @@ def _cell(row: Mapping[str, object]) -> Cell:
         key=CellKey(day=day, **cast("dict[str, str]", key)),
         **amounts,
         is_within_tolerance=bool(row["is_within_tolerance"]),
-        causes=tuple(
-            _share(one, calls) for one in cast("list[dict[str, object]]", row["causes"])
-        ),
+        causes=tuple(_share(one, calls) for one in cast("list[dict[str, object]]", row["causes"])),
         is_final=bool(row["is_final"]),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial
@@ -118,7 +119,7 @@ def reconcile(
 def reconciled_days(
     means: Means, first_day: date, last_day: date, now_ns: int
 ) -> Iterator[tuple[date, list[Cell]]]:
-    """Compare days one after the other, write each and return it; no more than three in memory."""
+    """Compare days one after the other, write each and return it; no more than four in memory."""
     for day, cells in compare(means, first_day, last_day):
         write_cells(means.store, means.project, day, cells, now_ns)
         yield day, cells
@@ -126,17 +127,30 @@ def reconciled_days(
 
 def compare(means: Means, first_day: date, last_day: date) -> Iterator[tuple[date, list[Cell]]]:
     """Compare days and return their cells, by provider and size of difference; write nothing."""
-    with without_collection():
-        before, here = _read(means, first_day - _DAY), _read(means, first_day)
+    if first_day > last_day:
+        return
     habits = Habits(means.store, means.project, first_day)
-    day = first_day
-    while day <= last_day:
+    read = _read_ahead(means, first_day - _DAY, last_day + _DAY)
+    before, here = next(read), next(read)
+    for number, after in enumerate(read):
         with without_collection():
-            after = _read(means, day + _DAY)
             found = [cell for cells in _cells(means, habits, before, here, after) for cell in cells]
-        yield day, found
+        yield first_day + number * _DAY, found
         before, here = here, after
-        day += _DAY
+
+
+def _read_ahead(means: Means, first: date, last: date) -> Iterator[_Day]:
+    """Return days in their order; the engine is asked for the next while one is looked at."""
+    places = means.rules.places(means.project)
+    told = {one.day for place in places for one in sources(means.store, place, first, last)}
+    days = [first + number * _DAY for number in range((last - first).days + 1)]
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(_read, means, days[0], is_told=days[0] in told)
+        for day in days[1:]:
+            read = coming.result()
+            coming = reader.submit(_read, means, day, is_told=day in told)
+            yield read
+        yield coming.result()
 
 
 @dataclass(slots=True)
@@ -152,7 +166,15 @@ class _Day:
         return self.cases.get(unit.provider_id, []) if unit.first == unit.last else []
 
 
-def _read(means: Means, day: date) -> _Day:
+def _read(means: Means, day: date, *, is_told: bool) -> _Day:
+    """Return a day; of one that no report tells of there is nothing to compare."""
+    if not is_told:
+        return _Day([], {}, {})
+    with without_collection():
+        return _read_day(means, day)
+
+
+def _read_day(means: Means, day: date) -> _Day:
     bills = Bills()
     for line in current_lines(means.store, means.project, day, day, rules=means.rules):
         bills.add(line)
@@ -196,13 +218,19 @@ def _cells(
         evidence = finder.evidence(cases)
         is_final = _is_final(unit)
         found = [
-            cell_of(
-                means.project, case, means.tolerance, evidence.get(id(case), ()), is_final=is_final
+            (
+                case,
+                cell_of(
+                    means.project, case, means.tolerance, evidence.get(id(case), ()),
+                    is_final=is_final,
+                ),
             )
             for case in cases
-        ]
-        habits.learn(unit.provider_id, found)
-        yield sorted(found, key=lambda cell: (-abs(cell.variance_usd), cell.cell_id))
+        ]  # fmt: skip
+        found.sort(key=lambda one: (-abs(one[0].variance), one[1].cell_id))
+        cells = [cell for _, cell in found]
+        habits.learn(unit.provider_id, cells)
+        yield cells
 
 
 def _seen(unit: Unit, *days: _Day) -> Seen:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from spanledger_analytics._rows import Changes, insert_token
 from spanledger_analytics.invoices.line import TokenClass
 from spanledger_analytics.reconciliation.result import Cell
-from spanledger_analytics.reconciliation.rows import cells_of, table_of
+from spanledger_analytics.reconciliation.rows import cells_of, changed, table_of
 from spanledger_storage.store import Store
 
 _PART = 20_000
@@ -31,28 +34,21 @@ def write_cells(
         StoreError: the store refused or did not answer; running again is safe.
     """
     params = {"project": project, "first": day, "last": day, "provider": ""}
-    stored: dict[str, Cell] = {}
-    newest = 0
-    for cell, version in cells_of(store.arrow("reconciliation_stored", params)):
-        newest = max(newest, version)
-        if (cell.key.token_class == TokenClass.INVOICE_TOTAL) == of_invoices:
-            stored[cell.cell_id] = cell
-    written: list[Cell] = []
-    for cell in cells:
-        if stored.pop(cell.cell_id, None) != cell:
-            written.append(cell)
-    _insert(store, project, written, list(stored.values()), max(now_ns, newest + 1))
-    return Changes(len(written), len(stored))
+    stored = store.arrow("reconciliation_stored", params)
+    version = max(now_ns, (pc.max(stored.column("version")).as_py() or 0) + 1)
+    is_total = pc.equal(stored.column("token_class"), TokenClass.INVOICE_TOTAL.value)
+    stored = stored.filter(is_total if of_invoices else pc.invert(is_total))
+    table = table_of(project, cells, (), version)
+    written = table.filter(changed(table, stored)) if stored.num_rows else table
+    kept = pc.is_in(stored.column("cell_id"), value_set=table.column("cell_id"))
+    removed = [cell for cell, _ in cells_of(stored.filter(pc.invert(kept)))]
+    for start in range(0, written.num_rows, _PART):
+        _insert(store, written.slice(start, _PART), version)
+    if removed:
+        _insert(store, table_of(project, (), removed, version), version)
+    return Changes(written.num_rows, len(removed))
 
 
-def _insert(
-    store: Store, project: str, written: Sequence[Cell], removed: Sequence[Cell], version: int
-) -> None:
-    for start in range(0, len(written), _PART):
-        table = table_of(project, written[start : start + _PART], (), version)
-        token = insert_token("reconciliation_cells", table, version)
-        store.insert("reconciliation_cells", table, token=token)
-    table = table_of(project, (), removed, version)
-    store.insert(
-        "reconciliation_cells", table, token=insert_token("reconciliation_cells", table, version)
-    )
+def _insert(store: Store, table: pa.Table, version: int) -> None:
+    token = insert_token("reconciliation_cells", table, version)
+    store.insert("reconciliation_cells", table, token=token)

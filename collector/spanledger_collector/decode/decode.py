@@ -226,14 +226,19 @@ class _Batch:
         """Return the rows collected so far."""
         stored_at = self._ingested_ms // 1000
         touches = [(*key, flush_id, spans) for key, spans in self._touches.items()]
-        spans = self._spans.table()
-        if self._read_at_once is not None:
-            spans = pa.concat_tables([self._read_at_once.spans, spans]).combine_chunks()
         return Decoded(
-            spans,
+            self._rows(),
             self._messages.table(stored_at),
             table_of(touches, TOUCH_SCHEMA),
         )
+
+    def _rows(self) -> pa.Table:
+        at_once = self._read_at_once
+        if at_once is None:
+            return self._spans.table()
+        if not self._spans.rows:
+            return at_once.spans
+        return pa.concat_tables([at_once.spans, self._spans.table()]).combine_chunks()
 
 
 def table_of(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:

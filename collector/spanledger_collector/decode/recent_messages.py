@@ -59,9 +59,14 @@ class RecentMessages:
 
     def messages_of(self, key: TextKey) -> list[bytes] | None:
         """Return the messages of a text, where all of them are in the store."""
-        hashes = self._young.texts.get(key) or self._old.texts.get(key)
-        if hashes is None or not all(self.holds((key[0], one)) for one in hashes):
+        young, old = self._young, self._old
+        hashes = young.texts.get(key) or old.texts.get(key)
+        if hashes is None:
             return None
+        for one in hashes:
+            message = key[0], one
+            if message not in young.messages and message not in old.messages:
+                return None
         return hashes
 
     def add(self, messages: Iterable[Key], texts: dict[TextKey, list[bytes]]) -> None:

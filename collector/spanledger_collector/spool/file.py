@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from spanledger_collector.errors import CollectorError
 from spanledger_collector.signals import Signal
-from spanledger_collector.spool.batches import SpoolDepth
+from spanledger_collector.spool.batches import SpoolDepth, SpooledRequest
 
 # Salvage puts the first page of a new file in place of a torn one: the order of these tables, on
 # which their root pages depend, is part of the format. Add tables at the end.
@@ -110,6 +110,11 @@ class SpoolRow:
             and self.signal in list(Signal)
             and self.crc32 == zlib.crc32(self.body)
         )
+
+    def request(self) -> SpooledRequest:
+        """Return the request, made to fit."""
+        project, received_ns, items, _, body, signal = self.values()
+        return SpooledRequest(self.seq, project, received_ns, items, body, signal)
 
     def values(self) -> tuple[str, int, int, int, bytes, Signal]:
         """Return project, received_ns, items, crc32, body and signal, made to fit."""

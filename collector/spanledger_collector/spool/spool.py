@@ -38,6 +38,7 @@ from spanledger_collector.spool.file import (
     is_damage,
     oldest_ns,
 )
+from spanledger_collector.spool.fresh import FreshRequests
 from spanledger_collector.spool.writer import SpoolWriter
 from spanledger_collector.telemetry import Telemetry
 
@@ -72,6 +73,7 @@ class Spool:
         self._oldest_ns: int | None = None
         self._frozen_to = 0
         self._unfinished: deque[tuple[int, int, int]] = deque()
+        self._fresh = FreshRequests()
         self._is_set_aside = False
         self._lock_file = spool_file.lock(path)
         self.budget = DiskBudget(path.parent, max_bytes)
@@ -113,13 +115,14 @@ class Spool:
             self.budget.admit(size, self._depth.disk_bytes + waiting, waiting)
             self._waiting_bytes += size
 
-        def insert(connection: sqlite3.Connection) -> None:
+        def insert(connection: sqlite3.Connection) -> int:
             row = (project, received_ns, items, zlib.crc32(body), body, signal)
-            connection.execute(INSERT_REQUEST, row)
+            return int(connection.execute(INSERT_REQUEST, row).lastrowid or 0)
 
-        def count(_result: None) -> None:
+        def count(seq: int) -> None:
             if not self._depth.requests:
                 self._oldest_ns = received_ns
+            self._fresh.add(SpooledRequest(seq, project, received_ns, items, body, signal))
             self._depth = self._depth.plus(SpoolDepth(1, items, size, 0, 0, 1, items, size))
             self._arrived.set()
 
@@ -196,22 +199,20 @@ class Spool:
 
     def _batch(self, batch_id: int, first: int, last: int, generation: int) -> Batch:
         """Return a frozen batch; rows that are damaged become dead letters."""
+        every = "SELECT seq FROM requests WHERE seq BETWEEN ? AND ? ORDER BY seq"
+        one = f"SELECT {ROW_COLUMNS} FROM requests WHERE seq = ?"
         with self._reader(generation) as read:
-            found = read.execute(
-                f"SELECT {ROW_COLUMNS} FROM requests WHERE seq BETWEEN ? AND ? ORDER BY seq",
-                (first, last),
-            ).fetchall()
+            seqs = [seq for (seq,) in read.execute(every, (first, last))]
+            requests = self._fresh.take(seqs)
+            found = [read.execute(one, (n,)).fetchone() for n in seqs if n not in requests]
             flush_id, damage = self._flush_id(batch_id), self._flush_id(0)
-        requests: list[SpooledRequest] = []
         for row in map(SpoolRow.of, found):
-            project, received_ns, items, _, body, signal = row.values()
-            request = SpooledRequest(row.seq, project, received_ns, items, body, signal)
             if row.is_whole():
-                requests.append(request)
+                requests[row.seq] = row.request()
             else:
                 self._telemetry.damaged_requests.inc()
-                self.bury(Batch(0, damage, (request,)), DAMAGED_BODY)
-        return Batch(batch_id, flush_id, tuple(requests))
+                self.bury(Batch(0, damage, (row.request(),)), DAMAGED_BODY)
+        return Batch(batch_id, flush_id, tuple(requests[n] for n in seqs if n in requests))
 
     # What becomes of batches
 
@@ -353,6 +354,7 @@ class Spool:
         """Read from this file from now on."""
         with self._reading:
             self._generation += 1
+            self._fresh.clear()
             self._read = read
             self.spool_id = str(read.execute("SELECT spool_id FROM meta").fetchone()[0])
             self._unfinished = deque(

@@ -12,7 +12,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -26,12 +26,14 @@ from spanledger_collector.decode.messages import MessageStore
 from spanledger_collector.decode.recent_messages import RecentMessages
 from spanledger_collector.errors import CollectorError
 from spanledger_collector.spool.dead_letters import TABLE, DeadLetter, rows_of, token_of
+from spanledger_collector.store import memory
 from spanledger_storage.errors import StoreError
 from spanledger_storage.store import Store, StoreSettings
 
 _DAY_NS = 86_400 * 10**9
 _MOST_DAYS = 500
 _MOST_ROWS = 100_000
+_IDLE_S = 5.0
 _TIMES = {
     "spans": "start_time",
     "logs": "time",
@@ -113,7 +115,7 @@ class StoreProcess:
             StoreProcessDied: the child ended; make a new one.
         """
         try:
-            self._pipe.send(job)
+            _send(self._pipe, job)
             outcome = self._pipe.recv()
         except (EOFError, OSError) as error:
             raise StoreProcessDied(f"The storing process ended: {error!r}") from error
@@ -129,38 +131,69 @@ class StoreProcess:
             self._process.join()
 
 
+def _send(pipe: Connection, job: StoreJob | LetterJob) -> None:
+    """Send a job, each body by itself: one message of all would be copied as a whole, often."""
+    if isinstance(job, LetterJob):
+        pipe.send(job)
+        return
+    pipe.send(replace(job, bodies=[replace(body, payload=b"") for body in job.bodies]))
+    for body in job.bodies:
+        pipe.send_bytes(body.payload)
+
+
+def _receive(pipe: Connection) -> StoreJob | LetterJob:
+    """Return the next job; raises EOFError or OSError at the end of all."""
+    job = pipe.recv()
+    if isinstance(job, StoreJob):
+        bodies = [replace(body, payload=pipe.recv_bytes()) for body in job.bodies]
+        return replace(job, bodies=bodies)
+    assert isinstance(job, LetterJob)
+    return job
+
+
 def _serve(pipe: Connection, settings: StoreSettings, scratch: Path | None) -> None:
     # Ctrl-C reaches the whole group; the parent decides when we end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Rows in the making are many objects and no cycles: looking for some took a fifth of the time.
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)
+    memory.keep()
     if scratch is not None:
         os.environ["TMPDIR"] = tempfile.tempdir = str(scratch)
-    store: Store | None = None
-    recent = RecentMessages()
-    while True:
-        try:
-            job = pipe.recv()
-        except (EOFError, OSError):
-            return
-        recent.advance(job.ingested_at_ns)
-        messages = MessageStore(recent)
+    worker = _Worker(settings)
+    try:
+        while True:
+            if not pipe.poll(_IDLE_S):
+                memory.give_back()
+            pipe.send(worker.store(_receive(pipe)))
+    except (EOFError, OSError):
+        return
+
+
+class _Worker:
+    """What a storing process knows from one job to the next."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        self._settings = settings
+        self._store: Store | None = None
+        self._recent = RecentMessages()
+
+    def store(self, job: StoreJob | LetterJob) -> StoreOutcome:
+        self._recent.advance(job.ingested_at_ns)
+        messages = MessageStore(self._recent)
         try:
             tables = job.tables(messages)
         except Exception as error:  # whatever it is, these bytes are at fault: the rest goes on
-            pipe.send(StoreOutcome(f"{type(error).__name__}: {error}", permanent=True))
-            continue
+            return StoreOutcome(f"{type(error).__name__}: {error}", permanent=True)
         try:
-            store = store or Store.connect(settings)
-            store_rows(store, tables, job.flush_id)
-            recent.add(messages.rows, messages.texts)
-            outcome = StoreOutcome()
+            self._store = self._store or Store.connect(self._settings)
+            store_rows(self._store, tables, job.flush_id)
         except StoreError as error:
-            outcome = StoreOutcome(str(error), error.permanent)
+            return StoreOutcome(str(error), error.permanent)
         except Exception as error:  # the driver's trouble, not the data's
-            outcome = StoreOutcome(f"{type(error).__name__}: {error}", permanent=False)
-        pipe.send(outcome)
+            return StoreOutcome(f"{type(error).__name__}: {error}", permanent=False)
+        self._recent.add(messages.rows, messages.texts)
+        return StoreOutcome()
 
 
 def store_rows(store: Store, tables: Tables, flush_id: str) -> None:

@@ -149,7 +149,7 @@ def show_channels(found: Sequence[Faring], where: Scope) -> None:
         "Leads to": st.column_config.TextColumn(
             width=170, help="Hosts, names and where secrets are kept; never a secret."
         ),
-        "Last": st.column_config.DatetimeColumn(format="MMM D, HH:mm:ss"),
+        "Last": st.column_config.DatetimeColumn(format="MMM D, HH:mm:ss", width=120),
         "Reason": st.column_config.TextColumn(width=190),
         "Waits": st.column_config.Column(help="Notifications in the queue."),
         "Taken": st.column_config.Column(help="In the last 24 hours."),

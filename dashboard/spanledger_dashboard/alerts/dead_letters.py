@@ -10,6 +10,7 @@ import pyarrow as pa
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
+from spanledger_alerts.stored import payload_of
 from spanledger_dashboard import tables
 from spanledger_dashboard.access import Denied
 from spanledger_dashboard.alerts.channel_table import OUTCOMES
@@ -19,6 +20,7 @@ from spanledger_dashboard.downloads import show_downloads
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.text import plain, shortened
 from spanledger_storage.alert_letters import Letter, Outcome
+from spanledger_storage.alert_outbox import OutboxRow
 from spanledger_storage.errors import StateError
 
 _NS_PER_S = 10**9
@@ -105,28 +107,38 @@ def _show(found: Sequence[Letter], where: Scope, key: str) -> int | None:
         {
             "Ended": [where.local((row.ended_at_ns or 0) / _NS_PER_S) for row in rows],
             "Channel": [row.channel for row in rows],
-            "Rule": [row.rule for row in rows],
+            "What": [_what(row) for row in rows],
             "Project": [row.project for row in rows],
             "Told": [row.transition for row in rows],
             "Outcome": [OUTCOMES.get(row.status, row.status) for row in rows],
             "Since": ["Told by a later one" if one.is_told else None for one in found],
             "Reason": [row.last_error or None for row in rows],
             "Attempts": [row.attempts for row in rows],
-            "Made": [where.local(row.created_at_ns / _NS_PER_S) for row in rows],
         }
     )
-    moment = st.column_config.DatetimeColumn(format="MMM D, HH:mm:ss")
     config: dict[str, ColumnConfig] = {
-        "Ended": moment,
-        "Made": moment,
+        "Ended": st.column_config.DatetimeColumn(format="MMM D, HH:mm:ss", width=120),
+        "Channel": st.column_config.TextColumn(width=90),
+        "What": st.column_config.TextColumn(width=270),
         "Since": st.column_config.TextColumn(help="What became of it afterwards."),
-        "Reason": st.column_config.TextColumn(width=280),
+        "Reason": st.column_config.TextColumn(width=230),
     }
     return table(
         frame, {"Attempts": tables.count}, config, key=key,
         alt="Notifications that were never delivered, the latest first; a click chooses one",
         is_open=may_change_rules(),
     )  # fmt: skip
+
+
+def _what(row: OutboxRow) -> str:
+    """Return what a notification tells of: its first incident, and how many more."""
+    try:
+        told = payload_of(row.payload).notification
+    except ValueError:  # of another version
+        return row.rule
+    more = len(told.incidents) - 1 + told.left_out + told.ended_left_out
+    title = told.incidents[0].title if told.incidents else row.rule
+    return f"{title}, and {more:,} more" if more > 0 else title
 
 
 def _offer(opened: OpenAlerts, one: Letter | None, there: Collection[str] | None) -> None:
@@ -136,7 +148,7 @@ def _offer(opened: OpenAlerts, one: Letter | None, there: Collection[str] | None
         return
     row = one.row
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(plain(shortened(f"{row.rule} to {row.channel}", _NAME_LIMIT)))
+        st.markdown(plain(f"{shortened(_what(row), _NAME_LIMIT)}, to {row.channel}"))
         if _can_retry(one, there):
             st.button(
                 "Try again", key="letter-retry", icon=":material/replay:",

@@ -54,7 +54,7 @@ class Choice:
 
 def show_filters(found: Sequence[Shown]) -> Choice:
     """Show the filters with what there is to choose from, and return what is chosen."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         text = st.text_input(
             "Search", key="q", bind="query-params", live=True, type="search",
             placeholder="Search incidents", label_visibility="collapsed", width=_WIDTH_PX,

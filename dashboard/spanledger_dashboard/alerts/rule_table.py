@@ -27,7 +27,7 @@ _TALL_PX = 35 * 27  # all built-in rules at once
 _TIME = pa.timestamp("ns", "UTC")
 _OPS = {">=": "from", ">": "above", "<=": "down to", "<": "below"}
 FAILED, FIRES, PENDING, WELL = "Fails", "Fires", "Pending", "All is well"
-NEVER, OFF = "Not evaluated yet", "Switched off"
+NEVER, OFF = "Not run yet", "Switched off"
 _ORDER = (FIRES, FAILED, PENDING, NEVER, WELL, OFF)
 
 
@@ -116,8 +116,8 @@ def show_rules(found: Sequence[Fared], where: Scope) -> int | None:
     )
     moment = "MMM D, HH:mm"
     config: dict[str, ColumnConfig] = {
-        "Rule": st.column_config.TextColumn(width=290),
-        "Name": st.column_config.TextColumn(width=140),
+        "Rule": st.column_config.TextColumn(width=270),
+        "Name": st.column_config.TextColumn(width=130),
         "State": st.column_config.TextColumn(width=130),
         "Fired": st.column_config.Column(help="Incidents that began in the time range."),
         "Last fired": st.column_config.DatetimeColumn(format=moment, help="In the time range."),
@@ -129,6 +129,7 @@ def show_rules(found: Sequence[Fared], where: Scope) -> int | None:
     return table(
         frame, {"Fired": tables.count, "Every": lasting, "Rows": tables.count}, config,
         key="rules", alt="Rules, those that fire first; a click opens one", is_open=True,
+        tall_px=_TALL_PX,
     )  # fmt: skip
 
 

@@ -82,13 +82,15 @@ def show_silences(
     moment = "MMM D, HH:mm"
     config: dict[str, ColumnConfig] = {
         "State": st.column_config.TextColumn(width=120),
-        "Matches": st.column_config.TextColumn(width=260),
+        "Matches": st.column_config.TextColumn(width=230),
         "From": st.column_config.DatetimeColumn(format=moment),
         "Until": st.column_config.DatetimeColumn(
             format=moment, help="Of one that repeats: the end of its first window."
         ),
         "Incidents": st.column_config.NumberColumn(help="Open ones that it is about."),
-        "Reason": st.column_config.TextColumn(width=220),
+        "Repeats": st.column_config.TextColumn(width=140),
+        "Author": st.column_config.TextColumn(width=110),
+        "Reason": st.column_config.TextColumn(width=200),
     }
     return table(
         frame, {}, config, key=key, alt="Silences, the newest first; a click chooses one",

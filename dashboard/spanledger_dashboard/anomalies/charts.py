@@ -71,7 +71,7 @@ def _figure(
         "hovermode": "x unified",
         "showlegend": True,
         "legend": {"orientation": "h", "y": -0.12, "x": 0, "traceorder": "normal"},
-        "shapes": [_shade(one, where, first, last) for one in flagged],
+        **({"shapes": [_shade(one, where, first, last) for one in flagged]} if flagged else {}),
         "xaxis": {
             "type": "date",
             "range": [first, last],

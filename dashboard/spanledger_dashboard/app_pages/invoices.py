@@ -147,9 +147,11 @@ def _show_calendar(read: MonthRead, first: date, last: date) -> None:
         )
         st.caption(figures.legend())
     _show_missing(read, first, last)
+    frame = tables.amounts_frame(read)
     st.dataframe(
-        tables.amounts_frame(read),
+        frame,
         hide_index=True,
+        column_config=tables.on_the_right(frame),
         placeholder=fmt.UNKNOWN,
         height="content" if len(read.sources) < 12 else 420,
         key="table-invoice-sources",
@@ -199,15 +201,18 @@ def _show_imports(rows: Sequence[ImportRow], where: Scope, month: Month) -> int 
         show_downloads(
             f"imports-{month.text}", partial(tables.imports_table, rows), what="Every import shown"
         )
+    frame = tables.imports_frame(rows, where)
     event = st.dataframe(
-        tables.imports_frame(rows, where),
+        frame,
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
         placeholder=fmt.UNKNOWN,
         height="content" if len(rows) <= 12 else 440,
         key="table-imports",
-        column_config={"Imported": st.column_config.DatetimeColumn(format="MMM D, HH:mm")},
+        column_config=tables.on_the_right(
+            frame, {"Imported": st.column_config.DatetimeColumn(format="MMM D, HH:mm")}
+        ),
         alt="Imports, the newest first; pick one to see its lines",
     )
     picked = event["selection"]["rows"]

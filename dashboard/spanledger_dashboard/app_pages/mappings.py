@@ -26,6 +26,7 @@ from spanledger_dashboard.invoices.mapping_forms import (
     show_scope_form,
 )
 from spanledger_dashboard.invoices.opened import OpenInvoices, invoices
+from spanledger_dashboard.invoices.scopes import scopes_of
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.text import plain
 from spanledger_storage.invoice_state import MappingRow
@@ -95,7 +96,7 @@ def _say_alike(waiting: Sequence[Unmapped]) -> None:
 
 def _show_scopes(found: OpenInvoices, where: Scope) -> None:
     params = counted_params(store(), where.project, _FIRST, _LAST)
-    rows = store().rows("invoice_scopes", params)
+    rows = scopes_of(store().rows("invoice_scopes", params), found.rules(where.project).rates)
     if not rows:
         return
     st.subheader("Scopes and keys", anchor=False)
@@ -106,21 +107,19 @@ def _show_scopes(found: OpenInvoices, where: Scope) -> None:
     }
     frame = pd.DataFrame(
         {
-            "Provider": [str(row["provider"]) for row in rows],
-            "Kind": ["Key" if row["kind"] == "api_key" else "Scope" for row in rows],
-            "Name": [str(row["value"]) for row in rows],
-            "US dollars": [fmt.usd(cast("Decimal | None", row["amount_usd"])) for row in rows],
-            "Lines": [fmt.count(int(str(row["line_count"]))) for row in rows],
-            "Belongs to": [
-                targets.get((str(row["kind"]), str(row["provider"]), str(row["value"])))
-                for row in rows
-            ],
+            "Provider": [row.provider for row in rows],
+            "Kind": ["Key" if row.kind == "api_key" else "Scope" for row in rows],
+            "Name": [row.value for row in rows],
+            "US dollars": [fmt.usd(row.usd) for row in rows],
+            "Lines": [fmt.count(row.lines) for row in rows],
+            "Belongs to": [targets.get((row.kind, row.provider, row.value)) for row in rows],
         }
     )
     st.dataframe(
         frame,
         hide_index=True,
         placeholder=fmt.UNKNOWN,
+        column_config=tables.on_the_right(frame),
         height="content" if len(frame) <= 10 else _TABLE_PX,
         key="table-scopes",
         alt="Scopes and keys of providers, the dearest first",
@@ -128,8 +127,7 @@ def _show_scopes(found: OpenInvoices, where: Scope) -> None:
     st.caption("Lines of a scope that belongs to another project count there, and no longer here.")
     if viewer().may_save:
         named: list[tuple[str, MappingKind, str]] = [
-            (str(row["provider"]), cast("MappingKind", str(row["kind"])), str(row["value"]))
-            for row in rows
+            (row.provider, cast("MappingKind", row.kind), row.value) for row in rows
         ]
         with st.popover("Say whose it is", icon=":material/add:", key="scope-new"):
             show_scope_form(found, where.project, named, scope.project_names(viewer()))
@@ -161,6 +159,7 @@ def _pick(frame: pd.DataFrame, key: str, alt: str) -> int | None:
         on_select="rerun",
         selection_mode="single-row",
         placeholder=fmt.UNKNOWN,
+        column_config=tables.on_the_right(frame),
         height="content" if len(frame) <= 10 else _TABLE_PX,
         key=f"table-{key}",
         alt=alt,

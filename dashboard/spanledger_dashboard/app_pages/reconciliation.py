@@ -147,6 +147,7 @@ def _show(whole: Reconciliation, month: Days, where: Scope, opened: OpenActions 
         _show_way(cells)
     with right:
         _show_coverage(cells)
+    _show_sums(cells)
     _show_cells(cells)
     _show_what_to_do(result, month, provider, where, opened)
 
@@ -254,7 +255,6 @@ def _show_way(cells: Sequence[Cell]) -> None:
         )
     if is_near:
         st.caption("The axis begins near the sums, so that the steps can be seen.")
-    show_causes(causes, key="causes")
 
 
 def _show_coverage(cells: Sequence[Cell]) -> None:
@@ -268,7 +268,16 @@ def _show_coverage(cells: Sequence[Cell]) -> None:
             charts.coverage(rows), key="coverage", config=_CHART,
             alt="Share of what providers report that is in the ledger, by day",
         )  # fmt: skip
-    show_coverage(coverage_by_key(cells))
+
+
+def _show_sums(cells: Sequence[Cell]) -> None:
+    """Show the figures behind both charts."""
+    if causes := causes_of(cells):
+        st.subheader("Causes", anchor=False)
+        show_causes(causes, key="causes")
+    if rows := coverage_by_key(cells):
+        st.subheader("Coverage by key", anchor=False)
+        show_coverage(rows)
 
 
 def _show_cells(cells: Sequence[Cell]) -> None:

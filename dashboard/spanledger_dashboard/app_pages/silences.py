@@ -118,7 +118,6 @@ def _lift(opened: OpenAlerts, project: str, silence_id: str) -> None:
 
 def _say_none(where: Scope) -> None:
     with st.container(border=True, key="no-silences"):
-        st.subheader("Nothing is silenced", anchor=False)
         st.markdown(
             f"Everything that fires in project **{plain(where.project)}** is told. A silence keeps "
             "new incidents quiet for a time: during a release, or every night."

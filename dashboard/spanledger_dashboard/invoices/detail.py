@@ -75,9 +75,11 @@ def _show_lines(row: ImportRow) -> None:
     if not lines:
         st.caption("It has no lines: on its days nothing was used or charged.")
         return
+    frame = tables.lines_frame(lines)
     st.dataframe(
-        tables.lines_frame(lines),
+        frame,
         hide_index=True,
+        column_config=tables.on_the_right(frame),
         placeholder=fmt.UNKNOWN,
         height="content" if len(lines) <= 15 else 460,
         key="table-invoice-lines",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import pandas as pd
 import pyarrow as pa
+import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
 
 from spanledger_analytics.invoices.line import InvoiceLine
 from spanledger_analytics.invoices.shown import amounts_text, days_text
@@ -16,10 +18,27 @@ from spanledger_dashboard.invoices.data import DayCell, MonthRead
 from spanledger_dashboard.scope import Scope
 from spanledger_storage.invoice_state import ImportRow, MappingRow, PullRow, UploadRow
 
+NUMBERS = (
+    "Amount", "US dollars", "Lines", "Unmapped", "Quantity", "Invoice", "In USD", "Its lines",
+    "Ledger", "Difference", "Allowed",
+)  # fmt: skip
+"""Columns that hold numbers as texts, exact, and stand on the right like numbers."""
 _NS_PER_S = 10**9
 _MONEY = pa.decimal128(38, 18)
 _USD = pa.decimal128(38, 12)
 _DAY = pa.date32()
+
+
+def on_the_right(
+    frame: pd.DataFrame, config: Mapping[str, ColumnConfig] | None = None
+) -> dict[str, ColumnConfig]:
+    """Return the look of a frame's columns, with those of numbers aligned to the right."""
+    found: dict[str, ColumnConfig] = {
+        str(name): st.column_config.Column(alignment="right")
+        for name in frame.columns
+        if name in NUMBERS
+    }
+    return {**found, **(config or {})}
 
 
 def imports_frame(rows: Sequence[ImportRow], where: Scope) -> pd.DataFrame:

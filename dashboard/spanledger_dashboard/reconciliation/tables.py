@@ -19,6 +19,7 @@ from spanledger_dashboard import format as fmt
 from spanledger_dashboard import tables
 from spanledger_dashboard.cache.tables import table
 from spanledger_dashboard.cost.charts import signed_usd
+from spanledger_dashboard.invoices.tables import on_the_right
 from spanledger_dashboard.reconciliation.data import CAUSE_NAMES
 from spanledger_dashboard.scope import Scope
 from spanledger_storage.reconciliation_state import ActionRow
@@ -114,9 +115,9 @@ def show_invoices(rows: Sequence[InvoiceCheck]) -> None:
             "Provider": [one.provider for one in rows],
             "Account": [one.account or None for one in rows],
             "Invoice": [amounts_text({one.currency: one.amount}) for one in rows],
-            "In USD": [fmt.usd_exact(one.amount_usd) for one in rows],
-            "Its lines": [fmt.usd_exact(one.lines_usd) for one in rows],
-            "Ledger": [fmt.usd_exact(one.ledger_usd) for one in rows],
+            "In USD": [fmt.usd(one.amount_usd) for one in rows],
+            "Its lines": [fmt.usd(one.lines_usd) for one in rows],
+            "Ledger": [fmt.usd(one.ledger_usd) for one in rows],
             "Difference": [_signed_or_unknown(one.variance_usd) for one in rows],
             "Allowed": [fmt.usd(one.limit_usd) for one in rows],
             "Agrees": [_AGREES[one.is_within_tolerance, one.variance_usd is None] for one in rows],
@@ -132,13 +133,15 @@ def show_invoices(rows: Sequence[InvoiceCheck]) -> None:
             help="Invoice less its lines, and less what the ledger says of days without a report."
         ),
         "Allowed": st.column_config.Column(
+            alignment="right",
             help="By FOCUS 1.4 an invoice may differ from its lines by a dollar, or by half a cent "
-            "times the root of their number."
+            "times the root of their number.",
         ),
     }
     st.dataframe(
         frame, hide_index=True, key="table-invoice-totals", placeholder=fmt.UNKNOWN,
-        height="content", column_config=config, alt="Invoices against the sum of their lines",
+        height="content", column_config=on_the_right(frame, config),
+        alt="Invoices against the sum of their lines",
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from fractions import Fraction
 from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
 from spanledger_analytics.reconciliation.ledger_side import TOKEN_CLASSES
 from spanledger_analytics.reconciliation.material import Material
+from spanledger_analytics.reconciliation.pico import pro_rata
 from spanledger_analytics.reconciliation.result import Cause
 
 _FEWEST_CELLS = 3
@@ -84,15 +85,17 @@ def _common_ratio(cases: Iterable[Case]) -> Fraction | None:
         and not any(row.currencies for row in case.billed_rows)
     ]
     kinds = {(case.key.model, case.token_class) for case in known}
-    ratios = Counter(
-        Fraction(round(Fraction(case.billed_usd, case.base_usd) * _ROUND), _ROUND) for case in known
-    )
+    # In whole numbers: fractions of all cells would take longer than everything else.
+    ratios = Counter(pro_rata(_ROUND, case.billed_usd, case.base_usd) for case in known)
     if len(known) < _FEWEST_CELLS or len(kinds) < _FEWEST_CELLS:
         return None
-    ratio, number = ratios.most_common(1)[0]
+    parts, number = ratios.most_common(1)[0]
     fitting = [
-        case for case in known if abs(case.base_usd * ratio - case.billed_usd) <= case.rounding
+        case
+        for case in known
+        if abs(case.base_usd * parts - case.billed_usd * _ROUND) <= case.rounding * _ROUND
     ]
+    ratio = Fraction(parts, _ROUND)
     # Half price is a batch's; and nearly all must agree, or it is the price of a single model.
     is_discount = Fraction(1, 2) < ratio < 1 and number * 10 >= len(known) * 8
     return ratio if is_discount and len(fitting) * 10 >= len(known) * 8 else None

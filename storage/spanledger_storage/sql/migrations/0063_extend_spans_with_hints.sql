@@ -32,8 +32,14 @@ ALTER TABLE spans
                     ' '
                 ),
                 'tool_choice', attributes['gen_ai.request.tool_choice'],
-                'output_type', attributes['gen_ai.output.type']
+                'output_type', attributes['gen_ai.output.type'],
+                'server', multiIf(
+                    role != 'tool', '',
+                    attributes['mcp.server.name'] != '', attributes['mcp.server.name'],
+                    attributes['mcp.method.name'] != '', attributes['server.address'],
+                    ''
+                )
             ),
             'Map(LowCardinality(String), String)'
         )
-    ) COMMENT 'of attributes, events and links, what jobs ask for: names in ledger_spans.sql' CODEC(ZSTD(3))
+    ) COMMENT 'of attributes, events and links, what jobs ask for, where there is something' CODEC(ZSTD(3))

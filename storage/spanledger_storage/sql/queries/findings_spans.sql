@@ -3,7 +3,7 @@
 --   length: pair i is one hour in which one trace has spans; most_messages: of a span with more,
 --   its input is left out.
 -- Result: one row per stored version of a span (resends included); times in UTC nanoseconds; input
---   and output: hashes of messages in order, 32 hex digits each.
+--   and output: hashes of messages in order, 32 hex digits each; server: where a tool runs.
 -- Relies on the sort key of spans (project, start hour, trace_id, ...).
 SELECT
     trace_id,
@@ -33,7 +33,8 @@ SELECT
         '',
         lower(hex(arrayStringConcat(arrayMap(one -> toString(one), input_messages))))
     ) AS input,
-    lower(hex(arrayStringConcat(arrayMap(one -> toString(one), output_messages)))) AS output
+    lower(hex(arrayStringConcat(arrayMap(one -> toString(one), output_messages)))) AS output,
+    hints['server'] AS server
 FROM spans
 PREWHERE project = {project:String} AND trace_id IN {trace_ids:Array(String)}
 WHERE (toStartOfHour(start_time), trace_id) IN (

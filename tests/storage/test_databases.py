@@ -1,0 +1,49 @@
+"""A database that tests were given is as new for the next one, whatever they did to it."""
+
+from __future__ import annotations
+
+import pytest
+
+from spanledger_storage.engine import Engine
+from spanledger_storage.store import Store
+from tests.databases import Databases
+
+SCHEMA = """
+SELECT name, replaceAll(create_table_query, database || '.', '') AS definition
+FROM system.tables WHERE database = currentDatabase() ORDER BY name
+"""
+PARTS = "SELECT DISTINCT table FROM system.parts WHERE database = currentDatabase()"
+
+
+@pytest.fixture(scope="module")
+def own(engine: Engine) -> Databases:
+    return Databases(engine.writer)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "INSERT INTO touches (project) VALUES ('x')",
+        "ALTER TABLE spans ADD COLUMN added String",
+        "ALTER TABLE ledger RENAME COLUMN session_id TO away",
+        "ALTER TABLE touches DELETE WHERE 1",
+        "DROP TABLE traces SYNC",
+        "DROP VIEW ledger_current SYNC",
+        "CREATE OR REPLACE VIEW ledger_current AS SELECT 1 AS one",
+        "CREATE TABLE stranger (n UInt8) ENGINE = MergeTree ORDER BY n",
+        "INSERT INTO migrations SELECT 9999, 'later', '', 'done', now64(3)",
+    ],
+)
+def test_what_a_test_did_is_undone(own: Databases, harm: str) -> None:
+    store = own.take()
+    name, before = store.settings.database, store.sql_rows(SCHEMA)
+    records = store.sql_rows("SELECT * FROM migrations FINAL ORDER BY number")
+    store.execute(harm)
+    own.give_back(store)
+    again: Store = own.take()
+    assert again.settings.database == name
+    assert again.sql_rows(SCHEMA) == before
+    assert [row["table"] for row in again.sql_rows(PARTS)] == ["migrations"]
+    rest = again.sql_rows("SELECT * EXCEPT changed_at FROM migrations FINAL ORDER BY number")
+    assert rest == [{k: v for k, v in row.items() if k != "changed_at"} for row in records]
+    own.give_back(again)
