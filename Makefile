@@ -7,6 +7,9 @@ ARGS ?=
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(len(os.sched_getaffinity(0)) + 1, 5) \
 	if hasattr(os, "sched_getaffinity") else 4)')
 
+# Where it is set, each process that a test starts would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: up demo install test endurance lint types bench screenshots chromium clean
 
 up: $(VENV)/.installed

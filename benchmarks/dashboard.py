@@ -34,6 +34,7 @@ from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
 from benchmarks.dashboard_fill import fill, settle
+from spanledger_dashboard.connection import store
 from spanledger_dashboard.navigation import PAGES
 from spanledger_dashboard.warm_up import import_pages
 from spanledger_storage.engine import Engine, EngineSettings
@@ -77,10 +78,10 @@ def main() -> None:
         engine = Engine(EngineSettings(options.data or Path(directory), free_port()))
         engine.start()
         try:
-            store = _filled(engine, int(options.millions * 1_000_000), options.days)
+            filled = _filled(engine, int(options.millions * 1_000_000), options.days)
             wanted = [page for page in str(options.pages).split(",") if page]
-            visits = [v for v in _visits(store) if not wanted or v.path in wanted]
-            store.close()
+            visits = [v for v in _visits(filled) if not wanted or v.path in wanted]
+            filled.close()
             os.environ["SPANLEDGER_STORE_URL"] = store_url(engine.reader)
             _measure_scripts(engine.pid, visits, options.rounds)
             if not options.no_browser and CHROMIUM:
@@ -91,16 +92,16 @@ def main() -> None:
 
 def _filled(engine: Engine, spans: int, days: int) -> Store:
     create_database(engine.writer)
-    store = Store.connect(engine.writer)
-    migrate(store)
-    fill(store, spans, days)
-    settle(store)
-    return store
+    writing = Store.connect(engine.writer)
+    migrate(writing)
+    fill(writing, spans, days)
+    settle(writing)
+    return writing
 
 
-def _visits(store: Store) -> list[Visit]:
+def _visits(filled: Store) -> list[Visit]:
     """Return every page of the menu at two ranges, and the detail pages of one of each."""
-    [trace] = store.sql_rows(
+    [trace] = filled.sql_rows(
         "SELECT trace_id, session_id, user_id, agent_name FROM spans "
         "WHERE parent_span_id = '' ORDER BY start_time DESC LIMIT 1 OFFSET 500"
     )
@@ -178,10 +179,17 @@ def _measure_scripts(engine_pid: int | None, visits: Sequence[Visit], rounds: in
         app.run()  # imports the page
         cold, warm = Runs(), Runs()
         for _ in range(rounds):
-            st.cache_data.clear()
+            _forget()
             cold.time(app, visit, engine)
             warm.time(app, visit, engine)
         print(f"{visit.name:<38}{cold} |{warm}{_goals(visit, cold.wall, warm.wall)}", flush=True)
+
+
+def _forget() -> None:
+    """Drop every answer that is kept; the connection is not part of a page's time."""
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    store()
 
 
 def _cpu(process: psutil.Process) -> float:

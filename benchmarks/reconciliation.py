@@ -1,13 +1,13 @@
 """The reconciliation: are planted differences found, and how long does a large month take.
 
     python -m benchmarks.reconciliation [--days 30] [--seeds 3]
-    python -m benchmarks.reconciliation --scale 5000000 [--lines 50000]
+    python -m benchmarks.reconciliation --scale 5000000 [--lines 50000] [--scale-days 30]
 
 A month of an organisation's calls is written into the ledger, and reports of four providers into
 files, as each writes them: costs and usage of OpenAI and Anthropic, Google's billing export and
 DeepSeek's CSV. Between them differences are planted, one a day or several mixed. Printed is by
 cause how many were found, of how many the dollars are exact, and how often a wrong cause was named
-with high confidence. With --scale, one day of as many entries is made in the engine and compared
+with high confidence. With --scale, days of as many entries each are made in the engine and compared
 with as many lines; CPU seconds are of this process and of the engine.
 """
 
@@ -18,7 +18,7 @@ import platform
 import resource
 import tempfile
 from collections.abc import Callable
-from datetime import date
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--scale", type=int, default=0, help="entries of one day")
     parser.add_argument("--lines", type=int, default=33_000, help="lines of one day")
+    parser.add_argument("--scale-days", type=int, default=1, help="how many such days")
     options = parser.parse_args()
     print(f"{platform.machine()}, {psutil.cpu_count()} CPUs, Python {platform.python_version()}")
     with tempfile.TemporaryDirectory() as directory:
@@ -51,7 +52,7 @@ def main() -> None:
         engine.start()
         try:
             if options.scale:
-                _scale(engine, options.scale, options.lines)
+                _scale(engine, Path(directory), options.scale, options.lines, options.scale_days)
             else:
                 for seed in range(1, options.seeds + 1):
                     # One cause a day of a provider, and quiet days between: that takes two months.
@@ -98,17 +99,19 @@ def _print(name: str, score: Score) -> None:
               f"{item.cause.value}: {usd:.6f}")  # fmt: skip
 
 
-def _scale(engine: Engine, entries: int, lines: int) -> None:
+def _scale(engine: Engine, directory: Path, entries: int, lines: int, number: int) -> None:
     store = _database(engine, "scale")
-    day: date = FIRST_DAY
-    fill(store, day, entries, lines)
-    result = measured(store, day, engine)
+    days = [FIRST_DAY + timedelta(days=i) for i in range(number)]
+    for day in days:
+        fill(store, day, entries, lines)
+    print(f"{number} days of {entries:,} entries and {lines:,} lines each")
+    for one in measured(store, days, engine, directory, entries=entries, lines=lines):
+        print(
+            f"{one.what}: {one.count:,}; {one.wall_s:.1f} s; CPU {one.own_s:.2f} s here, "
+            f"{one.engine_s:.2f} s in the engine, {one.engine_mib:,.0f} MiB there"
+        )
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(
-        f"one day of {entries:,} entries and {lines:,} lines: {result.cells:,} cells; CPU "
-        f"{result.own_s:.1f} s here, {result.engine_s:.1f} s in the engine; {peak_mib:,.0f} MiB at "
-        f"most here, {result.engine_mib:,.0f} MiB in the engine"
-    )
+    print(f"{peak_mib:,.0f} MiB at most here")
     store.close()
 
 

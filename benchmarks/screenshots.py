@@ -2,8 +2,9 @@
 
     python -m benchmarks.screenshots --url http://127.0.0.1:8501 --out docs/img
 
-Takes every page of the menu, the worst incident, and the most expensive trace of the last day in
-each of its views with one of its calls selected. Meant for an instance that `make demo` filled.
+Takes every page of the menu, the worst incident, the dearest agent, and the most expensive trace of
+the last day in each of its views with one of its calls selected. Meant for an instance that
+`make demo` filled.
 """
 
 from __future__ import annotations
@@ -15,30 +16,17 @@ from typing import Literal
 
 from playwright.sync_api import Browser, Page
 
+from spanledger_dashboard.navigation import PAGES
 from tests.dashboard.process import CHROMIUM, chromium
 
 _THEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
-_PAGES = {
-    "overview": "overview",
-    "incidents": "incidents",
-    "rules": "rules",
-    "rule": "rules?rule=loop",
-    "silences": "silences",
-    "channels": "channels",
-    "traces": "traces?sort=Most+expensive",
-    "sessions": "sessions",
-    "users": "users",
-    "agents": "agents",
-    "models": "models",
-    "tools": "tools",
-    "cost": "cost?range=24h",
-    "unit-economics": "unit_economics?range=24h",
-    "data-quality": "data_quality",
-    "prices": "prices",
-    "sql": "sql",
-    "gpus": "gpus",
-    "gpu-cost": "gpu_cost",
+# Pages that say more when asked for something; the others are taken as the menu opens them.
+_ASKED = {
+    "traces": "?sort=Most+expensive",
+    "cost": "?range=24h",
+    "unit_economics": "?range=24h",
 }
+_MORE = {"rule": "rules?rule=loop"}
 _VIEW = {"width": 1440, "height": 900}
 # Charts and tables draw after the script has ended, without saying when they are done.
 _DRAW_MS = 1_500
@@ -49,6 +37,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--url", default="http://127.0.0.1:8501")
     parser.add_argument("--out", type=Path, default=Path("docs/img"))
+    parser.add_argument("--wait-s", type=float, default=60, help="for a page, at most")
     options = parser.parse_args()
     if CHROMIUM is None:
         print("chromium is not installed", file=sys.stderr)
@@ -56,11 +45,13 @@ def main() -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     with chromium() as browser:
         for theme in _THEMES:
-            _take(browser, options.url, theme, options.out)
+            _take(browser, options.url, theme, options.out, options.wait_s)
     return 0
 
 
-def _take(browser: Browser, url: str, theme: Literal["light", "dark"], out: Path) -> None:
+def _take(
+    browser: Browser, url: str, theme: Literal["light", "dark"], out: Path, wait_s: float
+) -> None:
     context = browser.new_context(
         viewport={"width": _VIEW["width"], "height": _VIEW["height"]},
         color_scheme=theme,
@@ -68,14 +59,19 @@ def _take(browser: Browser, url: str, theme: Literal["light", "dark"], out: Path
         timezone_id="UTC",
         reduced_motion="reduce",
     )
+    context.set_default_timeout(wait_s * 1_000)
     page = context.new_page()
-    for name, path in _PAGES.items():
+    for name, path in _pages().items():
         page.goto(f"{url}/{path}")
         _shoot(page, out / f"{name}-{theme}.png")
     page.goto(f"{url}/incidents?state=Open")
     _settle(page)
     if _click_first(page):
         _shoot(page, out / f"incident-{theme}.png")
+    page.goto(f"{url}/agents")
+    _settle(page)
+    if _click_first(page):
+        _shoot(page, out / f"agent-{theme}.png")
     page.goto(f"{url}/traces?sort=Most+expensive")
     _settle(page)
     _open_first(page)
@@ -84,6 +80,12 @@ def _take(browser: Browser, url: str, theme: Literal["light", "dark"], out: Path
         page.get_by_text(view, exact=True).first.click()
         _shoot(page, out / f"trace-{view.lower()}-{theme}.png")
     context.close()
+
+
+def _pages() -> dict[str, str]:
+    """Return the address of every page of the menu, by the name of its picture."""
+    listed = (name for name, entry in PAGES.items() if entry.is_listed)
+    return {name.replace("_", "-"): name + _ASKED.get(name, "") for name in listed} | _MORE
 
 
 def _open_first(page: Page) -> None:

@@ -5,9 +5,10 @@
 A request works for a millisecond, in three parts with a wait of two milliseconds between them, as
 for a model's answer, and makes ten spans. After each wait it needs the interpreter's lock again:
 there a thread that sends shows. Each program is a process of its own; they take turns, round by
-round, so that what else the machine does falls on all of them alike. p50 and p99 are of all requests;
-``beyond`` compares p99 with that of another program in the same round: the median over rounds, and
-the quarter and three quarters. Where these lie on both sides of zero, there is no difference to see.
+round, so that what else the machine does falls on all of them alike. p50 and p99 are those of all
+requests. ``beyond`` is how much p99 is beyond that of another program in the same round: the median
+of the rounds, and their quarter and three quarters. Where these lie on both sides of zero, there is
+no difference to be seen.
 """
 
 from __future__ import annotations
@@ -53,11 +54,10 @@ def busy(ns):
     until = time.thread_time_ns() + ns
     while time.thread_time_ns() < until: pass
 def request():
-    for spans in (4, 3, 3):
+    for part, spans in enumerate((4, 3, 3)):
+        if part: time.sleep(0.002)
         busy(333_000)
         for n in range(spans): work(n)
-        if spans != 3: time.sleep(0.002)
-    time.sleep(0.002)
 def rounds():
     for line in sys.stdin:
         samples = []
@@ -65,6 +65,7 @@ def rounds():
             started = time.perf_counter_ns()
             request()
             samples.append(time.perf_counter_ns() - started)
+            time.sleep(0.002)
         print(*samples, flush=True)
 rounds()
 import os; os._exit(0)

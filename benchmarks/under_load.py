@@ -209,11 +209,12 @@ def _user(base: str, number: int, seconds: float, times: list[float]) -> None:
 
 
 def _say(what: str, waits: Waits) -> None:
-    queryable = waits.queryable or [0.0]
+    seen = f"an unknown time: under {_PROBE_EVERY} requests a client"
+    if waits.queryable:
+        seen = f"p50 {_at(waits.queryable, 0.5):.2f} s, p95 {_at(waits.queryable, 0.95):.2f} s"
     print(f"{what}: {len(waits.acknowledged):,} requests, {waits.failures} failed; acknowledged "
           f"p50 {_at(waits.acknowledged, 0.5) * 1e3:.1f} ms, "
-          f"p99 {_at(waits.acknowledged, 0.99) * 1e3:.1f} ms; queryable after "
-          f"p50 {_at(queryable, 0.5):.2f} s, p95 {_at(queryable, 0.95):.2f} s",
+          f"p99 {_at(waits.acknowledged, 0.99) * 1e3:.1f} ms; queryable after {seen}",
           flush=True)  # fmt: skip
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from typer.main import get_command
 
 from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.store import Store, StoreSettings
@@ -17,6 +20,20 @@ from tests.state_template import use_template
 # How long an example takes says how busy the machine is, not whether the code is right.
 settings.register_profile("spanledger", deadline=None)
 settings.load_profile("spanledger")
+
+
+# Folders whose files take longest come first: no worker is left with a long file at the end.
+LONGEST_FIRST = ("dashboard", "server", "analytics", "collector", "storage", "sdk", "alerts")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.loadscopereorder = False  # xdist would begin with the files of most tests
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    tests = Path(__file__).parent
+    rank = {folder: number for number, folder in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path.relative_to(tests).parts[0], 0))
 
 
 def free_port() -> int:
@@ -29,6 +46,14 @@ def free_port() -> int:
 def _state_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         use_template(tmp_path_factory.mktemp("state"), patch)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_command() -> Iterator[None]:
+    """Typer's runner makes all commands anew for each that it runs: a quarter of a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.testing._get_command", functools.cache(get_command))
         yield
 
 

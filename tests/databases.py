@@ -30,6 +30,7 @@ SELECT name, replaceAll(create_table_query, database || '.', '') AS definition
 FROM system.tables WHERE database = currentDatabase() AND name IN {names:Array(String)}
 """  # takes the engine longer than all of the above: asked of what may be another
 _RECORDS = "SELECT number, name, checksum, status FROM migrations FINAL ORDER BY number"
+_numbers = itertools.count(1)
 
 
 class _Found(NamedTuple):
@@ -48,7 +49,6 @@ class Databases:
 
     def __init__(self, server: StoreSettings) -> None:
         self._server = server
-        self._numbers = itertools.count(1)
         self._idle: list[Store] = []
         self._made_s: dict[str, int] = {}  # of each database: what was defined later is another
         self._definitions: dict[str, str] = {}  # name → CREATE, in an order that works
@@ -58,7 +58,7 @@ class Databases:
         """Return a connection to an empty, migrated database that nobody else uses."""
         if self._idle:
             return self._idle.pop()
-        settings = self._server.with_database(f"test_{next(self._numbers)}")
+        settings = self._server.with_database(f"test_{next(_numbers)}")
         create_database(settings)
         store = Store.connect(settings)
         if self._definitions:

@@ -25,6 +25,11 @@ def styled(frame: pd.DataFrame, formats: Mapping[str, Text]) -> Styler:
     return cast("Styler", _Written(frame, formats))
 
 
+def values_of(table: Styler) -> pd.DataFrame:
+    """Return the frame that :func:`styled` was given."""
+    return cast("_Written", table).data
+
+
 def painted(frame: pd.DataFrame, formats: Mapping[str, Text]) -> Styler:
     """Return the same as a styler of pandas, which takes colors."""
     return frame.style.format(dict(formats), na_rep=fmt.UNKNOWN)
@@ -36,7 +41,7 @@ class _Values(pd.DataFrame):
     _metadata: ClassVar[list[str]] = ["texts"]
     texts: pd.DataFrame
 
-    def astype(self, *_args: object, **_options: object) -> Any:
+    def astype(self, *_args: object, **_options: object) -> Any:  # type: ignore[misc]  # stubs alone call it final
         """Return the texts: nothing else asks."""
         return self.texts
 

@@ -10,11 +10,15 @@ from opentelemetry.sdk.trace.export import SpanExporter
 
 from spanledger._failures import told
 from spanledger._settings import Settings
-from spanledger._spool import Spool, SpoolSession, destination_of
+from spanledger._spool import Spool, SpoolSession, SteadySession, destination_of
 
 _DEFAULT_ENDPOINT = "http://localhost:4318"
 _TRACES_PATH = "/v1/traces"
 _HEADERS = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")  # hold keys, too
+_CREDENTIALS = (
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER",
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER",
+)
 
 
 class Exporters:
@@ -36,7 +40,7 @@ class Exporters:
         return OTLPSpanExporter(
             endpoint=settings.endpoint + _TRACES_PATH if settings.endpoint else None,
             headers=headers,
-            session=self._session,
+            session=self._session or _session(),
         )
 
     def drain(self) -> None:
@@ -55,6 +59,11 @@ class Exporters:
         except OSError as error:
             told("the spool cannot be used", error)
             return None
+
+
+def _session() -> SteadySession | None:
+    """Return what sends requests; ``None``: as a variable of OpenTelemetry's says."""
+    return None if any(os.environ.get(name) for name in _CREDENTIALS) else SteadySession()
 
 
 def _protocol() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import cast
 
 from opentelemetry.sdk.trace import Event, ReadableSpan
@@ -88,8 +89,8 @@ class Privacy:
             return None
 
     def _made(self, span: ReadableSpan, said: Said | None) -> ReadableSpan:
-        attributes = span.attributes or {}
-        kept = attributes
+        attributes = dict(span.attributes or {})
+        kept: Mapping[str, AttributeValue] = attributes
         events: Sequence[Event] = span.events
         status = span.status
         if self._content != "full":
@@ -143,6 +144,7 @@ class Privacy:
         return value
 
 
+@lru_cache(maxsize=4096)
 def is_content(key: str) -> bool:
     """Return whether an attribute holds what was said."""
     return key in _CONTENT_KEYS or key.startswith(_CONTENT_STARTS)

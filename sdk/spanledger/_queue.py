@@ -10,10 +10,10 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import starmap
-from time import monotonic
+from time import monotonic, sleep
+from typing import TypeVar
 
 from opentelemetry import context
 from opentelemetry.sdk.trace import ReadableSpan
@@ -25,7 +25,14 @@ from spanledger._later import ENDING, Said
 
 _EVERY_S = 1.0
 _MOST_SPANS = 8192
-_BATCH = 512
+_WAKE_SPANS = 512
+_MOST_AT_ONCE = 512  # spans of a request when many wait
+_FEW_AT_ONCE = 256  # else: what a request is put together of is put together in one go
+# The thread that sends holds the interpreter's lock while it works, up to 5 ms before Python takes
+# it away from it. After so many spans (0.5 ms) it lets go of it, long enough for another to wake.
+_SLICE = 16
+_PAUSE_S = 0.0005
+T = TypeVar("T")
 _SUPPRESSED = ("suppress_instrumentation", "suppress_http_instrumentation")
 
 
@@ -93,7 +100,7 @@ class SpanQueue:
         queue.append((span, ENDING.said))
         if self._thread is None:
             self._start_thread()
-        if len(queue) >= _BATCH and not self._wake.is_set():
+        if len(queue) >= _WAKE_SPANS and not self._wake.is_set():
             self._wake.set()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
@@ -155,11 +162,14 @@ class SpanQueue:
 
     def _send(self) -> None:
         queue = self._queue
-        taken = [queue.popleft() for _ in range(min(_BATCH, len(queue)))]
-        batch = [span for span in starmap(self._applied, taken) if span is not None]
+        most = _MOST_AT_ONCE if len(queue) > _MOST_SPANS // 2 else _FEW_AT_ONCE
+        taken = [queue.popleft() for _ in range(min(most, len(queue)))]
+        made = [self._applied(span, said) for span, said in self._paced(taken)]
+        batch = _Batch(span for span in made if span is not None)
         self.figures.dropped += len(taken) - len(batch)
         if not batch:
             return
+        batch.paced = self._paced
         try:
             if self._exporter is None:
                 self._exporter = self._make_exporter()
@@ -171,6 +181,22 @@ class SpanQueue:
             self.figures.sent += len(batch)
         else:
             self.figures.failed += len(batch)
+
+    def _paced(self, items: Iterable[T]) -> Iterator[T]:
+        """Pass items on, with pauses for the program; none while somebody waits for a flush."""
+        for n, item in enumerate(items, 1):
+            yield item
+            if n % _SLICE == 0 and self._is_idle.is_set():
+                sleep(_PAUSE_S)
+
+
+class _Batch(list[ReadableSpan]):
+    """Spans of a request; the exporter, which encodes one after the other, is paced, too."""
+
+    paced: Callable[[Iterable[ReadableSpan]], Iterator[ReadableSpan]] = iter
+
+    def __iter__(self) -> Iterator[ReadableSpan]:
+        return self.paced(super().__iter__())
 
 
 def _restarted(processor: SpanQueue | None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from spanledger_alerts.channels import written_channels
 from spanledger_alerts.dead_letters import drop, retry
 from spanledger_analytics.price_book.input import time_text
-from spanledger_server.alert_moments import settings_of
+from spanledger_server.alert_moments import NS_PER_S, settings_of
 from spanledger_server.errors import UsageError
 from spanledger_server.output import Format
 from spanledger_server.prices.session import now_ns, user
@@ -44,7 +44,7 @@ def print_letters(state: StateEngine, asked: Asked, with_told: bool, output: For
     rows: list[Row] = [
         {
             "id": one.row.id,
-            "ended": time_text(one.row.ended_at_ns or 0),
+            "ended": time_text((one.row.ended_at_ns or 0) // NS_PER_S * NS_PER_S),
             "channel": one.row.channel,
             "project": one.row.project,
             "rule": one.row.rule,

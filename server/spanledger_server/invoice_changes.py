@@ -27,6 +27,7 @@ from spanledger_analytics.invoices.pulling import PULLERS, access_of
 from spanledger_analytics.invoices.pulling.run import Pull, pull
 from spanledger_analytics.invoices.rules import checked_mapping
 from spanledger_analytics.invoices.shown import deleted_text, outcome_text
+from spanledger_analytics.invoices.totals import total_notes
 from spanledger_server.errors import UsageError
 from spanledger_server.prices.session import now_ns, user
 from spanledger_server.state_database import state_writer_of
@@ -125,7 +126,9 @@ def state_total(place: Place, row: Mapping[str, str], given: Given, by: str) -> 
     outcome = import_delivery(place.store, place.state, delivery, asked, _now_ns())
     print(outcome_text(outcome))
     if outcome.state == "imported":
-        print(f"Compare it: spanledger reconcile run {row['month']}")
+        for note in total_notes(place.store, place.state, outcome.row):
+            print(note)
+        print(f"Compare it: spanledger reconcile run {row['month'].strip()}")
 
 
 def pull_reports(place: Place, provider: str, since: str, project: str, by: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -110,10 +110,10 @@ class AlertLetters:
             return "dropped"
 
 
-def _letters() -> sa.Select[tuple[object, ...]]:
+def _letters() -> sa.Select[Any]:
     """Return the dead letters, each with whether a later message told what it tells."""
-    statement: sa.Select[tuple[object, ...]] = sa.select(outbox, _is_told().label("is_told"))
-    return statement.where(outbox.c.status.in_(LETTERS))
+    columns = sa.select(outbox, _is_told().label("is_told"))
+    return columns.where(outbox.c.status.in_(LETTERS))
 
 
 def _is_told() -> sa.ColumnElement[bool]:
@@ -134,6 +134,6 @@ def _locked(connection: sa.Connection, letter_id: int) -> Letter | None:
     return None if row is None else _letter(row)
 
 
-def _letter(row: sa.Row[tuple[object, ...]]) -> Letter:
-    *values, is_told = row
-    return Letter(OutboxRow(*values), bool(is_told))  # type: ignore[arg-type]  # as the table says
+def _letter(row: sa.Row[Any]) -> Letter:
+    *values, is_told = tuple(row)
+    return Letter(OutboxRow(*values), bool(is_told))

@@ -6,6 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import zip_longest
 
 from spanledger_storage.errors import MigrationError, StoreError
 from spanledger_storage.store import Store, StoreSettings
@@ -113,14 +114,16 @@ def migrate(store: Store) -> list[Migration]:
     interrupted = {
         number for number, (_, _, status) in _recorded(store).items() if status != "done"
     }
-    for migration in todo:
-        _record(store, migration, "started")
+    if todo:
+        _record(store, (todo[0], "started"))
+    for migration, following in zip_longest(todo, todo[1:]):
         try:
             store.execute(migration.sql)
         except StoreError as error:
             if not (migration.number in interrupted and error.code == _TABLE_ALREADY_EXISTS):
                 raise MigrationError(f"Migration {migration.name} failed: {error}") from error
-        _record(store, migration, "done")
+        # With one insert: on a new store the notes would take as long as what they are about.
+        _record(store, (migration, "done"), *([(following, "started")] if following else []))
     return todo
 
 
@@ -141,8 +144,9 @@ def _recorded(store: Store) -> dict[int, tuple[str, str, str]]:
     }
 
 
-def _record(store: Store, migration: Migration, status: str) -> None:
-    store.execute(
-        "INSERT INTO migrations SELECT "
-        f"{migration.number}, '{migration.name}', '{migration.checksum}', '{status}', now64(3)"
+def _record(store: Store, *said: tuple[Migration, str]) -> None:
+    rows = ", ".join(
+        f"({migration.number}, '{migration.name}', '{migration.checksum}', '{status}', now64(3))"
+        for migration, status in said
     )
+    store.execute(f"INSERT INTO migrations VALUES {rows}")

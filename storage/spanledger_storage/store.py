@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from clickhouse_connect.driver import create_client
@@ -237,10 +237,19 @@ class Store:
         """
         if rows.num_rows == 0:
             return
+        # Whoever has rows has loaded pyarrow; who only asks need not wait for it.
+        from pyarrow import BufferOutputStream, ipc
+
+        # A stream, not a file: of a file the server first has to find the end.
+        sink = BufferOutputStream()
+        with ipc.new_stream(sink, rows.schema) as stream:
+            stream.write_table(rows)
         try:
-            self._client.insert_arrow(
+            self._client.raw_insert(
                 table,
-                rows,
+                rows.column_names,
+                cast("bytes", sink.getvalue()),
+                fmt="ArrowStream",
                 settings={
                     "async_insert": 0,
                     "insert_deduplication_token": token,

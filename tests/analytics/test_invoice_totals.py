@@ -211,6 +211,15 @@ def test_an_invoice_in_another_currency_tells_the_exchange_rate_apart(
     assert sum(by_cause.values()) == cell.variance_usd == Decimal("1.96")
 
 
+def test_the_largest_amount_a_file_may_say_is_exact(store: Store, state: sa.Engine) -> None:
+    bill(store, costs(DAYS[0], "0.000000000001"))
+    total(store, state, "99999999999999999999.99")
+
+    [cell] = of_invoices(compared(store, state))
+
+    assert cell.billed_usd == Decimal("99999999999999999999.989999999999")
+
+
 def test_without_an_exchange_rate_nothing_is_guessed(store: Store, state: sa.Engine) -> None:
     billed_days(store)
     total(store, state, "33.6", currency="EUR")

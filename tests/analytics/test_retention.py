@@ -189,7 +189,9 @@ class Interrupted(Exception):
     pass
 
 
-@pytest.mark.parametrize("after", range(6))
+@pytest.mark.parametrize(
+    "after", [3, *(pytest.param(after, marks=pytest.mark.endurance) for after in (0, 1, 2, 4, 5))]
+)
 def test_an_interrupted_run_is_continued(
     world: World, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:

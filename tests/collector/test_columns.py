@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from spanledger_collector.decode.columns import without_defaults
+from spanledger_collector.decode.columns import REPEATED, with_dictionaries, without_defaults
 from spanledger_collector.decode.decode import Body, decode_traces
 from spanledger_collector.store.store_process import store_rows
 from spanledger_storage.store import Store
@@ -40,3 +40,18 @@ def test_the_store_fills_what_is_not_sent(store: Store) -> None:
     ]
     assert sent[:2] == sent[2:]
     assert len(sent) == 4
+
+
+def test_a_dictionary_says_what_the_texts_say() -> None:
+    rows = _spans()
+    made = with_dictionaries(rows)
+    assert made.to_pylist() == rows.to_pylist()
+    assert pa.types.is_dictionary(made.schema.field("request_model").type)
+
+
+def test_what_the_store_keeps_in_dictionaries_is_sent_in_such(store: Store) -> None:
+    columns = store.sql_rows(
+        "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = 'spans'"
+        " AND type = 'LowCardinality(String)'"
+    )
+    assert {str(row["name"]) for row in columns} == REPEATED

@@ -23,6 +23,7 @@ _FADE_MS = 300  # what fades in has too little contrast meanwhile
 
 def findings(page: Page) -> list[str]:
     """Return serious and critical findings, a line each: the rule, why, and what it is about."""
+    page.wait_for_selector("[data-stale=true]", state="detached")  # pale while it is made anew
     page.wait_for_timeout(_FADE_MS)
     context = {"exclude": [[selector] for selector in _STREAMLITS]}
     answer: dict[str, Any] = Axe().run(page, context, _OPTIONS).response

@@ -16,7 +16,7 @@ from spanledger_storage.alert_rows import SilenceRow
 from tests.dashboard.alerted import AWAY, EVIL, REFUSED, Alerted, S, rule
 from tests.dashboard.visiting import IN_A_BROWSER, Visit, dashboard_of
 
-pytestmark = [*IN_A_BROWSER, pytest.mark.endurance]
+pytestmark = [*IN_A_BROWSER, pytest.mark.endurance, pytest.mark.timeout(900)]
 
 PAGES = ("incidents", "rules", "silences", "channels")
 # Markup that is Streamlit's own, the same on every page of every application.

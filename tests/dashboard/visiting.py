@@ -67,9 +67,12 @@ def dashboard_of(url: str, folder: Path) -> Iterator[str]:
     """The address of a dashboard that ends well, and that nothing failed in."""
     output = folder / "dashboard.log"
     dashboard = start_dashboard(url, output)
-    yield dashboard.base
-    dashboard.process.send_signal(signal.SIGTERM)
-    assert dashboard.process.wait(5) == 0
+    try:
+        yield dashboard.base
+    finally:
+        dashboard.process.send_signal(signal.SIGTERM)
+        status = dashboard.process.wait(5)
+    assert status == 0
     assert "Traceback" not in output.read_text()
 
 

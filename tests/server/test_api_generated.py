@@ -1,6 +1,6 @@
 """Requests made up from the description of the API: none makes it fail, none surprises it.
 
-A longer run: ``SPANLEDGER_API_EXAMPLES=200 pytest tests/server/test_api_generated.py``.
+A longer run: ``SPANLEDGER_API_EXAMPLES=200 pytest -m endurance`` of this file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.conftest import fresh_store
 from tests.dashboard.seed import Seeder
 from tests.keys import key_state
 
-EXAMPLES = int(os.environ.get("SPANLEDGER_API_EXAMPLES", "2"))
+EXAMPLES = int(os.environ.get("SPANLEDGER_API_EXAMPLES", "5"))
 TRACE = "ab" * 16
 
 
@@ -47,8 +47,13 @@ def schema(
         yield made
 
 
-@settings(
-    max_examples=EXAMPLES,
+CHECKS = [
+    not_a_server_error,
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+]
+SETTINGS = settings(
     deadline=None,
     database=None,
     phases=[Phase.explicit, Phase.generate],
@@ -58,27 +63,23 @@ def schema(
         HealthCheck.data_too_large,
     ],
 )
+
+
 def _check(case: schemathesis.Case[Any]) -> None:
     answer = case.call(base_url="http://localhost")
     case.validate_response(answer, checks=CHECKS)
 
 
-CHECKS = [
-    not_a_server_error,
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-]
-
-
 @pytest.mark.timeout(900)  # seconds on a quiet machine, minutes on a busy one
-def test_no_request_makes_the_api_fail(schema: schemathesis.BaseSchema) -> None:
+@pytest.mark.parametrize("examples", [1, pytest.param(EXAMPLES, marks=pytest.mark.endurance)])
+def test_no_request_makes_the_api_fail(schema: schemathesis.BaseSchema, examples: int) -> None:
     """Of every operation: some requests that are right, and some that are not."""
     count = 0
     for found in schema.get_all_operations():
         operation = found.ok()  # type: ignore[union-attr]  # the other is an error, and fails here
         for mode in schemathesis.GenerationMode:
             with contextlib.suppress(Unsatisfiable):  # nothing can be wrong without parameters
-                seed(20_261_121)(given(operation.as_strategy(generation_mode=mode))(_check))()
+                check = given(operation.as_strategy(generation_mode=mode))(_check)
+                seed(20_261_121)(settings(SETTINGS, max_examples=examples)(check))()
                 count += 1
     assert count > 40

@@ -363,7 +363,14 @@ def test_a_call_that_another_trace_saw_too_is_counted_there(world: World) -> Non
 
 
 @pytest.mark.parametrize(
-    ("after", "keep"), [(0, ()), (3, ()), (6, ()), (2, ("--keep-cost",)), (6, ("--keep-cost",))]
+    ("after", "keep"),
+    [
+        (3, ()),
+        (6, ("--keep-cost",)),
+        pytest.param(0, (), marks=pytest.mark.endurance),
+        pytest.param(6, (), marks=pytest.mark.endurance),
+        pytest.param(2, ("--keep-cost",), marks=pytest.mark.endurance),
+    ],
 )
 def test_an_interrupted_deletion_is_run_again(
     world: World, monkeypatch: pytest.MonkeyPatch, after: int, keep: tuple[str, ...]

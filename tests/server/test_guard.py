@@ -135,6 +135,8 @@ def test_without_any_key_to_send_the_start_is_refused_and_the_command_mends_it(
     [mending] = re.findall(r"`(spanledger keys create [^`]+)`", done.stderr)
     made = typed(*shlex.split(mending)[1:])
     assert re.fullmatch(r"sl_\w+\n", made.stdout), made.stderr
+    if name == "up":  # it starts the other
+        return
     with running(words, url) as client:
         headers = PROTOBUF | {"x-api-key": made.stdout.strip()}
         assert client.post("/v1/traces", content=BODY, headers=headers).status_code == 200

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from spanledger_storage.engine import Engine
@@ -12,12 +14,17 @@ SCHEMA = """
 SELECT name, replaceAll(create_table_query, database || '.', '') AS definition
 FROM system.tables WHERE database = currentDatabase() ORDER BY name
 """
-PARTS = "SELECT DISTINCT table FROM system.parts WHERE database = currentDatabase()"
+FULL = """
+SELECT DISTINCT table FROM system.parts
+WHERE database = currentDatabase() AND active AND rows > 0
+"""
 
 
 @pytest.fixture(scope="module")
-def own(engine: Engine) -> Databases:
-    return Databases(engine.writer)
+def own(engine: Engine) -> Iterator[Databases]:
+    databases = Databases(engine.writer)
+    yield databases
+    databases.close()
 
 
 @pytest.mark.parametrize(
@@ -43,7 +50,7 @@ def test_what_a_test_did_is_undone(own: Databases, harm: str) -> None:
     again: Store = own.take()
     assert again.settings.database == name
     assert again.sql_rows(SCHEMA) == before
-    assert [row["table"] for row in again.sql_rows(PARTS)] == ["migrations"]
+    assert [row["table"] for row in again.sql_rows(FULL)] == ["migrations"]
     rest = again.sql_rows("SELECT * EXCEPT changed_at FROM migrations FINAL ORDER BY number")
     assert rest == [{k: v for k, v in row.items() if k != "changed_at"} for row in records]
     own.give_back(again)

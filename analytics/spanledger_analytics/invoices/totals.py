@@ -12,6 +12,8 @@ from spanledger_analytics.invoices.line import Dataset, TokenClass
 from spanledger_analytics.invoices.money import ExchangeRates
 from spanledger_analytics.invoices.reading import SourceDay, sources
 from spanledger_analytics.invoices.reports import Source, month_of, plain_provider
+from spanledger_storage.invoice_state import ImportRow, InvoiceState
+from spanledger_storage.price_state import StateEngine
 from spanledger_storage.store import Store
 
 _ZERO = Decimal(0)
@@ -105,6 +107,35 @@ def read_month(store: Store, project: str, day: date, rates: ExchangeRates) -> M
         if row.is_total and (row.source.is_total or _billed(row).provider_id not in said)
     ]
     return MonthBilled(_added(totals), _added(_trusted(row for row in rows if not row.is_total)))
+
+
+def total_notes(store: Store, state: StateEngine, row: ImportRow) -> list[str]:
+    """Return what whoever said what an invoice comes to should know, one sentence each.
+
+    Raises:
+        StateError: the state database does not answer.
+        StoreError: the store refused or did not answer.
+    """
+    first, last = month_of(date.fromisoformat(row.first_day))
+    told = sources(store, row.project, first, last)
+    mine = plain_provider(row.provider)
+    notes: list[str] = []
+    if all(plain_provider(one.provider) != mine for one in told):
+        known = ", ".join(sorted({one.provider for one in told})) or "no provider"
+        notes.append(
+            f"No report of {row.provider} is imported for {first:%Y-%m}; there are those of "
+            f"{known}."
+        )
+    for one in InvoiceState(state).imports(row.project):
+        days = {day for source in one.days if Source.parse(source).is_total
+                for day in one.days[source]}  # fmt: skip
+        is_same = plain_provider(one.provider) == mine and row.first_day in days
+        if is_same and one.provider != row.provider:
+            notes.append(
+                f"It adds up with the total of {one.provider}, the same provider in another "
+                f"spelling. If it takes its place: spanledger invoices delete {one.import_id[:12]}"
+            )
+    return notes
 
 
 def _row(row: Mapping[str, object], told: SourceDay, rates: ExchangeRates) -> _Row:

@@ -7,10 +7,10 @@ that cell, because no other cell compares it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from decimal import Context, Decimal
+from decimal import Decimal, localcontext
 from typing import cast
 
 from spanledger_analytics.invoices.line import TokenClass
@@ -29,7 +29,7 @@ from spanledger_storage.store import Store
 
 _ZERO = Decimal(0)
 _STEP = Decimal("1e-12")
-_EXACT = Context(prec=60)
+_DIGITS = 60  # of money in any currency, with nothing cut off
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +96,19 @@ def check_invoices(store: Store, project: str, rules: Rules, day: date) -> list[
     Raises:
         StoreError: the store refused or did not answer.
     """
-    first, last = month_of(day)
+    with localcontext(prec=_DIGITS):
+        return list(_checks(store, project, rules, *month_of(day)))
+
+
+def _checks(
+    store: Store, project: str, rules: Rules, first: date, last: date
+) -> Iterator[InvoiceCheck]:
     found = read_month(store, project, first, rules.rates)
     if not found.totals:
-        return []
+        return
     cells = _compared(store, project, first, last)
     ledger = _ledger(store, project, first, last)
     has_moved = any(mappings.moves_lines for mappings in rules.mappings.values())
-    checks: list[InvoiceCheck] = []
     for billed, total in sorted(found.totals.items()):
         others = [one for one in found.totals if one.provider_id == billed.provider_id]
         lines = _lines_of(billed, found.lines, is_only=len(others) == 1)
@@ -111,8 +116,7 @@ def check_invoices(store: Store, project: str, rules: Rules, day: date) -> list[
         # Only where nothing of the provider is left aside do cells say the same as lines.
         is_whole = len(others) == 1 and not has_moved and lines.is_all
         told = ledger.get(billed.provider_id, _ZERO) if is_whole else None
-        checks.append(_check(project, (first, last), billed, total, lines.sums, place, told))
-    return checks
+        yield _check(project, (first, last), billed, total, lines.sums, place, told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +163,13 @@ def _check(
     amount_usd = total.usd if total.is_known else None
     lines_usd = place.billed_usd if is_whole else lines.usd
     beyond = ledger_usd - place.ledger_usd if ledger_usd is not None else _ZERO
-    rate = _EXACT.divide(amount_usd, amount) if amount_usd is not None and amount else Decimal(1)
+    rate = amount_usd / amount if amount_usd and amount else Decimal(1)
     limit = from_pico(invoice_limit(lines.lines, currency))
     check = InvoiceCheck(
         provider=place.name, account=billed.account, month=month[0], amount=amount,
         currency=currency, amount_usd=amount_usd, lines=lines.lines, lines_usd=lines_usd,
         ledger_usd=ledger_usd, beyond_ledger_usd=beyond,
-        limit_usd=_EXACT.multiply(limit, rate).quantize(_STEP),
+        limit_usd=(limit * rate).quantize(_STEP),
         invoice_ids=sorted(total.invoice_ids)[:3],
     )  # fmt: skip
     if amount_usd is None or not (amount_usd - lines_usd or beyond):
@@ -201,7 +205,7 @@ def _causes(check: InvoiceCheck, total: Sums, lines: Sums, rate: Decimal) -> Seq
     by_rate = _ZERO
     if is_same and check.currency != "USD":
         # Days have their own exchange rates, and the invoice has one.
-        own_usd = _EXACT.multiply(check.amount - own_lines, rate).quantize(_STEP)
+        own_usd = ((check.amount - own_lines) * rate).quantize(_STEP)
         by_rate = variance + check.beyond_ledger_usd - own_usd
     base = own_lines if is_same and check.currency != "USD" else check.lines_usd / rate
     said = Difference(

@@ -12,6 +12,7 @@ from spanledger_analytics._rows import Column
 
 ONE = 10**12
 _EXACT = Context(prec=80)
+_USD = pa.decimal128(38, 12)
 
 
 def to_pico(value: Decimal | None) -> int:
@@ -24,12 +25,13 @@ def to_pico(value: Decimal | None) -> int:
 def picos_of(column: Column) -> list[int]:
     """Return a result's column of numbers with twelve decimals in units of 10^-12; NULL is 0."""
     found: list[int] = []
-    for chunk in cast("list[pa.Array[pa.Decimal128Type]]", column.chunks):
-        if chunk.null_count or chunk.type.bit_width != 128 or chunk.type.scale != 12:
-            found += map(to_pico, cast("list[Decimal | None]", chunk.to_pylist()))
+    for chunk in cast("list[pa.Decimal128Array]", column.chunks):
+        if chunk.null_count or chunk.type != _USD:
+            found += map(to_pico, chunk.to_pylist())
             continue
         # A decimal is stored as its digits: a whole number of two words, the lower one first.
-        words = np.frombuffer(chunk.buffers()[1] or b"", np.int64).reshape(-1, 2)
+        content = chunk.buffers()[1]
+        words = np.frombuffer(memoryview(content or b""), np.int64).reshape(-1, 2)
         words = words[chunk.offset : chunk.offset + len(chunk)]
         low, high = words[:, 0], words[:, 1]
         if np.array_equal(high, low >> 63):

@@ -9,8 +9,9 @@ from typing import cast
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from spanledger_analytics._rows import STRING, USD
+from spanledger_analytics._rows import STRING, USD, Column
 from spanledger_analytics.reconciliation.ledger_side import date_of
 from spanledger_analytics.reconciliation.result import (
     MOST_EVIDENCE,
@@ -97,21 +98,28 @@ def changed(table: pa.Table, stored: pa.Table) -> pa.BooleanArray:
     before = stored.take(places)
     found = np.zeros(table.num_rows, bool)
     for name in _FLAT:
-        mine = table.column(name)
-        theirs = before.column(name).cast(mine.type)
-        same = pc.fill_null(pc.equal(mine, theirs), False)
-        unknown = pc.and_(pc.is_null(mine), pc.is_null(theirs))
-        found |= pc.invert(pc.or_(same, unknown)).to_numpy()
+        found |= _differ(table.column(name), before.column(name))
     for name in _NESTED:
         # Few cells have any: a list of structures is compared value by value.
         mine, theirs = table.column(name), before.column(name)
-        lengths = [pc.fill_null(pc.list_value_length(one), 0) for one in (mine, theirs)]
-        told = np.flatnonzero(pc.add(*lengths).to_numpy())
+        told = np.flatnonzero(_lengths(mine) + _lengths(theirs))
         for place, one, other in zip(
             told, mine.take(told).to_pylist(), theirs.take(told).to_pylist(), strict=True
         ):
             found[place] |= one != other
     return pa.array(found)
+
+
+def _differ(mine: Column, theirs: Column) -> NDArray[np.bool_]:
+    """Return where columns of plain values differ; NULL and NULL do not."""
+    theirs = theirs.cast(mine.type)
+    same = np.asarray(pc.equal(mine, theirs).fill_null(False), np.bool_)
+    unknown = np.asarray(mine.is_null(), np.bool_) & np.asarray(theirs.is_null(), np.bool_)
+    return ~(same | unknown)
+
+
+def _lengths(lists: Column) -> NDArray[np.int64]:
+    return np.asarray(pc.list_value_length(lists).fill_null(0), np.int64)
 
 
 def _cause(share: CauseShare) -> dict[str, object]:

@@ -36,7 +36,8 @@ def write_cells(
     params = {"project": project, "first": day, "last": day, "provider": ""}
     stored = store.arrow("reconciliation_stored", params)
     version = max(now_ns, (pc.max(stored.column("version")).as_py() or 0) + 1)
-    is_total = pc.equal(stored.column("token_class"), TokenClass.INVOICE_TOTAL.value)
+    total = pa.scalar(TokenClass.INVOICE_TOTAL.value)
+    is_total = pc.equal(stored.column("token_class"), total)
     stored = stored.filter(is_total if of_invoices else pc.invert(is_total))
     table = table_of(project, cells, (), version)
     written = table.filter(changed(table, stored)) if stored.num_rows else table

@@ -104,6 +104,17 @@ TEMPLATE: Row = {
     "result_sig": 0,
 }
 
+REPEATED = frozenset(
+    (
+        *("project", "name", "kind", "status", "error_type", "service_name", "service_version"),
+        *("environment", "scope_name", "scope_version", "dialect", "role", "agent_name"),
+        *("agent_version", "workflow_name", "task_outcome", "provider", "request_model"),
+        *("response_model", "service_tier", "region", "usage_source", "finish_reason"),
+        *("reasoning_level", "tool_name", "tool_outcome", "tool_evidence"),
+    )
+)
+"""Columns of texts that repeat: LowCardinality in the store."""
+
 _MESSAGES: dict[str, pa.DataType] = {
     "project": pa.string(),
     "hash": pa.binary(16),
@@ -260,6 +271,18 @@ def without_defaults(spans: pa.Table) -> pa.Table:
     """
     silent = [name for name in spans.column_names if all(map(_is_silent, spans[name].chunks))]
     return spans.drop_columns(silent)
+
+
+def with_dictionaries(spans: pa.Table) -> pa.Table:
+    """Return rows of ``spans`` whose repeated texts are numbers of a dictionary.
+
+    The store keeps them so, and would otherwise look each of them up.
+    """
+    arrays: list[Any] = [
+        column.combine_chunks().dictionary_encode() if name in REPEATED else column
+        for name, column in zip(spans.column_names, spans.columns, strict=True)
+    ]
+    return pa.table(arrays, names=spans.column_names)
 
 
 def _is_silent(chunk: Any) -> bool:

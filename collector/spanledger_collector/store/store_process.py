@@ -19,7 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spanledger_collector.decode.columns import without_defaults
+from spanledger_collector.decode.columns import with_dictionaries, without_defaults
 from spanledger_collector.decode.decode import Body
 from spanledger_collector.decode.decode_batch import decode_batch
 from spanledger_collector.decode.messages import MessageStore
@@ -212,7 +212,8 @@ def store_rows(store: Store, tables: Tables, flush_id: str) -> None:
             store.insert(table, rows, token=f"{flush_id}/{table}")
         else:
             for number, part in enumerate(parts_of(rows, time)):
-                part = without_defaults(part) if table == "spans" else part
+                if table == "spans":
+                    part = with_dictionaries(without_defaults(part))
                 store.insert(table, part, token=f"{flush_id}/{table}/{number}")
 
 

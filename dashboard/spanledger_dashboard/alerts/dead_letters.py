@@ -166,11 +166,12 @@ def _offer(opened: OpenAlerts, one: Letter | None, there: Collection[str] | None
 
 
 def _each(act: Callable[[int], Outcome], ids: Sequence[int]) -> None:
+    outcomes: list[Outcome] = []
     try:
-        outcomes = [act(letter_id) for letter_id in ids]
+        outcomes += [act(letter_id) for letter_id in ids]
     except (StateError, Denied) as error:
         st.session_state[_FAILURE_KEY] = str(error)
         return
-    for outcome in dict.fromkeys(outcomes):
-        times = outcomes.count(outcome)
-        st.toast(_SAID[outcome] if len(ids) == 1 else f"{times:,}: {_SAID[outcome]}")
+    for outcome, said in _SAID.items():
+        if times := outcomes.count(outcome):
+            st.toast(said if len(ids) == 1 else f"{times:,}: {said}")

@@ -207,7 +207,7 @@ def _linked(
     target: Callable[[int], tuple[str, str]],
     config: Mapping[str, ColumnConfig] | None = None,
 ) -> None:
-    frame = table.data
+    frame = tables.values_of(table)
     first = {str(frame.columns[0]): st.column_config.TextColumn(width="medium")}
     state = st.dataframe(
         table,

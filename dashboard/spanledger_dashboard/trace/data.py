@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spanledger_dashboard.read_ahead import begin
 from spanledger_dashboard.trace.columns import is_any, is_known, rows_of, whole
 from spanledger_storage.store import Store
 
@@ -98,12 +99,15 @@ def load_trace(store: Store, key: TraceKey) -> Trace:
     Raises:
         StoreError: the store does not answer.
     """
+    calls = begin(lambda: store.arrow("dashboard_trace_entries", key.params))
+    summary = begin(lambda: load_summary(store, key))
+    findings = begin(lambda: store.rows("dashboard_trace_findings", key.params))
     return Trace(
         key=key,
         spans=store.arrow("dashboard_trace_tree", key.params),
-        calls=store.arrow("dashboard_trace_entries", key.params),
-        summary=load_summary(store, key),
-        findings=tuple(store.rows("dashboard_trace_findings", key.params)),
+        calls=calls.result(),
+        summary=summary.result(),
+        findings=tuple(findings.result()),
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import cast
 
 import streamlit as st
 
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard.connection import store
+from spanledger_dashboard.read_ahead import begin
 from spanledger_dashboard.text import code, plain, shortened
 from spanledger_dashboard.trace.data import (
     Row,
@@ -39,13 +41,17 @@ def show_span(key: TraceKey, span_id: str) -> None:
         StoreError: the store does not answer.
         StateError: the state database does not answer.
     """
+    # Most spans that people open were counted; the others waste a question that costs no time.
+    own = begin(partial(load_span_entries, store(), key, span_id, is_call=False))
     span = load_span(store(), key, span_id)
     if span is None:
         st.info(f"Span {code(span_id)} has not arrived.", icon=":material/hourglass_empty:")
         return
     is_counted = span["role"] in _COUNTED_ROLES or span["kind"] == "log"
     is_call = span["role"] in _CALL_ROLES
-    entries = load_span_entries(store(), key, span_id, is_call=is_call) if is_counted else []
+    entries = own.result() if is_counted else []
+    if is_call and not entries:
+        entries = load_span_entries(store(), key, span_id)
     with st.container(key=f"span-{span_id}"):
         _show_head(span, entries)
     _show_error(span)

@@ -17,6 +17,7 @@ from spanledger_dashboard.downloads import show_downloads
 from spanledger_dashboard.empty_state import show_no_data
 from spanledger_dashboard.failures import explained
 from spanledger_dashboard.freshness import has_data, show_freshness
+from spanledger_dashboard.read_ahead import read_ahead
 from spanledger_dashboard.saved_views_ui import show_saved
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.time_range import Window
@@ -71,7 +72,7 @@ def _histogram(narrowed: TraceFilter, bucket_s: int) -> list[TraceBucket]:
     return load_histogram(store(), narrowed, bucket_s)
 
 
-@st.cache_data(ttl=15, max_entries=200, show_spinner="Reading traces …")
+@st.cache_data(ttl=15, max_entries=200, show_spinner=False)
 def _page(narrowed: TraceFilter, sort: str, place: Place) -> TracePage:
     return load_page(store(), narrowed, sort, place)
 
@@ -82,17 +83,23 @@ def show_page() -> None:
     now_s = scope.now_s()
     _freshness_line()
     window = where.time_range.window(now_s)
+    read_ahead(
+        lambda: _facets(where.project, window.start_s, window.end_s),
+        lambda: _span_facets(where.project, window.start_s, window.end_s),
+    )
     narrowed, found = _narrowed(where, window, now_s)
+    sort = SORTS.get(str(st.session_state.get("sort")), "newest")
+    place = Place.read(st.query_params.get("after", ""), st.query_params.get("before", ""))
+    read_ahead(lambda: _page(narrowed, sort, place))
     trace_filters.show_chips()
     if found is not None:
         _say_limit(where, found)
     buckets = _histogram(narrowed, where.time_range.bucket_s)
     summed = totals(buckets)
-    sort = SORTS.get(str(st.session_state.get("sort")), "newest")
     compare, measure = _heading(summed, narrowed, sort)
     if summed.traces:
         _show_histogram(where, window, buckets, measure)
-        _show_page(where, narrowed, sort, compare)
+        _show_page(where, _page(narrowed, sort, place), compare)
     elif not has_data(where.project, now_s):
         show_no_data(where.project)
         _await_data()
@@ -235,9 +242,7 @@ def _choose_time(axis: Axis) -> None:
         trace_filters.to_first_page()
 
 
-def _show_page(where: Scope, narrowed: TraceFilter, sort: str, compare: DeltaGenerator) -> None:
-    place = Place.read(st.query_params.get("after", ""), st.query_params.get("before", ""))
-    page = _page(narrowed, sort, place)
+def _show_page(where: Scope, page: TracePage, compare: DeltaGenerator) -> None:
     ids = [str(row["trace_id"]) for row in page.rows]
     columns = [c for c in COLUMNS if c in (st.session_state.get("columns") or DEFAULT_COLUMNS)]
     picked = show_table(trace_frame(page.rows, where, columns), ids)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import Any, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 
@@ -23,9 +25,10 @@ FIELDS = (
 )  # fmt: skip
 _KEYS = (
     "columns", "constants", "values", "dataset", "quantity_factor", "amount_factor",
-    "date_format", "skip",
+    "date_format", "timezone", "skip",
 )  # fmt: skip
 _TOLD = ("scope", "api_key", "user", "model", "context", "geo", "processing")
+_ZONED = re.compile(r"(Z|UTC|GMT|[+-]\d\d:?\d\d)$", re.IGNORECASE)
 _CLASSES = {one.value: one for one in TokenClass}
 
 
@@ -61,6 +64,7 @@ class Generic:
         self._quantity_factor = _factor(said, "quantity_factor")
         self._amount_factor = _factor(said, "amount_factor")
         self._date_format = str(said.get("date_format") or "")
+        self._zone = _zone(said)
         self._check(said)
 
     def matches(self, head: Head) -> bool:
@@ -161,13 +165,18 @@ class Generic:
         if name not in self._columns:
             return Record(row.file, row.number, {name: self._constants[name]}).day(name)
         column = self._columns[name]
+        text = row.text(column)
+        # A time without a zone is of the table's; a day alone stays the day it is.
+        is_local = ":" in text and not _ZONED.search(text)
         if not self._date_format:
-            return row.day(column)
-        try:
-            found = datetime.strptime(row.text(column), self._date_format)  # noqa: DTZ007 - UTC below
-        except ValueError:
-            raise row.wrong(column, f"is no date of the form {self._date_format}") from None
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).date()
+            found = row.moment(column)
+        else:
+            try:
+                found = datetime.strptime(text, self._date_format)  # noqa: DTZ007 - UTC below
+            except ValueError:
+                raise row.wrong(column, f"is no date of the form {self._date_format}") from None
+            is_local, found = is_local and found.tzinfo is None, _in(found, UTC)
+        return (found.replace(tzinfo=self._zone) if is_local else found).astimezone(UTC).date()
 
 
 def _loaded(text: str) -> Mapping[str, Any]:
@@ -190,6 +199,20 @@ def _object(value: object, name: str) -> Mapping[str, Any]:
 
 def _texts(said: Mapping[str, Any], name: str) -> dict[str, str]:
     return {str(k): str(v) for k, v in _object(said.get(name) or {}, name).items()}
+
+
+def _in(moment: datetime, zone: tzinfo) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+
+
+def _zone(said: Mapping[str, Any]) -> tzinfo:
+    name = str(said.get("timezone") or "UTC")
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # the last: a folder of zones
+        raise InvoiceError(
+            f"In the mapping, timezone is a name such as America/Los_Angeles, not {name[:40]!r}."
+        ) from None
 
 
 def _factor(said: Mapping[str, Any], name: str) -> Decimal:

@@ -57,14 +57,14 @@ def _answer(report: Report) -> str:
 
 def _causes(report: Report) -> str:
     rows = [
-        (row.cause.replace("_", " "), _signed(row.usd), _usd(row.high_usd), f"{row.cells:,}",
-         f"{row.calls:,}")
+        (row.cause.replace("_", " "), _signed(row.usd), _usd(row.size_usd), _usd(row.high_usd),
+         f"{row.cells:,}", f"{row.calls:,}")
         for row in report.causes
     ]  # fmt: skip
     if not rows:
         return ""
-    total = ("**Total**", _signed(report.totals.variance_usd), "", "", "")
-    head = ("Cause", "USD", "Of it sure", "Cells", "Calls that show it")
+    total = ("**Total**", _signed(report.totals.variance_usd), "", "", "", "")
+    head = ("Cause", "Net USD", "Size, no signs", "Of the size sure", "Cells", "Calls that show it")
     return "## Why\n\n" + _table(head, [*rows, total])
 
 
