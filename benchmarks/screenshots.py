@@ -113,9 +113,16 @@ def _shoot(page: Page, path: Path) -> None:
 
 
 def _settle(page: Page) -> None:
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
-    page.wait_for_function("document.querySelectorAll('[data-testid=stSkeleton]').length === 0")
+    _await_end(page)
     page.wait_for_timeout(_DRAW_MS)
+    _await_end(page)  # what ran again by itself meanwhile
+
+
+def _await_end(page: Page) -> None:
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    for waiting in ("stSkeleton", "stSpinner"):
+        page.wait_for_selector(f"[data-testid={waiting}]", state="detached")
+    page.wait_for_selector("[data-stale=true]", state="detached")
 
 
 if __name__ == "__main__":

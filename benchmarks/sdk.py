@@ -1,13 +1,13 @@
 """What the SDK costs a program: import, spans, guarded calls, and a collector in trouble.
 
-    python -m benchmarks.sdk [--spans 20000] [--requests 3000] [--with langfuse=/its/bin/python …]
+    python -m benchmarks.sdk [--spans 20000] [--rounds 30] [--with langfuse=/its/bin/python …]
 
 Other SDKs (langfuse, traceloop, openlit) are measured in the same run: where they are installed
 beside ours, or by the Python of the environment that ``--with`` names; they need other releases of
 OpenTelemetry. Each measurement is a process of its own. Import is beyond OpenTelemetry's own, the
-median of several; spans are CPU time of the thread that makes them, beside a bare span of
-OpenTelemetry's SDK in the same environment; latency is that of a request that works for a
-millisecond and makes ten spans.
+median of several; spans are CPU time of the thread that makes them, beyond a bare span of
+OpenTelemetry's SDK around the same function in the same environment: both take turns, the median of
+some hundreds. Latency is what ``benchmarks.sdk_latency`` measures.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ import time
 from pathlib import Path
 from statistics import median
 
-from tests.conftest import free_port
+from benchmarks.sdk_latency import latency
 from tests.sdk.receiver import Receiver
 
 ROOT = Path(__file__).parent.parent
+_BARE = """
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+provider = TracerProvider(shutdown_on_exit=False)
+provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+tracer = provider.get_tracer("bench")
+def same(x):
+    return x
+def bare(x):
+    with tracer.start_as_current_span("work"):
+        return same(x)
+"""
 _SETUPS = {
-    "opentelemetry": """
-        from opentelemetry import trace
-        from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        provider = TracerProvider(shutdown_on_exit=False)
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-        trace.set_tracer_provider(provider)
-        tracer = trace.get_tracer("bench")
-        def work(x):
-            with tracer.start_as_current_span("work"):
-                return x
-    """,
     "spanledger": """
         import spanledger
         spanledger.init(instrument=False)
@@ -60,9 +60,11 @@ _SETUPS = {
     "spanledger tool, map": """
         import spanledger
         spanledger.init(instrument=False)
-        @spanledger.tool
-        def search(query, filters):
+        def found(query, filters):
             return {"found": [query, "Paris"], "count": 2}
+        search = spanledger.tool(found)
+        def same(x):
+            return found(str(x), {"city": "Paris", "days": [1, 2, 3]})
         def work(x):
             return search(str(x), {"city": "Paris", "days": [1, 2, 3]})
     """,
@@ -100,16 +102,19 @@ _SETUPS = {
 }
 _MODULES = {"langfuse": "langfuse", "traceloop": "traceloop.sdk", "openlit": "openlit"}
 _SPANS = """
-import time
-for n in range(500): work(n)
-samples = []
-for _ in range(COUNT // 500):
+import time, statistics
+def cost(make):
     started = time.thread_time_ns()
-    for n in range(500): work(n)
-    samples.append((time.thread_time_ns() - started) / 500)
-    time.sleep(0.02)  # the queue is emptied meanwhile
-samples.sort()
-print(samples[len(samples) // 2] / 1000, samples[0] / 1000)
+    for n in range(50): make(n)
+    return (time.thread_time_ns() - started) / 50_000
+for n in range(500): work(n); bare(n)
+costs, others = [], [cost(bare)]
+for n in range(COUNT // 50):
+    costs.append(cost(work))
+    others.append(cost(bare))
+    if n % 10 == 9: time.sleep(0.05)  # the queues are emptied meanwhile
+beyond = [mine - (a + b) / 2 for mine, a, b in zip(costs, others, others[1:])]
+print(statistics.median(others), statistics.median(costs), *statistics.quantiles(beyond, n=4))
 import os; os._exit(0)
 """
 _GUARDED = """
@@ -132,22 +137,6 @@ with spanledger.budget(usd=10**6, llm_calls=10**9):
 with spanledger.loop_guard():
     measured(); loops = measured()
 print(budget, loops)
-"""
-_LATENCY = """
-import time
-def request():
-    until = time.thread_time_ns() + 1_000_000
-    while time.thread_time_ns() < until: pass
-    for n in range(10): work(n)
-samples = []
-for _ in range(COUNT):
-    started = time.perf_counter_ns()
-    request()
-    samples.append(time.perf_counter_ns() - started)
-    time.sleep(0.002)
-samples.sort()
-print(samples[len(samples) // 2] / 1e6, samples[int(len(samples) * 0.99)] / 1e6)
-import os; os._exit(0)
 """
 
 
@@ -183,38 +172,18 @@ print((time.thread_time() - started) * 1000)
 
 def spans(names: dict[str, str], url: str, count: int) -> None:
     """Print the cost of a decorated span of each SDK, by the Python that has it."""
-    print("\nCPU per decorated span, median (min), microseconds")
-    bare: dict[str, float] = {}
+    print("\nCPU per decorated span, median microseconds; beyond a bare span (quarter, 3 quarters)")
     for name, python in names.items():
         try:
-            if python not in bare:
-                bare[python] = run(_span_code("opentelemetry"), url, count, python)[0]
-            middle, best = run(_span_code(name), url, count, python)
+            bare, own, low, middle, high = run(_span_code(name), url, count, python)
         except (RuntimeError, IndexError, ValueError, subprocess.TimeoutExpired) as error:
             print(f"  {name:<24} failed: {str(error).strip()[-120:]}")
             continue
-        beyond = middle - bare[python]
-        print(f"  {name:<24}{middle:8.1f} ({best:.1f}), {beyond:+.1f} beyond OpenTelemetry")
+        print(f"  {name:<24}{own:7.1f}, bare {bare:5.1f}: {middle:+.1f} ({low:+.1f}, {high:+.1f})")
 
 
 def _span_code(name: str) -> str:
-    return textwrap.dedent(_SETUPS[name]) + _SPANS
-
-
-def latency(url: str, requests: int) -> None:
-    """Print the latency of a program's requests with the collector well and in trouble."""
-    print("\nlatency of a request with ten spans, p50 and p99, ms")
-    bare = "def work(x): return x\n" + _LATENCY
-    ours = textwrap.dedent(_SETUPS["spanledger"]) + _LATENCY
-    print("  {:<18}{:8.2f}{:8.2f}".format("no SDK", *run(bare, url, requests)))
-    receiver = Receiver()
-    receiver.start()
-    for state, status, delay_s in (("well", 200, 0.0), ("slow", 200, 5.0), ("failing", 503, 0.0)):
-        receiver.status, receiver.delay_s = status, delay_s
-        print("  {:<18}{:8.2f}{:8.2f}".format(state, *run(ours, receiver.url, requests)))
-    receiver.stop()
-    down = f"http://127.0.0.1:{free_port()}"
-    print("  {:<18}{:8.2f}{:8.2f}".format("down", *run(ours, down, requests)))
+    return _BARE + textwrap.dedent(_SETUPS[name]) + _SPANS
 
 
 def wheel_bytes() -> int:
@@ -246,7 +215,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spans", type=int, default=20_000)
-    parser.add_argument("--requests", type=int, default=3_000)
+    parser.add_argument("--rounds", type=int, default=30, help="of the latency of requests")
     parser.add_argument("--with", dest="others", action="append", default=[], metavar="NAME=PYTHON")
     options = parser.parse_args()
     print(f"{time.strftime('%Y-%m-%d')}, {platform.machine()}, {os.cpu_count()} cores,", end=" ")
@@ -269,7 +238,7 @@ def main() -> None:
     budget, loops = run(_GUARDED, receiver.url, 5000)
     receiver.stop()
     print(f"\nguarded call, median CPU, microseconds: budget {budget:.1f}, loop guard {loops:.1f}")
-    latency("http://127.0.0.1:9", options.requests)
+    latency(options.rounds, 200)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
     python -m benchmarks.store_queries [--millions 1,10] [--rounds 15]
 
-A trace by its id, with everything its spans hold, of 50, 1,000 and 10,000 spans; and tokens by
-model and agent over the last 24 hours, from the hourly usage that pages read, from the ledger, and
-from the spans themselves. An engine of its own in a temporary directory, removed at the end.
+A trace by its id, of 50, 1,000 and 10,000 spans: with everything its spans hold, and with what the
+page of a trace asks for to draw its tree. And tokens by model and agent over the last 24 hours,
+from the hourly usage that pages read, from the ledger, and from the spans themselves. An engine of
+its own in a temporary directory, removed at the end.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ def _measure(engine: Engine, millions: list[int], rounds: int) -> None:
                 partial(read_trace, store, trace_id, spans),
                 rounds,
             )
+            _report("  … its tree", partial(read_tree, store, trace_id, spans), rounds)
         for name, statement in _AGGREGATES.items():
             _report(f"  {name}", partial(_aggregate, store, statement), rounds)
     store.close()
@@ -98,6 +100,14 @@ def read_trace(store: Store, trace_id: str, spans: int) -> None:
     )
     if len(rows) < 200 * spans:
         raise SystemExit(f"{len(rows)} bytes cannot be {spans} spans")
+
+
+def read_tree(store: Store, trace_id: str, spans: int) -> None:
+    """Read what a trace's page reads to draw it."""
+    [place] = store.rows("dashboard_trace_hours", {"trace_id": trace_id})
+    asked = {"project": place["project"], "hours_s": place["hours_s"], "trace_id": trace_id}
+    if store.arrow("dashboard_trace_tree", asked).num_rows != spans:
+        raise SystemExit(f"the tree has not {spans} spans")
 
 
 _TRACE = """

@@ -197,7 +197,7 @@ def _user(base: str, number: int, seconds: float, times: list[float]) -> None:
         page = browser.new_page()
         page.goto(base)  # the front end's files come once
         turn = number
-        while time.perf_counter() < deadline:
+        while turn == number or time.perf_counter() < deadline:  # once even where all is slow
             started = time.perf_counter()
             page.goto(f"{base}/{_PAGES[turn % len(_PAGES)]}", wait_until="commit")
             page.wait_for_selector("[data-testid='stApp'][data-test-script-state='notRunning']")

@@ -38,7 +38,8 @@ class Said:
     def __init__(self, tool: str) -> None:
         self._tool = tool
         self._names: tuple[str, ...] | None = None
-        self._arguments = self._result = _UNSAID
+        self._arguments: object = _UNSAID
+        self._result: object = _UNSAID
         self._is_error = False
 
     def arguments(self, value: object) -> None:
@@ -47,15 +48,11 @@ class Said:
 
     def called(self, names: tuple[str, ...], args: tuple[object, ...]) -> None:
         """Keep what a function is called with, by position; their names are joined later."""
-        if UNCHANGING.issuperset(map(type, args)):
-            self._names, self._arguments = names, args
-            return
         try:
-            copies = [one if type(one) in UNCHANGING else copied(one) for one in args]
+            self._arguments = [one if type(one) in UNCHANGING else copied(one) for one in args]
+            self._names = names
         except (TypeError, RecursionError):
             self._arguments = kept(named(names, args))
-        else:
-            self._names, self._arguments = names, copies
 
     def result(self, value: object, *, is_error: bool) -> None:
         """Keep what the tool answered."""

@@ -95,7 +95,7 @@ def test_a_tax_on_the_invoice_is_a_cell_of_its_own(store: Store, state: sa.Engin
     [cell] = of_invoices(compared(store, state))
 
     assert cell.key.day == LAST
-    assert (cell.billed_usd, cell.ledger_usd) == (Decimal("57.06"), 0)
+    assert (cell.billed_usd, cell.ledger_usd) == (Decimal("57.06"), Decimal(0))
     [share] = cell.causes
     assert (share.cause, share.confidence, share.usd) == (Cause.TAX, "medium", Decimal("57.06"))
     assert "19 %" in share.explanation

@@ -57,6 +57,10 @@ TOGETHER = (
     (7, 7, (Cause.MISSING_TELEMETRY,)),
     (2, 4, (Cause.DAY_BOUNDARY,)),
     (5, 4, (Cause.DAY_BOUNDARY, Cause.MISSING_TELEMETRY)),
+    (3, 2, (Cause.LONG_CONTEXT, Cause.DISCOUNT)),
+    (5, 2, (Cause.GEO, Cause.DISCOUNT)),
+    (7, 3, (Cause.OTHER_TRAFFIC, Cause.ROUNDING)),
+    (8, 7, (Cause.PEAK_HOURS, Cause.MISSING_TELEMETRY)),
 )
 """Causes that hide each other: day of the month, lane, causes. On the second day the provider shows
 how it counts calls over midnight, which on the fifth nothing tells."""

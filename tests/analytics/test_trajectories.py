@@ -84,8 +84,9 @@ class Jobs:
         return {str(row["trace_id"]): str(row["trajectory_id"]) for row in rows}
 
     def versions(self) -> list[object]:
+        """What changes when anything is written; merges come at any time, and change nothing."""
         return [
-            self.store.sql_rows(f"SELECT count() AS n, max(version) AS v FROM {table}")
+            self.store.sql_rows(f"SELECT count() AS n, max(version) AS v FROM {table} FINAL")
             for table in ("traces", "trajectories", "trajectory_traces", "ledger")
         ]
 

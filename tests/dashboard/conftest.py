@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 import time
@@ -11,6 +12,7 @@ import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no
 import plotly.io  # type: ignore[import-untyped]  # it ships no types
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 
 from spanledger_dashboard.plain_figures import PlainFigure
 from spanledger_storage.store import Store, StoreSettings
@@ -38,6 +40,15 @@ def store_url(store_settings: StoreSettings, monkeypatch: pytest.MonkeyPatch) ->
     url = process.store_url(store_settings)
     monkeypatch.setenv("SPANLEDGER_STORE_URL", url)
     return url
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _packages_searched_once() -> Iterator[None]:
+    """Each AppTest looks for components in all that is installed: most of what a page takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        search = functools.cache(manifest_scanner.scan_component_manifests)
+        patch.setattr(manifest_scanner, "scan_component_manifests", search)
+        yield
 
 
 @pytest.fixture(autouse=True)

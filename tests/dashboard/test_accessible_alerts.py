@@ -5,26 +5,20 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 import sqlalchemy as sa
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # no types
 from playwright.sync_api import Browser
 
 from spanledger_storage.alert_rows import SilenceRow
+from tests.dashboard.accessible import findings
 from tests.dashboard.alerted import AWAY, EVIL, REFUSED, Alerted, S, rule
 from tests.dashboard.visiting import IN_A_BROWSER, Visit, dashboard_of
 
 pytestmark = [*IN_A_BROWSER, pytest.mark.endurance, pytest.mark.timeout(900)]
 
 PAGES = ("incidents", "rules", "silences", "channels")
-# Markup that is Streamlit's own, the same on every page of every application.
-_STREAMLITS = (
-    *("[data-testid=stSidebarNav]", "[data-testid=stDataFrame]", "[data-testid=stMainMenu]"),
-    *("[data-testid=stToolbar]", "[data-testid=stCode]"),
-)
-_OPTIONS = {"runOnly": ["wcag2a", "wcag2aa"]}
 
 
 def plant(state: sa.Engine, folder: Path, count: int) -> str:
@@ -74,20 +68,6 @@ def test_pages_of_alerts_have_no_serious_findings(
         visit = Visit(context.new_page(), base)
         for page in pages:
             visit.open(f"/{page}")
-            visit.page.wait_for_timeout(300)  # what fades in has too little contrast meanwhile
-            found += [f"{page}: {said}" for said in _findings(visit)]
+            found += [f"{page}: {said}" for said in findings(visit.page)]
         context.close()
     assert found == []
-
-
-def _findings(visit: Visit) -> list[str]:
-    context = {"exclude": [[selector] for selector in _STREAMLITS]}
-    answer: dict[str, Any] = Axe().run(visit.page, context, _OPTIONS).response
-    looked = {one["id"] for one in (*answer["passes"], *answer["violations"])}
-    assert "color-contrast" in looked
-    return [
-        f"{violation['id']} ({violation['impact']}): {node['html'][:160]}"
-        for violation in answer["violations"]
-        if violation["impact"] in ("serious", "critical")
-        for node in violation["nodes"][:3]
-    ]

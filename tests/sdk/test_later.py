@@ -8,11 +8,13 @@ import sys
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from spanledger import TOOL_CALL_SIGNATURE, TOOL_RESULT_SIGNATURE
+from spanledger import TOOL_CALL_SIGNATURE, TOOL_ERROR_EVIDENCE, TOOL_RESULT_SIGNATURE
 from spanledger._later import Said
-from spanledger._signatures import call_signature, result_signature
+from spanledger._signatures import call_signature, result_evidence, result_signature
 from tests.instance import environment
 from tests.sdk.receiver import receiving
 
@@ -60,6 +62,46 @@ def test_what_changes_meanwhile_does_not_matter() -> None:
     }
 
 
+_leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()
+_values = st.recursive(
+    _leaves,
+    lambda inner: (
+        st.lists(inner)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.text() | st.integers() | st.none(), inner)
+    ),
+)
+
+
+@given(_values)
+def test_whatever_was_said_is_kept_as_it_was(value: object) -> None:
+    call, result = call_signature("search", value), result_signature(value)
+    evidence = "" if isinstance(value, str) else result_evidence(value)
+    said = Said("search")
+    said.arguments(value)
+    said.result(value, is_error=False)
+    _spoil(value)
+    signatures = said.signatures()
+    assert signatures[TOOL_CALL_SIGNATURE] == call
+    assert signatures[TOOL_RESULT_SIGNATURE] == result
+    if not isinstance(value, str):
+        assert signatures.get(TOOL_ERROR_EVIDENCE, "") == evidence
+
+
+def _spoil(value: object) -> None:
+    """Change everything in a value that can be changed."""
+    for one in (
+        list(value.values())
+        if isinstance(value, dict)
+        else value
+        if isinstance(value, (list, tuple))
+        else ()
+    ):
+        _spoil(one)
+    if isinstance(value, (list, dict)):
+        value.clear()
+
+
 _PROGRAM = """
 import spanledger
 spanledger.init(instrument=False)
@@ -85,6 +127,16 @@ with spanledger.loop_guard():
     attempt("Paris")
 with spanledger.agent("quiet"):
     pass
+
+class Box:
+    @spanledger.tool
+    def find(self, q, *more, limit=3):
+        return None
+
+Box().find("a", limit=[5])
+Box().find("a", "b", "c", limit=5)
+Box().find(**{"q": {"city": ["Paris"]}})
+Box().find(Box)
 """
 
 
@@ -93,13 +145,20 @@ def test_signatures_travel_with_their_own_spans() -> None:
     with receiving() as receiver:
         variables["SPANLEDGER_ENDPOINT"] = receiver.url
         subprocess.run([sys.executable, "-c", _PROGRAM], check=True, timeout=60, env=variables)
-    first, failed, printed, guarded, agent = [_signed(span) for span in receiver.spans]
+    signed = [_signed(span) for span in receiver.spans]
+    first, failed, printed, guarded, agent = signed[:5]
     call = call_signature("search", {"q": ["Paris"]})
     assert first == guarded == (call, result_signature({"found": ["Paris", "changed"]}))
     error = result_signature("ValueError: too many", is_error=True)
     assert failed == (call_signature("search", {"q": ["Paris", "Rome"]}), error)
     assert printed == (0, result_signature("printed"))
     assert agent == (0, 0)
+    assert [call for call, _ in signed[5:8]] == [
+        call_signature("find", {"q": "a", "limit": [5]}),
+        call_signature("find", {"q": "a", "*": ["b", "c"], "limit": 5}),
+        call_signature("find", {"q": {"city": ["Paris"]}}),
+    ]
+    assert signed[8][0] == call_signature("find", {"q": "<class '__main__.Box'>"})
     assert "Paris" not in str(receiver.spans)
 
 

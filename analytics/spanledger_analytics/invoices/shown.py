@@ -26,8 +26,8 @@ def outcome_text(outcome: Outcome) -> str:
     about = "" if outcome.state == "checked" else f" as {row.import_id[:_SHORT_ID]}"
     money = f", {amounts_text(row.amounts)}" if row.amounts else ""
     head = (
-        f"{row.name}: {verb}{about} ({row.format}), {_counted(row.line_count)} of {days_text(row)}"
-        f"{money}."
+        f"{row.name}: {verb}{about} ({row.format}), {lines_text(row.line_count)} of "
+        f"{days_text(row)}{money}."
     )
     return " ".join([head, *outcome.notes])
 
@@ -56,7 +56,8 @@ def days_text(row: ImportRow) -> str:
     return row.first_day if row.first_day == row.last_day else f"{row.first_day} to {row.last_day}"
 
 
-def _counted(lines: int) -> str:
+def lines_text(lines: int) -> str:
+    """Return a number of lines in words: ``1 line``, ``1,200 lines``."""
     return f"{lines:,} line{'' if lines == 1 else 's'}"
 
 

@@ -171,6 +171,11 @@ class Case:
         charged = self.charged_quantity
         return pro_rata(self.billed_usd, quantity, charged) if charged else 0
 
+    def revalue(self, volume: int) -> None:
+        """Set what the open difference in quantity is worth; the rest is one of price."""
+        self.price += self.volume - volume
+        self.volume = volume
+
     def take(self, claim: Claim) -> None:
         """Count a claim as explained; one without money and quantity is nothing."""
         if not claim.usd and not claim.quantity:

@@ -19,7 +19,7 @@ from spanledger_analytics.reconciliation.result import (
 )
 from spanledger_analytics.reconciliation.tolerance import Tolerance
 
-_told = attrgetter(*CellKey.__slots__[1:])
+_told = attrgetter(*tuple(CellKey.__slots__)[1:])
 _ZERO = from_pico(0)
 _WHAT_IS_LEFT = "Nothing in the ledger or in the provider's reports says why."
 

@@ -64,7 +64,7 @@ class Dispute:
     Attributes:
         store: the telemetry store.
         project: whose calls.
-        provider: who charged.
+        provider: who charged; empty: all of them.
         days: of the calls and lines.
         cells: what is compared, the most urgent first.
         cell: the one that is disputed; None: all of the provider's days.
@@ -92,7 +92,7 @@ class Dispute:
             StoreError: the store refused or did not answer.
         """
         found = current_lines(
-            self.store, self.project, self.days.first, self.days.last, self.provider,
+            self.store, self.project, self.days.first, self.days.last, self.provider or None,
             rules=self.rules,
         )  # fmt: skip
         for line in found:
@@ -163,7 +163,7 @@ class Dispute:
 def open_dispute(
     store: Store, state: StateEngine, result: Reconciliation, provider: str, cell_id: str = ""
 ) -> Dispute:
-    """Return what is disputed: a cell, or a provider's days where no cell is named.
+    """Return what is disputed: a cell, or a provider's days where no cell is named; or all.
 
     Raises:
         DisputeError: there is no such cell, or nothing of the provider.
@@ -173,8 +173,8 @@ def open_dispute(
     if cell is not None and cell.key.token_class == TokenClass.INVOICE_TOTAL:
         # An invoice as a whole is shown by all that its provider charged.
         provider, cell, others = cell.key.provider, None, []
-    cells = [c for c in result.cells if cell or c.key.provider == provider]
-    if not cells:
+    cells = [c for c in result.cells if cell or provider in ("", c.key.provider)]
+    if provider and not cells:
         raise DisputeError(f"Nothing of {provider[:80]!r} was reconciled in these days.")
     days = Days(cell.key.day, cell.key.day) if cell else Days(result.first_day, result.last_day)
     return Dispute(
@@ -241,7 +241,7 @@ class _Fitting:
 
     def has(self, row: LedgerRow) -> bool:
         """Return whether a row fits."""
-        is_of = row.names.provider_id == self._provider
+        is_of = self._provider in ("", row.names.provider_id)
         return is_of and (self._cell is None or self._fits(row, self._cell.key))
 
     def _fits(self, row: LedgerRow, key: CellKey) -> bool:

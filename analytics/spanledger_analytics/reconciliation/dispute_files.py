@@ -45,7 +45,7 @@ def dispute_parts(dispute: Dispute, form: str, made_at: str) -> Iterator[bytes]:
 
 def file_name(dispute: Dispute, form: str) -> str:
     """Return a name for a pack, of plain letters: ``dispute-openai-2026-11.csv``."""
-    named = f"{dispute.provider}-{dispute.days.text}"
+    named = f"{dispute.provider or 'all'}-{dispute.days.text}"
     if dispute.cell is not None:
         named += f"-{dispute.cell.cell_id[:12]}"
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "-._") else "-" for c in named)

@@ -47,7 +47,7 @@ def html_parts(dispute: Dispute, made_at: str) -> Iterator[str]:
     ``made_at`` is the time it says it was made at.
     """
     cells = [dispute.cell] if dispute.cell else list(dispute.cells)
-    title = f"{dispute.provider}, {dispute.days.text}"
+    title = f"{dispute.provider or 'All providers'}, {dispute.days.text}"
     yield (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f"<title>{escape(f'Dispute: {title}')}</title><style>{_STYLE}</style></head><body>"

@@ -118,13 +118,9 @@ class _Matching:
         bounds = self._bounds.get(model) or self._bounds.get(None, ())
         context = str(bucket_of(bounds, row.bucket)) if bounds else None
         return (
-            row.scope or None,
-            row.api_key or None,
-            names.processing,
-            names.service_tier,
-            context,
+            row.scope or None, row.api_key or None, names.processing, names.service_tier, context,
             names.geo or None,
-        )
+        )  # fmt: skip
 
     def _told_by_report(self, row: BillRow) -> Told:
         key = row.key
@@ -305,18 +301,12 @@ class _Cases:
     def _key(self, place: Place, values: tuple[str | None, ...]) -> CellKey:
         token_class, model = place
         scope, api_key, processing, service_tier, context, geo = values
+        shown = None if model is None else self._shown_models.get(model, model)
+        size = None if context is None else _context_name(context)
         return CellKey(
-            day=self._unit.first,
-            provider=self._unit.provider,
-            token_class=token_class.value,
-            scope=scope,
-            api_key=api_key,
-            model=None if model is None else self._shown_models.get(model, model),
-            processing=processing,
-            service_tier=service_tier,
-            context=None if context is None else _context_name(context),
-            geo=geo,
-        )
+            self._unit.first, self._unit.provider, token_class.value, scope, api_key, shown,
+            processing, service_tier, size, geo,
+        )  # fmt: skip
 
 
 class _Kept:

@@ -98,8 +98,8 @@ class Spool:
         items: int,
         received_ns: int,
         signal: Signal = Signal.TRACES,
-    ) -> Future[None]:
-        """Queue a request; the future completes once it is on disk.
+    ) -> Future[int]:
+        """Queue a request; the future completes with its number once it is on disk.
 
         Raises:
             Unavailable: memory, disk budget or disk is used up; the client shall send again.

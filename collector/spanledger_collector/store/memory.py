@@ -33,6 +33,11 @@ def give_back() -> None:
         library.malloc_trim(0)
 
 
+def is_kept() -> bool:
+    """Return whether ``keep`` does anything here."""
+    return _gnu() is not None
+
+
 def _gnu() -> Any:
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     return library if hasattr(library, "malloc_trim") else None

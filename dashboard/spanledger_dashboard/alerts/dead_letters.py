@@ -168,7 +168,8 @@ def _offer(opened: OpenAlerts, one: Letter | None, there: Collection[str] | None
 def _each(act: Callable[[int], Outcome], ids: Sequence[int]) -> None:
     outcomes: list[Outcome] = []
     try:
-        outcomes += [act(letter_id) for letter_id in ids]
+        for letter_id in ids:
+            outcomes.append(act(letter_id))
     except (StateError, Denied) as error:
         st.session_state[_FAILURE_KEY] = str(error)
         return

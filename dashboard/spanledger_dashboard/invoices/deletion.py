@@ -6,8 +6,7 @@ import json
 
 import streamlit as st
 
-from spanledger_analytics.invoices.shown import amounts_text, days_text
-from spanledger_dashboard import format as fmt
+from spanledger_analytics.invoices.shown import amounts_text, days_text, lines_text
 from spanledger_dashboard.access import Denied, viewer
 from spanledger_dashboard.failures import explained
 from spanledger_dashboard.invoices.opened import OpenInvoices
@@ -49,9 +48,9 @@ def show_deletion(invoices: OpenInvoices, row: ImportRow) -> None:
 def _show_second_look(invoices: OpenInvoices, row: ImportRow) -> None:
     money = f", {plain(amounts_text(row.amounts))}" if row.amounts else ""
     st.markdown(
-        f"**{fmt.count(row.line_count)} lines of {days_text(row)}{money}** count no more. Each day "
-        "falls back to the import before it, or has none. Days are compared anew, and adjustments "
-        "that are posted follow. The lines stay as history, with your name."
+        f"**{lines_text(row.line_count)} of {days_text(row)}{money}** will not count any more. "
+        "Each day falls back to the import before it, or has none. Days are compared anew, and "
+        "adjustments that are posted follow. The lines stay as history, with your name."
     )
     st.button(
         "Delete this import", type="primary", key="delete-import-now", on_click=_delete,

@@ -12,7 +12,7 @@ import streamlit as st
 
 from spanledger_analytics.invoices.import_reading import lines_of_import
 from spanledger_analytics.invoices.reading import SourceDay, sources
-from spanledger_analytics.invoices.shown import amounts_text, days_text
+from spanledger_analytics.invoices.shown import amounts_text, days_text, lines_text
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard.connection import store
 from spanledger_dashboard.downloads import show_downloads
@@ -56,8 +56,8 @@ def show_import(
 def _show_state(row: ImportRow) -> None:
     if row.unconverted_count:
         st.warning(
-            f"{fmt.count(row.unconverted_count)} lines were in a currency without an exchange "
-            "rate when they were imported. A rate given later counts too.",
+            f"Without an exchange rate when it was imported: {lines_text(row.unconverted_count)}. "
+            "A rate given later counts too.",
             icon=":material/currency_exchange:",
         )
 

@@ -43,7 +43,9 @@ def show_finding(finding: Finding) -> None:
             st.markdown(f"**{plain(finding.title)}** · {_amount(finding)}", width="stretch")
         st.markdown("\n".join(_fixes(finding)))
         _table(finding)
-        st.caption(plain(_small_print(finding)))
+        small_print = _small_print(finding)
+        if small_print:
+            st.caption(plain(small_print))
 
 
 def group_frame(groups: Sequence[Group]) -> pd.DataFrame:
@@ -129,9 +131,14 @@ def _named(scopes: list[str]) -> str:
 
 
 def _small_print(finding: Finding) -> str:
+    """Return what the dollars of the table are, where it has any, and what it leaves out."""
+    sentences: list[str] = []
+    if any(group.usd is not None for group in finding.groups[:_MAX_ROWS]):
+        sentences.append(f"Dollars: {finding.usd_means}")
     left_out = len(finding.groups) - _MAX_ROWS
-    more = f" {fmt.count(left_out)} smaller groups are not shown." if left_out > 0 else ""
-    return f"Dollars: {finding.usd_means}{more}"
+    if left_out > 0:
+        sentences.append(f"{fmt.count(left_out)} smaller groups are not shown.")
+    return " ".join(sentences)
 
 
 def _with_code(sentence: str) -> str:

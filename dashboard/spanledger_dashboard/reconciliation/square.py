@@ -12,7 +12,6 @@ from spanledger_analytics.reconciliation.report.sums import (
     by_urgency,
     causes_of,
     totals_of,
-    unexplained_usd,
 )
 from spanledger_analytics.reconciliation.result import Cell
 from spanledger_dashboard import format as fmt
@@ -90,7 +89,7 @@ def show_square(cells: Sequence[Cell], chosen: Chosen) -> None:
             ("Billed", fmt.usd(totals.billed_usd), "What the provider charged."),
             ("Ledger", fmt.usd(totals.ledger_usd), "What the calls cost by the ledger."),
             ("Difference", signed_usd(totals.variance_usd), "Billed less ledger."),
-            ("Unexplained", fmt.usd(sum(abs(unexplained_usd(c)) for c in found)),
+            ("Unexplained", fmt.usd(totals.unexplained_size_usd),
              "Of the differences, without signs: what no cause accounts for."),
         ]
     )  # fmt: skip

@@ -37,6 +37,7 @@ def show_routes(found: Sequence[Route], fits: Fits, left_out: str = "") -> None:
         height="content" if len(frame) < 13 else _TABLE_HEIGHT_PX,
         placeholder=fmt.UNKNOWN,
         column_config={
+            "Per call": st.column_config.Column(width=104),
             "Success": st.column_config.Column(help="Completed, of the attempts that ended."),
             "Per completed": st.column_config.Column(
                 help="What all attempts of the route cost, tools and GPUs too, over those that "

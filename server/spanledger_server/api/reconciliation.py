@@ -62,7 +62,8 @@ AskedCell = Annotated[
     str,
     Query(
         max_length=32,
-        description="Id of a cell, or how it begins; without one all days of the provider.",
+        description="Id of a cell, or how it begins; without one all days of the provider, or of "
+        "all providers.",
     ),
 ]
 
@@ -173,8 +174,6 @@ def reconciliation_router(store: Callable[[], Store], state: StateEngine) -> API
         form: Annotated[DisputeFormat, Query(alias="format")] = DisputeFormat.json,
     ) -> StreamingResponse:
         """Evidence for a provider: its lines, our calls with ids and arithmetic; no contents."""
-        if not (cell.strip() or provider):
-            raise UsageError("Say what is disputed: cell, or provider for all of its days.")
         found = _read(store(), project, days, provider)
         try:
             opened = open_dispute(store(), state, found, provider, cell)

@@ -96,10 +96,6 @@ class Said:
     def arguments(self, tool: ToolCall) -> str:
         return self.of_tools.get(tool.ref, "")
 
-    def result(self, tool: ToolCall) -> str:
-        del tool
-        return ""
-
     def output(self, model: ModelCall) -> str:
         return self.of_models.get(model.ref, "")
 
@@ -108,9 +104,6 @@ class Unread:
     """Texts that nobody may ask for."""
 
     def arguments(self, tool: ToolCall) -> str:
-        raise AssertionError(tool)
-
-    def result(self, tool: ToolCall) -> str:
         raise AssertionError(tool)
 
     def output(self, model: ModelCall) -> str:

@@ -82,10 +82,6 @@ class Said:
     def arguments(self, tool: ToolCall) -> str:
         return self.arguments_of.get(tool.ref, "")
 
-    def result(self, tool: ToolCall) -> str:
-        del tool
-        return ""
-
     def output(self, model: ModelCall) -> str:
         return self.outputs.get(model.ref, "")
 

@@ -63,9 +63,7 @@ def checked_text(row: Mapping[str, str]) -> tuple[str, bytes]:
         said = str(error).partition(" Nothing was imported")[0]
         raise InvoiceError(said.replace("The invoice, line 1, field ", "The ")) from error
     out = io.StringIO()
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerow(values)
+    csv.writer(out, lineterminator="\n").writerows([COLUMNS, [values[name] for name in COLUMNS]])
     name = f"invoice total of {values['provider']}, {values['month']}"
     return name, out.getvalue().encode()
 

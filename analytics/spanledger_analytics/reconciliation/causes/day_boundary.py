@@ -38,7 +38,9 @@ def _crossing(case: Case, material: Material) -> list[Claim]:
     calls = case.telemetry.crossing + (before.telemetry.crossing if before is not None else 0)
     text = f"{calls:,} calls ran over midnight; the provider counts them on the day they ended."
     confidence = sure_if(is_exact and _other_side_fits(case, material, shift))
-    usd = case.volume if is_exact else came.crossing_usd - case.ledger.crossing_usd
+    usd = came.crossing_usd - case.ledger.crossing_usd
+    if is_exact and (not usd or abs(usd - case.volume) <= case.rounding):
+        usd = case.volume
     return [
         Claim(Cause.DAY_BOUNDARY, usd, confidence, text, shift, "crossing", case.telemetry.crossing)
     ]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
+from spanledger_analytics.reconciliation.causes.geo import EVERYWHERE
 from spanledger_analytics.reconciliation.ledger_side import TOKEN_CLASSES
 from spanledger_analytics.reconciliation.material import Material
 from spanledger_analytics.reconciliation.pico import pro_rata
@@ -62,15 +63,26 @@ def _one_ratio(case: Case, material: Material) -> list[Claim]:
         usd = case.billed_usd - round(case.billed_usd / ratio)
     percent = float((1 - ratio) * 100)
     text = f"Nearly every line of the provider is {percent:g} % below the list price: a discount."
-    confidence = sure_if(is_all)
+    confidence = sure_if(is_all and material.kept["discount of all"] is not None)
     return [Claim(Cause.DISCOUNT, case.exactly(usd) if is_all else usd, confidence, text)]
 
 
 def common_ratio(material: Material) -> Fraction | None:
     """Return by which round factor below one nearly all lines are off; None: by none."""
     if "discount" not in material.kept:
-        material.kept["discount"] = _common_ratio(material.cases)
+        ratio = material.kept["discount of all"] = _common_ratio(material.cases)
+        # Where a price differs by size or region as well, the lines it does not touch decide.
+        plain = (case for case in material.cases if not _has_own_price(case))
+        material.kept["discount"] = _common_ratio(plain) if ratio is None else ratio
     return material.kept["discount"]
+
+
+def _has_own_price(case: Case) -> bool:
+    """Return whether a size of request or a region may make some of a cell's calls dearer."""
+    regions = (row.key.geo or "" for row in (*case.billed_rows, *case.usage_rows))
+    return any(row.bucket for row in case.ledger_rows) or any(
+        region not in EVERYWHERE for region in regions
+    )
 
 
 def _common_ratio(cases: Iterable[Case]) -> Fraction | None:

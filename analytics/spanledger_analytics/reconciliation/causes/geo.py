@@ -19,7 +19,8 @@ _TEXTS = (
     "The price is 10 % above: that of a region.",
     "The ledger has a region's premium of 10 %, which was not charged.",
 )
-_EVERYWHERE = frozenset({"", "global", "not_available"})
+EVERYWHERE = frozenset({"", "global", "not_available"})
+"""How reports name calls of no region."""
 
 
 def explain_geo(case: Case, material: Material) -> list[Claim]:
@@ -64,8 +65,8 @@ def _premium(case: Case, place: int) -> int:
 
 def _regional(case: Case) -> int:
     """Return how much the reports have in a region."""
-    billed = [row for row in case.billed_rows if (row.key.geo or "") not in _EVERYWHERE]
+    billed = [row for row in case.billed_rows if (row.key.geo or "") not in EVERYWHERE]
     if billed and all(row.quantity is not None for row in billed):
         return sum(row.quantity or 0 for row in billed)
-    usage = [row for row in case.usage_rows if (row.key.geo or "") not in _EVERYWHERE]
+    usage = [row for row in case.usage_rows if (row.key.geo or "") not in EVERYWHERE]
     return sum(row.quantity or 0 for row in usage)

@@ -7,6 +7,7 @@ from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
 from spanledger_analytics.reconciliation.ledger_side import TOKEN_CLASSES
 from spanledger_analytics.reconciliation.material import Material, Requests
 from spanledger_analytics.reconciliation.models import plain_name
+from spanledger_analytics.reconciliation.pico import ONE
 from spanledger_analytics.reconciliation.result import Cause, Confidence
 
 _MOST_OF_USUAL = 20
@@ -114,12 +115,14 @@ def explain_other_traffic(case: Case, material: Material) -> list[Claim]:
                 # Another model the ledger has too much of may be the same under another name.
                 family = material.siblings(case, "model")
                 is_alone = all((one.charged_quantity or 0) >= one.ledger.quantity for one in family)
-                return [_stranger(case, what, key.model or "", is_sure=is_alone)]
-            return [_stranger(case, what, value)]
+                return [_stranger(case, material, what, key.model or "", is_sure=is_alone)]
+            return [_stranger(case, material, what, value)]
     return _unseen_part(case, material)
 
 
-def _stranger(case: Case, what: str, value: str, *, is_sure: bool = True) -> Claim:
+def _stranger(
+    case: Case, material: Material, what: str, value: str, *, is_sure: bool = True
+) -> Claim:
     is_confirmed = bool(case.usage_quantity) and is_sure
     named = f"The {what} {value}" if value else f"No {what}: the default one or the console"
     text = (
@@ -127,7 +130,14 @@ def _stranger(case: Case, what: str, value: str, *, is_sure: bool = True) -> Cla
         "it, or it is not instrumented."
     )
     confidence: Confidence = sure_if(is_confirmed)
-    return Claim(Cause.OTHER_TRAFFIC, case.rest, confidence, text, case.quantity)
+    return Claim(Cause.OTHER_TRAFFIC, _unrounded(case, material), confidence, text, case.quantity)
+
+
+def _unrounded(case: Case, material: Material) -> int:
+    """Return what a cell's tokens cost by the book, where its bill is that in whole cents."""
+    rate = material.rate(case) if any(row.is_in_cents for row in case.billed_rows) else None
+    usd = case.rest if rate is None else round(rate * case.quantity / ONE)
+    return usd if case.quantity and abs(usd - case.rest) <= case.rounding else case.rest
 
 
 def _unseen_part(case: Case, material: Material) -> list[Claim]:

@@ -7,6 +7,7 @@ from fractions import Fraction
 from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
 from spanledger_analytics.reconciliation.ledger_side import TOKEN_CLASSES
 from spanledger_analytics.reconciliation.material import Material, groups_of
+from spanledger_analytics.reconciliation.pico import pro_rata
 from spanledger_analytics.reconciliation.result import Cause
 
 PEAKS = {"deepseek": (1, 2, 3, 6, 7, 8, 9)}
@@ -22,6 +23,10 @@ def explain_peak_hours(case: Case, material: Material) -> list[Claim]:
         return []
     if abs(case.price) <= case.rounding:
         return []
+    return _beside_missing(case, material) if case.quantity else _alone(case, material)
+
+
+def _alone(case: Case, material: Material) -> list[Claim]:
     for place, usd in enumerate(_candidates(case, material)):
         if not case.fits(usd):
             continue
@@ -36,6 +41,31 @@ def explain_peak_hours(case: Case, material: Material) -> list[Claim]:
         confidence = sure_if(bool(others) and case.is_agreed)
         return [Claim(Cause.PEAK_HOURS, case.exactly(usd), confidence, text)]
     return []
+
+
+def _beside_missing(case: Case, material: Material) -> list[Claim]:
+    """Return the same where quantities differ too: what is missing then costs what the bill says.
+
+    The ledger's average price is of both kinds of hours, so it is no measure of missing calls.
+    """
+    classes = material.classes(case)
+    for place, usd in enumerate(_candidates(case, material)):
+        if len(classes) < 2 or not all(_leaves_the_rest(one, material, place) for one in classes):
+            continue
+        text = "Calls in the provider's peak hours cost something else than the ledger says."
+        case.revalue(case.rest - usd)
+        return [Claim(Cause.PEAK_HOURS, usd, "medium", text)]
+    return []
+
+
+def _leaves_the_rest(case: Case, material: Material, place: int) -> bool:
+    """Return whether a candidate leaves what the open quantity costs at the provider's price."""
+    usd, charged = _candidates(case, material)[place], case.charged_quantity
+    if not usd or not charged:
+        return False
+    paid = case.billed_usd - sum(claim.usd for claim in case.claims if not claim.quantity)
+    left = pro_rata(paid, case.quantity, charged)
+    return abs(case.rest - usd - left) <= 4 * case.rounding < abs(usd)
 
 
 def _candidates(case: Case, material: Material) -> tuple[int, ...]:

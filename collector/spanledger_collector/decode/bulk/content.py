@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -66,8 +67,9 @@ class Said:
         for key in keys:
             rows, indexes = reading.of(key, among & ~done)
             texts = reading.attributes.written(indexes)
+            places = cast("list[int]", rows.tolist())
             kept: list[int] = []
-            for place, (row, text) in enumerate(zip(rows.tolist(), texts, strict=True)):
+            for place, (row, text) in enumerate(zip(places, texts, strict=True)):
                 try:
                     hashes = keep(self._projects[row], text, role) if text else None
                 except ValueError:  # too deep to be written again
