@@ -38,4 +38,5 @@ class PlainFigure(go.Figure):  # type: ignore[misc]  # plotly ships no types
 @cache
 def _template() -> dict[str, object]:
     """Return the look that Streamlit gives figures."""
-    return cast("dict[str, object]", go.Figure().to_dict()["layout"]["template"])
+    written = cast("dict[str, dict[str, dict[str, object]]]", go.Figure().to_dict())
+    return written["layout"]["template"]
