@@ -63,7 +63,7 @@ def test_a_link_of_a_notification_leads_to_reason_traces_and_timeline(
     [row] = listed.dataframe[0].value.to_dict("records")
     assert row["What"] == "Cost per hour: $12.40 (agent planner)"
     assert row["About"] == "planner"
-    assert (now_s - start_s) * S <= row["For"] <= (now_s - start_s + 60) * S
+    assert (now_s - start_s - 10) * S <= row["For"] <= (now_s - start_s + 60) * S
 
     [incident] = told.ops.sent[0].incidents
     query = address(incident.links[0].url)
