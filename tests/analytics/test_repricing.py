@@ -487,8 +487,8 @@ def test_a_step_under_way_does_not_undo_a_repricing(
     # The worker read the old price, and writes after the repricing.
     Interrupted(instance.store, monkeypatch, instance.apply)
     instance.job = LedgerJob(instance.store, instance.clock, instance.marks, lambda: stale)
-    # Twice: what it had to say besides lost as well, and was derived again.
-    assert instance.job.run_once().entries_written == 2
+    # Twice: what it had to say besides lost as well, and is derived again by the next run.
+    assert [instance.job.run_once().entries_written for _ in range(2)] == [1, 1]
     instance.work()
     (entry,) = instance.entries()
     assert (entry["agent_name"], entry["total_cost_usd"]) == ("planner", TWICE)
