@@ -9,7 +9,7 @@ from spanledger_dashboard.navigation import PAGES
 from tests.dashboard.accessible import findings
 from tests.dashboard.visiting import CALL, HOSTILE, IN_A_BROWSER, TRACE, Visit
 
-pytestmark = [*IN_A_BROWSER, pytest.mark.endurance]
+pytestmark = [*IN_A_BROWSER, pytest.mark.endurance, pytest.mark.timeout(900)]
 
 _PARAMETERS = {
     "trace": f"?trace_id={TRACE}&span_id={CALL}",
