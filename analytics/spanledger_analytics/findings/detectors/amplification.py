@@ -82,12 +82,6 @@ def _too_many(
     over += [call for call in paid[len(calls) :] if call.start_ns >= after_ns]
     wasted = total(call.cost_usd for call in over)
     p99 = view.baseline.llm_calls_p99
-    if p99 is None:
-        usual = (
-            " What this agent usually needs is not known yet: too few of its requests were seen."
-        )
-    else:
-        usual = f" 99 of 100 requests of this agent need {p99:.0f} or fewer."
     return [
         Finding(
             kind=KIND,
@@ -95,7 +89,7 @@ def _too_many(
             anchor=(view.trace_id,),
             severity=_severity(view, len(calls), hard),
             title=f"One request made {len(calls)} calls of models, {soft} are allowed",
-            explanation=f"The calls after number {soft} cost {told(wasted)}.{usual} Look at what "
+            explanation=f"The calls after number {soft} cost {told(wasted)}. {_usual(p99)} Look at what "
             "the agent repeats, or give it a limit of its own: the SDK's budget and loop guard "
             "stop a run before it gets here.",
             first_seen_ns=view.start_ns or calls[0].start_ns,
@@ -115,6 +109,12 @@ def _too_many(
             },
         )
     ]
+
+
+def _usual(p99: float | None) -> str:
+    if p99 is None:
+        return "What this agent usually needs is not known yet: too few of its requests were seen."
+    return f"99 of 100 requests of this agent need {p99:.0f} or fewer."
 
 
 def _severity(view: TraceView, calls: int, hard: int) -> Severity:
