@@ -89,9 +89,9 @@ def _too_many(
             anchor=(view.trace_id,),
             severity=_severity(view, len(calls), hard),
             title=f"One request made {len(calls)} calls of models, {soft} are allowed",
-            explanation=f"The calls after number {soft} cost {told(wasted)}. {_usual(p99)} Look at what "
-            "the agent repeats, or give it a limit of its own: the SDK's budget and loop guard "
-            "stop a run before it gets here.",
+            explanation=f"The calls after number {soft} cost {told(wasted)}. {_usual(p99)} "
+            "Look at what the agent repeats, or give it a limit of its own: the SDK's budget and "
+            "loop guard stop a run before it gets here.",
             first_seen_ns=view.start_ns or calls[0].start_ns,
             last_seen_ns=max(call.end_ns for call in over),
             subject=_subject(view),
