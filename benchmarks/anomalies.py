@@ -1,4 +1,8 @@
-"""The product's scorer on the Numenta Anomaly Benchmark: the standard profile, one setting for all.
+"""The product's scorers on the Numenta Anomaly Benchmark: standard profile, one setting for all.
+
+One is how rare a level, or a deviation from the season, has been so far (``rarity.py``), which
+tells whether hours of calls are news; the other how far a value is from its season
+(``baseline.py``), which tells whether spending is too much. Both know of a file what came before.
 
     SPANLEDGER_BENCH_DATA=<folder> python -m benchmarks.anomalies [--each]
 
@@ -28,6 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spanledger_analytics.anomalies.baseline import Grain, Track
+from spanledger_analytics.anomalies.rarity import Levels
 
 Floats = npt.NDArray[np.float64]
 TP, FP, FN = 1.0, 0.11, 1.0
@@ -86,8 +91,33 @@ def _seconds(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
 
 
-def score(file: File) -> Floats:
-    """Return how odd each place is, by the product's baseline; one alarm per episode.
+def rarity(file: File) -> Floats:
+    """Return how rare each level, or its deviation from the season, was before: bits."""
+    tracked = _tracked(file)
+    rest = np.nan_to_num((tracked.values - tracked.expected)[0])
+    bits = np.maximum(_bits(file.values, file.probation), _bits(rest, file.probation))
+    return _onsets(bits, file)
+
+
+def _bits(values: Floats, first: int) -> Floats:
+    levels = Levels(values[:first].tolist())
+    bits = np.zeros(len(values))
+    for place in range(first, len(values)):
+        value = float(values[place])
+        bits[place] = levels.bits(value)
+        levels.add(value)
+    return bits
+
+
+def deviation(file: File) -> Floats:
+    """Return how far each place is from what the seasonal baseline expects, in scales."""
+    z = np.abs(np.nan_to_num(_tracked(file).z[0]))
+    z[: file.probation] = 0
+    return _onsets(z, file)
+
+
+def _tracked(file: File) -> Track:
+    """Return what the baseline expects of a file.
 
     The setting is one for all: the seasons of a day and a week at the file's own step, a level that
     follows within a quarter of a day, a scale of two weeks in which everything counts: the files
@@ -107,17 +137,16 @@ def score(file: File) -> Floats:
         least_scale=1e-9,
         settled_weeks=_NEVER,
     )
-    z = np.abs(np.nan_to_num(Track(file.values[None, :], grain).run().z[0]))
-    z[: file.probation] = 0
-    return _onsets(z, max(1, int(file.probation * _EPISODE)))
+    return Track(file.values[None, :], grain).run()
 
 
-def _onsets(z: Floats, episode: int) -> Floats:
-    """Return the values that are larger than all of the episode before them; else 0."""
-    found = np.zeros(len(z))
-    for place in range(len(z)):
-        before = z[max(0, place - episode) : place]
-        found[place] = z[place] if not len(before) or z[place] > before.max() else 0.0
+def _onsets(scores: Floats, file: File) -> Floats:
+    """Return the scores that are larger than all of the episode before them; else 0."""
+    episode = max(1, int(file.probation * _EPISODE))
+    found = np.zeros(len(scores))
+    for place, score in enumerate(scores):
+        before = scores[max(0, place - episode) : place]
+        found[place] = score if not len(before) or score > before.max() else 0.0
     return found
 
 
@@ -189,7 +218,7 @@ def swept(scored: Sequence[tuple[File, Floats]]) -> tuple[float, float, dict[str
 
 
 def main() -> None:
-    """Print the score."""
+    """Print the scores."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--each", action="store_true", help="print what each file adds")
     asked = parser.parse_args()
@@ -198,16 +227,17 @@ def main() -> None:
         sys.exit(
             "SPANLEDGER_BENCH_DATA must name a folder with nab/data and nab/combined_windows.json."
         )
-    began = time.process_time()
-    scored = [(file, score(file)) for file in files(folder)]
-    took = time.process_time() - began
-    points = sum(len(file.values) for file, _ in scored)
-    standard, threshold, each = swept(scored)
-    if asked.each:
-        for file, _ in scored:
-            print(f"{each[file.name]:8.2f} of {len(file.windows)}  {file.name}")
-    print(f"NAB standard profile: {standard:.1f} at threshold {threshold:.4f}")
-    print(f"{len(scored)} files, {points} points in {took:.1f} CPU-s")
+    every = list(files(folder))
+    print(f"{len(every)} files, {sum(len(file.values) for file in every)} points")
+    for name, scorer in (("rarity", rarity), ("deviation", deviation)):
+        began = time.process_time()
+        scored = [(file, scorer(file)) for file in every]
+        took = time.process_time() - began
+        standard, threshold, each = swept(scored)
+        if asked.each:
+            for file, _ in scored:
+                print(f"{each[file.name]:8.2f} of {len(file.windows)}  {file.name}")
+        print(f"{name}: {standard:.1f} at threshold {threshold:.2f}, in {took:.1f} CPU-s")
 
 
 if __name__ == "__main__":

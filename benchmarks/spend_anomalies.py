@@ -88,7 +88,8 @@ class Feed:
 
     def usage(self, key: Key, starts: Sequence[int], length_s: int) -> Usage:
         """Return what a series did in times, as the store would tell it."""
-        parts, traces = [], 0.0
+        parts: list[Part] = []
+        traces: dict[str, float] = {}
         for place, leaf in enumerate(self.made.leaves):
             if not key.has(leaf):
                 continue
@@ -96,7 +97,8 @@ class Feed:
             for start in starts:
                 first = (start - self.start_s) // FINE_S
                 on[max(0, first) : max(0, first + length_s // FINE_S)] = True
-            traces += float(self.made.traces[place, on].sum())
+            began = float(self.made.traces[place, on].sum())
+            traces[leaf.agent] = traces.get(leaf.agent, 0.0) + began
             parts.append(
                 Part(
                     leaf,
@@ -108,7 +110,8 @@ class Feed:
                     },
                 )
             )
-        return Usage(parts, round(traces))
+        by_agent = {agent: round(count) for agent, count in traces.items()}
+        return Usage(parts, round(sum(traces.values())), by_agent)
 
 
 @dataclass

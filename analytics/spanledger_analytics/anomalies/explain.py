@@ -2,7 +2,9 @@
 
 Factors come from ``change.decomposition``: what was spent against comparable times before, scaled
 so that they cost what was expected. They start at the expected dollars, end at the actual ones,
-and nothing is left over. ``details`` of a finding (all of it JSON; dollars are texts of decimals)::
+and nothing is left over. Each agent is decomposed on its own, and what a factor adds is summed up:
+more traces of an agent with a dear model are more traces, no dearer models. ``details`` of a
+finding (all of it JSON; dollars are texts of decimals)::
 
     dimension, name          the series
     expected_usd, actual_usd, excess_usd
@@ -83,15 +85,22 @@ class Usage:
 
     Attributes:
         traces: that had a part in it.
+        by_agent: the same of each agent; empty: not told.
     """
 
     parts: Sequence[Part]
     traces: int
+    by_agent: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @property
     def usd(self) -> Decimal:
         """All it cost."""
         return sum((part.usd for part in self.parts), ZERO)
+
+    def of(self, agent: str) -> Usage:
+        """Return what one agent did."""
+        parts = [part for part in self.parts if part.leaf.agent == agent]
+        return Usage(parts, self.by_agent.get(agent, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +126,7 @@ def explained(now: Usage, before: Usage, expected_usd: float) -> Explanation:
         expected_usd: what it should have cost.
     """
     factor = _factor(before, expected_usd)
-    change = explain(_period(before, factor), _period(now, Decimal(1)))
+    change = _change(now, before, factor)
     factors = sorted(change.parts.items(), key=lambda one: -one[1])
     cause = factors[0][0] if factors and factors[0][1] > 0 else ""
     cells = _cells(now, before, factor)
@@ -141,6 +150,23 @@ def _factor(before: Usage, expected_usd: float) -> Decimal:
     """Return by what comparable times are scaled to cost what was expected."""
     usd = before.usd
     return Decimal(repr(max(expected_usd, 0.0))) / usd if usd > 0 else ZERO
+
+
+def _change(now: Usage, before: Usage, factor: Decimal) -> Change:
+    """Return the parts of the difference, each the sum of what it is of every agent."""
+    told = bool(now.by_agent or before.by_agent)
+    agents = sorted({part.leaf.agent for part in (*now.parts, *before.parts)}) if told else []
+    pairs = [(before.of(agent), now.of(agent)) for agent in agents] or [(before, now)]
+    changes = [explain(_period(old, factor), _period(new, Decimal(1))) for old, new in pairs]
+    parts: dict[str, Decimal] = {}
+    for change in changes:
+        for name, usd in change.parts.items():
+            parts[name] = parts.get(name, ZERO) + usd
+    return Change(
+        before_usd=sum((change.before_usd for change in changes), ZERO),
+        now_usd=sum((change.now_usd for change in changes), ZERO),
+        parts=parts,
+    )
 
 
 def _period(usage: Usage, factor: Decimal) -> Period:

@@ -24,6 +24,8 @@ _HOURS_PER_SCAN = 48
 _SCANS_PER_RUN = 5
 """So that the first reading of a long history takes several runs, and no run takes long."""
 _TOKEN_KINDS = ("llm", "embedding")
+_BY_AGENT, _ALL = 1, 2
+"""Rows of ``anomaly_usage`` that sum others up."""
 
 
 class History:
@@ -98,12 +100,16 @@ def usage(store: Store, project: str, key: Key, starts: Sequence[int], length_s:
     }
     parts: list[Part] = []
     traces = 0
+    by_agent: dict[str, int] = {}
     for row in store.rows("anomaly_usage", params):
-        if int(str(row["is_total"])):
-            traces = int(str(row["traces"]))
+        count, summed = int(str(row["traces"])), int(str(row["summed"]))
+        if summed == _ALL:
+            traces = count
+        elif summed == _BY_AGENT:
+            by_agent[str(row["agent"])] = count
         else:
             parts.append(_part(row))
-    return Usage(parts, traces)
+    return Usage(parts, traces, by_agent)
 
 
 def _part(row: dict[str, object]) -> Part:

@@ -10,6 +10,7 @@ import numpy as np
 from spanledger_analytics.anomalies import counts, creep
 from spanledger_analytics.anomalies.baseline import DAYS, Floats, Track
 from spanledger_analytics.anomalies.cells import HOUR_S
+from spanledger_analytics.anomalies.rarity import RARE_BITS, Levels
 from spanledger_analytics.anomalies.series import DAY_HOURS, Grid
 from spanledger_analytics.anomalies.signals import Signal, runs
 from spanledger_analytics.anomalies.windows import to_log, to_usd
@@ -176,14 +177,15 @@ def quiet(seen: Grid, tracked: Track, last: int, limits: SlowLimits = LIMITS) ->
 def many_calls(
     seen: Grid, tracked: Track, last: int, limits: SlowLimits = LIMITS
 ) -> Iterator[Signal]:
-    """Yield hours in a row with too many calls, whatever they cost."""
+    """Yield hours in a row with too many calls, whatever they cost, if so many were rare before."""
     calls = seen.calls[:, :last]
     mean = np.nan_to_num(np.expm1(tracked.expected[:, :last]))
     variance = mean + (tracked.scale[:, :last] * mean) ** 2
     is_large = (calls >= 20) & (calls >= limits.count_ratio * mean) & (tracked.z[:, :last] >= 3)
     is_large &= tracked.seen[:, :last] >= limits.least_days * DAY_HOURS
     is_odd = np.zeros(calls.shape, bool)
-    for hour in range(max(0, last - limits.look_back_days * DAY_HOURS), last):
+    first = max(0, last - limits.look_back_days * DAY_HOURS)
+    for hour in range(first, last):
         rows = np.flatnonzero(is_large[:, hour])
         p = np.full(len(calls), np.nan)
         p[tracked.seen[:, hour] > 0] = 1.0
@@ -192,7 +194,7 @@ def many_calls(
         is_odd[:, hour] = counts.discoveries(p) & (p < limits.count_p)
     for row, key in enumerate(seen.keys):
         for start, end in runs(is_odd[row], 1):
-            if end - start < limits.count_hours:
+            if end - start < limits.count_hours or not _is_news(tracked, row, start, end, first):
                 continue
             cost = float(np.nansum(seen.cost_usd[row, start:end]))
             share = float(mean[row, start:end].sum() / calls[row, start:end].sum())
@@ -206,3 +208,17 @@ def many_calls(
                 expected_usd=cost * share,
                 z=float(tracked.z[row, start:end].max()),
             )
+
+
+def _is_news(tracked: Track, row: int, start: int, end: int, first: int) -> bool:
+    """Return whether such a level, or such a deviation, was rare before the days looked at.
+
+    What began within these days is still news on its third day.
+    """
+    known = ~np.isnan(tracked.values[row])
+    known[first:] = False
+    for series in (tracked.values[row], tracked.values[row] - tracked.expected[row]):
+        most = float(np.nanmax(series[start:end]))
+        if Levels(np.nan_to_num(series[known]).tolist()).bits(most) >= RARE_BITS:
+            return True
+    return False

@@ -1,5 +1,6 @@
 """Explanations start at what was expected, end at what was spent, and lose nothing."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, cast
 
@@ -25,7 +26,12 @@ def part(
 
 amounts = st.integers(0, 10**7)
 parts = st.builds(part, st.integers(0, 1_000), amounts, amounts, st.sampled_from(["m", "n"]))
-usages = st.builds(Usage, st.lists(parts, max_size=4), st.integers(0, 500))
+usages = st.builds(
+    Usage,
+    st.lists(parts, max_size=4),
+    st.integers(0, 500),
+    st.sampled_from([{}, {"a": 3}, {"a": 0, "b": 7}]),
+)
 
 
 @settings(max_examples=40, deadline=None)
@@ -51,6 +57,24 @@ def test_each_cause_is_named() -> None:
     found = {name: explained(now, before, usd).cause for name, now in cases.items()}
     assert {**found, "models": "models"} == {name: name for name in cases}
     assert found["models"] in ("models", "prices")
+
+
+def test_more_traces_of_a_dear_agent_are_more_traces_and_no_dearer_models() -> None:
+    def busy(times: int) -> Usage:
+        cheap = part(1_000, 300_000, 700_000, "small", Decimal("0.1"))
+        dear = part(50 * times, 300_000 * times, 0, "large", Decimal(5))
+        dear = replace(dear, leaf=Leaf("researcher", "large"))
+        return Usage([cheap, dear], 500 + times, {"a": 500, "researcher": times})
+
+    before, now = busy(1), busy(4)
+    told = explained(now, before, float(before.usd))
+    assert told.cause == "tasks"
+    assert told.change is not None
+    assert {name: usd for name, usd in told.change.parts.items() if usd} == {
+        "tasks": now.usd - before.usd
+    }
+    whole = replace(now, by_agent={}), replace(before, by_agent={})
+    assert explained(*whole, float(before.usd)).cause != "tasks"
 
 
 def test_what_is_new_is_more_traces_and_what_is_gone_has_no_cause() -> None:

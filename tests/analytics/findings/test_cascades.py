@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from spanledger_analytics.findings.cascades.failures import Failure, SpanRow, leaves, normalised
+from spanledger_analytics.findings.cascades.failures import (
+    Failure,
+    SpanRow,
+    after_causes,
+    leaves,
+    normalised,
+)
 from spanledger_analytics.findings.cascades.incident import root_of
 from spanledger_analytics.findings.cascades.job import CascadeJob
 from spanledger_analytics.findings.finding import SpanRef
@@ -290,3 +296,36 @@ def test_a_provider_that_fails_before_the_tools_is_the_root() -> None:
     models = [failure(f"m{n}", n, f"m{n % 2}", kind="model", provider="openai") for n in range(8)]
     tools = [failure(f"s{n}", 20 + n) for n in range(5)]
     assert root_of([*models, *tools])[:2] == ("provider", "openai")
+
+
+def linked(trace: str, *to: str) -> tuple[SpanRef, SpanRow]:
+    links = " ".join(one + "f" * 16 for one in to)
+    return SpanRef(trace, "r"), SpanRow(trace, "r", "", "", "", 0, 0, links)
+
+
+def test_what_a_trace_links_to_failed_before_it_whatever_the_clocks_say() -> None:
+    producer, consumer = "1".ljust(32, "0"), "2".ljust(32, "0")
+    models = [failure(f"m{n}", 100 + n, "m", kind="model") for n in range(5)]
+    tools = [failure(f"s{n}", n) for n in range(5)]  # of a host whose clock is behind
+    made = [
+        *(one._replace(trace_id=producer) for one in models),
+        *(one._replace(trace_id=consumer) for one in tools),
+    ]
+    spans = dict([linked(producer), linked(consumer, producer)])
+    assert root_of(made)[:2] == ("tool", "search")
+    assert root_of(after_causes(made, spans))[:2] == ("model", "m")
+
+
+def test_links_in_a_circle_end_and_those_to_traces_without_errors_change_nothing() -> None:
+    one, other = "1".ljust(32, "0"), "2".ljust(32, "0")
+    made = [failure("a", 5)._replace(trace_id=one), failure("b", 9)._replace(trace_id=other)]
+    circle = dict([linked(one, other), linked(other, one)])
+    assert all(n.start_ns < 30 for n in after_causes(made, circle))
+    assert after_causes(made, dict([linked(one, "3" * 32), linked(other, one)])) == made
+
+
+def test_a_chain_of_links_is_followed() -> None:
+    traces = [str(n).ljust(32, "0") for n in range(1, 6)]
+    made = [failure(t[0], 50 - n)._replace(trace_id=t) for n, t in enumerate(traces)]
+    spans = dict(linked(t, before) for before, t in zip(traces, traces[1:], strict=False))
+    assert [one.start_ns for one in after_causes(made, spans)] == [50, 51, 52, 53, 54]

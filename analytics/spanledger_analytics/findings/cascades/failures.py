@@ -20,6 +20,8 @@ _CHANGING = re.compile(
 )
 _WORD = re.compile(r"[A-Za-z_][\w.:-]{0,63}", re.ASCII)
 _LONGEST = 120
+_TRACE_ID = 32
+_LONGEST_CHAIN = 8
 
 
 class Failure(NamedTuple):
@@ -71,6 +73,7 @@ class SpanRow(NamedTuple):
     name: str
     start_ns: int
     worked: int
+    linked: str = ""
 
 
 class Paid(NamedTuple):
@@ -106,6 +109,28 @@ def leaves(failures: Iterable[Failure], spans: Mapping[SpanRef, SpanRow]) -> lis
         if one.ref not in passed_on:
             kept.setdefault((one.trace_id, one.call_id or one.span_id), one)
     return list(kept.values())
+
+
+def after_causes(failures: Sequence[Failure], spans: Mapping[SpanRef, SpanRow]) -> list[Failure]:
+    """Return the failures, none of a trace before those of the traces that it links to.
+
+    Clocks of different hosts disagree; a span link says what came first.
+    """
+    first: dict[str, int] = {}
+    for one in failures:
+        first[one.trace_id] = min(first.get(one.trace_id, one.start_ns), one.start_ns)
+    causes: dict[str, set[str]] = {}
+    for row in spans.values():
+        led = {link[:_TRACE_ID] for link in row.linked.split()}
+        causes.setdefault(row.trace_id, set()).update(led & first.keys() - {row.trace_id})
+
+    floor = dict(first)
+    for _ in range(_LONGEST_CHAIN):  # of traces; links in a circle say nothing, and end here
+        floor = {
+            trace: max([began, *(floor[cause] + 1 for cause in causes.get(trace, ()))])
+            for trace, began in floor.items()
+        }
+    return [one._replace(start_ns=max(one.start_ns, floor[one.trace_id])) for one in failures]
 
 
 def ancestors(ref: SpanRef, spans: Mapping[SpanRef, SpanRow]) -> list[SpanRef]:

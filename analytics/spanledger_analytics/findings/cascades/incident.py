@@ -11,6 +11,7 @@ from spanledger_analytics.findings.cascades.failures import (
     Failure,
     Paid,
     SpanRow,
+    after_causes,
     agent_of,
     burnt_usd,
     leaves,
@@ -82,7 +83,7 @@ def detect(
     hit = [one for one in leaves(window.failures, window.spans) if _is_hit(one, lasted.sources)]
     if not hit:
         return None
-    root = root_of(hit)
+    root = root_of(after_causes(hit, window.spans))
     before = _same(known, hit, lasted.sources, thresholds)
     anchor = before.anchor if before else (root.kind, root.name, str(hit[0].start_ns))
     agents = Counter(agent_of(one.ref, window.spans, one.agent) for one in hit)

@@ -3,8 +3,8 @@
 --   starts: when the times begin (UNIX seconds); length_s: how long each of them is; hours: the UTC
 --   start hours they lie in (UNIX seconds).
 -- Result: one row per kind, agent, model, service, team and tool: calls; tokens by class, of what is priced
---   by the token, and what they cost; fees_usd; other_usd: what follows from no tokens. Then one
---   row with is_total = 1 and traces: how many had a part in it.
+--   by the token, and what they cost; fees_usd; other_usd: what follows from no tokens; summed = 0.
+--   Then one row per agent (summed = 1) and one of all (summed = 2) with traces: how many had a part in it.
 -- Relies on the sort key of ledger (project, start hour, ...).
 WITH
     uncached_cost_usd IS NOT NULL OR output_cost_usd IS NOT NULL AS by_token,
@@ -23,7 +23,7 @@ SELECT
     toString(service_name) AS service,
     dimensions['team'] AS team,
     toString(tool_name) AS tool,
-    grouping(kind) AS is_total,
+    grouping(kind) + grouping(agent) AS summed,
     uniqExact(trace_id) AS traces,
     sumIf(if(usage_source = 'metric', greatest(ifNull(attempts, 1), 1), 1), ledger.kind IN ('llm', 'embedding')) AS calls,
     sumIf(ifNull(uncached_tokens, 0), by_token) AS uncached,
@@ -45,4 +45,4 @@ WHERE project = {project:String}
         start -> time >= toDateTime(start, 'UTC') AND time < toDateTime(start + {length_s:Int64}, 'UTC'),
         {starts:Array(Int64)}
     )
-GROUP BY GROUPING SETS ((kind, agent, model, service, team, tool), ())
+GROUP BY GROUPING SETS ((kind, agent, model, service, team, tool), (agent), ())

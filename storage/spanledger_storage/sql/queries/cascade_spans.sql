@@ -1,7 +1,7 @@
 -- How do the spans of these traces hang together, and which tools worked in them?
 -- Parameters: project; trace_ids; from_ns and to_ns: UTC nanoseconds, half open: in which they lie.
 -- Result: one row per span: worked: 1 where it is a call of a tool that did not fail; start in UTC
---   nanoseconds.
+--   nanoseconds; linked: the spans it links to, trace id and span id in one, apart by spaces.
 -- Relies on the sort key of spans (project, start hour, trace_id, ...).
 SELECT
     trace_id,
@@ -10,7 +10,8 @@ SELECT
     agent_name AS agent,
     tool_name AS name,
     toUnixTimestamp64Nano(start_time) AS start_ns,
-    role = 'tool' AND tool_outcome = 'ok' AND tool_evidence NOT IN ('declared', 'payload') AS worked
+    role = 'tool' AND tool_outcome = 'ok' AND tool_evidence NOT IN ('declared', 'payload') AS worked,
+    hints['linked'] AS linked
 FROM spans
 PREWHERE project = {project:String}
     AND trace_id IN {trace_ids:Array(String)}
