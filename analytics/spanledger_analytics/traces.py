@@ -306,7 +306,7 @@ def _without_repeats(spans: list[Span]) -> list[Span]:
     """Leave out what was made from log records and only repeats a span of this trace.
 
     A record repeats the span it was written in unless it tells of a call that no span below that
-    one is about. dashboard_trace_tree.sql shows by the same rule.
+    one is about. The tree of the dashboard shows by the same rule.
     """
     roles = {span.span_id: span.role for span in spans if span.kind != _LOG}
     if len(roles) == len(spans):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from operator import attrgetter
+from typing import Any
 
 import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 
@@ -31,6 +32,7 @@ _MAX_SERIES = 7
 _HEIGHT = 270
 _HOUR_S = 3_600
 _NAME_LIMIT = 34
+_FEW = 4
 _TEXTS = str.maketrans({"<": "‹", ">": "›", "&": "＆"})
 
 Value = Callable[[Totals], Decimal | int]
@@ -72,8 +74,7 @@ def spend_by(rows: Sequence[UsageRow], axis: Axis, key: Key) -> go.Figure:
         )
         for name, color, members in groups
     ]
-    peak = max((sum(column) for column in zip(*(t["y"] for t in traces), strict=True)), default=0)
-    return _figure(traces, axis, tickprefix="$", tickformat=dollar_format(peak))
+    return _figure(traces, axis, {"tickprefix": "$", "tickformat": dollar_format(_peak(traces))})
 
 
 def tokens_by_class(rows: Sequence[UsageRow], axis: Axis) -> go.Figure:
@@ -82,7 +83,7 @@ def tokens_by_class(rows: Sequence[UsageRow], axis: Axis) -> go.Figure:
         _bars(label, color, _series(rows, axis, attrgetter(name)), axis, "%{y:,.0f}")
         for name, label, color in _TOKEN_CLASSES
     ]
-    return _figure(traces, axis, tickformat="~s")
+    return _figure(traces, axis, count_ticks(_peak(traces)))
 
 
 def calls_and_errors(
@@ -95,7 +96,7 @@ def calls_and_errors(
         _bars(good_name, _CALL_COLOR, good, axis, "%{y:,.0f}"),
         _bars("Failed", _ERROR_COLOR, failed, axis, "%{y:,.0f}"),
     ]
-    return _figure(traces, axis, tickformat="~s")
+    return _figure(traces, axis, count_ticks(_peak(traces)))
 
 
 def literal(text: str) -> str:
@@ -115,6 +116,11 @@ def _series(rows: Sequence[UsageRow], axis: Axis, value: Value) -> list[float]:
     return [per_bucket.get(start, 0.0) for start in axis.starts_s]
 
 
+def _peak(traces: Sequence[Mapping[str, Any]]) -> float:
+    """Return the height of the highest of stacked bars; 0: there are none."""
+    return max((sum(column) for column in zip(*(t["y"] for t in traces), strict=True)), default=0)
+
+
 def _bars(
     name: str, color: str, values: Sequence[float], axis: Axis, hover: str
 ) -> dict[str, object]:
@@ -132,7 +138,7 @@ def _bars(
 
 
 def _figure(
-    traces: Sequence[Mapping[str, object]], axis: Axis, *, tickformat: str, tickprefix: str = ""
+    traces: Sequence[Mapping[str, object]], axis: Axis, y_axis: Mapping[str, object]
 ) -> go.Figure:
     layout = {
         "barmode": "stack",
@@ -155,8 +161,7 @@ def _figure(
             "fixedrange": True,
             "automargin": True,
             "nticks": 5,
-            "tickprefix": tickprefix,
-            "tickformat": tickformat,
+            **y_axis,
         },
     }
     return plain_figure(traces, layout)
@@ -164,6 +169,11 @@ def _figure(
 
 def _range(axis: Axis) -> list[datetime]:
     return [axis.labels[0], axis.labels[-1] + timedelta(seconds=axis.bucket_s)]
+
+
+def count_ticks(peak: float) -> dict[str, object]:
+    """Return the ticks of an axis up to ``peak`` whole things: never at half of one."""
+    return {"tickformat": "~s", **({"dtick": 1} if peak < _FEW else {})}
 
 
 def dollar_format(peak: float) -> str:

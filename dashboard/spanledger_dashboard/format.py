@@ -99,12 +99,18 @@ def change(now: int | Decimal, before: int | Decimal) -> str | None:
     ratio = (Decimal(now) - Decimal(before)) * 100 / Decimal(before)
     if ratio > 999:
         return ">+999%"
-    return f"{_rounded(ratio, 0 if abs(ratio) >= 10 else 1):+}%"
+    return f"{_signed(ratio, 0 if abs(ratio) >= 10 else 1)}%"
 
 
 def points(now: Decimal, before: Decimal) -> str:
     """Return the change between two rates in percentage points: ``+1.2 pp``."""
-    return f"{_rounded((now - before) * 100, 1):+} pp"
+    return f"{_signed((now - before) * 100, 1)} pp"
+
+
+def _signed(value: Decimal, places: int) -> str:
+    """Return a number with its sign; nothing has none."""
+    rounded = _rounded(value, places)
+    return f"{rounded:+}" if rounded else f"{abs(rounded)}"
 
 
 def _rounded(value: Decimal, places: int) -> Decimal:

@@ -127,12 +127,12 @@ def test_what_ended_is_kept_and_each_incident_has_its_own_page(
     assert (cards(listed)["Open"], cards(listed)["Resolved"]) == ("0", "2")
     [ended] = [f.value for f in listed.dataframe]
     assert ended["Lasted"].to_list() == [300 * S, 600 * S]
-    # Of the earlier one only its times are known: figures are those of the last evaluation.
-    assert ended["Dollars"].isna().to_list() == [False, True]
+    # Each has its own, and not those of the last evaluation, when it had ended already.
+    assert ended["Dollars"].to_list() == [40.0, 20.0]
     [row] = told.state.instances("default")
     shown = page(another(), "incidents", incident=f"{row.instance_id}/1")
     assert cards(shown)["Lasted"] == "10 min"
-    assert cards(shown)["Dollars"] == "—"
+    assert cards(shown)["Dollars"] == "$20.00"
     assert "Silence" not in labels(shown)
     assert "Resolved" in text(shown)
 

@@ -105,6 +105,7 @@ def test_change_is_told_against_what_was_before() -> None:
     assert fmt.change(5, 0) is None
     assert fmt.change(10_000, 1) == ">+999%"
     assert fmt.points(Decimal("0.052"), Decimal("0.04")) == "+1.2 pp"
+    assert fmt.points(Decimal("0.0399"), Decimal("0.04")) == "0.0 pp"
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")

@@ -18,7 +18,7 @@ from spanledger_dashboard.time_range import RANGES
 from spanledger_dashboard.unit_economics import charts
 from spanledger_dashboard.unit_economics.change import headline, load_explained, reasons
 from spanledger_dashboard.unit_economics.controls import read_filters
-from spanledger_dashboard.unit_economics.query import EVERYTHING, Ask, load_groups
+from spanledger_dashboard.unit_economics.query import EVERYTHING, Ask, load_groups, worst_table
 from spanledger_dashboard.unit_economics.tables import worst_frame
 from spanledger_storage.store import Store
 from tests.dashboard.seed import Seeder
@@ -143,6 +143,33 @@ def test_a_task_counts_once_where_it_began(store: Store, seed: Seeder) -> None:
     late = Ask("default", middle, seed.now_s)
     assert only(store, early).total_usd == 15
     assert load_groups(store, late, EVERYTHING, 1) == []
+
+
+def test_traces_alone_and_tied_are_each_counted_once(store: Store, seed: Seeder) -> None:
+    attempt(seed, "", "1.00", "completed")
+    paused = attempt(seed, "", "2.00", at_s=-3_000)
+    attempt(seed, "", "4.00", "completed", began_in=paused)
+    attempt(seed, "A", "8.00", "failed")
+    corrected = attempt(seed, "A", "16.00", "completed")
+    seed.trace(corrected, outcome="completed", total_cost_usd=Decimal(16))  # of no task after all
+    seed.insert()
+    group = only(store, ask(seed))
+    assert (group.tasks, group.completed, group.failed, group.attempts) == (4, 3, 1, 4)
+    assert (group.total_usd, group.worst_usd) == (Decimal(31), Decimal(16))
+    dearest = worst_table(store, ask(seed), "completed", 2).select(["task_key", "cost"])
+    assert dearest.to_pylist() == [
+        {"task_key": corrected, "cost": Decimal(16)},
+        {"task_key": paused, "cost": Decimal(6)},
+    ]
+
+
+def test_a_task_may_be_called_after_its_first_trace(store: Store, seed: Seeder) -> None:
+    first = attempt(seed, "", "1.00", "failed", at_s=-900)
+    attempt(seed, first, "2.00", "completed")
+    seed.insert()
+    group = only(store, ask(seed))
+    assert (group.tasks, group.completed, group.attempts) == (1, 1, 2)
+    assert group.total_usd == 3
 
 
 def test_groups_filters_and_overview_agree(store: Store, seed: Seeder) -> None:

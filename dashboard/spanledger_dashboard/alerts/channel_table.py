@@ -145,9 +145,9 @@ def show_channels(found: Sequence[Faring], where: Scope) -> None:
     )  # fmt: skip
     config: dict[str, ColumnConfig] = {
         "Channel": st.column_config.TextColumn(width=120),
-        "State": st.column_config.TextColumn(width=140),
+        "State": st.column_config.TextColumn(width=100),
         "Leads to": st.column_config.TextColumn(
-            width=170, help="Hosts, names and where secrets are kept; never a secret."
+            width=150, help="Hosts, names and where secrets are kept; never a secret."
         ),
         "Last": st.column_config.DatetimeColumn(format="MMM D, HH:mm:ss", width=120),
         "Reason": st.column_config.TextColumn(width=190),

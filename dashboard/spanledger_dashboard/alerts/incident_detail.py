@@ -88,8 +88,10 @@ def _cards(one: Shown, where: Scope, now_s: int) -> list[tuple[str, str, str]]:
     until_ns = one.ended_ns if one.ended_ns is not None else now_s * _NS_PER_S
     value, usual = (facts.value, facts.baseline) if one.is_last else (None, None)
     gone = "" if one.is_last else " Only that of the latest incident of an instance is kept."
+    cost = "What it costs" if one.is_open else "The most that it cost"
     measured = [
         ("Value" if one.is_open else "Last value", value, f"Measured last.{gone}"),
+        ("At its worst", facts.worst, "Farthest beyond the threshold while it lasted."),
         (f"Alerts {_OPS.get(facts.op, 'from')}", facts.threshold, "The threshold that it passed."),
         ("Usual", usual, "What it is compared with."),
     ]
@@ -97,7 +99,7 @@ def _cards(one: Shown, where: Scope, now_s: int) -> list[tuple[str, str, str]]:
     lasts = "Lasts" if one.is_open else "Lasted"
     return [
         *cards,
-        ("Dollars", fmt.usd(one.usd), f"What it costs, by the ledger.{gone}"),
+        ("Dollars", fmt.usd(one.usd), f"{cost}, by the ledger."),
         (lasts, lasting(max(0, until_ns - one.started_ns)), "Since its beginning."),
         ("Fired", _moment(one.fired_ns, where), "When the rule first saw it for long enough."),
     ]

@@ -75,7 +75,7 @@ class Shown:
     @property
     def usd(self) -> Decimal | None:
         """What it costs; None: not known."""
-        return self.facts.usd if self.is_last else None
+        return self.facts.usd
 
     @property
     def group(self) -> tuple[str, ...]:
@@ -225,6 +225,9 @@ def _of_changes(
     # Of an instance that came near to firing since, figures are those of that time.
     is_last = row is not None and str(row.generation) == number and row.resolved_at_ns is not None
     one = _instance(instance_id, row, is_last, severity, began_ns, ended_ns)
+    told = next((one.usd for one in reversed(said) if one.usd is not None), None)
+    if told is not None:
+        one = replace(one, worst_usd=Decimal(told))
     facts = _facts(project, book, said[0].rule, one, by, key, ended_ns or now_ns)
     return Shown(
         key=key,

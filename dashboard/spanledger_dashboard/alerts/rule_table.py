@@ -116,9 +116,9 @@ def show_rules(found: Sequence[Fared], where: Scope) -> int | None:
     )
     moment = "MMM D, HH:mm"
     config: dict[str, ColumnConfig] = {
-        "Rule": st.column_config.TextColumn(width=270),
+        "Rule": st.column_config.TextColumn(width=250),
         "Name": st.column_config.TextColumn(width=130),
-        "State": st.column_config.TextColumn(width=130),
+        "State": st.column_config.TextColumn(width=105),
         "Fired": st.column_config.Column(help="Incidents that began in the time range."),
         "Last fired": st.column_config.DatetimeColumn(format=moment, help="In the time range."),
         "Alerts": st.column_config.TextColumn(width=225),

@@ -36,32 +36,17 @@ def show_new(opened: OpenAlerts, where: Scope, found: Sequence[Shown]) -> None:
     """Show the way to a new silence; ``found``: the open incidents."""
     with st.popover("New silence", icon=":material/add:", key="silence-new"):
         with st.form("silence-form", border=False):
-            typed = st.text_area(
-                "Matches", key="silence-matchers", height=110, max_chars=4_000,
-                placeholder="rule=gpu-idle\nagent=~worker-.*",
-                help="One matcher a line, all must hold: label=value, label!=value, or =~ and !~ "
-                "with a regular expression for the whole value. Labels are those of incidents, "
-                "and rule, severity.",
-            )  # fmt: skip
-            left, right = st.columns(2)
-            lasts = left.text_input("For", "2h", key="silence-for", help="30m, 2h or 7d.")
-            repeats = right.selectbox("Repeats", list(_REPEATS), key="silence-repeats")
-            start = st.datetime_input(
-                "From", None, key="silence-from", step=timedelta(minutes=5),
-                help=f"Nothing: now. Times in {where.timezone}.",
-            )  # fmt: skip
-            reason = st.text_input("Reason", key="silence-reason", max_chars=NOTE_LIMIT)
+            typed_all = _asked(where)
             with st.container(horizontal=True, gap="small"):
                 is_preview = st.form_submit_button("What does it match?")
                 is_made = st.form_submit_button("Silence", type="primary")
-        typed_all = (typed, lasts, str(repeats), start, reason)
         if is_preview or is_made:
             # Kept, because the page looks again by itself while somebody reads what was found.
             st.session_state[_ASKED_KEY] = typed_all
         if st.session_state.get(_ASKED_KEY) != typed_all:
             return
         try:
-            row = row_of(where, typed, lasts, str(repeats), start, reason, time.time_ns())
+            row = row_of(where, *typed_all, time.time_ns())
             if not is_made:
                 _show_matches(row, found, where.project)
                 return
@@ -74,6 +59,26 @@ def show_new(opened: OpenAlerts, where: Scope, found: Sequence[Shown]) -> None:
     st.session_state.pop(_ASKED_KEY, None)
     st.toast("Silenced.")
     st.rerun()
+
+
+def _asked(where: Scope) -> tuple[str, str, str, datetime | None, str]:
+    """Return what is typed: matchers, how long, how often, since when, why."""
+    typed = st.text_area(
+        "Matches", key="silence-matchers", height=110, max_chars=4_000,
+        placeholder="rule=gpu-idle\nagent=~worker-.*",
+        help="One matcher a line, all must hold: label=value, label!=value, or =~ and !~ "
+        "with a regular expression for the whole value. Labels are those of incidents, "
+        "and rule, severity.",
+    )  # fmt: skip
+    left, right = st.columns(2)
+    lasts = left.text_input("For", "2h", key="silence-for", help="30m, 2h or 7d.")
+    repeats = right.selectbox("Repeats", list(_REPEATS), key="silence-repeats")
+    start = st.datetime_input(
+        "From", None, key="silence-from", step=timedelta(minutes=5),
+        help=f"Nothing: now. Times in {where.timezone}.",
+    )  # fmt: skip
+    reason = st.text_input("Reason", key="silence-reason", max_chars=NOTE_LIMIT)
+    return typed, lasts, str(repeats), start, reason
 
 
 def row_of(

@@ -79,8 +79,15 @@ def show_silences(
             "Ended by": [one.lifted_by or None for one in found],
         }
     )
+    return table(
+        frame, {}, _config(), key=key, alt="Silences, the newest first; a click chooses one",
+        is_open=True,
+    )  # fmt: skip
+
+
+def _config() -> dict[str, ColumnConfig]:
     moment = "MMM D, HH:mm"
-    config: dict[str, ColumnConfig] = {
+    return {
         "State": st.column_config.TextColumn(width=120),
         "Matches": st.column_config.TextColumn(width=230),
         "From": st.column_config.DatetimeColumn(format=moment),
@@ -92,10 +99,6 @@ def show_silences(
         "Author": st.column_config.TextColumn(width=110),
         "Reason": st.column_config.TextColumn(width=200),
     }
-    return table(
-        frame, {}, config, key=key, alt="Silences, the newest first; a click chooses one",
-        is_open=True,
-    )  # fmt: skip
 
 
 def silences_file(found: Sequence[SilenceRow], now_ns: int) -> pa.Table:

@@ -8,7 +8,7 @@ from decimal import Decimal
 import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 
 from spanledger_dashboard.budgets.figures import Item
-from spanledger_dashboard.charts import PALETTE, dollar_format, literal
+from spanledger_dashboard.charts import PALETTE, count_ticks, dollar_format, literal
 from spanledger_dashboard.plain_figures import plain_figure
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.text import shortened
@@ -72,28 +72,21 @@ def over_time(item: Item, hours: Mapping[int, Decimal], where: Scope, now_s: int
     """
     window = item.amounts.window
     end_s = window.end_s if item.amounts.budget.terms.period != "rolling" else now_s
-    times, sums, total = [window.start_s], [Decimal(0)], Decimal(0)
-    for hour in sorted(hours):
-        total += hours[hour]
-        times.append(min(hour + 3_600, now_s))
-        sums.append(total)
-    if times[-1] < now_s:
-        times.append(now_s)
-        sums.append(total)
+    steps = _steps(window.start_s, hours, now_s)
+    total = steps[-1][1]
     traces: list[Mapping[str, object]] = [
         {
             "type": "scatter",
             "mode": "lines",
             "name": "Spent, in the ledger",
-            "x": [where.local(at) for at in times],
-            "y": [float(amount) for amount in sums],
+            "x": [where.local(at) for at, _ in steps],
+            "y": [float(amount) for _, amount in steps],
             "line": {"color": _SPENT, "width": 2, "shape": "hv"},
             "fill": "tozeroy",
             "hovertemplate": f"{_hover(item)}<extra></extra>",
         },
         *_fan(item, where, now_s, total, end_s),
     ]
-    is_usd = item.amounts.budget.terms.measure == "usd"
     peak = float(max(item.limit or Decimal(0), total, item.foreseen("forecast_high") or total))
     layout = {
         "height": _HEIGHT,
@@ -105,12 +98,26 @@ def over_time(item: Item, hours: Mapping[int, Decimal], where: Scope, now_s: int
                   "tickformat": "%b %-d" if end_s - window.start_s > _DAYS_S else "%b %-d, %H:%M",
                   "range": [where.local(window.start_s), where.local(end_s)]},
         "yaxis": {"rangemode": "tozero", "fixedrange": True, "automargin": True, "nticks": 5,
-                  "tickprefix": "$" if is_usd else "",
-                  "tickformat": dollar_format(peak) if is_usd else "~s"},
+                  **_ticks(item, peak)},
         "shapes": _limits(item),
         "annotations": _labels(item),
     }  # fmt: skip
     return plain_figure(traces, layout)
+
+
+def _steps(start_s: int, hours: Mapping[int, Decimal], now_s: int) -> list[tuple[int, Decimal]]:
+    """Return (unix second, spent by then) from the window's start until now."""
+    found, total = [(start_s, Decimal(0))], Decimal(0)
+    for hour in sorted(hours):
+        total += hours[hour]
+        found.append((min(hour + 3_600, now_s), total))
+    return found if found[-1][0] >= now_s else [*found, (now_s, total)]
+
+
+def _ticks(item: Item, peak: float) -> dict[str, object]:
+    if item.amounts.budget.terms.measure == "usd":
+        return {"tickprefix": "$", "tickformat": dollar_format(peak)}
+    return count_ticks(peak)
 
 
 def _fan(

@@ -68,7 +68,9 @@ def net_saving_by_agent(rows: Sequence[UsageRow], axis: Axis) -> go.Figure:
                 "hovertemplate": "$%{y:,.4~f}<extra>%{fullData.name}</extra>",
             }
         )
-    figure = _figure(traces, axis, {"tickprefix": "$", "tickformat": dollar_format(peak)})
+    # The sign of a loss stands before the dollar; without either the axis is empty above zero.
+    ticks: dict[str, object] = {"tickformat": f"${dollar_format(peak)}"}
+    figure = _figure(traces, axis, ticks if peak else {**ticks, "range": [0, 1]})
     figure.layout.barmode = "relative"
     return figure
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard.charts import PALETTE, literal
+from spanledger_dashboard.charts import PALETTE, count_ticks, dollar_format, literal
 from spanledger_dashboard.cost.measures import Measure
 from spanledger_dashboard.cost.query import Answer, Slice
 from spanledger_dashboard.plain_figures import plain_figure
@@ -133,21 +133,12 @@ def _series(answer: Answer, place: int, measure: Measure, axis: TimeAxis) -> dic
 def _ticks(measure: Measure, traces: Sequence[Mapping[str, object]]) -> dict[str, object]:
     if measure.unit == "ratio":
         return {"tickformat": ".0%"}
-    if measure.unit == "count":
-        return {"tickformat": "~s"}
     rows = [np.nan_to_num(np.asarray(trace["y"], dtype=float)) for trace in traces]
     merge = np.sum if measure.is_additive else np.max
     peak = float(np.max(merge(rows, axis=0))) if rows else 0.0
-    return {
-        "tickprefix": "$",
-        "tickformat": ",.0f"
-        if peak >= 5
-        else ",.2f"
-        if peak >= 0.1
-        else ".1~r"
-        if peak
-        else ",.2f",
-    }
+    if measure.unit == "count":
+        return count_ticks(peak)
+    return {"tickprefix": "$", "tickformat": dollar_format(peak)}
 
 
 def by_name(answer: Answer, measure: Measure) -> go.Figure:

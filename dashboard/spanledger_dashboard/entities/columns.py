@@ -118,7 +118,7 @@ def _per(row: EntityRow, number: int) -> float | None:
     return None if cost is None or not number else float(cost / number)
 
 
-_NARROW = _config.Column(width=76)
+_NARROW = _config.Column(width=72)
 _TIME = _config.DatetimeColumn(format="MMM D, HH:mm", width=108)
 
 COLUMNS: dict[str, Column] = {
@@ -126,23 +126,23 @@ COLUMNS: dict[str, Column] = {
     "Change": Column(
         _change,
         change,
-        _config.Column(width=76, help="Cost against the period before; only what is over counts."),
+        _config.Column(width=68, help="Cost against the period before; only what is over counts."),
     ),
     "Trend": Column(
         lambda r, _: list(r.trend),
         None,
-        _config.BarChartColumn(width=100, y_min=0, help="Cost over time."),
+        _config.BarChartColumn(width=86, y_min=0, help="Cost over time."),
     ),
     "Per turn": Column(lambda r, _: _per(r, r.traces), tables.usd, _config.Column(width=88)),
     "Runs": Column(lambda r, _: r.totals.calls, tables.count, _config.Column(width=76)),
     "Runs trend": Column(
         lambda r, _: list(r.trend),
         None,
-        _config.BarChartColumn(width=100, y_min=0, help="Runs over time."),
+        _config.BarChartColumn(width=86, y_min=0, help="Runs over time."),
         label="Trend",
     ),
     "Calls": Column(lambda r, _: r.totals.calls, tables.count, _NARROW),
-    "Per call": Column(lambda r, _: _per(r, r.totals.calls), tables.usd, _config.Column(width=92)),
+    "Per call": Column(lambda r, _: _per(r, r.totals.calls), tables.usd, _config.Column(width=88)),
     "Turns": Column(
         lambda r, _: r.traces, tables.count, _config.Column(width=64, help="Traces of it.")
     ),
@@ -177,18 +177,18 @@ COLUMNS: dict[str, Column] = {
     "TTFT p50": Column(
         lambda r, _: r.ttft.p50_ns,
         tables.duration,
-        _config.Column(width=84, help="Time to the first token."),
+        _config.Column(width=76, help="Time to the first token."),
     ),
     "TTFT p95": Column(
         lambda r, _: r.ttft.p95_ns,
         tables.duration,
-        _config.Column(width=84, help="Time to the first token."),
+        _config.Column(width=76, help="Time to the first token."),
     ),
     "Tokens per s": Column(
         lambda r, _: r.tokens_per_s,
         speed,
         _config.Column(
-            "Tokens/s", width=76, help="Median of a call's output tokens over its duration."
+            "Tokens/s", width=68, help="Median of a call's output tokens over its duration."
         ),
     ),
     "Tokens": Column(
@@ -199,11 +199,11 @@ COLUMNS: dict[str, Column] = {
     "Cache hit": Column(
         lambda r, _: _share(r.totals.cache_read_tokens, r.totals.input_tokens),
         ratio,
-        _config.Column(width=80, help="Input tokens read from the provider's prompt cache."),
+        _config.Column(width=76, help="Input tokens read from the provider's prompt cache."),
     ),
-    "Provider": Column(lambda r, _: ", ".join(r.providers), None, _config.TextColumn(width=96)),
-    "User": Column(lambda r, _: ", ".join(r.users), None, _config.TextColumn(width=140)),
-    "Agent": Column(lambda r, _: ", ".join(r.agents), None, _config.TextColumn(width=140)),
+    "Provider": Column(lambda r, _: ", ".join(r.providers), None, _config.TextColumn(width=84)),
+    "User": Column(lambda r, _: ", ".join(r.users), None, _config.TextColumn(width=122)),
+    "Agent": Column(lambda r, _: ", ".join(r.agents), None, _config.TextColumn(width=122)),
     "Lasted": Column(
         lambda r, _: (r.last_ms - r.first_ms) * _NS_PER_MS,
         tables.duration,

@@ -23,6 +23,8 @@ MOST_ROWS = 25
 # Told apart by everybody; fine is nearly the background of either theme.
 _LESS, _FINE, _MORE = "#3b79dd", "rgba(128,140,150,0.20)", "#d28314"
 _ROW_PX = 27
+_DAY_MS = 86_400_000
+_FEW_DAYS = 8
 _NAME_LIMIT = 40
 _MOST_CAUSES = 10
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -134,26 +136,7 @@ def coverage(rows: Sequence[Coverage]) -> go.Figure:
     """Return the share of what each provider reports that is in the ledger, by day."""
     providers = list(dict.fromkeys(row.provider for row in rows))
     traces = [
-        {
-            "type": "scatter",
-            "mode": "lines+markers",
-            "name": literal(shortened(provider, _NAME_LIMIT)),
-            "x": [row.day for row in rows if row.provider == provider],
-            "y": [_float(row.share) for row in rows if row.provider == provider],
-            "customdata": [
-                f"{fmt.count(int(row.observed))} of {fmt.count(int(row.reported))} {row.measure}"
-                for row in rows
-                if row.provider == provider
-            ],
-            "line": {
-                "color": PALETTE[place % len(PALETTE)],
-                "dash": _DASHES[place % len(_DASHES)],
-                "width": 2,
-            },
-            "marker": {"size": 5},
-            "connectgaps": False,
-            "hovertemplate": "%{x|%b %-d}: %{y:.1%}, %{customdata}<extra>%{fullData.name}</extra>",
-        }
+        _covered([row for row in rows if row.provider == provider], place)
         for place, provider in enumerate(providers)
     ]
     layout = {
@@ -161,11 +144,43 @@ def coverage(rows: Sequence[Coverage]) -> go.Figure:
         "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
         "showlegend": len(traces) > 1,
         "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
-        "xaxis": {"type": "date", "fixedrange": True, "showgrid": False, "tickformat": "%b %-d"},
+        "xaxis": {"type": "date", "fixedrange": True, "showgrid": False, "tickformat": "%b %-d",
+                  **_whole_days([row.day for row in rows if row.day is not None])},
         "yaxis": {"tickformat": ".0%", "fixedrange": True, "automargin": True,
                   "range": [0, 1.04], "nticks": 6},
     }  # fmt: skip
     return plain_figure(traces, layout)
+
+
+def _covered(rows: Sequence[Coverage], place: int) -> dict[str, object]:
+    """Return the line of one provider, the ``place``-th."""
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": literal(shortened(rows[0].provider, _NAME_LIMIT)),
+        "x": [row.day for row in rows],
+        "y": [_float(row.share) for row in rows],
+        "customdata": [
+            f"{fmt.count(int(row.observed))} of {fmt.count(int(row.reported))} {row.measure}"
+            for row in rows
+        ],
+        "line": {
+            "color": PALETTE[place % len(PALETTE)],
+            "dash": _DASHES[place % len(_DASHES)],
+            "width": 2,
+        },
+        "marker": {"size": 5},
+        "connectgaps": False,
+        "hovertemplate": "%{x|%b %-d}: %{y:.1%}, %{customdata}<extra>%{fullData.name}</extra>",
+    }
+
+
+def _whole_days(days: Sequence[date]) -> dict[str, object]:
+    """Return what lets an axis of few days name each of them once."""
+    if not days or (max(days) - min(days)).days >= _FEW_DAYS:
+        return {}
+    around = timedelta(days=1)
+    return {"dtick": _DAY_MS, "range": [min(days) - around, max(days) + around]}
 
 
 def days_of(first: date, last: date) -> list[date]:

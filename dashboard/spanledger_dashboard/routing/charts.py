@@ -22,12 +22,30 @@ def cascades(found: Sequence[Cascade]) -> go.Figure:
     """Return a row per cascade: the share that went on, its interval, and where it breaks even."""
     rows = list(reversed(found))
     places = list(range(len(rows)))
-    shares = {
+    layout = {
+        "height": _AROUND_PX + _ROW_PX * len(rows),
+        "margin": {"l": 8, "r": 16, "t": 8, "b": 8},
+        "showlegend": True,
+        "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+        "xaxis": {"fixedrange": True, "range": [-0.02, 1.02], "tickformat": ".0%", "nticks": 6},
+        "yaxis": {
+            "fixedrange": True,
+            "automargin": True,
+            "tickvals": places,
+            "ticktext": [_name(c) for c in rows],
+            "range": [-0.6, len(rows) - 0.4],
+        },
+    }
+    return plain_figure([_limits(rows, places), _shares(rows, places)], layout)
+
+
+def _shares(rows: Sequence[Cascade], places: Sequence[int]) -> dict[str, object]:
+    return {
         "type": "scatter",
         "mode": "markers",
         "name": "Went on to the dearer model",
         "x": [c.rate for c in rows],
-        "y": places,
+        "y": list(places),
         "error_x": {
             "type": "data",
             "symmetric": False,
@@ -45,12 +63,15 @@ def cascades(found: Sequence[Cascade]) -> go.Figure:
         "customdata": [c.verdict for c in rows],
         "hovertemplate": "%{x:.1%} went on: %{customdata}<extra></extra>",
     }
-    limits = {
+
+
+def _limits(rows: Sequence[Cascade], places: Sequence[int]) -> dict[str, object]:
+    return {
         "type": "scatter",
         "mode": "markers",
         "name": "Breaks even",
         "x": [max(0.0, c.break_even) for c in rows],
-        "y": places,
+        "y": list(places),
         "marker": {
             "size": 22,
             "symbol": "line-ns",
@@ -59,21 +80,6 @@ def cascades(found: Sequence[Cascade]) -> go.Figure:
         },
         "hovertemplate": "Breaks even at %{x:.1%}<extra></extra>",
     }
-    layout = {
-        "height": _AROUND_PX + _ROW_PX * len(rows),
-        "margin": {"l": 8, "r": 16, "t": 8, "b": 8},
-        "showlegend": True,
-        "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
-        "xaxis": {"fixedrange": True, "range": [-0.02, 1.02], "tickformat": ".0%", "nticks": 6},
-        "yaxis": {
-            "fixedrange": True,
-            "automargin": True,
-            "tickvals": places,
-            "ticktext": [_name(c) for c in rows],
-            "range": [-0.6, len(rows) - 0.4],
-        },
-    }
-    return plain_figure([limits, shares], layout)
 
 
 def _name(one: Cascade) -> str:

@@ -105,7 +105,8 @@ def show_estimates(compared: Compared, task_class: str, when: str) -> None:
         return
     name = shortened(task_class or routing_tables.NO_NAME, _NAME_LIMIT)
     st.markdown(
-        f"**{plain(name)}**: {plain(fmt.short_count(compared.calls))} calls with "
+        f"**{plain(name)}**: {plain(fmt.short_count(compared.calls))} "
+        f"{'call' if compared.calls == 1 else 'calls'} with "
         f"{plain(fmt.short_count(compared.tokens))} tokens cost "
         f"**{plain(fmt.usd(compared.paid_usd))}**. At the prices of {plain(when)}, the same tokens "
         "would cost:"

@@ -104,10 +104,35 @@ def load_trace(store: Store, key: TraceKey) -> Trace:
     findings = begin(lambda: store.rows("dashboard_trace_findings", key.params))
     return Trace(
         key=key,
-        spans=store.arrow("dashboard_trace_tree", key.params),
+        spans=_told_once(store.arrow("dashboard_trace_tree", key.params)),
         calls=calls.result(),
         summary=summary.result(),
         findings=tuple(findings.result()),
+    )
+
+
+def _told_once(spans: pa.Table) -> pa.Table:
+    """Return the spans without rows made from log records that only repeat another span.
+
+    By the rule that the jobs count spans by: such a row lies below a span of the trace, and has no
+    role of its own, or the role of that span or of one of the spans directly below it.
+    """
+    is_log = spans["is_log"].to_numpy() > 0
+    if not is_log.any():
+        return spans
+    rows = spans.select(["span_id", "parent_span_id", "role"]).to_pylist()
+    others = [row for row, log in zip(rows, is_log, strict=True) if not log]
+    ids = {row["span_id"] for row in others}
+    told = {
+        (row[column], row["role"]) for row in others for column in ("span_id", "parent_span_id")
+    }
+    return spans.filter(
+        [
+            not log
+            or row["parent_span_id"] not in ids
+            or (row["role"] != "other" and (row["parent_span_id"], row["role"]) not in told)
+            for row, log in zip(rows, is_log, strict=True)
+        ]
     )
 
 

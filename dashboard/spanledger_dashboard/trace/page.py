@@ -14,6 +14,7 @@ from spanledger_dashboard.access import viewer
 from spanledger_dashboard.compare.picker import show_compare_picker
 from spanledger_dashboard.connection import store
 from spanledger_dashboard.failures import explained
+from spanledger_dashboard.read_ahead import read_ahead
 from spanledger_dashboard.settings import DashboardSettings
 from spanledger_dashboard.trace.conversation import Utterance, load_conversation
 from spanledger_dashboard.trace.data import (
@@ -107,6 +108,8 @@ def show_page() -> None:
         _show_missing("No trace chosen" if not trace_id else "This is not a trace id", trace_id)
         return
     key = _find(trace_id)
+    if key is not None:
+        read_ahead(lambda: _verdicts(key))
     trace = None if key is None else _trace(key)
     if key is None or trace is None or trace.spans.num_rows == 0:
         _show_missing("No such trace", trace_id)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import cast
 
+from spanledger_dashboard.read_ahead import begin
 from spanledger_dashboard.trace.data import Row, TraceKey
 from spanledger_storage.store import Store
 
@@ -98,13 +99,14 @@ def load_parts(
     Raises:
         StoreError: the store does not answer.
     """
+    moment = {"now_s": at.now_s, "abandoned_after_s": at.abandoned_after_s}
+    whole = begin(lambda: store.rows("dashboard_trajectory", {**key.params, **moment}))
     start_s, end_s = start_ns // _NS_PER_S, end_ns // _NS_PER_S + 1
     links = store.rows(
         "dashboard_trace_links",
         {**key.params, "from_s": start_s - _LINKS_S, "to_s": end_s + _LINKS_S},
     )
-    moment = {"now_s": at.now_s, "abandoned_after_s": at.abandoned_after_s}
-    summaries = store.rows("dashboard_trajectory", {**key.params, **moment})
+    summaries = whole.result()
     summary = summaries[0] if summaries else None
     members = cast("list[str]", summary["trace_ids"]) if summary else []
     linked = {str(link["trace_id"]) for link in links}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from typing import cast
 
 import streamlit as st
 
-from spanledger_dashboard.text import plain
 from spanledger_dashboard.trace.data import Row
 
 _FACTS = (
@@ -88,5 +88,15 @@ def _show_pairs(title: str, pairs: Mapping[str, str], wanted: str) -> int:
     if not kept:
         return 0
     st.markdown(f"**{title}**")
-    st.table({plain(name): plain(value) for name, value in kept.items()}, border="horizontal")
+    # Streamlit's own table loads nearly a megabyte of code first, and the tree waits for it.
+    rows = (
+        f'<tr><th scope="row">{_breaking(name)}</th><td>{escape(value)}</td></tr>'
+        for name, value in kept.items()
+    )
+    st.html(f'<table class="pairs">{"".join(rows)}</table>')
     return len(kept)
+
+
+def _breaking(name: str) -> str:
+    """Return a name as HTML whose lines break after dots and underscores."""
+    return escape(name).replace(".", ".<wbr>").replace("_", "_<wbr>")

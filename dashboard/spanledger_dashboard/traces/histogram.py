@@ -8,7 +8,7 @@ from typing import cast
 
 import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 
-from spanledger_dashboard.charts import Axis
+from spanledger_dashboard.charts import Axis, count_ticks
 from spanledger_dashboard.plain_figures import plain_figure
 from spanledger_dashboard.traces.listing import TraceBucket
 
@@ -29,6 +29,7 @@ def figure(buckets: Sequence[TraceBucket], axis: Axis, measure: str) -> go.Figur
     if measure == DOLLARS:
         costs = [float(b.cost_usd or 0) if b else 0.0 for b in rows]
         bars = [_bars("Spend", _DOLLAR_COLOR, costs, axis, "$%{y:,.4~f}")]
+        ticks: dict[str, object] = {"tickprefix": "$", "tickformat": ",.2~f"}
     else:
         good = [b.traces - b.failed_traces if b else 0 for b in rows]
         failed = [b.failed_traces if b else 0 for b in rows]
@@ -37,8 +38,8 @@ def figure(buckets: Sequence[TraceBucket], axis: Axis, measure: str) -> go.Figur
             # Hatched: told apart without colour.
             _bars("With errors", _ERROR_COLOR, failed, axis, "%{y:,}", pattern="/"),
         ]
-    prefix, shape = ("$", ",.2~f") if measure == DOLLARS else ("", "~s")
-    return plain_figure(bars, _layout(axis, prefix, shape))
+        ticks = count_ticks(max((b.traces for b in buckets), default=0))
+    return plain_figure(bars, _layout(axis, ticks))
 
 
 def brushed(selection: Mapping[str, object], axis: Axis) -> tuple[int, int] | None:
@@ -99,7 +100,7 @@ def _bars(
     }
 
 
-def _layout(axis: Axis, prefix: str, shape: str) -> dict[str, object]:
+def _layout(axis: Axis, ticks: Mapping[str, object]) -> dict[str, object]:
     last = axis.labels[-1] + timedelta(seconds=axis.bucket_s)
     return {
         "barmode": "stack",
@@ -122,8 +123,7 @@ def _layout(axis: Axis, prefix: str, shape: str) -> dict[str, object]:
             "fixedrange": True,
             "automargin": True,
             "nticks": 3,
-            "tickprefix": prefix,
-            "tickformat": shape,
+            **ticks,
         },
     }
 

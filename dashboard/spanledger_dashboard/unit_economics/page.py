@@ -17,6 +17,7 @@ from spanledger_dashboard.downloads import show_downloads
 from spanledger_dashboard.empty_state import show_no_data, show_nothing_in_range
 from spanledger_dashboard.failures import explained
 from spanledger_dashboard.freshness import has_data
+from spanledger_dashboard.read_ahead import read_ahead
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.unit_economics import controls, view
 from spanledger_dashboard.unit_economics.change import Explained, load_explained
@@ -38,7 +39,7 @@ _DOWNLOAD_ROWS = 10_000
 _STATES = {"All": "", "Completed": "completed", "Failed": "failed", "Abandoned": "abandoned"}
 
 
-@st.cache_data(ttl=60, max_entries=200, show_spinner="Adding up tasks …")
+@st.cache_data(ttl=60, max_entries=200, show_spinner=False)
 def _groups(
     ask: Ask, entity: str, page_size: int, starts: tuple[int, ...] = ()
 ) -> list[tuple[int, Group, int]]:
@@ -50,7 +51,7 @@ def _spread(ask: Ask) -> list[tuple[int, int]]:
     return load_spread(store(), ask)
 
 
-@st.cache_data(ttl=60, max_entries=100, show_spinner="Looking for the dearest tasks …")
+@st.cache_data(ttl=60, max_entries=100, show_spinner=False)
 def _worst(ask: Ask, state: str) -> pa.Table:
     return worst_table(store(), ask, state, _WORST)
 
@@ -82,13 +83,41 @@ def show_page() -> None:
             silent_before_s=(now_s - DAY_S) // 3_600 * 3_600 if choice.counts_silent else 0,
             filters=choice.filters,
         )
-        whole = _groups(ask, EVERYTHING, 1)
+        _begin(where, ask, choice)
+        with st.spinner("Adding up tasks …"):
+            whole = _groups(ask, EVERYTHING, 1)
         if not whole:
             _say_empty(where, ask, now_s)
         elif not whole[0][1].ended:
             view.show_no_outcomes(whole[0][1].tasks)
         else:
             _show(where, ask, choice, whole[0][1])
+
+
+def _begin(where: Scope, ask: Ask, choice: Choice) -> None:
+    """Ask the store at once for what the page needs from top to bottom."""
+    starts = _starts(where, ask)
+    read_ahead(
+        lambda: _groups(ask, EVERYTHING, 1),
+        lambda: _groups(_before(ask), EVERYTHING, 1),
+        lambda: _groups(ask, EVERYTHING, len(starts), starts),
+        lambda: _spread(ask),
+        lambda: _groups(ask, choice.column, _GROUPS),
+        lambda: _worst(ask, _shown_state()),
+    )
+
+
+def _before(ask: Ask) -> Ask:
+    return replace(ask, from_s=2 * ask.from_s - ask.to_s, to_s=ask.from_s)
+
+
+def _starts(where: Scope, ask: Ask) -> tuple[int, ...]:
+    stretch = Stretch(ask.from_s, ask.to_s)
+    return bucket_starts(stretch, grain_of(AUTO, stretch), scope.zone(where.timezone))
+
+
+def _shown_state() -> str:
+    return _STATES.get(str(st.session_state.get("end", "")), "")
 
 
 def _offered(project: str, stretch: Stretch) -> list[str]:
@@ -111,8 +140,7 @@ def _say_empty(where: Scope, ask: Ask, now_s: int) -> None:
 
 
 def _show(where: Scope, ask: Ask, choice: Choice, whole: Group) -> None:
-    stretch = Stretch(ask.from_s, ask.to_s)
-    before = replace(ask, from_s=2 * ask.from_s - ask.to_s, to_s=ask.from_s)
+    before = _before(ask)
     past = _groups(before, EVERYTHING, 1)
     period = f"vs {where.time_range.label} before"
     view.show_cards(view.cards(whole, past[0][1] if past else None, period))
@@ -120,7 +148,7 @@ def _show(where: Scope, ask: Ask, choice: Choice, whole: Group) -> None:
     view.show_composition(whole)
     left, right = st.columns([3, 2])
     with left:
-        _show_trend(where, ask, stretch)
+        _show_trend(where, ask)
     with right:
         view.show_spread(_spread(ask))
     _show_groups(ask, choice)
@@ -134,13 +162,13 @@ def _show(where: Scope, ask: Ask, choice: Choice, whole: Group) -> None:
     _show_worst(where, ask, whole)
 
 
-def _show_trend(where: Scope, ask: Ask, stretch: Stretch) -> None:
-    grain = grain_of(AUTO, stretch)
-    starts = bucket_starts(stretch, grain, scope.zone(where.timezone))
+def _show_trend(where: Scope, ask: Ask) -> None:
+    grain = grain_of(AUTO, Stretch(ask.from_s, ask.to_s))
+    starts = _starts(where, ask)
     found = {start: group for start, group, _ in _groups(ask, EVERYTHING, len(starts), starts)}
     times = Times(
         [where.local(start) for start in starts],
-        where.local(stretch.end_s),
+        where.local(ask.to_s),
         grain.about_s if grain else DAY_S,
     )
     view.show_trend([found.get(start) for start in starts], times)
@@ -184,4 +212,6 @@ def _show_worst(where: Scope, ask: Ask, whole: Group) -> None:
             partial(worst_table, store(), ask, state, _DOWNLOAD_ROWS),
             what=f"The {_DOWNLOAD_ROWS:,} dearest of these tasks, amounts exact",
         )
-    view.show_worst(_worst(ask, state), whole, where)
+    with st.spinner("Looking for the dearest tasks …"):
+        worst = _worst(ask, state)
+    view.show_worst(worst, whole, where)

@@ -199,6 +199,9 @@ class TraceView {
       const { start, end } = figures(this.model, this.outline.rows[i]);
       [from, to] = [Math.min(from, start), Math.max(to, end)];
     }
+    // A trace that is on screen as a whole, and mostly busy, keeps its own scale.
+    const isWhole = !top && bottom === this.outline.rows.length;
+    if (isWhole && (to - from) * 4 > this.model.length) return null;
     return to > from ? [from, to] : null;
   }
 

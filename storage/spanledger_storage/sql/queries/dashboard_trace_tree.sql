@@ -2,9 +2,8 @@
 -- Parameters: project; trace_id; hours_s: unix seconds, from dashboard_trace_hours.
 -- Columns: span_id, parent_span_id, name, role, status, error_type, start_ns (unix), duration_ns,
 -- ttft_ns, agent_name, model, tool_name, input_tokens, output_tokens (NULL: not reported),
--- attempts (NULL: not told), call_sig, result_sig (0: not known), link_trace_ids, link_span_ids
--- (parallel lists). One row per span, by start; rows made from log records that only repeat a span
--- of the trace are left out (traces.py counts so).
+-- attempts (NULL: not told), is_log (1: made from a log record), call_sig, result_sig (0: not
+-- known), link_trace_ids, link_span_ids (parallel lists). One row per span, by start.
 -- Sort key used: (project, toStartOfHour(start_time), trace_id, start_time).
 SELECT
     span_id,
@@ -22,6 +21,7 @@ SELECT
     input_tokens,
     output_tokens,
     attempts,
+    kind = 'log' AS is_log,
     call_sig,
     result_sig,
     links.trace_id AS link_trace_ids,
@@ -30,30 +30,4 @@ FROM spans FINAL
 WHERE project = {project:String}
     AND toStartOfHour(start_time) IN (SELECT toDateTime(arrayJoin({hours_s:Array(UInt32)}), 'UTC'))
     AND trace_id = {trace_id:String}
-    AND NOT (
-        kind = 'log'
-        AND parent_span_id IN (
-            SELECT span_id
-            FROM spans
-            WHERE project = {project:String}
-                AND toStartOfHour(start_time) IN (
-                    SELECT toDateTime(arrayJoin({hours_s:Array(UInt32)}), 'UTC')
-                )
-                AND trace_id = {trace_id:String}
-                AND kind != 'log'
-        )
-        AND (
-            role = 'other'
-            OR (parent_span_id, role) IN (
-                SELECT arrayJoin([span_id, parent_span_id]), role
-                FROM spans
-                WHERE project = {project:String}
-                    AND toStartOfHour(start_time) IN (
-                        SELECT toDateTime(arrayJoin({hours_s:Array(UInt32)}), 'UTC')
-                    )
-                    AND trace_id = {trace_id:String}
-                    AND kind != 'log'
-            )
-        )
-    )
 ORDER BY start_time, span_id
