@@ -21,11 +21,12 @@ _MOST_EVALUATIONS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class WouldFire:
-    """An incident that would have been; ``severity`` is its worst, ``value`` when it became so."""
+    """An incident that would have been; severity, value and dollars are the worst that it was."""
 
     labels: Mapping[str, str]
     severity: Severity
     value: Decimal | None
+    usd: Decimal | None
     fired_at_ns: int
     ended_at_ns: int | None = None
 
@@ -76,6 +77,10 @@ def backtest(rule: Rule, sources: Sources, project: str, from_ns: int, to_ns: in
         for one in evaluated.transitions:
             key = (one.instance.instance_id, one.instance.generation)
             found[key] = _noted(found.get(key), one.instance, slot_ns)
+    for left in before.values():
+        if left.is_firing:
+            key = (left.instance_id, left.generation)
+            found[key] = _noted(found.get(key), left, to_ns)
     return Backtest(list(found.values()), len(slots), step_s)
 
 
@@ -91,8 +96,8 @@ def _looked(rule: Rule, sources: Sources, project: str, slot_ns: int) -> Outcome
 
 
 def _noted(known: WouldFire | None, instance: Instance, slot_ns: int) -> WouldFire:
+    value, usd = instance.worst_value, instance.worst_usd
     if known is None:
-        return WouldFire(instance.labels, instance.severity, instance.sample.value, slot_ns)
-    if RANKS[instance.severity] > RANKS[known.severity]:
-        known = replace(known, severity=instance.severity, value=instance.sample.value)
-    return replace(known, ended_at_ns=instance.resolved_at_ns)
+        return WouldFire(instance.labels, instance.severity, value, usd, slot_ns)
+    worst = max(known.severity, instance.severity, key=RANKS.__getitem__)
+    return replace(known, severity=worst, value=value, usd=usd, ended_at_ns=instance.resolved_at_ns)

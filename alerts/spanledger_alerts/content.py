@@ -5,6 +5,7 @@ Plain text and addresses; how it looks is the channels' affair.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from urllib.parse import urlencode
 
 from spanledger_alerts.notification import Facts, Incident, Link
@@ -36,7 +37,7 @@ def incident(facts: Facts, base_url: str = "") -> Incident:
         severity=facts.severity,
         title=_title(facts),
         lines=tuple(_lines(facts)),
-        value=_value(facts),
+        value=_shown(facts, facts.value),
         threshold="" if facts.threshold is None else figure(facts.threshold, facts.unit),
         usd="" if facts.usd is None else usd(facts.usd),
         started_ns=facts.started_ns,
@@ -49,8 +50,13 @@ def incident(facts: Facts, base_url: str = "") -> Incident:
     )
 
 
-def _value(facts: Facts) -> str:
-    return "" if facts.value is None else figure(facts.value, facts.unit)
+def _shown(facts: Facts, value: Decimal | None) -> str:
+    return "" if value is None else figure(value, facts.unit)
+
+
+def _worst(facts: Facts) -> Decimal | None:
+    """Return the value that tells how bad it is, or was where it is over."""
+    return facts.value if facts.worst is None else facts.worst
 
 
 def _limit(facts: Facts) -> str:
@@ -69,7 +75,7 @@ def _title(facts: Facts) -> str:
         return one_line(f"No data: {said}{tail}", _LONGEST_TITLE)
     if facts.cause == "error":
         return one_line(f"Rule cannot be evaluated: {said}{tail}", _LONGEST_TITLE)
-    shown = _value(facts)
+    shown = _shown(facts, _worst(facts))
     return one_line(f"{said}{f': {shown}' if shown else ''}{tail}", _LONGEST_TITLE)
 
 
@@ -86,8 +92,7 @@ def _lines(facts: Facts) -> list[str]:
     lines = [one_line(facts.description, 300)] if facts.description else []
     lines.append(_when(facts))
     lines += _figures(facts)
-    if facts.usd is not None and (facts.unit != "usd" or facts.value != facts.usd):
-        lines.append(f"Cost: {usd(facts.usd)}.")
+    lines += _cost(facts)
     whom = _whom(facts, _SAID_BY_FINDING)
     if whom and facts.headline:
         lines.append(f"Where: {whom}")
@@ -110,16 +115,28 @@ def _when(facts: Facts) -> str:
 
 def _figures(facts: Facts) -> list[str]:
     """Return the value with what it is compared with: the limit, and what is usual."""
-    shown, limit, lines = _value(facts), _limit(facts), list[str]()
+    shown, limit, lines = _shown(facts, facts.value), _limit(facts), list[str]()
     if shown:
         word = "Last value" if facts.ended_ns else "Value"
-        lines.append(f"{word} {shown}{f'; it alerts {limit}' if limit else ''}.")
+        worst = _shown(facts, facts.worst)
+        peak = f", at its worst {worst}" if worst and facts.worst != facts.value else ""
+        lines.append(f"{word} {shown}{peak}{f'; it alerts {limit}' if limit else ''}.")
     if facts.baseline is not None:
         times = ""
         if facts.value is not None and facts.baseline > 0 and facts.value > facts.baseline:
             times = f"; this is {figure(facts.value / facts.baseline, 'count')} times as much"
         lines.append(f"Usual {figure(facts.baseline, facts.unit)}{times}.")
     return lines
+
+
+def _cost(facts: Facts) -> list[str]:
+    """Return what it costs, unless the value says so; of what is over, the most that it did."""
+    if facts.usd is None or (facts.unit == "usd" and _worst(facts) == facts.usd):
+        return []
+    if facts.ended_ns is None:
+        return [f"Cost: {usd(facts.usd)}."]
+    when = "in all" if facts.cause == "finding" else "at its worst"
+    return [f"Cost: {usd(facts.usd)} {when}."]
 
 
 def _view(facts: Facts) -> str:

@@ -44,6 +44,8 @@ def facts_of(
     is_over = not instance.is_firing or key != incident_key(project, instance)
     ended_ns = (instance.resolved_at_ns or now_ns) if is_over else None
     started_ns = sample.starts_ns or instance.active_at_ns
+    # Of a finding the value is its dollars, which are told as such.
+    has_value = not (rule.finding and rule.lowest is None)
     return Facts(
         key=key,
         project=project,
@@ -54,12 +56,12 @@ def facts_of(
         severity=instance.severity,
         cause=_cause(rule, instance),
         unit=rule.unit,
-        # Of a finding the value is its dollars, which are told as such.
-        value=None if rule.finding and rule.lowest is None else sample.value,
+        value=sample.value if has_value else None,
+        worst=instance.worst_value if has_value and is_over else None,
         op=rule.op,
         threshold=rule.threshold(instance.severity),
         baseline=sample.baseline,
-        usd=sample.usd,
+        usd=(instance.worst_usd or sample.usd) if is_over else sample.usd,
         headline=sample.headline,
         explanation=sample.explanation,
         trace_ids=sample.trace_ids,

@@ -6,30 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
-from typing import Protocol
 
 from spanledger_alerts.sample import Sample
 from spanledger_alerts.sampling import samples_of, store_time
 from spanledger_storage.budget_accounts import BudgetAccounts
 from spanledger_storage.budget_amounts import Amounts, Forecasts
+from spanledger_storage.collector_spools import Waiting
 from spanledger_storage.finding_state import FindingStates
 from spanledger_storage.store import Store
 
 Params = Mapping[str, Decimal | int]
-
-
-class Waiting(Protocol):
-    """What a collector's spool holds."""
-
-    @property
-    def requests(self) -> int:
-        """Accepted and not stored yet."""
-        ...
-
-    @property
-    def oldest_seconds(self) -> float:
-        """Age of the oldest."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +26,7 @@ class Sources:
         store: the telemetry store, of a user that can only read where there is one.
         budgets: figures of budgets.
         findings: what people say of findings.
-        spool: returns what waits in the collector's spool; None: there is none on this machine.
+        spool: returns what waits in the spools of collectors; None: none told.
     """
 
     store: Store

@@ -31,7 +31,9 @@ class Facts:
         op: how value and threshold compare when it fires: ``>=``, ``>``, ``<=`` or ``<``.
         threshold: of the severity it has; None: none.
         baseline: what is usual, in ``unit``; None: not known.
-        usd: what it costs, exact; None: not known.
+        usd: what it costs, exact, when it is over at its worst; None: not known.
+        worst: of what is over, the value farthest beyond the threshold; None: it fires, or is not
+            known.
         headline: of a finding: its title; else empty.
         explanation: of a finding: its explanation; of an error: the error; else empty.
         trace_ids: up to three traces that show it, most telling first.
@@ -55,6 +57,7 @@ class Facts:
     threshold: Decimal | None = None
     baseline: Decimal | None = None
     usd: Decimal | None = None
+    worst: Decimal | None = None
     headline: str = ""
     explanation: str = ""
     trace_ids: Sequence[str] = ()

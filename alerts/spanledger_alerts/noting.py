@@ -32,6 +32,11 @@ def fared(state: RuleStateRow, looked: Looked, found: Evaluated) -> RuleStateRow
     )
 
 
+def _usd(ended: Transition) -> str | None:
+    worst = ended.instance.worst_usd
+    return None if worst is None else str(worst)
+
+
 def timeline(
     project: str,
     rule: Rule,
@@ -49,6 +54,7 @@ def timeline(
             now_ns,
             one.change,
             note=one.instance.severity,
+            usd=_usd(one) if one.change == "resolved" else None,
         )
         for one in transitions
     ]

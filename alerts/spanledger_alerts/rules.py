@@ -206,6 +206,13 @@ class Rule(_Part):
             return self.level(sample) is not None
         return self._passes(sample.value, self.recovery)
 
+    def worse(self, one: Decimal | None, other: Decimal | None) -> Decimal | None:
+        """Return which of two values is farther on the bad side; None: neither is known."""
+        known = [value for value in (one, other) if value is not None]
+        if not known:
+            return None
+        return max(known) if self.op[0] == ">" else min(known)
+
     @property
     def lowest(self) -> Severity | None:
         """The least severe level that a threshold stands for; None: there is no threshold."""

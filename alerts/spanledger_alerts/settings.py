@@ -5,7 +5,6 @@
 | SPANLEDGER_ALERTS_FOLDER        | DATA/alerts         | rules/*.yaml and channels.yaml    |
 | SPANLEDGER_ALERTS_BASE_URL      | none                | address of the dashboard in links |
 | SPANLEDGER_ALERTS_HEARTBEAT_URL | none                | fetched once a minute             |
-| SPANLEDGER_ALERTS_SPOOL         | DATA/spool/spool.db | spool of the collector            |
 | SPANLEDGER_SLACK_SIGNING_SECRET | none                | of Slack's app, for the API alone |
 """
 
@@ -20,9 +19,8 @@ from spanledger_storage.errors import ConfigError
 FOLDER = "SPANLEDGER_ALERTS_FOLDER"
 BASE_URL = "SPANLEDGER_ALERTS_BASE_URL"
 HEARTBEAT_URL = "SPANLEDGER_ALERTS_HEARTBEAT_URL"
-SPOOL = "SPANLEDGER_ALERTS_SPOOL"
 SLACK_SECRET = "SPANLEDGER_SLACK_SIGNING_SECRET"
-VARIABLES = (FOLDER, BASE_URL, HEARTBEAT_URL, SPOOL, SLACK_SECRET)
+VARIABLES = (FOLDER, BASE_URL, HEARTBEAT_URL, SLACK_SECRET)
 _PUBLIC_URL = "SPANLEDGER_PUBLIC_URL"
 
 
@@ -34,13 +32,11 @@ class AlertSettings:
         folder: None: the built-in rules and those of the dashboard alone, and no channels.
         base_url: without a slash at its end; empty: alerts have no links.
         heartbeat_url: a secret; empty: there is no heartbeat.
-        spool: file of the collector's spool; None: it is on another machine.
     """
 
     folder: Path | None = None
     base_url: str = ""
     heartbeat_url: str = field(default="", repr=False)
-    spool: Path | None = None
 
     @property
     def channels_file(self) -> Path | None:
@@ -60,16 +56,14 @@ class AlertSettings:
         for name, url in ((BASE_URL, base_url), (HEARTBEAT_URL, heartbeat_url)):
             if url and not url.startswith(("https://", "http://")):
                 raise ConfigError(f"{name} must be an address that begins with https://.")
-        spool = environ.get(SPOOL, "")
         return cls(
             Path(folder).expanduser() if folder else None,
             base_url.rstrip("/"),
             heartbeat_url,
-            Path(spool).expanduser().absolute() if spool else None,
         )
 
 
 def beside(data: Path) -> dict[str, str]:
     """Return the variables that stand for the places in an instance's directory."""
     place = data.expanduser().absolute()
-    return {FOLDER: str(place / "alerts"), SPOOL: str(place / "spool" / "spool.db")}
+    return {FOLDER: str(place / "alerts")}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from hashlib import sha256
 from typing import Literal
 
@@ -36,6 +37,7 @@ class Instance:
         lower_since_ns: since when it is less severe than it is called.
         missing_since_ns: since when it has no row.
         escalated_at_ns: when further channels were told.
+        worst_value, worst_usd: farthest beyond the threshold, and dearest, since it became active.
     """
 
     instance_id: str
@@ -51,6 +53,8 @@ class Instance:
     lower_since_ns: int | None = None
     missing_since_ns: int | None = None
     escalated_at_ns: int | None = None
+    worst_value: Decimal | None = None
+    worst_usd: Decimal | None = None
 
     @property
     def is_firing(self) -> bool:
@@ -169,11 +173,20 @@ class _Evaluation:
             generation=before.generation if before else 0,
             active_at_ns=self._t_ns,
             sample=sample,
+            worst_value=sample.value,
+            worst_usd=sample.usd,
         )
         self._wait(pending)
 
     def _continue(self, instance: Instance, sample: Sample) -> None:
-        instance = replace(instance, labels=sample.labels, sample=sample, missing_since_ns=None)
+        instance = replace(
+            instance,
+            labels=sample.labels,
+            sample=sample,
+            missing_since_ns=None,
+            worst_value=self._rule.worse(instance.worst_value, sample.value),
+            worst_usd=max(filter(None, (instance.worst_usd, sample.usd)), default=sample.usd),
+        )
         level = self._rule.level(sample)
         if instance.state == "pending":
             if level is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
 from pydantic import TypeAdapter
@@ -67,6 +68,8 @@ def instance_row(project: str, rule: Rule, instance: Instance) -> InstanceRow:
         missing_since_ns=instance.missing_since_ns,
         escalated_at_ns=instance.escalated_at_ns,
         sample=_SAMPLE.dump_json(instance.sample).decode(),
+        worst_value=_text(instance.worst_value),
+        worst_usd=_text(instance.worst_usd),
     )
 
 
@@ -80,6 +83,8 @@ def instance_of(row: InstanceRow) -> Instance:
         generation=row.generation,
         active_at_ns=row.active_at_ns,
         sample=_SAMPLE.validate_json(row.sample),
+        worst_value=_decimal(row.worst_value),
+        worst_usd=_decimal(row.worst_usd),
         fired_at_ns=row.fired_at_ns,
         resolved_at_ns=row.resolved_at_ns,
         recovering_since_ns=row.recovering_since_ns,
@@ -87,6 +92,14 @@ def instance_of(row: InstanceRow) -> Instance:
         missing_since_ns=row.missing_since_ns,
         escalated_at_ns=row.escalated_at_ns,
     )
+
+
+def _text(amount: Decimal | None) -> str | None:
+    return None if amount is None else str(amount)
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
 
 
 def group_of(row: GroupRow) -> Group:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -66,18 +67,18 @@ class Telling:
         self._around = around
         self._now_ns = now_ns
         self._labels: dict[str, dict[str, str]] = {}
+        self._told_in: dict[str, str] = {}
         self._ids: dict[tuple[tuple[str, str], ...], str] = {}
         self._escalations: set[_Place] = set()
 
     def decide(self, stored: Iterable[GroupRow]) -> tuple[list[GroupRow], list[NewOutbox]]:
         """Return groups that are not as stored, and what is to be sent."""
-        before = {_Place(row.group_id, row.channel): row for row in stored}
+        before = {_Place(row.group_id, row.channel): self._known_group(row) for row in stored}
         members = self._members()
         groups: list[GroupRow] = []
         outbox: list[NewOutbox] = []
         for place in sorted(before.keys() | members.keys()):
-            row = before.get(place)
-            group = group_of(row) if row else Group()
+            group = before.get(place, Group())
             timing = self._timing(place)
             decision = decide(timing, group, members.get(place, ()), self._now_ns)
             if decision.group != group:
@@ -85,6 +86,18 @@ class Telling:
             if decision.transition:
                 outbox.append(self._notification(place, decision))
         return groups, outbox
+
+    def _known_group(self, row: GroupRow) -> Group:
+        """Return a stored group; note what it has in common, and which incidents it was told of.
+
+        Labels of a finding may become known later than itself. It stays where it was told: else it
+        would end there, and begin elsewhere, and people would be called twice.
+        """
+        group = group_of(row)
+        if row.labels is not None:
+            self._labels[row.group_id] = json.loads(row.labels)
+        self._told_in |= dict.fromkeys(group.told, row.group_id)
+        return group
 
     def _timing(self, place: _Place) -> Timing:
         rule = self._rule
@@ -111,21 +124,26 @@ class Telling:
 
     def _places(self, instance: Instance) -> list[_Place]:
         rule = self._rule
-        labels = {name: instance.labels.get(name, "") for name in rule.group_by}
-        if LABEL_OF_RULE in instance.labels:
-            labels = dict(instance.labels)  # that a rule fails is a group of its own
-        values = tuple(labels.items())
-        found = self._ids.get(values, "")
-        if not found:
-            found = group_id(self._project, rule.name, labels)
-            self._ids[values] = found
-            self._labels[found] = labels
+        told_in = self._told_in.get(incident_key(self._project, instance))
+        found = told_in or self._group_of(instance)
         names = self._known(rule.channels)
         if rule.escalation and instance.escalated_at_ns is not None:
             further = [n for n in self._known(rule.escalation.channels) if n not in names]
             self._escalations |= {_Place(found, name) for name in further}
             names = [*names, *further]
         return [_Place(found, name) for name in names]
+
+    def _group_of(self, instance: Instance) -> str:
+        labels = {name: instance.labels.get(name, "") for name in self._rule.group_by}
+        if LABEL_OF_RULE in instance.labels:
+            labels = dict(instance.labels)  # that a rule fails is a group of its own
+        values = tuple(labels.items())
+        found = self._ids.get(values, "")
+        if not found:
+            found = group_id(self._project, self._rule.name, labels)
+            self._ids[values] = found
+            self._labels[found] = labels
+        return found
 
     def _known(self, names: Sequence[str]) -> list[str]:
         """Return those there are; ``default``, where nobody made one, stands for all."""
@@ -146,6 +164,7 @@ class Telling:
             sent_at_ns=group.sent_at_ns,
             told=told_text(group),
             due_at_ns=group.due_at_ns,
+            labels=json.dumps(self._labels.get(place.group_id, {})),
         )
 
     def _notification(self, place: _Place, decision: Decision) -> NewOutbox:

@@ -9,6 +9,7 @@ from spanledger_alerts.books import rule_book
 from spanledger_alerts.measures import Sources
 from spanledger_analytics.price_book.input import time_text
 from spanledger_server.alert_moments import settings_of, since_ns
+from spanledger_server.alert_shown import shown_usd, shown_value
 from spanledger_server.errors import UsageError
 from spanledger_server.output import Format
 from spanledger_server.prices.session import now_ns
@@ -20,7 +21,7 @@ from spanledger_storage.price_state import StateEngine
 from spanledger_storage.projects import Projects
 from spanledger_storage.store import Store
 
-_COLUMNS = ("fired", "ended", "severity", "labels", "value")
+_COLUMNS = ("fired", "ended", "severity", "labels", "value", "usd")
 
 
 def print_backtest(
@@ -51,7 +52,8 @@ def print_backtest(
             "ended": time_text(one.ended_at_ns) if one.ended_at_ns is not None else "",
             "severity": one.severity,
             "labels": " ".join(f"{key}={value}" for key, value in one.labels.items()),
-            "value": one.value,
+            "value": shown_value(one.value, rules[name], output),
+            "usd": shown_usd(one.usd, output),
         }
         for one in found.incidents
     ]

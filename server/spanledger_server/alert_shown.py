@@ -8,9 +8,10 @@ from pathlib import Path
 from spanledger_alerts.books import rule_book
 from spanledger_alerts.channels import written_channels
 from spanledger_alerts.facts import incident_key
+from spanledger_alerts.rules import Rule
 from spanledger_alerts.silences import is_active
 from spanledger_alerts.stored import instance_of
-from spanledger_alerts.text import usd
+from spanledger_alerts.text import figure, usd
 from spanledger_analytics.price_book.input import time_text
 from spanledger_server.alert_moments import NS_PER_S, settings_of, since_ns
 from spanledger_server.output import Format
@@ -28,15 +29,16 @@ _RULES = (
     *("left_out", "error"),
 )
 _SILENCES = ("id", "holds", "matchers", "from", "until", "repeats", "author", "reason")
-_HISTORY = ("at", "incident", "rule", "action", "who", "note")
+_HISTORY = ("at", "incident", "rule", "action", "who", "note", "usd")
 _CHANNELS = ("channel", "kind", "waiting", "oldest_s", "sent", "dead", "last", "outcome", "reason")
 
 
-def print_incidents(state: StateEngine, project: str, output: Format) -> None:
+def print_incidents(state: StateEngine, data: Path, project: str, output: Format) -> None:
     """Print what fires or is pending, the most severe first."""
     Projects(state).get(project)
     kept = AlertState(state)
     acks = kept.acks(project)
+    rules = {rule.name: rule for rule in rule_book(settings_of(data), kept)()}
     rows: list[Row] = []
     for row in kept.instances(project, states=_STATES):
         one = instance_of(row)
@@ -47,8 +49,8 @@ def print_incidents(state: StateEngine, project: str, output: Format) -> None:
                 "state": one.state,
                 "severity": one.severity,
                 "labels": " ".join(f"{name}={value}" for name, value in one.labels.items()),
-                "value": _short(one.sample.value, output),
-                "usd": _usd(one.sample.usd, output),
+                "value": shown_value(one.sample.value, rules.get(row.rule), output),
+                "usd": shown_usd(one.sample.usd, output),
                 "since": _at(one.active_at_ns),
                 "acknowledged": acks.get(incident_key(project, one), ""),
             }
@@ -127,6 +129,7 @@ def print_history(
                     "action": one.action,
                     "who": one.who,
                     "note": one.note,
+                    "usd": shown_usd(None if one.usd is None else Decimal(one.usd), output),
                 }
             )
     print_rows(_HISTORY, rows, output, "Nothing happened.")
@@ -167,12 +170,20 @@ def _at(at_ns: int) -> str:
     return time_text(at_ns // NS_PER_S * NS_PER_S)
 
 
-def _short(value: Decimal | None, output: Format) -> object:
-    """Return a value as people compare it; whole where programs read it."""
-    return value if value is None or output is not Format.table else f"{value:.6g}"
+def shown_value(value: Decimal | None, rule: Rule | None, output: Format) -> object:
+    """Return a value with its unit, as the pages show it; whole where programs read it.
+
+    That of a finding is its dollars, which stand in a column of their own.
+    """
+    if value is None or output is not Format.table:
+        return value
+    if rule is not None and rule.finding and rule.lowest is None:
+        return None
+    return figure(value, "count" if rule is None else rule.unit)
 
 
-def _usd(value: Decimal | None, output: Format) -> object:
+def shown_usd(value: Decimal | None, output: Format) -> object:
+    """Return dollars as people read them; whole where programs read them."""
     return value if value is None or output is not Format.table else usd(value)
 
 

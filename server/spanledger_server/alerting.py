@@ -13,14 +13,14 @@ from spanledger_alerts.books import channel_book, rule_book
 from spanledger_alerts.content import incident
 from spanledger_alerts.engine import Engine, Setting
 from spanledger_alerts.job import AlertsJob
-from spanledger_alerts.measures import Sources, Waiting
+from spanledger_alerts.measures import Sources
 from spanledger_alerts.sender import Sender
 from spanledger_alerts.settings import AlertSettings
-from spanledger_server.api.load import read_spool
 from spanledger_storage.alert_figures import AlertFigures
 from spanledger_storage.alert_outbox import AlertOutbox
 from spanledger_storage.alert_state import AlertState
 from spanledger_storage.budget_accounts import BudgetAccounts
+from spanledger_storage.collector_spools import CollectorSpools
 from spanledger_storage.finding_state import FindingStates
 from spanledger_storage.projects import Projects
 from spanledger_storage.store import Store, StoreSettings
@@ -38,25 +38,25 @@ def alert_settings() -> AlertSettings:
     return AlertSettings.of(os.environ)
 
 
-def alert_sources(settings: StoreSettings, state: sa.Engine, alerts: AlertSettings) -> Sources:
+def alert_sources(settings: StoreSettings, state: sa.Engine) -> Sources:
     """Return where measures read: as the reading user where one is known, else reading only.
 
     Args:
         settings: of the telemetry store, as the worker writes to it.
         state: the state database.
-        alerts: says where the spool is.
     """
     url = os.environ.get("SPANLEDGER_READ_STORE_URL")
     asked = StoreSettings.from_url(url) if url else settings
     limits = {"max_execution_time": str(_QUERY_S)} | ({} if url else {"readonly": "2"})
     asked = replace(asked, settings={**asked.settings, **limits})
-    file = alerts.spool
-
-    def spool() -> Waiting | None:
-        return None if file is None else read_spool(file, time.time_ns())
-
     store = Store.connect(asked, timeout_s=_TIMEOUT_S)
-    return Sources(store, BudgetAccounts(state), FindingStates(state), spool)
+    spools = CollectorSpools(state)
+    return Sources(
+        store,
+        BudgetAccounts(state),
+        FindingStates(state),
+        lambda: spools.waiting(time.time_ns()),
+    )
 
 
 def alerts_job(settings: StoreSettings, state: sa.Engine, holder: str) -> Callable[[], object]:
@@ -71,7 +71,7 @@ def alerts_job(settings: StoreSettings, state: sa.Engine, holder: str) -> Callab
     kept, projects, channels = AlertState(state), Projects(state), channel_book(alerts)
     setting = Setting(
         state=kept,
-        sources=alert_sources(settings, state, alerts),
+        sources=alert_sources(settings, state),
         rules=rule_book(alerts, kept),
         projects=lambda: [row.project.name for row in projects.all()],
         channels=lambda: sorted(channels()),

@@ -38,7 +38,7 @@ def list_incidents(
     from spanledger_server.alert_shown import print_incidents
     from spanledger_server.state_database import state_reader_of
 
-    print_incidents(state_reader_of(data, state_url), project, output)
+    print_incidents(state_reader_of(data, state_url), data, project, output)
 
 
 @app.command(name="rules")

@@ -75,6 +75,7 @@ def collect(
     import uvloop
 
     from spanledger_collector.service import DEFAULT_INFLIGHT_BYTES, CollectorSettings, serve
+    from spanledger_server.spool_notes import notes_of
     from spanledger_storage.project_settings import Project
     from spanledger_storage.store import StoreSettings
 
@@ -105,9 +106,11 @@ def collect(
         await serve(settings, stop)
 
     ring.start()
+    notes = notes_of(settings.spool, guard.state_writer())
     gc.freeze()  # what was loaded is never garbage, and looking through it delays answers
     try:
-        uvloop.run(run())
+        with notes:
+            uvloop.run(run())
     finally:
         ring.stop()
 
@@ -155,9 +158,8 @@ def api(*, host: str, port: int, store_url: str, guard: Guard) -> None:
     if ring:
         ring.start()
     store = StoreSettings.from_url(store_url)
-    spool = guard.data.expanduser().absolute() / "spool" / "spool.db"
     secret = os.environ.get(SLACK_SECRET, "")
-    serve(store, host, port, ring, guard.tls, guard.state_writer(), spool, secret)
+    serve(store, host, port, ring, guard.tls, guard.state_writer(), secret)
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

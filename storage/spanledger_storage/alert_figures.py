@@ -41,6 +41,7 @@ class Figures:
         instances: of project, rule and state; inactive ones are left out.
         waiting: by channel; one for which nothing waits is left out.
         deliveries: ever, by channel and result: sent, failed, dead, expired or merged.
+        letters: open dead letters by channel; one without any is left out.
         leader: by name of the lease.
         heartbeats: when the dead man's switch was last told, UTC nanoseconds, by ``heard``
             and ``failed``.
@@ -50,6 +51,7 @@ class Figures:
     instances: Mapping[tuple[str, str, str], int]
     waiting: Mapping[str, Waiting]
     deliveries: Mapping[tuple[str, str], int]
+    letters: Mapping[str, int]
     leaders: Mapping[str, Leader]
     heartbeats: Mapping[str, int]
 
@@ -73,6 +75,7 @@ class AlertFigures:
                 instances=_instances(connection),
                 waiting=_waiting(connection),
                 deliveries={(o.of, o.outcome): o.value for o in counted if o.name == _DELIVERY},
+                letters=_open_letters(connection),
                 leaders={
                     str(row.name): Leader(str(row.holder), int(row.expires_at_ns))
                     for row in connection.execute(sa.select(tables.leases))
@@ -104,6 +107,14 @@ def _instances(connection: sa.Connection) -> dict[tuple[str, str, str], int]:
     statement = sa.select(*key, sa.func.count().label("n"))
     statement = statement.where(table.c.state != "inactive").group_by(*key)
     return {(r.project, r.rule, r.state): int(r.n) for r in connection.execute(statement)}
+
+
+def _open_letters(connection: sa.Connection) -> dict[str, int]:
+    table = tables.outbox
+    statement = sa.select(table.c.channel, sa.func.count().label("n"))
+    statement = statement.where(table.c.status.in_(tables.LETTERS), ~tables.is_told())
+    rows = connection.execute(statement.group_by(table.c.channel))
+    return {str(row.channel): int(row.n) for row in rows}
 
 
 def _waiting(connection: sa.Connection) -> dict[str, Waiting]:

@@ -11,9 +11,8 @@ import sqlalchemy as sa
 from spanledger_storage.alert_outbox import OutboxRow
 from spanledger_storage.alert_rows import TimelineRow
 from spanledger_storage.alert_state import add_timeline
-from spanledger_storage.alert_tables import outbox, reading, writing
+from spanledger_storage.alert_tables import LETTERS, is_told, outbox, reading, writing
 
-LETTERS = ("dead", "expired")
 # Of a run what was not taken says, from the letter on, how things are now.
 _UNTAKEN = (*LETTERS, "merged", "dropped")
 
@@ -48,7 +47,7 @@ class AlertLetters:
         if project:
             statement = statement.where(outbox.c.project == project)
         if not with_told:
-            statement = statement.where(~_is_told())
+            statement = statement.where(~is_told())
         with reading(self._engine) as connection:
             return [_letter(row) for row in connection.execute(statement)]
 
@@ -112,19 +111,8 @@ class AlertLetters:
 
 def _letters() -> sa.Select[Any]:
     """Return the dead letters, each with whether a later message told what it tells."""
-    columns = sa.select(outbox, _is_told().label("is_told"))
+    columns = sa.select(outbox, is_told().label("is_told"))
     return columns.where(outbox.c.status.in_(LETTERS))
-
-
-def _is_told() -> sa.ColumnElement[bool]:
-    """Return whether a message that was made later was taken: each tells all that is new.
-
-    Acknowledgements alone tell nothing else.
-    """
-    later = outbox.alias("later")
-    same = (later.c.channel == outbox.c.channel) & (later.c.group_key == outbox.c.group_key)
-    same &= (later.c.id > outbox.c.id) & (later.c.status == "sent")
-    return sa.exists().where(same, later.c.transition != "acknowledge")
 
 
 def _locked(connection: sa.Connection, letter_id: int) -> Letter | None:

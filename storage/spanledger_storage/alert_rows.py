@@ -28,7 +28,7 @@ class RuleStateRow:
 
 @dataclass(frozen=True, slots=True)
 class InstanceRow:
-    """An instance as stored; ``labels`` and ``sample`` are JSON."""
+    """An instance as stored; ``labels`` and ``sample`` are JSON, the worst is decimal text."""
 
     project: str
     instance_id: str
@@ -45,11 +45,13 @@ class InstanceRow:
     missing_since_ns: int | None
     escalated_at_ns: int | None
     sample: str
+    worst_value: str | None = None
+    worst_usd: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class GroupRow:
-    """A group of a channel as stored; ``told`` is JSON."""
+    """A group of a channel as stored; ``told`` and ``labels`` are JSON."""
 
     project: str
     group_id: str
@@ -60,6 +62,7 @@ class GroupRow:
     sent_at_ns: int | None
     told: str
     due_at_ns: int | None
+    labels: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,10 @@ class NewOutbox:
 
 @dataclass(frozen=True, slots=True)
 class TimelineRow:
-    """Something that happened to an incident; ``who`` is empty for the engine."""
+    """Something that happened to an incident; ``who`` is empty for the engine.
+
+    Of an end ``usd`` is the most that the incident cost, decimal text; None: not known.
+    """
 
     project: str
     rule: str
@@ -87,6 +93,7 @@ class TimelineRow:
     action: str
     who: str = ""
     note: str = ""
+    usd: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,8 @@ instances = sa.Table(
     sa.Column("missing_since_ns", sa.BigInteger),
     sa.Column("escalated_at_ns", sa.BigInteger),
     sa.Column("sample", sa.Text, nullable=False, comment="JSON: what was measured last"),
+    sa.Column("worst_value", sa.String(64), comment="of the incident, in the rule's unit"),
+    sa.Column("worst_usd", sa.String(64), comment="most dollars of the incident"),
     sa.Index("alert_instances_of_rule", "project", "rule", "state"),
 )
 
@@ -100,6 +102,7 @@ groups = sa.Table(
     sa.Column("sent_at_ns", sa.BigInteger, comment="of the last notification"),
     sa.Column("told", sa.Text, nullable=False, comment="JSON: incidents the channel knows of"),
     sa.Column("due_at_ns", sa.BigInteger, index=True, comment="NULL: nothing to wait for"),
+    sa.Column("labels", sa.Text, comment="JSON; NULL: not known"),
 )
 
 outbox = sa.Table(
@@ -134,6 +137,8 @@ outbox = sa.Table(
     sa.Index("alert_outbox_of_group", "group_key", "channel"),
     sqlite_autoincrement=True,
 )
+LETTERS = ("dead", "expired")
+"""Status of what a channel refused, or did not take in a day."""
 WAITS_SINCE = sa.func.coalesce(outbox.c.retried_at_ns, outbox.c.created_at_ns)
 """Since when a notification waits, UTC nanoseconds."""
 
@@ -187,12 +192,24 @@ timeline = sa.Table(
     sa.Column("action", sa.String(16), nullable=False, comment="names in docs/alerts.md"),
     sa.Column("who", sa.String(128), nullable=False, comment="empty: the engine"),
     sa.Column("note", sa.Text, nullable=False),
+    sa.Column("usd", sa.String(64), comment="of an end: most dollars of the incident"),
     sa.Index("alert_timeline_of", "project", "incident"),
     sa.Index("alert_timeline_at", "project", "at_ns"),
     sqlite_autoincrement=True,
 )
 
 _turn = threading.Lock()  # threads of one process queue here instead of asking SQLite again
+
+
+def is_told() -> sa.ColumnElement[bool]:
+    """Return whether a message that was made later was taken: each tells all that is new.
+
+    Acknowledgements alone tell nothing else.
+    """
+    later = outbox.alias("later")
+    same = (later.c.channel == outbox.c.channel) & (later.c.group_key == outbox.c.group_key)
+    same &= (later.c.id > outbox.c.id) & (later.c.status == "sent")
+    return sa.exists().where(same, later.c.transition != "acknowledge")
 
 
 @contextmanager

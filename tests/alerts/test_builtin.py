@@ -19,6 +19,7 @@ from spanledger_alerts.sample import Failure, Sample
 from spanledger_alerts.state_machine import Counts, Instance, evaluate
 from spanledger_storage import budget_tables
 from spanledger_storage.budget_accounts import BudgetAccounts
+from spanledger_storage.collector_spools import Waiting
 from spanledger_storage.engine import Engine
 from spanledger_storage.finding_state import FindingStates
 from spanledger_storage.state import open_state
@@ -360,16 +361,11 @@ def _budget_state(project: str) -> dict[str, object]:
 
 
 def test_a_spool_that_grows_old(world: World) -> None:
-    @dataclass
-    class Spool:
-        requests: int
-        oldest_seconds: float
-
     sources = world.sources
-    aged = Sources(sources.store, sources.budgets, sources.findings, lambda: Spool(7, 90.0))
+    aged = Sources(sources.store, sources.budgets, sources.findings, lambda: Waiting(7, 90.0))
     other = World(world.store, aged, world.state)
     assert other.fires("spool-growing", "default") == [("warning", {})]
-    young = Sources(sources.store, sources.budgets, sources.findings, lambda: Spool(7, 1.0))
+    young = Sources(sources.store, sources.budgets, sources.findings, lambda: Waiting(7, 1.0))
     assert World(world.store, young, world.state).fires("spool-growing", "default") == []
 
 

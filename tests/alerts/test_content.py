@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -60,6 +61,20 @@ def test_an_incident_that_ended_says_how_long_it_took() -> None:
     told = incident(facts(ended_ns=BEGAN_NS + 725 * 10**9, acknowledged_by="ana"), BASE)
     assert "From 2025-11-21 13:00 UTC to 2025-11-21 13:12 UTC (12 min)." in told.lines
     assert "Acknowledged by ana" in told.lines
+
+
+def test_what_is_over_says_how_bad_it_was() -> None:
+    over: dict[str, Any] = {"ended_ns": BEGAN_NS + 10**9, "value": Decimal("0.12")}
+    told = incident(facts(**over, worst=Decimal(25), usd=Decimal(25)), BASE)
+    assert told.title == "Cost per hour: $25.00 (agent researcher-1)"
+    assert "Last value $0.120, at its worst $25.00; it alerts from $10.00." in told.lines
+    assert not any(line.startswith("Cost:") for line in told.lines)
+    assert told.usd == "$25.00"
+    other = incident(facts(**over, unit="count", worst=Decimal("0.12")), BASE)
+    assert "Last value 0.12; it alerts from 10." in other.lines
+    assert "Cost: $12.40 at its worst." in other.lines
+    finding = incident(facts(ended_ns=BEGAN_NS, cause="finding", value=None), BASE)
+    assert "Cost: $12.40 in all." in finding.lines
 
 
 def test_a_finding_speaks_for_itself() -> None:

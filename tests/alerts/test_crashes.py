@@ -122,6 +122,7 @@ def test_a_process_killed_at_any_step_loses_nothing(tmp_path: Path, every: int) 
 
 
 @pytest.mark.endurance
+@pytest.mark.timeout(900)
 def test_a_process_that_is_killed_loses_nothing(tmp_path: Path) -> None:
     file, log = tmp_path / "state.db", tmp_path / "log"
     moments = random.Random(1)

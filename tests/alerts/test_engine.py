@@ -47,6 +47,38 @@ def acknowledge(stage: Stage, key: str) -> None:
     assert stage.state.acknowledge(PROJECT, "made", key, "bob", stage.now_ns)
 
 
+def test_an_incident_stays_in_the_group_that_it_was_told_in(stage: Stage, ops: Recorder) -> None:
+    stage.rules = [rule(group_by=["agent"], group_interval="10s")]
+
+    def said(agent: str, value: int) -> None:
+        labels = {"agent": agent} if agent else {}
+        stage.values["a"] = Sample(labels, Decimal(value), identity="a finding")
+        stage.pass_s(10)
+
+    said("", 12)
+    said("planner", 12)
+    said("planner", 13)
+    said("planner", 1)
+    assert [one.transition for one in ops.sent] == ["trigger", "resolve"]
+    trigger, resolve = ops.sent
+    assert resolve.group_key == trigger.group_key
+    assert resolve.group == trigger.group == "default / made"
+    assert resolve.labels == trigger.labels == {"agent": ""}
+    assert resolve.incidents[0].labels == {"agent": "planner"}
+    said("planner", 12)
+    assert ops.sent[-1].labels == {"agent": "planner"}
+
+
+def test_the_end_of_an_incident_says_what_it_cost(stage: Stage, ops: Recorder) -> None:
+    for value, usd in ((12, "3.5"), (40, "11"), (1, "0.1"), (15, "2"), (1, None)):
+        cost = None if usd is None else Decimal(usd)
+        stage.values["a"] = Sample({"agent": "a"}, Decimal(value), usd=cost)
+        stage.pass_s(300, step_s=100)
+    said = [(row["action"], row["usd"]) for row in stage.rows(timeline)]
+    assert [one for one in said if one[0] == "resolved"] == [("resolved", "11"), ("resolved", "2")]
+    assert all(usd is None for action, usd in said if action != "resolved")
+
+
 def test_an_incident_is_told_once_and_resolves_by_itself(stage: Stage, ops: Recorder) -> None:
     stage.tick(a=1)
     assert ops.story == []

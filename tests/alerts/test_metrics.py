@@ -10,10 +10,12 @@ import pytest
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
+from spanledger_alerts.dead_letters import drop, retry
 from spanledger_alerts.job import AlertsJob
 from spanledger_server.api.alert_metrics import PREFIX
 from spanledger_server.api.app import create_app
 from spanledger_storage.alert_figures import AlertFigures
+from spanledger_storage.alert_letters import AlertLetters
 from spanledger_storage.api_keys import Scope
 from spanledger_storage.errors import StoreError
 from spanledger_storage.store import StoreSettings
@@ -81,7 +83,25 @@ def test_what_waits_and_who_is_gone_is_seen(
     assert found["leader", "one"] == 0
     ops.failures = [REFUSED]
     stage.send()
-    assert figures(stage, monkeypatch)["deliveries_total", "ops", "dead"] == 1
+    found = figures(stage, monkeypatch)
+    assert found["deliveries_total", "ops", "dead"] == 1
+    assert found["dead_letters", "ops"] == 1
+
+
+def test_a_dead_letter_is_open_until_somebody_does_something(
+    stage: Stage, ops: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ops.failures = [REFUSED, REFUSED]
+    stage.tick(a=12)
+    assert figures(stage, monkeypatch)["dead_letters", "ops"] == 1
+    letters = AlertLetters(stage.state_engine)
+    [letter] = letters.all()
+    retry(letters, letter.row.id, "ann", stage.now_ns)
+    assert figures(stage, monkeypatch)["dead_letters", "ops"] == 0
+    stage.send()
+    assert figures(stage, monkeypatch)["dead_letters", "ops"] == 1
+    drop(letters, letter.row.id, "ann", stage.now_ns)
+    assert figures(stage, monkeypatch)["dead_letters", "ops"] == 0
 
 
 def test_the_last_heartbeat_is_seen(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

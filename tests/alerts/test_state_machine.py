@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from spanledger_alerts.rules import Rule
@@ -69,6 +70,30 @@ def test_severity_rises_at_once_and_falls_slowly() -> None:
     assert play.value(6, 12) == [["fired warning"], ["rose critical"]]
     assert play.value(6, 12, 6, 6) == [[], [], [], []]
     assert play.value(6) == [["fell warning"]]
+
+
+def test_the_worst_is_that_of_one_incident() -> None:
+    play = Play(rule(recovery=8, keep_firing_for="20s"))
+
+    def worst(usd: str | None, value: float) -> tuple[Decimal | None, Decimal | None]:
+        cost = None if usd is None else Decimal(usd)
+        play.show([replace(sample("a", value), usd=cost)])
+        [one] = play.instances.values()
+        return one.worst_value, one.worst_usd
+
+    assert worst(None, 12) == (Decimal(12), None)
+    assert worst("0", 11) == (Decimal(12), Decimal(0))
+    assert worst("3.5", 40) == (Decimal(40), Decimal("3.5"))
+    assert [worst("1", 2) for _ in range(3)] == [(Decimal(40), Decimal("3.5"))] * 3
+    assert play.states == ["inactive"]
+    assert worst("2", 15) == (Decimal(15), Decimal(2))
+
+
+def test_below_a_threshold_the_least_is_the_worst() -> None:
+    play = Play(rule(op="<", critical=5))
+    play.value(4, 1, 3, None, 9)
+    [one] = play.instances.values()
+    assert (one.state, one.worst_value) == ("inactive", Decimal(1))
 
 
 def test_the_next_incident_of_an_instance_has_another_generation() -> None:

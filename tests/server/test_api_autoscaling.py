@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -20,11 +19,13 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
 from spanledger_server.api.app import create_app
-from spanledger_server.api.load import DELAY_S, Load, read_load, read_spool
+from spanledger_server.api.load import DELAY_S, Load, read_load
 from spanledger_server.api.remembered import Remembered
 from spanledger_storage.api_keys import Scope
+from spanledger_storage.collector_spools import CollectorSpools
 from spanledger_storage.engine import Engine
 from spanledger_storage.errors import StoreError
+from spanledger_storage.state import open_state
 from spanledger_storage.store import Store
 from tests.api_asking import Asker
 from tests.conftest import fresh_store
@@ -200,24 +201,17 @@ def test_a_failure_serves_all_who_ask_within_seconds() -> None:
 
 
 def test_the_spool_is_told_to_those_who_see_all(store: Store, tmp_path: Path) -> None:
-    file = tmp_path / "spool.db"
-    assert read_spool(file, 0) is None
-    with sqlite3.connect(file) as spool:
-        spool.execute("CREATE TABLE requests (seq INTEGER PRIMARY KEY, received_ns INTEGER)")
-        assert read_spool(file, 0) is not None
-        spool.executemany("INSERT INTO requests VALUES (?, ?)", [(n, n * NS) for n in range(5, 9)])
-    waiting = read_spool(file, 12 * NS)
-    assert waiting is not None
-    assert (waiting.requests, waiting.oldest_seconds) == (4, 7)
     with key_state(tmp_path) as state:
-        app = create_app(store.settings, state.ring, spool=file)
+        app = create_app(store.settings, state.ring, state=state.engine)
         admin, reader = Asker(app, state.key(Scope.ADMIN)), Asker(app, state.key(Scope.READ))
-        assert admin.get(PATH).json()["spool"]["requests"] == 4
+        now_ns = time.time_ns()
+        CollectorSpools(state.engine).note("one", 4, now_ns - 7 * NS, now_ns)
+        assert admin.get(PATH).json()["spool"] == {"requests": 4, "oldest_seconds": 7.0}
+        older = create_app(store.settings, state=open_state(f"sqlite:///{tmp_path / 'older.db'}"))
+        assert Asker(older).get(PATH).json()["spool"] is None
         assert reader.get(PATH).json()["spool"] is None
         assert "spanledger_spool_requests 4.0" in admin.get(f"{PATH}/metrics").text
         assert "spanledger_spool" not in reader.get(f"{PATH}/metrics").text
-    file.write_bytes(b"no database" * 100)
-    assert read_spool(file, 0) is None
 
 
 def gjson(document: Any, path: str) -> Any:

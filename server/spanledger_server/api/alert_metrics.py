@@ -78,14 +78,17 @@ class AlertsCollector(Collector):
     def _of_delivery(self) -> Iterator[Metric]:
         depth = _gauge("outbox_notifications", "Notifications that wait.", ["channel"])
         age = _gauge("outbox_oldest_seconds", "Age of the oldest that waits.", ["channel"])
+        letters = _gauge("dead_letters", "Dead letters that nobody was told of since.", ["channel"])
         known = {channel for channel, _ in self._figures.deliveries}
         for channel in sorted(known | self._figures.waiting.keys()):
             waiting = self._figures.waiting.get(channel)
             depth.add_metric([channel], waiting.notifications if waiting else 0)
+            letters.add_metric([channel], self._figures.letters.get(channel, 0))
             oldest_ns = waiting.oldest_ns if waiting else self._now_ns
             age.add_metric([channel], max(0.0, (self._now_ns - oldest_ns) / _NS_PER_S))
         yield depth
         yield age
+        yield letters
         said = "Notifications by how they fared; one that failed is tried again."
         results = _counter("deliveries", said, ["channel", "result"])
         for key, count in sorted(self._figures.deliveries.items()):

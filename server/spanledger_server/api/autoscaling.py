@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -13,11 +13,14 @@ from prometheus_client.exposition import choose_encoder
 from spanledger_collector.access.keys import Grant
 from spanledger_server.api.access import ProjectName
 from spanledger_server.api.listings import make_router
-from spanledger_server.api.load import MOST_NAMES, Load, SpoolLoad, read_load, read_spool
+from spanledger_server.api.load import MOST_NAMES, Load, SpoolLoad, read_load
 from spanledger_server.api.load_metrics import registry_of
 from spanledger_server.api.questions import Text
 from spanledger_server.api.remembered import Remembered
 from spanledger_storage.api_keys import Scope
+from spanledger_storage.collector_spools import CollectorSpools
+from spanledger_storage.errors import StateError
+from spanledger_storage.price_state import StateEngine
 from spanledger_storage.store import Store
 
 _KEEP_S = 3.0
@@ -37,19 +40,23 @@ METRICS: dict[int | str, dict[str, Any]] = {
 """How an answer of metrics is described."""
 
 
-def autoscaling_router(store: Callable[[], Store], spool: Path | None) -> APIRouter:
+def autoscaling_router(store: Callable[[], Store], state: StateEngine | None) -> APIRouter:
     """Return the routes.
 
     Args:
         store: returns the open store, or raises StoreError.
-        spool: the spool file of a collector on this machine; None: there is none.
+        state: the state database, where collectors tell what waits; None: there is none.
     """
     router = make_router("autoscaling")
     loads = Remembered[Load](_KEEP_S)
     spools = Remembered[tuple[SpoolLoad | None]](_KEEP_S)
 
     def read_waiting() -> tuple[SpoolLoad | None]:
-        return (None if spool is None else read_spool(spool, time.time_ns()),)
+        try:
+            waiting = None if state is None else CollectorSpools(state).waiting(time.time_ns())
+        except StateError:  # what is known of calls is told all the same
+            waiting = None
+        return (None if waiting is None else SpoolLoad(**asdict(waiting)),)
 
     def load(request: Request, project: str, window_s: int, agents: Names, models: Names) -> Load:
         asked = (project, window_s, tuple(agents or ()), tuple(models or ()))

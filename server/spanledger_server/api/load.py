@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from decimal import Decimal
-from pathlib import Path
 from typing import cast
 
 from pydantic import BaseModel, Field
@@ -62,7 +59,7 @@ class ProjectLoad(AgentLoad, ModelLoad):
 
 
 class SpoolLoad(BaseModel):
-    """What the collector beside this API has accepted and not stored yet, of every project."""
+    """What collectors have accepted and not stored yet, of every project."""
 
     requests: int
     oldest_seconds: float
@@ -80,7 +77,7 @@ class Load(BaseModel):
     agents: dict[str, AgentLoad] = Field(description="Those asked for, else the busiest.")
     models: dict[str, ModelLoad]
     spool: SpoolLoad | None = Field(
-        description="Null: no collector beside this API, or the key is of one project."
+        description="Null: no collector told, or the key is of one project."
     )
 
 
@@ -124,25 +121,6 @@ def read_load(
         },
         spool=None,
     )
-
-
-def read_spool(file: Path, now_ns: int) -> SpoolLoad | None:
-    """Return what waits in a spool; None: there is none here, or it cannot be read now."""
-    if not file.exists():
-        return None
-    # Numbers of requests have no gaps but those of requests that were set aside.
-    question = "SELECT min(seq), max(seq) FROM requests"
-    oldest = "SELECT received_ns FROM requests ORDER BY seq LIMIT 1"
-    try:
-        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)) as spool:
-            first, last = spool.execute(question).fetchone()
-            received = spool.execute(oldest).fetchone()
-    except sqlite3.Error:
-        return None
-    if first is None or received is None:
-        return SpoolLoad(requests=0, oldest_seconds=0)
-    age_s = max(0.0, (now_ns - int(received[0])) / _NS_PER_S)
-    return SpoolLoad(requests=last - first + 1, oldest_seconds=age_s)
 
 
 def _params(

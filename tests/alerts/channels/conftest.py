@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.policy import default
 from importlib.util import find_spec
+from typing import Protocol
 
 import pytest
 
@@ -60,14 +61,6 @@ class Opened:
         self.provider.script += steps
 
 
-def patient(opened: Opened) -> Channel:
-    """The channel with time to spare: that this machine is busy is no failure of the other side."""
-    config = opened.channel._config  # type: ignore[attr-defined]  # every channel has one
-    slow = config.model_copy(update={"timeout_s": 60.0})
-    setattr(opened.channel, "_config", slow)  # noqa: B010  # no part of the protocol
-    return opened.channel
-
-
 def read_mail(raw: bytes) -> str:
     """Return what a mail program shows: the subject, and both bodies."""
     mail = message_from_bytes(raw, policy=default)
@@ -75,7 +68,13 @@ def read_mail(raw: bytes) -> str:
     return "\n".join([str(mail["Subject"]), *texts])
 
 
-Opener = Callable[[str], Opened]
+class Opener(Protocol):
+    """Opens a channel of a kind; unless a test waits for it, it never loses its patience.
+
+    That this machine is busy is no failure of the other side.
+    """
+
+    def __call__(self, kind: str, timeout_s: float = 60.0) -> Opened: ...
 
 
 @pytest.fixture(autouse=True)
@@ -89,18 +88,18 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 def opener() -> Iterator[Opener]:
     with ExitStack() as stack:
 
-        def opened(kind: str) -> Opened:
+        def opened(kind: str, timeout_s: float = 60.0) -> Opened:
             library = LIBRARIES.get(kind)
             if library and find_spec(library) is None:
                 pytest.skip(f"{library} is not installed")
             if kind == "email":
-                return _email(stack.enter_context(mail_serving()))
-            return _OPENERS[kind](stack)
+                return _email(stack.enter_context(mail_serving()), timeout_s)
+            return _OPENERS[kind](stack, timeout_s)
 
         yield opened
 
 
-def _email(server: MailServer) -> Opened:
+def _email(server: MailServer, timeout_s: float) -> Opened:
     environ = {"PASSWORD": "correct"}
     raw = {
         "kind": "email",
@@ -109,7 +108,7 @@ def _email(server: MailServer) -> Opened:
         "security": "none",
         "username": "ledger",
         "password": "env:PASSWORD",
-        "timeout_s": 0.3,
+        "timeout_s": timeout_s,
         "sender": "ledger@example.com",
         "to": ["ops@example.com"],
     }
@@ -117,7 +116,7 @@ def _email(server: MailServer) -> Opened:
     return Opened("email", channel, mail=server, secrets=["correct"], environ=environ)
 
 
-def _pagerduty(stack: ExitStack) -> Opened:
+def _pagerduty(stack: ExitStack, timeout_s: float) -> Opened:
     import httpx2
 
     class ToLocal(httpx2.BaseTransport):
@@ -134,22 +133,22 @@ def _pagerduty(stack: ExitStack) -> Opened:
     rules = PagerDutyRules()
     provider = stack.enter_context(serving(Provider(rules)))
     environ = {"KEY": ROUTING_KEY}
-    raw = {"kind": "pagerduty", "routing_key": "env:KEY", "timeout_s": 0.3}
+    raw = {"kind": "pagerduty", "routing_key": "env:KEY", "timeout_s": timeout_s}
     config = read_config("pager", raw, environ)
     assert isinstance(config, PagerDutyConfig)
     channel = PagerDuty(config, ToLocal())
     return Opened("pagerduty", channel, provider, secrets=[ROUTING_KEY], rules=rules)
 
 
-def _slack_webhook(stack: ExitStack) -> Opened:
+def _slack_webhook(stack: ExitStack, timeout_s: float) -> Opened:
     provider = stack.enter_context(serving(Provider(SlackWebhookRules())))
     environ = {"URL": provider.url + SlackWebhookRules.PATH}
-    raw = {"kind": "slack_webhook", "url": "env:URL", "timeout_s": 1}
+    raw = {"kind": "slack_webhook", "url": "env:URL", "timeout_s": timeout_s}
     channel = read_channel("slack", raw, environ).channel
     return Opened("slack_webhook", channel, provider, secrets=["SECRETSECRET"])
 
 
-def _slack_bot(stack: ExitStack) -> Opened:
+def _slack_bot(stack: ExitStack, timeout_s: float) -> Opened:
     rules = SlackApiRules()
     provider = stack.enter_context(serving(Provider(rules)))
     rules.url = provider.url
@@ -158,7 +157,7 @@ def _slack_bot(stack: ExitStack) -> Opened:
         "kind": "slack_bot",
         "token": "env:TOKEN",
         "channel": "C024BE91L",
-        "timeout_s": 1,
+        "timeout_s": timeout_s,
         "api_url": f"{provider.url}/api/",
         "has_buttons": True,
     }
@@ -167,7 +166,7 @@ def _slack_bot(stack: ExitStack) -> Opened:
     return Opened("slack_bot", channel, provider, secrets=secrets, rules=rules)
 
 
-def _webhook(stack: ExitStack) -> Opened:
+def _webhook(stack: ExitStack, timeout_s: float) -> Opened:
     provider = stack.enter_context(serving(Provider(take_all)))
     environ = {
         "URL": f"{provider.url}/hook/SECRETPATH",
@@ -179,21 +178,22 @@ def _webhook(stack: ExitStack) -> Opened:
         "url": "env:URL",
         "secret": "env:SECRET",
         "token": "env:TOKEN",
-        "timeout_s": 0.3,
+        "timeout_s": timeout_s,
     }
     channel = read_channel("hook", raw, environ).channel
     return Opened("webhook", channel, provider, secrets=["SECRETPATH", *environ.values()])
 
 
-def _apprise(stack: ExitStack) -> Opened:
+def _apprise(stack: ExitStack, timeout_s: float) -> Opened:
     provider = stack.enter_context(serving(Provider(take_all)))
     address = provider.url.replace("http://", "json://user:APPRISESECRET@")
-    raw = {"kind": "apprise", "url": "env:URL", "timeout_s": 1}
-    channel = read_channel("other", raw, {"URL": f"{address}/?rto=0.3&cto=0.3"}).channel
+    raw = {"kind": "apprise", "url": "env:URL", "timeout_s": timeout_s}
+    url = f"{address}/?rto={timeout_s}&cto={timeout_s}"
+    channel = read_channel("other", raw, {"URL": url}).channel
     return Opened("apprise", channel, provider, secrets=["APPRISESECRET"])
 
 
-_OPENERS: dict[str, Callable[[ExitStack], Opened]] = {
+_OPENERS: dict[str, Callable[[ExitStack, float], Opened]] = {
     "apprise": _apprise,
     "pagerduty": _pagerduty,
     "slack_bot": _slack_bot,

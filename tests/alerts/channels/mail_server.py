@@ -37,7 +37,7 @@ class _Session(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         if self.server.is_deaf:
-            self.server.released.wait(10)
+            self.server.released.wait(60)
             return
         self.is_secure = self.is_known = False
         self.to: list[str] = []

@@ -45,7 +45,12 @@ class Step:
 
 
 class Provider:
-    """A server; ``seen`` is what arrived, ``taken`` what it accepted."""
+    """A server.
+
+    Attributes:
+        seen: what arrived; ``taken``: what it accepted.
+        is_outwaited: whoever asked waited for a minute, instead of giving up.
+    """
 
     def __init__(self, rules: Callable[[Request], Answer]) -> None:
         self.rules = rules
@@ -53,6 +58,7 @@ class Provider:
         self.seen: list[Request] = []
         self.taken: list[Request] = []
         self.released = threading.Event()
+        self.is_outwaited = False
         self.url = ""
 
     def answer(self, request: Request) -> Answer:
@@ -75,7 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
         if step.is_taken_first:
             provider.answer(request)
         if step.is_slow:
-            provider.released.wait(10)
+            provider.is_outwaited = not provider.released.wait(60)
         if step.is_slow or step.is_reset:
             linger = struct.pack("ii", 1, 0)  # ends with RST
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)

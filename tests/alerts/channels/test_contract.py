@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from dataclasses import replace
 
 import pytest
@@ -15,6 +14,7 @@ from spanledger_alerts.notification import Channel, DeliveryError
 from tests.alerts.channels.conftest import Opened, Opener
 from tests.alerts.channels.incidents import BASE, facts, hostile, notification
 from tests.alerts.channels.providers import Step
+from tests.instance import wait_until
 
 # Apprise imports what Python 3.13 no longer has, where it is there.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -77,9 +77,7 @@ def test_a_permanent_refusal_says_why(kind: str, opener: Opener) -> None:
 def test_a_limit_of_rate_is_waited_for_by_whoever_sends(kind: str, opener: Opener) -> None:
     opened = opener(kind)
     opened.next(Step(429, {"Retry-After": "7"}, b'{"ok": false, "error": "ratelimited"}'))
-    began = time.monotonic()
     error = failed(opened)
-    assert time.monotonic() - began < 2
     assert not error.permanent
     if kind != "apprise":
         assert error.retry_after_s == 7
@@ -104,14 +102,16 @@ def test_a_failing_server_is_tried_again_later(kind: str, opener: Opener, status
 @over_http
 @pytest.mark.parametrize("step", [Step(is_slow=True), Step(is_reset=True)], ids=["slow", "reset"])
 def test_without_an_answer_it_is_doubtful(kind: str, opener: Opener, step: Step) -> None:
-    opened = opener(kind)
+    opened = opener(kind, timeout_s=0.3 if step.is_slow else 60.0)
     opened.next(step)
-    began = time.monotonic()
     error = failed(opened)
-    assert time.monotonic() - began < 3
     assert not error.permanent
     assert error.is_doubtful
-    assert len(opened.provider.seen) == 1  # type: ignore[union-attr]
+    provider = opened.provider
+    assert provider
+    assert not provider.is_outwaited
+    wait_until(lambda: bool(provider.seen))  # it may still read what nobody waits for
+    assert len(provider.seen) == 1
 
 
 @over_http

@@ -12,14 +12,14 @@ import pytest
 from spanledger_alerts import dead_letters
 from spanledger_storage.alert_letters import AlertLetters
 from spanledger_storage.alert_tables import outbox
-from tests.alerts.channels.conftest import Opened, Opener, patient
+from tests.alerts.channels.conftest import Opened, Opener
 from tests.alerts.channels.providers import PagerDutyRules, SlackApiRules, Step
 from tests.alerts.stage import Recorder, Stage, rule
 
 
 def stage_of(opened: Opened, tmp_path: Path) -> Stage:
     quick = rule(group_interval="10s")
-    return Stage(tmp_path / "state.db", quick, channels={"ops": cast("Recorder", patient(opened))})
+    return Stage(tmp_path / "state.db", quick, channels={"ops": cast("Recorder", opened.channel)})
 
 
 def states(pager: Opened) -> list[list[str]]:

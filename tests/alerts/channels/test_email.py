@@ -29,7 +29,7 @@ def channel(server: MailServer, **changes: object) -> Channel:
         "security": "none",
         "sender": "ledger@example.com",
         "to": ["ops@example.com", "cto@example.com"],
-        "timeout_s": 0.5,
+        "timeout_s": 60,
         **changes,
     }
     return read_channel("mail", raw, {"PASSWORD": "correct"}).channel
@@ -144,7 +144,7 @@ def test_a_connection_that_ends_behind_the_mail_is_doubtful() -> None:
 def test_a_server_that_says_nothing_is_given_up() -> None:
     with mail_serving() as server:
         server.is_deaf = True
-        error = failed(channel(server))
+        error = failed(channel(server, timeout_s=0.5))
         server.released.set()
     assert (error.permanent, error.is_doubtful) == (False, False)
 

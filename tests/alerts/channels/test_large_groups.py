@@ -10,14 +10,14 @@ from typing import cast
 import pytest
 
 from spanledger_alerts.telling import MOST_INCIDENTS
-from tests.alerts.channels.conftest import Opened, Opener, patient
+from tests.alerts.channels.conftest import Opened, Opener
 from tests.alerts.channels.providers import PagerDutyRules, SlackApiRules, Step
 from tests.alerts.stage import Recorder, Stage, rule
 
 
 def stage_of(opened: Opened, tmp_path: Path) -> Stage:
     quick = rule(group_interval="10s", warn=5)
-    return Stage(tmp_path / "state.db", quick, channels={"ops": cast("Recorder", patient(opened))})
+    return Stage(tmp_path / "state.db", quick, channels={"ops": cast("Recorder", opened.channel)})
 
 
 def said(first: int, last: int, value: float) -> dict[str, float | None]:
