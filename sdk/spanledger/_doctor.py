@@ -66,7 +66,9 @@ class Diagnosis:
     shared_budgets: SharedFigures | None = None
 
     def __str__(self) -> str:
-        lines = [f"Spans go to {self.endpoint}." if self.endpoint else "Spans go nowhere."]
+        answers = "" if self.problem else ", which answers"
+        where = f"Spans go to {self.endpoint}{answers}." if self.endpoint else "Spans go nowhere."
+        lines = [where]
         if self.problem:
             lines.append(f"Problem: {self.problem}")
         if self.is_started:
@@ -102,7 +104,7 @@ def doctor() -> Diagnosis:
         listed = tuple(one for one, _ in installed())
         problem = "spanledger.init() has not been called"
         return Diagnosis(False, "", problem, 0, 0, 0, listed, _missing(listed), _shared())
-    problem = found.reason or _unreachable(found.endpoint)
+    problem = found.reason or _unreachable(found.endpoint, found.settings.api_key)
     listed = tuple(found.instrumentations)
     figures = found.figures
     return Diagnosis(
@@ -123,18 +125,21 @@ def _shared() -> SharedFigures | None:
     return None if desk is None else cast("SharedFigures | None", desk.shared_figures())
 
 
-def _unreachable(endpoint: str) -> str:
-    """Return why an endpoint does not answer; any HTTP answer will do."""
+def _unreachable(endpoint: str, api_key: str) -> str:
+    """Return why an endpoint does not take spans; most answers of HTTP will do."""
     if not endpoint.startswith(("http://", "https://")):
         return ""
     url = endpoint if endpoint.endswith("/v1/traces") else f"{endpoint.rstrip('/')}/v1/traces"
-    request = urllib.request.Request(
-        url, data=b"", headers={"Content-Type": "application/x-protobuf"}
-    )
+    headers = {"Content-Type": "application/x-protobuf"}
+    if api_key:
+        headers["Authorization"] = f"Bearer {api_key}"
+    request = urllib.request.Request(url, data=b"", headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_S):
             return ""
     except urllib.error.HTTPError as error:
+        if error.code in (401, 403) and api_key:
+            return f"{endpoint} refuses the key: it answers {error.code}"
         return f"{endpoint} is no OTLP endpoint" if error.code == 404 else ""
     except (OSError, ValueError) as error:
         return f"{endpoint} does not answer: {error}"

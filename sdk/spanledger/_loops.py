@@ -75,12 +75,13 @@ class LoopDetector:
         is_same_call = before is not None and before.call == step.call
         self._calls = self._calls + 1 if is_same_call else 1
         self._errors = (self._errors if is_same_call else 0) + 1 if step.is_error else 0
-        steps = self._steps
-        for period in range(1, self._limits.max_period + 1):
-            known = step.result != 0 and len(steps) >= period
-            is_equal = known and steps[-period] == step
-            self._runs[period] = self._runs[period] + 1 if is_equal else 0
-        steps.append(step)
+        runs = self._runs
+        for period, earlier in enumerate(reversed(self._steps), 1):
+            # The numbers, not the steps: this is done for each period at each call.
+            is_equal = earlier.call == step.call and earlier.result == step.result != 0
+            is_equal = is_equal and earlier.is_error == step.is_error
+            runs[period] = runs[period] + 1 if is_equal else 0
+        self._steps.append(step)
         return self._worst()
 
     def reset(self) -> None:
@@ -97,11 +98,11 @@ class LoopDetector:
     def _worst(self) -> Repetition | None:
         limits = self._limits
         found: list[Repetition] = []
-        for period in range(1, limits.max_period + 1):
-            copies = self._runs[period] // period + 1
-            kind: LoopKind = "exact" if period == 1 else "cycle"
-            _note(found, kind, period, copies, limits.exact if period == 1 else limits.cycle)
-            if found:
+        for period, run in enumerate(self._runs[1:], 1):
+            least = limits.exact if period == 1 else limits.cycle
+            copies = run // period + 1
+            if copies >= least[0]:
+                _note(found, "exact" if period == 1 else "cycle", period, copies, least)
                 break  # the smallest period is the true one
         _note(found, "error_retry", 1, self._errors, limits.error_retry)
         _note(found, "same_call", 1, self._calls, limits.same_call)

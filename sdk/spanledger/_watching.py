@@ -102,9 +102,10 @@ def _settle(watched: _Watched, usage: Usage | None, *, is_sent: bool) -> None:
 
 
 def _tool_ended(span: ReadableSpan, guards: tuple[Guard, ...]) -> None:
+    if _is_ours(span):  # those say themselves what they did
+        return
     attributes = span.attributes
-    is_tool = _text(attributes, "gen_ai.operation.name", "") == "execute_tool"
-    if not is_tool or _is_ours(span):
+    if _text(attributes, "gen_ai.operation.name", "") != "execute_tool":
         return
     arguments = _text(attributes, "gen_ai.tool.call.arguments", "")
     if not arguments:

@@ -43,6 +43,19 @@ def test_nothing_is_sent_under_pytest_unless_asked() -> None:
         assert receiver.names == ["invoke_agent a"]
 
 
+def test_the_doctor_says_whether_the_endpoint_answers_and_takes_the_key() -> None:
+    code = "import spanledger; spanledger.init(instrument=False)\nprint(spanledger.doctor())"
+    asked = {"SPANLEDGER_API_KEY": "a-key", "SPANLEDGER_SEND_UNDER_PYTEST": "1"}
+    with receiving() as receiver:
+        asked["SPANLEDGER_ENDPOINT"] = receiver.url
+        assert f"Spans go to {receiver.url}, which answers." in run(code, **asked)
+        assert receiver.headers[0]["authorization"] == "Bearer a-key"
+        receiver.status = 401
+        assert f"Problem: {receiver.url} refuses the key: it answers 401" in run(code, **asked)
+        receiver.stop()
+        assert "does not answer" in run(code, **asked)
+
+
 def test_variables_of_opentelemetry_hold() -> None:
     code = f"import spanledger; spanledger.init(instrument=False)\nspanledger.init()\n{_AGENT}"
     with receiving() as receiver:
