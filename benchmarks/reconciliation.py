@@ -1,6 +1,6 @@
 """The reconciliation: are planted differences found, and how long does a large month take.
 
-    python -m benchmarks.reconciliation [--days 30] [--seeds 3]
+    python -m benchmarks.reconciliation [--days 30] [--seeds 3] [--first-seed 1]
     python -m benchmarks.reconciliation --scale 5000000 [--lines 50000] [--scale-days 30]
 
 A month of an organisation's calls is written into the ledger, and reports of four providers into
@@ -41,7 +41,8 @@ def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n", 1)[0])
     parser.add_argument("--days", type=int, default=30)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3, help="how many seeds")
+    parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--scale", type=int, default=0, help="entries of one day")
     parser.add_argument("--lines", type=int, default=33_000, help="lines of one day")
     parser.add_argument("--scale-days", type=int, default=1, help="how many such days")
@@ -54,7 +55,7 @@ def main() -> None:
             if options.scale:
                 _scale(engine, Path(directory), options.scale, options.lines, options.scale_days)
             else:
-                for seed in range(1, options.seeds + 1):
+                for seed in range(options.first_seed, options.first_seed + options.seeds):
                     # One cause a day of a provider, and quiet days between: that takes two months.
                     _month(engine, Path(directory), f"single {seed}", single_days, seed, 56)
                     _month(engine, Path(directory), f"mixed {seed}", mixed_days, seed, options.days)

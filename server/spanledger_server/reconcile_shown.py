@@ -52,6 +52,7 @@ _CORRECTION = ("id", "usd", "cause", "kind", "title", "asks", "command")
 _LOG = ("id", "asked_at", "who", "kind", "days", "provider", "title", "status", "said")
 _SHORT_ID = 12
 _MOST_ROWS = 100  # of a table; the other formats have all
+_DIGITS = Decimal("0.0001")  # of dollars in a table; the other formats have all
 
 
 def print_summary(found: Reconciliation, output: Format) -> None:
@@ -68,14 +69,14 @@ def print_summary(found: Reconciliation, output: Format) -> None:
         }
         for row in by_provider(found.cells)
     ]
-    print_rows(_PROVIDER, rows, output, "No provider's report is imported for these days.")
+    _print(_PROVIDER, rows, output, "No provider's report is imported for these days.")
     if output is Format.table and rows:
         totals = totals_of(found.cells)
         beyond = totals.cells - totals.cells_within_tolerance
         final = "final" if totals.cells_final == totals.cells else "not final yet"
         print(
             f"\n{totals.cells:,} cells, {beyond:,} beyond tolerance; unexplained "
-            f"{totals.unexplained_size_usd:,f} USD; {final}."
+            f"{totals.unexplained_size_usd.quantize(_DIGITS):,f} USD; {final}."
         )
 
 
@@ -85,7 +86,7 @@ def print_cells(store: Store, asked: Asked, output: Format, *, only_beyond: bool
     if only_beyond:
         cells = [cell for cell in cells if not cell.is_within_tolerance]
     shown = cells[:_MOST_ROWS] if output is Format.table else cells
-    print_rows(_CELL, [_cell_fields(cell) for cell in shown], output, "All within tolerance.")
+    _print(_CELL, [_cell_fields(cell) for cell in shown], output, "All within tolerance.")
     if len(shown) < len(cells):
         print(f"and {len(cells) - len(shown):,} more; --format csv has them all.")
 
@@ -102,7 +103,7 @@ def print_cell(store: Store, asked: Asked, cell_id: str, output: Format) -> None
         return
     told = report_cell(cell).model_dump(exclude={"causes"})
     rows = [{"field": n, "value": _plain(v)} for n, v in told.items() if v is not None]
-    print_rows(("field", "value"), rows, output)
+    _print(("field", "value"), rows, output)
     causes: list[dict[str, object]] = [
         {
             "cause": str(share.cause), "usd": share.usd, "confidence": share.confidence,
@@ -112,7 +113,7 @@ def print_cell(store: Store, asked: Asked, cell_id: str, output: Format) -> None
     ]  # fmt: skip
     print()
     columns = ("cause", "usd", "confidence", "calls", "explanation")
-    print_rows(columns, causes, output, "No difference.")
+    _print(columns, causes, output, "No difference.")
     calls = [
         {"cause": str(share.cause), "trace_id": ref.trace_id, "span_id": ref.span_id,
          "request_id": ref.request_id}
@@ -120,7 +121,7 @@ def print_cell(store: Store, asked: Asked, cell_id: str, output: Format) -> None
     ]  # fmt: skip
     if calls:
         print()
-        print_rows(("cause", "trace_id", "span_id", "request_id"), calls[:_MOST_ROWS], output)
+        _print(("cause", "trace_id", "span_id", "request_id"), calls[:_MOST_ROWS], output)
 
 
 def print_causes(store: Store, asked: Asked, output: Format) -> None:
@@ -129,7 +130,7 @@ def print_causes(store: Store, asked: Asked, output: Format) -> None:
         {name: _plain(getattr(row, name)) for name in _CAUSE}
         for row in causes_of(asked.read(store).cells)
     ]
-    print_rows(_CAUSE, rows, output, "No difference.")
+    _print(_CAUSE, rows, output, "No difference.")
     if output is Format.table and rows:
         print(
             "\nusd is net: + the provider charged more. size_usd has no signs; high, medium and "
@@ -155,7 +156,25 @@ def print_invoices(store: Store, state: StateEngine, found: Reconciliation) -> N
     ]
     if rows:
         print("\nInvoices against their lines:\n")
-        print_rows(_INVOICE, rows, Format.table)
+        _print(_INVOICE, rows, Format.table)
+
+
+def _print(
+    columns: Sequence[str],
+    rows: Sequence[Mapping[str, object]],
+    output: Format,
+    empty: str = "Nothing.",
+) -> None:
+    """Print rows, dollars of a table to a hundredth of a cent."""
+    if output is Format.table:
+        rows = [{name: _short(name, value) for name, value in row.items()} for row in rows]
+    print_rows(columns, rows, output, empty)
+
+
+def _short(name: str, value: object) -> object:
+    if isinstance(value, Decimal) and name.endswith("usd"):
+        return value.quantize(_DIGITS)
+    return value
 
 
 def _agrees(one: InvoiceCheck) -> str:
@@ -181,7 +200,7 @@ def print_coverage(store: Store, asked: Asked, output: Format, *, by_day: bool) 
         }
         for row in (coverage_by_day(cells) if by_day else coverage_by_key(cells))
     ]
-    print_rows(_COVERAGE, rows, output, "No report tells what was used.")
+    _print(_COVERAGE, rows, output, "No report tells what was used.")
 
 
 def print_corrections(store: Store, state: StateEngine, asked: Asked, output: Format) -> None:
@@ -199,7 +218,7 @@ def print_corrections(store: Store, state: StateEngine, asked: Asked, output: Fo
         }
         for one in found
     ]
-    print_rows(_CORRECTION, rows, output, "Nothing to correct.")
+    _print(_CORRECTION, rows, output, "Nothing to correct.")
     if output is not Format.table:
         return
     applicable = next((one for one in found if one.is_applicable), None)
@@ -241,7 +260,7 @@ def print_log(state: StateEngine, project: str, output: Format) -> None:
         }
         for row in ReconciliationState(state).log(project)
     ]
-    print_rows(_LOG, rows, output, "Nobody has done anything yet.")
+    _print(_LOG, rows, output, "Nobody has done anything yet.")
 
 
 def _cell_fields(cell: Cell) -> Mapping[str, object]:

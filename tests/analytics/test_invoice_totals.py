@@ -190,6 +190,69 @@ def test_totals_of_accounts_are_compared_with_their_own_lines(
     assert sum(one.billed_usd for one in cells) == Decimal(32)
 
 
+def alone(store: Store, day: date, tokens: int) -> None:
+    """A call of a day of which no report tells; a million tokens of it cost 0.6 USD."""
+    one = call(99, start_ns(day), "openai", "gpt-4o-mini", Tokens(input=0, output=tokens))
+    put_calls(store, [one], PriceBook.bundled(), 3)
+
+
+def test_accounts_without_lines_are_compared_with_the_days_without_a_report_together(
+    store: Store, state: sa.Engine
+) -> None:
+    bill(store, costs(DAYS[0], "10"), source="openai.costs/a")
+    alone(store, date(2026, 11, 20), 50_000_000)
+    total(store, state, "10", account="a")
+    total(store, state, "20", account="b")
+    total(store, state, "12", account="c")
+
+    cells = compared(store, state)
+
+    [cell] = of_invoices(cells)
+    assert (cell.key.scope, cell.billed_usd, cell.ledger_usd) == ("b, c", Decimal(32), Decimal(30))
+    assert sum(one.billed_usd for one in cells) == Decimal(42)
+    assert sum(one.ledger_usd for one in cells) == Decimal(30)
+
+
+def test_days_without_a_report_are_told_though_every_account_has_its_lines(
+    store: Store, state: sa.Engine
+) -> None:
+    bill(store, costs(DAYS[0], "10"), source="openai.costs/a")
+    bill(store, costs(DAYS[0], "20"), source="openai.costs/b")
+    alone(store, date(2026, 11, 20), 5_000_000)
+    total(store, state, "10", account="a")
+    total(store, state, "20", account="b")
+
+    [cell] = of_invoices(compared(store, state))
+
+    assert (cell.key.scope, cell.billed_usd, cell.ledger_usd) == (None, Decimal(0), Decimal(3))
+    [share] = cell.causes
+    assert (share.cause, share.usd) == (Cause.UNEXPLAINED, Decimal(-3))
+    assert "does not say of which" in share.explanation
+
+
+def test_an_invoice_is_not_compared_with_the_lines_of_another_account(
+    store: Store, state: sa.Engine
+) -> None:
+    billed_days(store)  # of no account
+    bill(store, costs(DAYS[0], "1.5"), source="openai.costs/b")
+    total(store, state, "1.5", account="b")
+    assert not of_invoices(compared(store, state))
+
+    total(store, state, "7", account="b")
+    [cell] = of_invoices(compared(store, state))
+    assert (cell.key.scope, cell.billed_usd) == ("b", Decimal("5.5"))
+
+
+def test_an_invoice_whose_account_has_no_line_says_so(store: Store, state: sa.Engine) -> None:
+    bill(store, costs(DAYS[0], "10"), source="openai.costs/b")
+    total(store, state, "10", account="a")
+
+    [cell] = of_invoices(compared(store, state))
+
+    assert (cell.key.scope, cell.billed_usd) == ("a", Decimal(10))
+    assert "No line of a report is imported for this invoice" in cell.causes[0].explanation
+
+
 def test_an_invoice_in_another_currency_tells_the_exchange_rate_apart(
     store: Store, state: sa.Engine
 ) -> None:

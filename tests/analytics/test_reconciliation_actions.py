@@ -28,6 +28,15 @@ MAPPING = {
 }  # fmt: skip
 EXCHANGE = {"kind": "exchange_rate", "currency": "EUR", "value": "1.1",
             "effective_from": "2026-11-01"}  # fmt: skip
+RATE = {
+    "kind": "rate", "provider": "openai", "model": "gpt-5.5", "token_class": "output",
+    "price": "33", "per": "1000000", "service_tier": "", "region": "", "above_tokens": "0",
+    "effective_from": "2026-11-18", "effective_to": "",
+}  # fmt: skip
+CONTRACT = {
+    "kind": "contract", "contract_id": "c", "provider": "openai", "model": "",
+    "multiplier": "0.88", "effective_from": "2026-11-01",
+}  # fmt: skip
 AWAY = StoreError("The store does not answer.", permanent=False)
 REFUSED = StoreError("Too much memory.", permanent=True)
 
@@ -88,6 +97,53 @@ def test_a_store_that_is_away_stops_an_action_and_the_next_run_ends_it_once(
     assert seen(state, back).status == "done"
     assert not InvoiceState(state).mappings("default")
     assert not PriceState(state).exchange_rates()
+
+
+class Killed(BaseException):
+    """The process is gone: nothing it would have done later is done."""
+
+
+@pytest.mark.parametrize("what", [MAPPING, EXCHANGE, RATE, CONTRACT], ids=lambda w: w["kind"])
+def test_a_process_killed_before_it_noted_what_it_stored_stores_nothing_twice(
+    state: sa.Engine, what: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    action_id = asked(state, what)
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ReconciliationState, "keep_made", die)
+        with pytest.raises(Killed):
+            actions(state, Days(), NOW_NS + 1).run(action_id)
+    stored = _stored(state)
+    assert (seen(state, action_id).status, seen(state, action_id).made) == ("running", "")
+    assert len(stored) == 1
+
+    assert _go_on(state, action_id, monkeypatch)
+    assert _stored(state) == stored
+    back = asked(state, {}, kind="reverse", reverses=action_id)
+    with monkeypatch.context() as patched:
+        patched.setattr(ReconciliationState, "keep_made", die)
+        with pytest.raises(Killed):
+            actions(state, Days(), NOW_NS + 1).run(back)
+    assert _go_on(state, back, monkeypatch)
+    assert _stored(state) == []
+
+
+def _go_on(state: sa.Engine, action_id: int, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Return whether the worker ended an action of a process that died two hours ago."""
+    later = actions(state, Days(), NOW_NS + 7_200 * 10**9)
+    monkeypatch.setattr(Actions, "_reprice", lambda *_: "")
+    return later.run_once() == 1 and seen(state, action_id).status == "done"
+
+
+def _stored(state: sa.Engine) -> list[object]:
+    prices = PriceState(state)
+    return [
+        *InvoiceState(state).mappings("default"), *prices.exchange_rates(), *prices.rates(),
+        *prices.contracts(),
+    ]  # fmt: skip
 
 
 def test_taking_back_goes_on_where_the_store_stopped_it(state: sa.Engine) -> None:

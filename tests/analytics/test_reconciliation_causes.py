@@ -61,6 +61,12 @@ TOGETHER = (
     (5, 2, (Cause.GEO, Cause.DISCOUNT)),
     (7, 3, (Cause.OTHER_TRAFFIC, Cause.ROUNDING)),
     (8, 7, (Cause.PEAK_HOURS, Cause.MISSING_TELEMETRY)),
+    (1, 3, (Cause.LONG_CONTEXT, Cause.DISCOUNT, Cause.ROUNDING)),
+    (6, 3, (Cause.BATCH_OR_TIER, Cause.ALIAS)),
+    (8, 2, (Cause.GEO, Cause.ROUNDING)),
+    (7, 0, (Cause.MISSING_TELEMETRY, Cause.ALIAS)),
+    (8, 1, (Cause.BATCH_OR_TIER, Cause.PRICE_BOOK)),
+    (1, 7, (Cause.PEAK_HOURS, Cause.PRICE_BOOK)),
 )
 """Causes that hide each other: day of the month, lane, causes. On the second day the provider shows
 how it counts calls over midnight, which on the fifth nothing tells."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -36,8 +37,11 @@ def state(tmp_path: Path) -> StateEngine:
     return engine
 
 
+_clock = itertools.count(NOW_NS)
+
+
 def change(state: StateEngine, who: str = "ann") -> applying.Change:
-    return applying.Change(state, "default", who, NOW_NS, "reconciliation of 2026-11")
+    return applying.Change(state, "default", who, next(_clock), "reconciliation of 2026-11")
 
 
 @given(
@@ -218,3 +222,24 @@ def test_what_cannot_be_stored_says_so(state: StateEngine) -> None:
         applying.apply(change(state), {"kind": "adjust"})
     with pytest.raises(applying.CorrectionError, match="could be taken back"):
         applying.reverse(change(state), "")
+
+
+@pytest.mark.parametrize("what", [RATE, CONTRACT, EURO, MAPPING], ids=lambda w: str(w["kind"]))
+def test_the_same_change_again_stores_nothing_and_can_be_taken_back_as_the_first(
+    state: StateEngine, what: Mapping[str, str]
+) -> None:
+    if what["kind"] != "contract":  # two at once may not hold
+        key = "price" if what["kind"] == "rate" else "value"
+        applying.apply(change(state), {**what, key: "7" if what["kind"] != "mapping" else "tool"})
+    before = held(state)
+    one = change(state)
+    made = applying.apply(one, what)
+    then = held(state)
+
+    assert applying.apply(one, what) == made
+    assert held(state) == then
+    back = change(state, "bob")
+    applying.reverse(back, made)
+    assert held(state) == before
+    applying.reverse(back, made)
+    assert held(state) == before

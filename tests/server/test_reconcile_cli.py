@@ -116,7 +116,7 @@ def test_a_price_is_found_applied_taken_back_and_the_month_posted(
     assert [(r["kind"], r["who"], r["status"]) for r in log[-2:]] == [
         ("reverse", "bob", "done"), ("apply", "ann", "done"),
     ]  # fmt: skip
-    assert "1 adjustments add up to 1.000000000000 USD" in run("adjust", "2026-11", "--by", "ann")
+    assert "1 adjustments add up to 1 USD" in run("adjust", "2026-11", "--by", "ann")
     LedgerJob(billed, lambda: NOW_S * 10**9, Watermarks(open_state(_state(tmp_path)))).run_once()
     assert ledger_usd(billed) == ledger_usd(billed, "usage_hourly FINAL") == Decimal("8.5")
     run("run", "2026-11-18")

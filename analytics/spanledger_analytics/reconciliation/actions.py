@@ -141,7 +141,7 @@ class Actions:
 
     def _change(self, row: ActionRow) -> applying.Change:
         note = f"reconciliation of {row.project}, {_days(row).text}, action {row.id}"
-        return applying.Change(self.state, row.project, row.who, self.now_ns(), note)
+        return applying.Change(self.state, row.project, row.who, row.asked_at_ns, note)
 
     def _follow(self, row: ActionRow, what: Mapping[str, str]) -> str:
         """Price again what a new price is for, and compare the days anew; return what happened."""
@@ -180,16 +180,18 @@ class Actions:
             for other in others:
                 if other.provider:
                     kept.drop_posting(row.project, month.text, other.provider)
-        return f"{posted.entries:,} adjustments add up to {posted.usd:,f} USD."
+        return f"{posted.entries:,} adjustments add up to {posted.usd.normalize():,f} USD."
 
     def _unpost(self, row: ActionRow) -> str:
         month = _days(row)
         kept = ReconciliationState(self.state)
-        if not row.made:  # else the store stopped it after the first step
-            if not kept.drop_posting(row.project, month.text, row.provider):
+        if not row.made:  # else it was interrupted, and goes on
+            posted = {(one.month, one.provider) for one in kept.postings(row.project)}
+            if (month.text, row.provider) not in posted:
                 whose = row.provider or "all providers"
                 raise applying.CorrectionError(f"{month.text} is not posted for {whose}.")
             kept.keep_made(row.id, json.dumps({"unposted": month.text}))
+        kept.drop_posting(row.project, month.text, row.provider)
         done = adjustments.unpost(self.store, row.project, month, row.provider, self.now_ns())
         return f"{done.removed:,} adjustments are taken out of the ledger."
 

@@ -31,6 +31,9 @@ from spanledger_storage.price_state import (
 
 What = Mapping[str, str]
 _RowT = TypeVar("_RowT")
+_WHO_LIMIT = 128
+_RECENT = 10_000
+"""Entries of the log of prices: an action that was interrupted is gone on with within hours."""
 
 
 class CorrectionError(AnalyticsError):
@@ -45,19 +48,22 @@ class Change:
         state: the state database, to write to.
         project: whose reconciliation it is from.
         who: asked for it.
-        now_ns: UTC nanoseconds.
+        at_ns: when it was asked for, UTC nanoseconds; what is stored has this time, so that a
+            change that is made again after a crash finds what it stored.
         note: kept with what is stored: which reconciliation it is from.
     """
 
     state: StateEngine
     project: str
     who: str
-    now_ns: int
+    at_ns: int
     note: str = ""
 
 
 def apply(change: Change, what: What) -> str:
     """Store what a correction says; return, as JSON, what it made, for :func:`reverse`.
+
+    The same change again finds what it stored, and stores nothing.
 
     Raises:
         CorrectionError: it says nothing that can be stored.
@@ -69,11 +75,13 @@ def apply(change: Change, what: What) -> str:
     kind = what.get("kind", "")
     if kind not in _KINDS:
         raise CorrectionError(f"There is nothing to store for a correction of kind {kind!r}.")
-    return json.dumps({"kind": kind, **_KINDS[kind][0](change, what)}, sort_keys=True)
+    made = _mapped(change, what) if kind == "mapping" else _priced(change, kind)
+    made = made or _KINDS[kind][0](change, what)
+    return json.dumps({"kind": kind, **made}, sort_keys=True)
 
 
 def reverse(change: Change, made: str) -> None:
-    """Take back what a correction made, and put back what it replaced.
+    """Take back what a correction made, and put back what it replaced; the same again: nothing.
 
     Raises:
         CorrectionError: it made nothing that can be taken back.
@@ -86,6 +94,39 @@ def reverse(change: Change, made: str) -> None:
     if kind not in _KINDS:
         raise CorrectionError("It stored nothing that could be taken back.")
     _KINDS[kind][1](change, told)
+
+
+def _priced(change: Change, kind: str) -> dict[str, object] | None:
+    """Return what this very change stored in the price tables before; None: nothing."""
+    prefix = f"{kind.replace('_', ' ')} "
+    mine = {
+        entry.action: entry.object.removeprefix(prefix)
+        for entry in PriceState(change.state).log(_RECENT)
+        if entry.at_ns == change.at_ns
+        and entry.who == change.who[:_WHO_LIMIT]
+        and entry.object.startswith(prefix)
+    }
+    if "add" not in mine:
+        return None
+    if kind == "contract":
+        return {"id": mine["add"]}
+    before = mine.get("close", mine.get("withdraw"))
+    return {"id": int(mine["add"]), "before": None if before is None else int(before)}
+
+
+def _mapped(change: Change, what: What) -> dict[str, object] | None:
+    """Return the same of mappings."""
+    rows = InvoiceState(change.state).mappings(change.project, removed=True)
+    same = [
+        row for row in rows if (row.provider, row.pattern) == (what["provider"], what["pattern"])
+    ]
+    mine = [row.id for row in same if _is_mine(row.created_at_ns, row.created_by, change)]
+    before = [row.id for row in same if _is_mine(row.removed_at_ns, row.removed_by, change)]
+    return {"id": mine[0], "before": before[0] if before else None} if mine else None
+
+
+def _is_mine(at_ns: int | None, who: str, change: Change) -> bool:
+    return at_ns == change.at_ns and who == change.who[:_WHO_LIMIT]
 
 
 def _apply_rate(change: Change, what: What) -> dict[str, object]:
@@ -103,7 +144,7 @@ def _apply_rate(change: Change, what: What) -> dict[str, object]:
         effective_to_ns=_day_ns(what["effective_to"]) if what.get("effective_to") else None,
         note=change.note,
     )
-    with PriceState(change.state).change(change.who, change.now_ns) as prices:
+    with PriceState(change.state).change(change.who, change.at_ns) as prices:
         [done] = set_rates(prices, [(f"{row.model} {row.token_class}", row)])
     before = done.before.id if done.before and done.outcome != "unchanged" else None
     return {"id": done.after.id if done.outcome != "unchanged" else None, "before": before}
@@ -115,7 +156,9 @@ def _reverse_rate(change: Change, told: Mapping[str, object]) -> None:
     state = PriceState(change.state)
     known = {row.id: row for row in state.rates(withdrawn=True)}
     new, before = known[int(str(told["id"]))], _known(known, told["before"])
-    with state.change(change.who, change.now_ns) as prices:
+    if new.withdrawn_at_ns == change.at_ns:
+        return
+    with state.change(change.who, change.at_ns) as prices:
         end_rate(prices, new.id, None)
         if before is not None:
             # It ended where the new one began, or was withdrawn for it: it goes on from there.
@@ -141,12 +184,16 @@ def _apply_contract(change: Change, what: What) -> dict[str, object]:
         effective_to_ns=None,
         note=change.note,
     )
-    with PriceState(change.state).change(change.who, change.now_ns) as prices:
+    with PriceState(change.state).change(change.who, change.at_ns) as prices:
         return {"id": add_contract(prices, row).id}
 
 
 def _reverse_contract(change: Change, told: Mapping[str, object]) -> None:
-    with PriceState(change.state).change(change.who, change.now_ns) as prices:
+    state = PriceState(change.state)
+    known = {row.id: row for row in state.contracts(withdrawn=True)}
+    if known[str(told["id"])].withdrawn_at_ns == change.at_ns:
+        return
+    with state.change(change.who, change.at_ns) as prices:
         end_contract(prices, str(told["id"]), None)
 
 
@@ -157,7 +204,7 @@ def _apply_exchange_rate(change: Change, what: What) -> dict[str, object]:
         effective_from_ns=_day_ns(what["effective_from"]),
         note=change.note,
     )
-    with PriceState(change.state).change(change.who, change.now_ns) as prices:
+    with PriceState(change.state).change(change.who, change.at_ns) as prices:
         [done] = set_exchange_rates(prices, [row])
     before = done.before.id if done.before and done.outcome == "replaces" else None
     return {"id": done.after.id if done.outcome != "unchanged" else None, "before": before}
@@ -168,9 +215,11 @@ def _reverse_exchange_rate(change: Change, told: Mapping[str, object]) -> None:
         return
     state = PriceState(change.state)
     known = {row.id: row for row in state.exchange_rates(withdrawn=True)}
-    before = _known(known, told["before"])
-    with state.change(change.who, change.now_ns) as prices:
-        remove_exchange_rate(prices, int(str(told["id"])))
+    new, before = known[int(str(told["id"]))], _known(known, told["before"])
+    if new.withdrawn_at_ns == change.at_ns:
+        return
+    with state.change(change.who, change.at_ns) as prices:
+        remove_exchange_rate(prices, new.id)
         if before is not None:
             set_exchange_rates(prices, [replace(before, note=change.note)])
 
@@ -186,8 +235,8 @@ def _apply_mapping(change: Change, what: What) -> dict[str, object]:
             pattern=what["pattern"],
             target=target,
             note=change.note,
-            created_by=change.who[:128],
-            created_at_ns=change.now_ns,
+            created_by=change.who[:_WHO_LIMIT],
+            created_at_ns=change.at_ns,
         )
     )
     same = (row.kind, row.provider, row.pattern)
@@ -202,11 +251,14 @@ def _apply_mapping(change: Change, what: What) -> dict[str, object]:
 
 def _reverse_mapping(change: Change, told: Mapping[str, object]) -> None:
     invoices = InvoiceState(change.state)
-    invoices.remove_mapping(change.project, int(str(told["id"])), change.who, change.now_ns)
     known = {row.id: row for row in invoices.mappings(change.project, removed=True)}
-    before = _known(known, told["before"])
-    if before is not None:
-        again = replace(before, created_by=change.who[:128], created_at_ns=change.now_ns)
+    new, before = known[int(str(told["id"]))], _known(known, told["before"])
+    if not _is_mine(new.removed_at_ns, new.removed_by, change):
+        invoices.remove_mapping(change.project, new.id, change.who, change.at_ns)
+    if before is None:
+        return
+    again = replace(before, created_by=change.who[:_WHO_LIMIT], created_at_ns=change.at_ns)
+    if not any(row.created_at_ns == again.created_at_ns for row in known.values()):
         invoices.add_mapping(again)
 
 

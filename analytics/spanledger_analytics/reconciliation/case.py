@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
+from math import ceil
 from typing import Literal, NamedTuple
 
 from spanledger_analytics.invoices.line import TokenClass
@@ -119,13 +121,25 @@ class Case:
         """By how much the bill may be off because its amounts are rounded."""
         if self._rounding is None:
             lines = sum([row.lines for row in self.billed_rows])
-            is_in_cents = bool(lines) and all(row.is_in_cents for row in self.billed_rows)
-            self._rounding = max(lines, 1) * (_HALF_CENT if is_in_cents else _NOISE)
+            self._rounding = max(lines, 1) * (_HALF_CENT if self.is_in_cents else _NOISE)
         return self._rounding
+
+    @property
+    def is_in_cents(self) -> bool:
+        """Whether every amount of the bill is of whole cents, so that it may be rounded to them."""
+        return bool(self.billed_rows) and all(row.is_in_cents for row in self.billed_rows)
+
+    def before_discount(self, ratio: Fraction) -> None:
+        """Reckon with list prices from now on: what rounding took there is more by the discount."""
+        self._rounding = ceil(self.rounding / ratio)
+
+    def agrees(self, usd: int) -> bool:
+        """Return whether an amount is what is unexplained of the price, as far as lines tell."""
+        return abs(usd - self.price) <= self.rounding
 
     def fits(self, usd: int) -> bool:
         """Return whether an amount is what is unexplained of the price, and no mere rounding."""
-        return abs(usd) > 4 * self.rounding and abs(usd - self.price) <= self.rounding
+        return abs(usd) > 4 * self.rounding and self.agrees(usd)
 
     def exactly(self, usd: int) -> int:
         """Return an amount that fits, with what noise of arithmetic differs."""

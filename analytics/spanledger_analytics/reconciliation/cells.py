@@ -97,7 +97,7 @@ def _both(one: CauseShare, other: CauseShare) -> CauseShare:
         one.cause,
         one.usd + other.usd,
         least,
-        f"{one.explanation} {other.explanation}",
+        f"{one.explanation} {other.explanation}".strip(),
         (*one.evidence, *other.evidence),
         one.evidence_count + other.evidence_count,
     )

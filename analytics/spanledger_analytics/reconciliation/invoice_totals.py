@@ -109,29 +109,59 @@ def _checks(
     cells = _compared(store, project, first, last)
     ledger = _ledger(store, project, first, last)
     has_moved = any(mappings.moves_lines for mappings in rules.mappings.values())
-    for billed, total in sorted(found.totals.items()):
-        others = [one for one in found.totals if one.provider_id == billed.provider_id]
-        lines = _lines_of(billed, found.lines, is_only=len(others) == 1)
-        place = cells.get(billed.provider_id, _Compared(total.provider, _ZERO, _ZERO, True))
-        # Only where nothing of the provider is left aside do cells say the same as lines.
-        is_whole = len(others) == 1 and not has_moved and lines.is_all
-        told = ledger.get(billed.provider_id, _ZERO) if is_whole else None
-        yield _check(project, (first, last), billed, total, lines.sums, place, told)
+    for name in sorted({billed.provider_id for billed in found.totals}):
+        totals = {one: sums for one, sums in found.totals.items() if one.provider_id == name}
+        lines = {one: sums for one, sums in found.lines.items() if one.provider_id == name}
+        shown = next(iter(totals.values())).provider
+        place = cells.get(name, _Compared(shown, _ZERO, _ZERO, True))
+        known = None if has_moved else ledger.get(name, _ZERO)
+        of = _several if len(totals) > 1 or _is_stranger(next(iter(totals)), lines) else _only
+        yield from (_check(project, (first, last), *one) for one in of(totals, lines, place, known))
 
 
-@dataclass(frozen=True, slots=True)
-class _Lines:
-    sums: Sums
-    is_all: bool
+_Pair = tuple[Billed, Sums, Sums, _Compared, Decimal | None]
+"""An invoice, what it comes to, its lines, the other side, and the ledger; None: not compared."""
 
 
-def _lines_of(billed: Billed, lines: Mapping[Billed, Sums], *, is_only: bool) -> _Lines:
-    """Return the lines an invoice is for: of its account; of all, where that is not told."""
-    of_provider = {one: s for one, s in lines.items() if one.provider_id == billed.provider_id}
-    own = of_provider.get(billed)
-    if is_only and (not billed.account or own is None):
-        return _Lines(_together(billed.provider_id, of_provider.values()), True)
-    return _Lines(own or Sums(billed.provider_id), is_only and set(of_provider) <= {billed})
+def _is_stranger(billed: Billed, lines: Mapping[Billed, Sums]) -> bool:
+    """Return whether all lines of a provider are of other accounts than an invoice."""
+    of_any = Billed(billed.provider_id, "")
+    return bool(billed.account and lines) and billed not in lines and of_any not in lines
+
+
+def _only(
+    totals: Mapping[Billed, Sums], lines: Mapping[Billed, Sums], place: _Compared,
+    ledger_usd: Decimal | None,
+) -> Iterator[_Pair]:  # fmt: skip
+    """Return a provider's only invoice, against what the ledger says of the whole month."""
+    [(billed, total)] = totals.items()
+    own = lines.get(billed)
+    if not billed.account or own is None:
+        own = _together(billed.provider_id, lines.values())
+    # Only where nothing of the provider is left aside do cells say the same as lines.
+    is_whole = not billed.account or billed not in lines or set(lines) <= {billed}
+    yield billed, total, own, place, ledger_usd if is_whole else None
+
+
+def _several(
+    totals: Mapping[Billed, Sums], lines: Mapping[Billed, Sums], place: _Compared,
+    ledger_usd: Decimal | None,
+) -> Iterator[_Pair]:  # fmt: skip
+    """Return the invoices of several accounts: each against its own lines.
+
+    The ledger does not tell accounts apart. What it has of days of which no report tells stands
+    against the invoices without lines together, for no other invoice can be for it.
+    """
+    for billed, total in sorted(totals.items()):
+        if billed in lines:
+            yield billed, total, lines[billed], place, None
+    left = {billed: total for billed, total in sorted(totals.items()) if billed not in lines}
+    beyond = ledger_usd is not None and ledger_usd != place.ledger_usd
+    if left or beyond:
+        name = next(iter(totals)).provider_id
+        whose = Billed(name, ", ".join(one.account or "no account" for one in left))
+        rest = _Compared(place.name, _ZERO, place.ledger_usd, place.is_final)
+        yield whose, _together(place.name, left.values()), Sums(name), rest, ledger_usd
 
 
 def _together(name: str, parts: Iterable[Sums]) -> Sums:
@@ -144,6 +174,7 @@ def _together(name: str, parts: Iterable[Sums]) -> Sums:
         whole.taxes += part.taxes
         whole.credits += part.credits
         whole.lines += part.lines
+        whole.invoice_ids |= part.invoice_ids
         whole.is_final &= part.is_final
     return whole
 
@@ -200,6 +231,12 @@ def _causes(check: InvoiceCheck, total: Sums, lines: Sums, rate: Decimal) -> Seq
     variance = cast("Decimal", check.variance_usd).quantize(_STEP)
     if not variance:
         return ()
+    if not total.lines:
+        text = (
+            "The invoices are those of accounts whose lines are imported; on days without a report "
+            f"the ledger has {_money(check.beyond_ledger_usd)} USD, and does not say of which."
+        )
+        return (CauseShare(Cause.UNEXPLAINED, variance, "low", text),)
     is_same = set(lines.amounts) <= {check.currency} and check.currency in total.amounts
     own_lines = lines.amounts.get(check.currency, _ZERO)
     by_rate = _ZERO

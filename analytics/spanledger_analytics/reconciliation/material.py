@@ -23,7 +23,7 @@ from spanledger_analytics.reconciliation.ledger_side import (
     day_of,
 )
 from spanledger_analytics.reconciliation.pico import ONE
-from spanledger_analytics.reconciliation.result import CellKey
+from spanledger_analytics.reconciliation.result import Cause, CellKey
 
 _RATES = {
     TokenClass.UNCACHED: "input",
@@ -35,6 +35,7 @@ _RATES = {
     TokenClass.WEB_SEARCH: "web_search",
 }
 _COMPARED = tuple(name for name in CellKey.__slots__ if name not in ("day", "provider"))
+_COMPARED_REQUESTS = frozenset(_COMPARED) - {"token_class"}
 _MANY_CALLS = 100_000  # looking through them takes seconds
 _FEW = 20  # cells are enough to see what the provider charges elsewhere
 _NOON_NS = DAY_S // 2 * 10**9
@@ -46,7 +47,10 @@ Peaks = Mapping[Group, Mapping[TokenClass, Sum]]
 
 
 class Requests(NamedTuple):
-    """Numbers of requests: in the ledger (none twice), its extra attempts, by the provider."""
+    """Numbers of requests of the day they are billed on.
+
+    In the ledger (none twice), its extra attempts, by the provider.
+    """
 
     calls: int
     extra_attempts: int
@@ -170,18 +174,30 @@ class Material:
 
         Where requests are told less finely than the case, they are of all it is part of.
         """
-        fitting = [one for one in self._requests if _is_compatible(one.key, case.key)]
+        causes = {claim.cause for claim in case.claims}
+        # Calls of a model that has two names are under both of them.
+        names = _COMPARED_REQUESTS - ({"model"} if Cause.ALIAS in causes else set())
+        fitting = [one for one in self._requests if _is_compatible(one.key, case.key, names)]
         if case.usage_quantity not in (None, case.charged_quantity):
             # The usage report tells of more than the bill: what neither bill nor ledger have.
             fitting = [one for one in fitting if one.ledger.quantity]
         if not fitting or case.token_class not in TOKEN_CLASSES:
             return None
         doubled = sum(self.doubles[group][0] for group in groups_of(case) if group in self.doubles)
+        moved = 0
+        if Cause.DAY_BOUNDARY in causes:
+            moved = sum(map(self.came_over_midnight, fitting))
         return Requests(
-            sum(one.ledger.quantity for one in fitting) // ONE - doubled,
+            sum(one.ledger.quantity for one in fitting) // ONE - doubled + moved,
             sum(one.telemetry.extra_attempts for one in fitting),
             sum(one.usage_quantity or 0 for one in fitting) // ONE,
         )
+
+    def came_over_midnight(self, requests: Case) -> int:
+        """Return how many calls more ended on the day than did after it, if begun before."""
+        before = self.neighbour(requests, -1)
+        came = before.telemetry.crossing if before is not None else 0
+        return came - requests.telemetry.crossing
 
     def rate(
         self, case: Case, tier: str = "", token_class: TokenClass | None = None
@@ -259,11 +275,10 @@ def _all_but(apart: tuple[str, ...]) -> attrgetter[object]:
     return attrgetter(*(name for name in _COMPARED if name not in apart))
 
 
-def _is_compatible(one: CellKey, other: CellKey) -> bool:
+def _is_compatible(one: CellKey, other: CellKey, names: Iterable[str]) -> bool:
     return all(
         getattr(one, name) is None
         or getattr(other, name) is None
         or getattr(one, name) == getattr(other, name)
-        for name in _COMPARED
-        if name != "token_class"
+        for name in names
     )

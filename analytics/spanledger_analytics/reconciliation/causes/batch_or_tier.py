@@ -10,7 +10,7 @@ from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
 from spanledger_analytics.reconciliation.causes.transfers import find_transfer
 from spanledger_analytics.reconciliation.ledger_side import TOKEN_CLASSES
 from spanledger_analytics.reconciliation.material import Material
-from spanledger_analytics.reconciliation.pico import pro_rata
+from spanledger_analytics.reconciliation.pico import ONE, pro_rata
 from spanledger_analytics.reconciliation.result import Cause
 
 _TIERS = ("batch", "flex", "priority", "fast")
@@ -37,10 +37,22 @@ def _moved(case: Case, material: Material) -> list[Claim]:
     confidence = sure_if(is_sure)
     return [
         Claim(
-            Cause.BATCH_OR_TIER, case.volume, confidence, text, case.quantity, "any",
+            Cause.BATCH_OR_TIER, _in_full(case, material), confidence, text, case.quantity, "any",
             case.telemetry.calls,
         )
     ]  # fmt: skip
+
+
+def _in_full(case: Case, material: Material) -> int:
+    """Return what moved, at the tier's price where the bill has that in whole cents."""
+    if case.ledger.quantity or not case.is_in_cents:
+        return case.volume
+    tier = "batch" if case.key.processing == "batch" else case.key.service_tier or ""
+    standard = material.rate(case)
+    rates = [material.rate(case, tier), standard and standard * _HALF if tier == "batch" else None]
+    amounts = [round(rate * case.quantity / ONE) for rate in rates if rate is not None]
+    fitting = [usd for usd in amounts if abs(usd - case.volume) <= case.rounding]
+    return fitting[0] if fitting else case.volume
 
 
 def _moved_into(case: Case, material: Material) -> list[Claim]:
@@ -91,7 +103,28 @@ def _all(case: Case, material: Material) -> list[Claim]:
 
 
 def _mixed(case: Case, material: Material) -> list[Claim]:
-    """Return what a part is worth that the usage report has in another tier."""
+    """Return what a part is worth that the usage report has in another tier.
+
+    Where that is all that differs of another class, this one has another price besides.
+    """
+    told = _told(case, material)
+    if told is None:
+        return []
+    parts, usd = told
+    named = " and ".join(sorted(parts))
+    text = f"The usage report has a part of it as {named}"
+    if case.fits(usd):
+        said = f"{text}; at that price both sides agree."
+        return [Claim(Cause.BATCH_OR_TIER, case.exactly(usd), "high", said)]
+    others = [one for one in material.classes(case) if one is not case]
+    theirs = [(one, _told(one, material)) for one in others]
+    if usd and any(other is not None and one.fits(other[1]) for one, other in theirs):
+        return [Claim(Cause.BATCH_OR_TIER, usd, "medium", f"{text}, as of its other classes.")]
+    return []
+
+
+def _told(case: Case, material: Material) -> tuple[set[str], int] | None:
+    """Return which other tiers the usage report tells of, and what their price comes to."""
     parts: dict[str, int] = {}
     for row in case.usage_rows:
         tier = _tier_of(row)
@@ -100,15 +133,11 @@ def _mixed(case: Case, material: Material) -> list[Claim]:
     ratios = dict(_ratios(case, material))
     charged = case.charged_quantity
     if not charged or not parts or not parts.keys() <= ratios.keys():
-        return []
+        return None
     usd = 0
     for tier, quantity in parts.items():
         usd += round(pro_rata(case.base_usd, quantity, charged) * (ratios[tier] - 1))
-    if not case.fits(usd):
-        return []
-    named = " and ".join(sorted(parts))
-    text = f"The usage report has a part of it as {named}; at that price both sides agree."
-    return [Claim(Cause.BATCH_OR_TIER, case.exactly(usd), "high", text)]
+    return set(parts), usd
 
 
 def _ratios(case: Case, material: Material) -> Iterator[tuple[str, Fraction]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
+from spanledger_analytics.reconciliation.causes.peak_hours import candidates
 from spanledger_analytics.reconciliation.material import Material, groups_of
 from spanledger_analytics.reconciliation.result import Cause
 
@@ -58,18 +59,20 @@ def _common_factor(material: Material) -> Fraction | None:
     known = quiet if _are_many(quiet) else known
     if not _are_many(known):
         return None
-    by_size = sorted(known, key=lambda one: -one.base_usd)
-    for largest in by_size[:3]:
+    for largest in sorted(quiet or known, key=lambda one: -one.base_usd)[:3]:
         factor = Fraction(largest.billed_usd, largest.base_usd)
-        fitting = sum(
-            abs(one.base_usd * factor - one.billed_usd)
-            <= one.rounding + largest.rounding * Fraction(one.base_usd, largest.base_usd)
-            for one in known
-        )
+        fitting = sum(_has_factor(one, factor, largest, material) for one in known)
         is_off = abs(largest.billed_usd - largest.base_usd) > largest.rounding
         if is_off and fitting * 10 >= len(known) * 6 and fitting >= _FEWEST_CELLS:
             return factor.limit_denominator(10**6)
     return None
+
+
+def _has_factor(case: Case, factor: Fraction, largest: Case, material: Material) -> bool:
+    """Return whether a factor explains a cell, if peak hours may be at another price besides."""
+    slack = case.rounding + largest.rounding * Fraction(case.base_usd, largest.base_usd)
+    listed = [case.base_usd + usd for usd in (0, *candidates(case, material))]
+    return any(abs(usd * factor - case.billed_usd) <= slack for usd in listed)
 
 
 def _are_many(cases: list[Case]) -> bool:

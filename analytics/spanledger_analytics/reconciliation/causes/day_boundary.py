@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from spanledger_analytics.invoices.line import TokenClass
 from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
 from spanledger_analytics.reconciliation.ledger_side import TOKEN_CLASSES, Sum
 from spanledger_analytics.reconciliation.material import Material
+from spanledger_analytics.reconciliation.pico import ONE
 from spanledger_analytics.reconciliation.result import Cause
 
 
@@ -32,7 +34,9 @@ def _crossing(case: Case, material: Material) -> list[Claim]:
     if not shift or not case.quantity:
         return []
     if not (
-        is_exact or case.quantity + _renamed(case, material) == shift or _goes_by_end(material)
+        _shows(case, case.quantity, shift)
+        or _is_renamed(case, material, shift)
+        or _goes_by_end(material)
     ):
         return []
     calls = case.telemetry.crossing + (before.telemetry.crossing if before is not None else 0)
@@ -46,10 +50,19 @@ def _crossing(case: Case, material: Material) -> list[Claim]:
     ]
 
 
-def _renamed(case: Case, material: Material) -> int:
-    """Return what the provider has under a name no call has, and may be this model."""
+def _shows(case: Case, off: int, shift: int) -> bool:
+    """Return whether calls over midnight are all that differs, but for repeated attempts."""
+    return off in (shift, shift + case.ledger.retried)
+
+
+def _is_renamed(case: Case, material: Material, shift: int) -> bool:
+    """Return whether the same is so with what the provider has under a name no call has.
+
+    That may be this model: what is missing then, or all the ledger has but what moved.
+    """
     family = material.siblings(case, "model")
-    return sum(one.quantity for one in family if not one.ledger.quantity and one.quantity > 0)
+    named = sum(one.quantity for one in family if not one.ledger.quantity and one.quantity > 0)
+    return bool(named) and shift in (case.quantity + named, named - case.ledger.quantity)
 
 
 def _other_side_fits(case: Case, material: Material, shift: int) -> bool:
@@ -69,20 +82,33 @@ def _goes_by_end(material: Material) -> bool:
     Cells of this day and the ones beside it, or what days before showed. A cell that agrees
     although calls of it ran over midnight says that starts count.
     """
+    # What is in the ledger twice is explained here already, and on the days beside it is not.
     moved = [
-        (_shift(case, material), difference(case))
+        (case, _shift(case, material), case.quantity)
         for case in material.cases
         if case.token_class in TOKEN_CLASSES
     ]
     for case in material.after:
         here = material.neighbour_of_after(case)
         if here is not None:
-            moved.append((here.ledger.crossing - case.ledger.crossing, difference(case)))
-    moved += [(-case.ledger.crossing, difference(case)) for case in material.before]
-    moved = [(shift, off) for shift, off in moved if shift]
-    if not all(off for _, off in moved):
+            shift = here.ledger.crossing - case.ledger.crossing
+            moved.append((case, shift, difference(case)))
+    moved += [(case, -case.ledger.crossing, difference(case)) for case in material.before]
+    moved = [one for one in moved if one[1]]
+    if not all(difference(case) for case, _, _ in moved):
         return False
-    return any(shift == off for shift, off in moved) or material.went_by_end()
+    is_shown = any(_shows(case, off, shift) for case, shift, off in moved)
+    return is_shown or _requests_show(material) or material.went_by_end()
+
+
+def _requests_show(material: Material) -> bool:
+    """Return whether the provider counts as many requests less or more as ran over midnight."""
+    moved = [
+        (material.came_over_midnight(case) * ONE, case.quantity)
+        for case in material.cases
+        if case.token_class is TokenClass.REQUESTS
+    ]
+    return not material.doubles and any(shift and shift == off for shift, off in moved)
 
 
 def _shift(case: Case, material: Material) -> int:

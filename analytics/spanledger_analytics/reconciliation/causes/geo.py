@@ -38,7 +38,8 @@ def explain_geo(case: Case, material: Material) -> list[Claim]:
         text = "The report has these tokens in a region that costs 10 % more."
         if case.fits(usd):
             return [Claim(Cause.GEO, case.exactly(usd), "high", text)]
-        if any(one.fits(_told_premium(one)) for one in others):  # beside another difference
+        # Beside another difference, or too little to tell from rounding.
+        if case.agrees(usd) or any(one.fits(_told_premium(one)) for one in others):
             return [Claim(Cause.GEO, usd, "medium", text)]
     for place, text in enumerate(_TEXTS):
         usd = _premium(case, place)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import NamedTuple
 
+from spanledger_analytics.invoices.line import TokenClass
 from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
 from spanledger_analytics.reconciliation.causes.transfers import find_transfer
 from spanledger_analytics.reconciliation.contexts import BOUNDARIES
@@ -12,11 +14,19 @@ from spanledger_analytics.reconciliation.ledger_side import TOKEN_CLASSES
 from spanledger_analytics.reconciliation.material import Material
 from spanledger_analytics.reconciliation.result import Cause
 
-_FACTORS = (Fraction(2), Fraction(3, 2))
+_DOUBLE, _HALF_MORE = Fraction(2), Fraction(3, 2)
 """By which long requests are dearer: input twice, output half as much again.
 
 https://docs.anthropic.com/en/docs/about-claude/pricing#long-context-pricing
 """
+
+
+class _Other(NamedTuple):
+    """Another price of requests above a boundary: dearer than the ledger's or cheaper, and by."""
+
+    boundary: int
+    is_dearer: bool
+    usd: int
 
 
 def explain_long_context(case: Case, material: Material) -> list[Claim]:
@@ -31,27 +41,30 @@ def explain_long_context(case: Case, material: Material) -> list[Claim]:
         return [
             Claim(Cause.LONG_CONTEXT, case.volume, confidence, text, case.quantity, "any", count)
         ]
-    for boundary, usd in _candidates(case):
-        if not case.fits(usd):
-            continue
-        others = material.others(case)
-        if not all(_fits_too(one, boundary) for one in others):
-            continue
-        dearer = "charges more for" if usd > 0 else "does not charge more for"
-        text = (
-            f"The provider {dearer} requests of more than {boundary:,} input tokens, "
-            "and the ledger's price says otherwise."
-        )
-        count = sum(
-            row.telemetry.calls for row in case.ledger_rows if _is_long(row.bucket, boundary)
-        )
-        confidence = sure_if(bool(others) and case.is_agreed)
-        return [Claim(Cause.LONG_CONTEXT, case.exactly(usd), confidence, text, 0, "long", count)]
+    for one in _others(case):
+        if case.agrees(one.usd) and _is_alike(case, material, one):
+            is_sure = bool(material.others(case)) and case.is_agreed and case.fits(one.usd)
+            return [_claim(case, one, is_sure=is_sure)]
     return []
 
 
-def _candidates(case: Case) -> Iterator[tuple[int, int]]:
-    """Return boundaries that requests exceed, with what another price of these comes to."""
+def _claim(case: Case, one: _Other, *, is_sure: bool) -> Claim:
+    dearer = "charges more for" if one.is_dearer else "does not charge more for"
+    text = (
+        f"The provider {dearer} requests of more than {one.boundary:,} input tokens, "
+        "and the ledger's price says otherwise."
+    )
+    count = sum(
+        row.telemetry.calls for row in case.ledger_rows if _is_long(row.bucket, one.boundary)
+    )
+    usd, confidence = case.exactly(one.usd), sure_if(is_sure)
+    return Claim(Cause.LONG_CONTEXT, usd, confidence, text, 0, "long", count)
+
+
+def _others(case: Case) -> Iterator[_Other]:
+    """Return the other prices that long requests may have, the likelier factor first."""
+    is_output = case.token_class is TokenClass.OUTPUT
+    factors = (_HALF_MORE, _DOUBLE) if is_output else (_DOUBLE, _HALF_MORE)
     for boundary in BOUNDARIES:
         usd = sum(
             row.sums[case.token_class].usd
@@ -60,17 +73,31 @@ def _candidates(case: Case) -> Iterator[tuple[int, int]]:
         )
         if not usd:
             return
-        for factor in _FACTORS:
-            yield boundary, round(usd * (factor - 1))
-            yield boundary, round(usd / factor) - usd
+        for factor in factors:
+            yield _Other(boundary, is_dearer=True, usd=round(usd * (factor - 1)))
+            yield _Other(boundary, is_dearer=False, usd=round(usd / factor) - usd)
 
 
-def _fits_too(case: Case, boundary: int) -> bool:
-    return any(
-        abs(usd - case.price) <= case.rounding < abs(usd)
-        for bound, usd in _candidates(case)
-        if bound == boundary
+def _is_alike(case: Case, material: Material, one: _Other) -> bool:
+    """Return whether all classes worth comparing say the same, and one of them clearly.
+
+    A class that costs little may be rounded as far as the other price would move it.
+    """
+    classes = material.classes(case)
+    is_clear = any(mine.fits(usd) for mine in classes for usd in _same(mine, one))
+    return is_clear and all(
+        any(mine.agrees(usd) and mine.rounding < abs(usd) for usd in _same(mine, one))
+        for mine in material.others(case)
     )
+
+
+def _same(case: Case, one: _Other) -> list[int]:
+    """Return what the same other price may come to in a class."""
+    return [
+        other.usd
+        for other in _others(case)
+        if (other.boundary, other.is_dearer) == (one.boundary, one.is_dearer)
+    ]
 
 
 def _is_long(bucket: int, boundary: int) -> bool:

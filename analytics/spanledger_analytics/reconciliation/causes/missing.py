@@ -135,7 +135,7 @@ def _stranger(
 
 def _unrounded(case: Case, material: Material) -> int:
     """Return what a cell's tokens cost by the book, where its bill is that in whole cents."""
-    rate = material.rate(case) if any(row.is_in_cents for row in case.billed_rows) else None
+    rate = material.rate(case) if case.is_in_cents else None
     usd = case.rest if rate is None else round(rate * case.quantity / ONE)
     return usd if case.quantity and abs(usd - case.rest) <= case.rounding else case.rest
 

@@ -27,18 +27,19 @@ def explain_peak_hours(case: Case, material: Material) -> list[Claim]:
 
 
 def _alone(case: Case, material: Material) -> list[Claim]:
-    for place, usd in enumerate(_candidates(case, material)):
-        if not case.fits(usd):
-            continue
-        others = material.others(case)
-        if not all(_fits_too(one, _candidates(one, material)[place]) for one in others):
+    """Return what all classes show; or all but one, which has another price besides."""
+    classes = [case, *material.others(case)]
+    for place, usd in enumerate(candidates(case, material)):
+        fitting = [_fits_too(one, candidates(one, material)[place]) for one in classes]
+        is_all = all(fitting) and case.fits(usd)
+        if not is_all and (len(classes) < 3 or sum(fitting) < len(classes) - 1):
             continue
         text = (
             "Calls in the provider's peak hours cost twice as much as the ledger says."
             if usd > 0
             else "The ledger has peak prices that were not charged."
         )
-        confidence = sure_if(bool(others) and case.is_agreed)
+        confidence = sure_if(is_all and len(classes) > 1 and case.is_agreed)
         return [Claim(Cause.PEAK_HOURS, case.exactly(usd), confidence, text)]
     return []
 
@@ -49,7 +50,7 @@ def _beside_missing(case: Case, material: Material) -> list[Claim]:
     The ledger's average price is of both kinds of hours, so it is no measure of missing calls.
     """
     classes = material.classes(case)
-    for place, usd in enumerate(_candidates(case, material)):
+    for place, usd in enumerate(candidates(case, material)):
         if len(classes) < 2 or not all(_leaves_the_rest(one, material, place) for one in classes):
             continue
         text = "Calls in the provider's peak hours cost something else than the ledger says."
@@ -60,7 +61,7 @@ def _beside_missing(case: Case, material: Material) -> list[Claim]:
 
 def _leaves_the_rest(case: Case, material: Material, place: int) -> bool:
     """Return whether a candidate leaves what the open quantity costs at the provider's price."""
-    usd, charged = _candidates(case, material)[place], case.charged_quantity
+    usd, charged = candidates(case, material)[place], case.charged_quantity
     if not usd or not charged:
         return False
     paid = case.billed_usd - sum(claim.usd for claim in case.claims if not claim.quantity)
@@ -68,7 +69,7 @@ def _leaves_the_rest(case: Case, material: Material, place: int) -> bool:
     return abs(case.rest - usd - left) <= 4 * case.rounding < abs(usd)
 
 
-def _candidates(case: Case, material: Material) -> tuple[int, ...]:
+def candidates(case: Case, material: Material) -> tuple[int, ...]:
     """Return what the difference is if the ledger took every hour, or a wrong one, for cheap."""
     found = [material.peaks[group] for group in groups_of(case) if group in material.peaks]
     peak = sum(sums[case.token_class].usd for sums in found if case.token_class in sums)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
+from spanledger_analytics.reconciliation.causes.discount import explain_rounded_discount
 from spanledger_analytics.reconciliation.ledger_side import TOKEN_CLASSES
 from spanledger_analytics.reconciliation.material import Material
 from spanledger_analytics.reconciliation.pico import from_pico, pro_rata
@@ -40,12 +41,14 @@ def explain_price_book(case: Case, material: Material) -> list[Claim]:
 
 def explain_rounding(case: Case, material: Material) -> list[Claim]:
     """Return what is left, where it is no more than rounded amounts leave."""
-    del material
     if not case.billed_rows or not case.rest or abs(case.rest) > case.rounding:
         return []
+    # A discount read off rounded amounts was off by a part of the rounding.
+    found = explain_rounded_discount(case, material)
+    usd = case.rest - sum(claim.usd for claim in found)
     lines = sum(row.lines for row in case.billed_rows)
     text = f"No more than rounding the amounts of {lines:,} lines leaves."
-    return [case.whole(Cause.ROUNDING, "high", text)]
+    return [*found, Claim(Cause.ROUNDING, usd, "high", text)]
 
 
 def _is_alone(material: Material) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from spanledger_analytics.invoices.line import TokenClass
 from spanledger_analytics.reconciliation.case import Case, Claim, sure_if
+from spanledger_analytics.reconciliation.implied import plain_price
 from spanledger_analytics.reconciliation.ledger_side import TOKEN_CLASSES
 from spanledger_analytics.reconciliation.material import Material
-from spanledger_analytics.reconciliation.pico import pro_rata
+from spanledger_analytics.reconciliation.pico import from_pico, pro_rata, to_pico
 from spanledger_analytics.reconciliation.result import Cause
 
 _NOT_IN_COSTS = frozenset({("anthropic", "priority")})
@@ -65,7 +66,7 @@ def explain_unpriced(case: Case, material: Material) -> list[Claim]:
     if case.ledger.usd and case.priced_quantity:
         usd = pro_rata(case.ledger.usd, unpriced, case.priced_quantity)
     elif charged:
-        usd = pro_rata(case.billed_usd, unpriced, charged)
+        usd = pro_rata(_plain_usd(case, charged), unpriced, charged)
     else:
         usd = case.price
     usd = usd if case.fits(usd) is False else case.exactly(usd)
@@ -79,3 +80,12 @@ def explain_unpriced(case: Case, material: Material) -> list[Claim]:
     count = case.telemetry.unpriced
     del material
     return [Claim(Cause.UNPRICED, usd, confidence, text, 0, "unpriced", count)]
+
+
+def _plain_usd(case: Case, charged: int) -> int:
+    """Return what is charged; of one line in whole cents, what its plainest price comes to."""
+    if not case.is_in_cents or sum(row.lines for row in case.billed_rows) != 1:
+        return case.billed_usd
+    quantity = from_pico(charged)
+    price = plain_price(from_pico(case.billed_usd), quantity, 1_000_000)
+    return case.billed_usd if price is None else to_pico(price * quantity / 1_000_000)
