@@ -20,7 +20,7 @@ import grpc
 import psutil
 import pytest
 
-from spanledger_collector.edge import edge, http_protocol
+from spanledger_collector.edge import deadline, http_protocol
 from spanledger_storage.engine import Engine
 from spanledger_storage.store import Store
 from tests.bad_requests import bomb
@@ -215,7 +215,7 @@ def test_huge_requests_over_both_transports_are_taken_as_memory_allows(subject: 
 @pytest.fixture
 def hasty(collector: RunningCollector, monkeypatch: pytest.MonkeyPatch) -> RunningCollector:
     """A collector that waits for nobody."""
-    monkeypatch.setattr(edge, "RECEIVE_WITHIN_S", 0.5)
+    monkeypatch.setattr(deadline, "RECEIVE_WITHIN_S", 0.5)
     monkeypatch.setattr(http_protocol, "HEADERS_WITHIN_S", 0.5)
     monkeypatch.setattr(http_protocol, "_MORE_S", 0.3)
     return collector

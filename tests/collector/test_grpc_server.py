@@ -17,7 +17,7 @@ from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from spanledger_collector.edge import edge, grpc_reading
+from spanledger_collector.edge import deadline, grpc_reading
 from spanledger_collector.edge.admission import Admission, Ticket
 from spanledger_collector.edge.grpc_reading import Reading
 from spanledger_collector.edge.grpc_server import Health
@@ -110,7 +110,7 @@ def test_a_fault_of_ours_is_unavailable_not_unknown(
 def test_a_call_that_sends_nothing_is_given_up(
     collector: RunningCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(edge, "RECEIVE_WITHIN_S", 0.3)
+    monkeypatch.setattr(deadline, "RECEIVE_WITHIN_S", 0.3)
     with grpc.insecure_channel(f"127.0.0.1:{collector.grpc_port}") as channel:
         export = channel.stream_unary(
             GRPC_METHOD, request_serializer=bytes, response_deserializer=bytes

@@ -9,9 +9,6 @@ from spanledger_collector.edge.admission import Admission
 from spanledger_collector.intake import Intake
 from spanledger_collector.telemetry import Telemetry
 
-RECEIVE_WITHIN_S = 30.0
-"""A request must be there this long after its headers. Exporters give up after 10 s."""
-
 
 @dataclass(frozen=True, slots=True)
 class Edge:

@@ -12,7 +12,7 @@ from typing import cast
 
 import grpc
 
-from spanledger_collector.edge import edge
+from spanledger_collector.edge import deadline
 from spanledger_collector.edge.admission import Admission, Ticket
 from spanledger_collector.errors import TooSlow
 
@@ -54,7 +54,7 @@ class Reading:
 
     async def _receive(self, context: _Context) -> bytes | None:
         try:
-            async with asyncio.timeout(edge.RECEIVE_WITHIN_S) as timeout:
+            async with asyncio.timeout(deadline.RECEIVE_WITHIN_S) as timeout:
                 self._started[timeout] = asyncio.get_running_loop().time()
                 try:
                     message = cast(object, await context.read())

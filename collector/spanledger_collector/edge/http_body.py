@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from spanledger_collector.edge import edge
+from spanledger_collector.edge import deadline
 from spanledger_collector.edge.admission import Ticket
 from spanledger_collector.edge.compression import ENCODINGS, Decompressor
 from spanledger_collector.errors import InvalidRequest, RequestTooLarge, TooSlow, UnsupportedMedia
@@ -56,12 +56,12 @@ class Body:
             Disconnected: the client went away.
         """
         try:
-            async with asyncio.timeout(edge.RECEIVE_WITHIN_S):
+            async with asyncio.timeout(deadline.RECEIVE_WITHIN_S):
                 while await self._read_next(receive, ticket):
                     pass
         except TimeoutError:
             raise TooSlow(
-                f"The body did not arrive within {edge.RECEIVE_WITHIN_S:g} s; send again."
+                f"The body did not arrive within {deadline.RECEIVE_WITHIN_S:g} s; send again."
             ) from None
         if self._decompressor and not self._decompressor.is_complete:
             raise InvalidRequest(f"The {self._encoding} body is truncated.")

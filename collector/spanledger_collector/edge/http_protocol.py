@@ -7,7 +7,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from spanledger_collector.edge import edge
+from spanledger_collector.edge import deadline
 from spanledger_collector.edge.http_answer import Answer, MediaType, refusal
 from spanledger_collector.errors import HeadersTooLarge, InvalidRequest, Overloaded
 
@@ -66,7 +66,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The headers are complete: the body must follow in time."""
         self._has_headers, self._bare_bytes = True, 0
-        self._expect(edge.RECEIVE_WITHIN_S + _MORE_S)
+        self._expect(deadline.RECEIVE_WITHIN_S + _MORE_S)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

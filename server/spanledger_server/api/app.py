@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from spanledger import __version__
 from spanledger_collector.access.keys import KeyRing
@@ -18,7 +17,6 @@ from spanledger_collector.edge.http_answer import MediaType
 from spanledger_collector.edge.http_protocol import Connection
 from spanledger_collector.edge.tls import TlsFiles, UvicornTls
 from spanledger_server.api.access import (
-    DESCRIBED_KEYS,
     DOCS_PATH,
     HEALTH_PATH,
     OPENAPI_PATH,
@@ -75,7 +73,6 @@ def create_app(
     ring: KeyRing | None = None,
     host: str = "127.0.0.1",
     state: StateEngine | None = None,
-    spool: Path | None = None,
     slack_secret: str = "",
 ) -> FastAPI:
     """Return the application.
@@ -85,8 +82,7 @@ def create_app(
         ring: the keys that are asked for; None: nobody is asked.
         host: the address that is listened on.
         state: the state database, to write what budgets set aside and what is said of findings, and
-            to read own prices; None: none of these.
-        spool: the spool file of a collector on this machine; None: there is none.
+            to read own prices and what waits in collectors; None: none of these.
         slack_secret: what Slack signs clicks on alerts with; empty: there are none.
     """
     store = _LazyStore(settings)
@@ -106,25 +102,34 @@ def create_app(
         lifespan=lifespan,
     )
     explain_errors(app)
-    app.include_router(traces_router(store), dependencies=DESCRIBED_KEYS)
-    app.include_router(money_router(store), dependencies=DESCRIBED_KEYS)
-    app.include_router(forecast_router(store), dependencies=DESCRIBED_KEYS)
-    app.include_router(gpus_router(store), dependencies=DESCRIBED_KEYS)
-    app.include_router(autoscaling_router(store, spool), dependencies=DESCRIBED_KEYS)
-    app.include_router(quality_router(store), dependencies=DESCRIBED_KEYS)
-    if state is not None:
-        app.include_router(prices_router(state), dependencies=DESCRIBED_KEYS)
-        app.include_router(budgets_router(state), dependencies=DESCRIBED_KEYS)
-        app.include_router(findings_router(store, state), dependencies=DESCRIBED_KEYS)
-        app.include_router(reconciliation_router(store, state), dependencies=DESCRIBED_KEYS)
-        app.include_router(alert_metrics_router(state), dependencies=DESCRIBED_KEYS)
-        if slack_secret:
-            app.include_router(slack_router(AlertState(state), slack_secret))
+    for router in _routers(store, state, slack_secret):
+        # Not include_router: it makes every route once more, which takes as long as the first time.
+        app.router.routes.extend(router.routes)
     app.add_middleware(KeyGuard, ring=ring)
     if ring is None:
         app.add_middleware(OnlyLocalNames, host=host)
     app.get(HEALTH_PATH, tags=["process"])(_healthz)
     return app
+
+
+def _routers(
+    store: Callable[[], Store], state: StateEngine | None, slack_secret: str
+) -> Generator[APIRouter]:
+    """Return what answers; what needs the state database only where there is one."""
+    yield traces_router(store)
+    yield money_router(store)
+    yield forecast_router(store)
+    yield gpus_router(store)
+    yield autoscaling_router(store, state)
+    yield quality_router(store)
+    if state is not None:
+        yield prices_router(state)
+        yield budgets_router(state)
+        yield findings_router(store, state)
+        yield reconciliation_router(store, state)
+        yield alert_metrics_router(state)
+        if slack_secret:
+            yield slack_router(AlertState(state), slack_secret)
 
 
 async def _healthz() -> Health:  # needs no thread: others may hold them all
@@ -139,13 +144,12 @@ def serve(
     ring: KeyRing | None = None,
     tls: TlsFiles | None = None,
     state: StateEngine | None = None,
-    spool: Path | None = None,
     slack_secret: str = "",
 ) -> None:
     """Answer until SIGTERM or SIGINT."""
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
-        create_app(settings, ring, host, state, spool, slack_secret),
+        create_app(settings, ring, host, state, slack_secret),
         host=host,
         port=port,
         http=_Connection,

@@ -11,7 +11,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 
 from spanledger_collector.access.keys import Grant as KeyGrant
-from spanledger_server.api.access import ProjectName
+from spanledger_server.api.access import DESCRIBED_KEYS, ProjectName
 from spanledger_server.api.budget_models import (
     BreachAnswer,
     BreachList,
@@ -75,7 +75,7 @@ def budgets_router(state: StateEngine) -> APIRouter:
         prefix="/api/v1/budgets",
         tags=["budgets"],
         responses={code: {"model": Problem} for code in _CODES},
-        dependencies=[Depends(demand_known)],
+        dependencies=[*DESCRIBED_KEYS, Depends(demand_known)],
     )
     _add_writing(router, BudgetAccounts(state))
     _add_state(router, BudgetAccounts(state))

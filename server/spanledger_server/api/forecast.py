@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query
 from pydantic import BaseModel, Field
 
 from spanledger_analytics.forecasting.month_end import MonthEnd, month_end
-from spanledger_server.api.access import ProjectName
+from spanledger_server.api.access import DESCRIBED_KEYS, ProjectName
 from spanledger_server.api.models import Problem, Usd
 from spanledger_server.api.questions import demand_known
 from spanledger_server.periods import rfc3339
@@ -64,7 +64,7 @@ def forecast_router(store: Callable[[], Store]) -> APIRouter:
         prefix="/api/v1",
         tags=["money"],
         responses={code: {"model": Problem} for code in (401, 403, 422, 500, 503)},
-        dependencies=[Depends(demand_known)],
+        dependencies=[*DESCRIBED_KEYS, Depends(demand_known)],
     )
 
     @router.get("/usage/forecast")

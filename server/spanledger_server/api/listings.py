@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, create_model
 
 from spanledger_analytics.data_quality import Period
 from spanledger_server.api import models
-from spanledger_server.api.access import ProjectName
+from spanledger_server.api.access import DESCRIBED_KEYS, ProjectName
 from spanledger_server.api.cursors import BEGINNING, Cursor, digest
 from spanledger_server.api.exports import export
 from spanledger_server.api.formats import CONTENT_TYPES, MEDIA_TYPES, Format
@@ -87,7 +87,7 @@ def make_router(tag: str) -> APIRouter:
         prefix="/api/v1",
         tags=[tag],
         responses={code: {"model": models.Problem} for code in CODES},
-        dependencies=[Depends(demand_known)],
+        dependencies=[*DESCRIBED_KEYS, Depends(demand_known)],
     )
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException, Query
 
 from spanledger_analytics.data_quality import CHECKS, report
-from spanledger_server.api.access import ProjectName
+from spanledger_server.api.access import DESCRIBED_KEYS, ProjectName
 from spanledger_server.api.models import CheckReport, Problem, Report
 from spanledger_server.api.questions import demand_known
 from spanledger_server.periods import parse_period
@@ -41,7 +41,7 @@ def quality_router(store: Callable[[], Store]) -> APIRouter:
         prefix="/api/v1",
         tags=["data quality"],
         responses={code: {"model": Problem} for code in (401, 403, 404, 422, 500, 503)},
-        dependencies=[Depends(demand_known)],
+        dependencies=[*DESCRIBED_KEYS, Depends(demand_known)],
     )
 
     @router.get("/data-quality")
