@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from spanledger_analytics._rows import HOUR_NS, Literal, batches, integers, strings, values_of
+from spanledger_analytics._rows import (
+    HOUR_NS,
+    Literal,
+    asked,
+    asked_ids,
+    batches,
+    integers,
+    strings,
+    values_of,
+)
 from spanledger_analytics._siblings import FALLBACK_TOLERANCE_NS
 from spanledger_analytics.calls import Call
 from spanledger_analytics.spans import Span, SpanKey, read_spans
@@ -73,8 +82,8 @@ class TraceGroup:
         pairs: list[tuple[int, str]] = []
         spans: list[Span] = []
         for part in batches(trace_ids):
-            asked: dict[str, object] = {"project": self.project, "trace_ids": Literal(part)}
-            table = self.store.arrow("ledger_trace_hours", asked)
+            params: dict[str, object] = {"project": self.project, "trace_ids": Literal(part)}
+            table = self.store.arrow("ledger_trace_hours", params)
             pairs += zip(integers(table, "hour"), strings(table, "trace_id"), strict=True)
         for params in self._pair_params(pairs):
             spans += read_spans(self.store.arrow("ledger_spans", params))
@@ -91,11 +100,7 @@ class TraceGroup:
 
     def _pair_params(self, pairs: list[tuple[int, str]]) -> Iterable[dict[str, object]]:
         for part in batches(sorted(pairs)):
-            yield {
-                "project": self.project,
-                "hours": Literal([hour for hour, _ in part]),
-                "trace_ids": Literal([trace_id for _, trace_id in part]),
-            }
+            yield {"project": self.project, "asked": asked(("hour", "trace_id"), part)}
 
     def _tied_traces(self, spans: list[Span]) -> set[str]:
         shared = self._shared_ids([span for span in spans if span.response_id])
@@ -121,7 +126,7 @@ class TraceGroup:
             params: dict[str, object] = {
                 "project": self.project,
                 "hours": _hours_around(part),
-                "response_ids": Literal(sorted({span.response_id for span in part})),
+                "asked": asked_ids("response_id", sorted({span.response_id for span in part})),
             }
             found.update(strings(self.store.arrow("ledger_shared_ids", params), "response_id"))
         return found

@@ -161,7 +161,7 @@ class _Step:
         for part in batches(sorted({key for _, key in keys})):
             params: dict[str, object] = {
                 "project": self._project,
-                "keys": Literal(part),
+                "asked": _rows.asked_ids("key", part),
                 "max_traces": MAX_TRACES_OF_KEY + 1,
             }
             table = self._store.arrow("trajectory_key_traces", params)
@@ -172,7 +172,7 @@ class _Step:
 
     def _read_parts(self, trace_ids: Collection[str]) -> None:
         for part in batches(sorted(trace_ids)):
-            params = {"project": self._project, "trace_ids": Literal(part)}
+            params = {"project": self._project, "asked": _rows.asked_ids("trace_id", part)}
             self._add_parts(self._store.arrow("trajectory_parts", params))
 
     def _add_parts(self, table: pa.Table) -> None:
@@ -206,11 +206,7 @@ class _Step:
 
     def _params(self, pairs: Collection[Pair]) -> Iterable[dict[str, object]]:
         for part in batches(sorted(pairs)):
-            yield {
-                "project": self._project,
-                "hours": Literal([hour for hour, _ in part]),
-                "trace_ids": Literal([one for _, one in part]),
-            }
+            yield {"project": self._project, "asked": _rows.asked(("hour", "trace_id"), part)}
 
     def _read_traces(self, lone: Collection[Pair]) -> list[Trace]:
         """Return the rows of the other traces, as far as they are stored."""

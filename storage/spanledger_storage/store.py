@@ -12,6 +12,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from clickhouse_connect.driver.httputil import get_pool_manager
 
 from spanledger_storage.errors import ConfigError, StoreError
+from spanledger_storage.sent_tables import sent
 from spanledger_storage.statements import bare, load
 
 if TYPE_CHECKING:
@@ -183,10 +184,14 @@ class Store:
             raise _store_error(error, f"Statement {name} failed") from error
 
     def arrow(self, name: str, params: Params | None = None) -> pa.Table:
-        """Run the named statement; an Arrow table with its result columns."""
+        """Run the named statement; an Arrow table with its result columns.
+
+        A parameter that is an Arrow table is sent as one, and the statement reads it by that name.
+        """
+        values, tables = sent(params or {})
         try:
             return self._client.query_arrow(
-                bare(name), parameters=dict(params or {}), use_strings=True
+                bare(name), parameters=values, external_data=tables, use_strings=True
             )
         except ClickHouseError as error:
             raise _store_error(error, f"Statement {name} failed") from error

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from spanledger_analytics._rows import asked
 from spanledger_analytics.cache.causes import WITHOUT_LOSS
 from spanledger_analytics.cache.changes import AnnouncedHours, ChangeReader
 from spanledger_analytics.cache.job import CACHE, CacheJob
@@ -206,16 +207,14 @@ def test_hashes_that_end_in_zeros_are_whole(caches: Caches, store: Store) -> Non
         " FROM spans FINAL WHERE role = 'llm'"
     )
     [row] = store.sql_rows(
-        "SELECT trace_id, span_id, toUnixTimestamp(toStartOfHour(start_time)) AS hour"
+        "SELECT toUnixTimestamp(toStartOfHour(start_time)) AS hour, trace_id, span_id"
         " FROM spans FINAL WHERE role = 'llm' LIMIT 1"
     )
     table = store.arrow(
         "cache_prompts",
         {
             "project": "p",
-            "hours": [row["hour"]],
-            "trace_ids": [row["trace_id"]],
-            "span_ids": [row["span_id"]],
+            "asked": asked(("hour", "trace_id", "span_id"), [tuple(row.values())]),
         },
     )
     assert list(hashes(table.column("segments")))[-1] == tuple(segments)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from spanledger_storage.engine import Engine
@@ -13,6 +14,13 @@ from tests.conftest import fresh_store
 
 ROOT = Path(__file__).parent.parent.parent
 _PARAMETER = re.compile(r"\{(\w+):((?:[^{}()]|\([^{}]*\))+)\}")
+_TABLE = re.compile(r"^-- Table: (\w+) \(([^)]*)\)", re.MULTILINE)
+_ARROW = {
+    "String": pa.string(),
+    "UInt32": pa.uint32(),
+    "UInt64": pa.uint64(),
+    "Int64": pa.int64(),
+}
 _EXAMPLES = {
     "String": "x",
     "FixedString(16)": "0123456789abcdef",
@@ -32,6 +40,12 @@ def example(type_name: str) -> object:
     return _EXAMPLES.get(type_name, _EXAMPLES.get("DateTime" if "Date" in base else base, 1))
 
 
+def example_table(columns: str) -> pa.Table:
+    """One row of a table that a statement is sent with, from its explanation."""
+    pairs = [column.split() for column in columns.split(", ")]
+    return pa.table({name: pa.array([example(kind)], _ARROW[kind]) for name, kind in pairs})
+
+
 @pytest.fixture(scope="module")
 def empty_store(engine: Engine) -> Iterator[Store]:
     """One for all: where there is nothing, no statement writes anything."""
@@ -47,7 +61,12 @@ def test_a_statement_is_explained_and_runs_on_an_empty_store(empty_store: Store,
     comments = "\n".join(line for line in text.splitlines() if line.startswith("--"))
     for parameter in parameters:
         assert parameter in comments, f"{parameter} is not explained"
-    empty_store.sql_rows(text, {p: example(kind) for p, kind in parameters.items()})
+    values = {p: example(kind) for p, kind in parameters.items()}
+    tables = {table: example_table(columns) for table, columns in _TABLE.findall(text)}
+    if tables:
+        empty_store.arrow(name, {**values, **tables})
+    else:
+        empty_store.sql_rows(text, values)
 
 
 def test_no_statement_is_unused() -> None:

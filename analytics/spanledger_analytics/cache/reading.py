@@ -12,6 +12,8 @@ from spanledger_analytics._rows import (
     Column,
     Literal,
     Stored,
+    asked,
+    asked_ids,
     batches,
     columns_of,
     integers,
@@ -52,9 +54,7 @@ def read_entries(store: Store, project: str, wanted: Iterable[Changed]) -> dict[
     for part in batches(sorted(set(wanted))):
         params: dict[str, object] = {
             "project": project,
-            "hours": Literal([hour for hour, _, _ in part]),
-            "trace_ids": Literal([trace_id for _, trace_id, _ in part]),
-            "entry_ids": Literal([entry_id for _, _, entry_id in part]),
+            "asked": asked(("hour", "trace_id", "entry_id"), part),
         }
         table = store.arrow("cache_entries", params)
         for entry in map(CacheEntry._make, columns_of(table, CacheEntry._fields)):
@@ -85,9 +85,7 @@ def read_prompts(
     for part in batches(wanted):
         params: dict[str, object] = {
             "project": project,
-            "hours": Literal([hour for hour, _, _ in part]),
-            "trace_ids": Literal([trace_id for _, trace_id, _ in part]),
-            "span_ids": Literal([span_id for _, _, span_id in part]),
+            "asked": asked(("hour", "trace_id", "span_id"), part),
         }
         told |= _told(store.arrow("cache_prompts", params), shared)
     return {entry.entry_id: _prompt(entry, told) for entry in entries}
@@ -123,7 +121,7 @@ def read_rows_of(
         params: dict[str, object] = {
             "project": project,
             "hours": Literal(sorted(hours)),
-            "entry_ids": Literal(part),
+            "asked": asked_ids("entry_id", part),
         }
         tables.append(store.arrow("cache_rows_of_entries", params))
     return read_rows(tables)
@@ -151,14 +149,17 @@ def read_around(
     """
     within: list[pa.Table] = []
     before: list[pa.Table] = []
+    key = "lane" if name.endswith("lanes") else "pool"
     for part in batches(sorted(spans.items())):
+        first_ns = min(first for _, (first, _) in part)
+        last_ns = max(last for _, (_, last) in part)
         params: dict[str, object] = {
             "project": project,
-            "lanes" if name.endswith("lanes") else "pools": Literal([key for key, _ in part]),
-            "from_ns": Literal([first for _, (first, _) in part]),
-            "to_ns": Literal([last for _, (_, last) in part]),
-            "hour_from_s": hour_of(min(first for _, (first, _) in part) - back_ns),
-            "hour_to_s": hour_of(max(last for _, (_, last) in part) + ahead_ns),
+            "asked": asked((key, "from_ns", "to_ns"), [(one, *span) for one, span in part]),
+            "first_ns": first_ns,
+            "last_ns": last_ns,
+            "hour_from_s": hour_of(first_ns - back_ns),
+            "hour_to_s": hour_of(last_ns + ahead_ns),
             "back_ns": back_ns,
             "ahead_ns": ahead_ns,
             **limits,

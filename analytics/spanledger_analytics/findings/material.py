@@ -11,7 +11,15 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from spanledger_analytics._rows import Literal, batches, columns_of, integers, strings, values_of
+from spanledger_analytics._rows import (
+    Literal,
+    asked,
+    batches,
+    columns_of,
+    integers,
+    strings,
+    values_of,
+)
 from spanledger_analytics.spans import Span
 from spanledger_storage.store import Store
 
@@ -136,19 +144,15 @@ def read_roles(store: Store, project: str, hashes: Iterable[bytes]) -> dict[byte
 def _hours(store: Store, project: str, trace_ids: Iterable[str]) -> dict[str, set[int]]:
     found: defaultdict[str, set[int]] = defaultdict(set)
     for part in batches(sorted(set(trace_ids))):
-        asked: dict[str, object] = {"project": project, "trace_ids": Literal(part)}
-        table = store.arrow("ledger_trace_hours", asked)
+        params: dict[str, object] = {"project": project, "trace_ids": Literal(part)}
+        table = store.arrow("ledger_trace_hours", params)
         for hour, trace_id in zip(integers(table, "hour"), strings(table, "trace_id"), strict=True):
             found[trace_id].add(hour)
     return found
 
 
 def _params(project: str, pairs: Sequence[tuple[int, str]]) -> dict[str, object]:
-    return {
-        "project": project,
-        "hours": Literal([hour for hour, _ in pairs]),
-        "trace_ids": Literal([trace_id for _, trace_id in pairs]),
-    }
+    return {"project": project, "asked": asked(("hour", "trace_id"), pairs)}
 
 
 _SPAN_COLUMNS = frozenset(

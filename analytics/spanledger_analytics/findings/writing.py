@@ -101,7 +101,9 @@ def read_stored(store: Store, project: str, scope: StoredScope) -> Stored[Findin
         window = {"from_ns": scope.from_ns, "to_ns": scope.to_ns}
         return read_rows([store.arrow("findings_stored_of_time", params | window)])
     return read_rows(
-        store.arrow("findings_stored_of_traces", params | {"trace_ids": Literal(part)})
+        store.arrow(
+            "findings_stored_of_traces", params | {"asked": _rows.asked_ids("trace_id", part)}
+        )
         for part in _rows.batches(sorted(set(scope.trace_ids)))
     )
 

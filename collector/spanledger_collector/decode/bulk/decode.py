@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pyarrow as pa
@@ -251,10 +252,10 @@ def _read_by_body(reading: Reading, bodies: int) -> list[Mask]:
 def _touches(spans: pa.Table) -> dict[tuple[str, str, int], int]:
     start = np.asarray(spans["start_time"].cast(pa.int64()).to_numpy())
     hour = np.minimum(start // _HOUR_NS * 3_600, LAST_HOUR_S)
-    keys = spans.select(["project", "trace_id"]).append_column("hour", arrow.array(hour))
-    found: Any = keys.group_by(keys.column_names).aggregate([([], "count_all")])
-    *columns, counts = (found[name].to_pylist() for name in (*keys.column_names, "count_all"))
-    return dict(zip(zip(*columns, strict=True), counts, strict=True))
+    # Not group_by, which loads what takes longer to load than all this takes.
+    projects = cast("list[str]", spans["project"].to_pylist())
+    trace_ids = cast("list[str]", spans["trace_id"].to_pylist())
+    return Counter(zip(projects, trace_ids, cast("list[int]", hour.tolist()), strict=True))
 
 
 def _attributes_map(reading: Reading, held: Mask) -> Array:

@@ -1,6 +1,7 @@
 -- What does the ledger say of these LLM calls, as far as their caches are concerned?
--- Parameters: project; hours (UTC start hours, UNIX seconds), trace_ids and entry_ids, three lists of
---   one length: triple i is an entry, its trace and the hour in which it begins.
+-- Parameters: project.
+-- Table: asked (hour UInt32, trace_id String, entry_id String): entries, their traces and the hours in
+--   which they begin, UTC start hours in UNIX seconds.
 -- Result: one row per single call with known input; time_ns in UTC nanoseconds, costs in USD.
 -- Relies on the sort key of ledger (project, start hour, trace_id, entry_id).
 SELECT
@@ -36,13 +37,10 @@ SELECT
     source_spans
 FROM ledger FINAL
 PREWHERE project = {project:String}
-    AND trace_id IN {trace_ids:Array(String)}
-    AND entry_id IN {entry_ids:Array(String)}
+    AND (toStartOfHour(time), trace_id, entry_id) IN (
+        SELECT toDateTime(hour, 'UTC'), trace_id, entry_id FROM asked
+    )
 WHERE is_deleted = 0
     AND kind = 'llm'
     AND usage_source NOT IN ('aggregate', 'metric')
     AND input_tokens > 0
-    AND (toStartOfHour(time), trace_id) IN (
-        SELECT toDateTime(pair.1, 'UTC'), pair.2
-        FROM (SELECT arrayJoin(arrayZip({hours:Array(UInt32)}, {trace_ids:Array(String)})) AS pair)
-    )

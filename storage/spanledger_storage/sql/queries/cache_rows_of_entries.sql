@@ -1,5 +1,6 @@
 -- What is stored in cache_calls about these entries?
--- Parameters: project; hours (UTC start hours, UNIX seconds); entry_ids.
+-- Parameters: project; hours (UTC start hours, UNIX seconds).
+-- Table: asked (entry_id String).
 -- Result: one row per entry that has one, all columns; time_ns in UTC nanoseconds.
 -- Relies on the sort key of cache_calls (project, start hour, ...) and its index of entry ids.
 SELECT
@@ -8,5 +9,5 @@ SELECT
 FROM cache_calls FINAL
 WHERE project = {project:String}
     AND toStartOfHour(time) IN (SELECT toDateTime(arrayJoin({hours:Array(UInt32)}), 'UTC'))
-    AND entry_id IN {entry_ids:Array(String)}
+    AND entry_id IN (SELECT entry_id FROM asked)
     AND is_deleted = 0

@@ -1,7 +1,7 @@
 -- Which spans do these traces have, as far as findings need them?
--- Parameters: project; hours (UTC start hours, UNIX seconds) and trace_ids, two lists of one
---   length: pair i is one hour in which one trace has spans; most_messages: of a span with more,
---   its input is left out.
+-- Parameters: project; most_messages: of a span with more, its input is left out.
+-- Table: asked (hour UInt32, trace_id String): hours in which traces have spans, UTC start hours
+--   in UNIX seconds.
 -- Result: one row per stored version of a span (resends included); times in UTC nanoseconds; input
 --   and output: hashes of messages in order, 32 hex digits each; server: where a tool runs.
 -- Relies on the sort key of spans (project, start hour, trace_id, ...).
@@ -36,8 +36,5 @@ SELECT
     lower(hex(arrayStringConcat(arrayMap(one -> toString(one), output_messages)))) AS output,
     hints['server'] AS server
 FROM spans
-PREWHERE project = {project:String} AND trace_id IN {trace_ids:Array(String)}
-WHERE (toStartOfHour(start_time), trace_id) IN (
-        SELECT toDateTime(pair.1, 'UTC'), pair.2
-        FROM (SELECT arrayJoin(arrayZip({hours:Array(UInt32)}, {trace_ids:Array(String)})) AS pair)
-    )
+PREWHERE project = {project:String}
+    AND (toStartOfHour(start_time), trace_id) IN (SELECT toDateTime(hour, 'UTC'), trace_id FROM asked)

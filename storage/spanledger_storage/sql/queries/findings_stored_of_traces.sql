@@ -1,5 +1,6 @@
 -- Which findings of some kinds are stored of these traces?
--- Parameters: project; trace_ids; kinds; codes: empty for all.
+-- Parameters: project; kinds; codes: empty for all.
+-- Table: asked (trace_id String).
 -- Result: one row per finding that holds: the columns of findings, times in UTC nanoseconds.
 -- Relies on the sort key of findings, which begins with project, and on its index of traces.
 SELECT
@@ -10,6 +11,6 @@ SELECT
 FROM findings FINAL
 WHERE project = {project:String}
     AND is_deleted = 0
-    AND trace_id IN {trace_ids:Array(String)}
+    AND trace_id IN (SELECT trace_id FROM asked)
     AND kind IN {kinds:Array(String)}
     AND (empty({codes:Array(String)}) OR code IN {codes:Array(String)})

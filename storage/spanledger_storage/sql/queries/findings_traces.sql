@@ -1,6 +1,7 @@
 -- What do these traces say of themselves, as far as findings need it?
--- Parameters: project; hours (UTC start hours, UNIX seconds) and trace_ids, two lists of one
---   length: pair i is one hour in which one trace has spans.
+-- Parameters: project.
+-- Table: asked (hour UInt32, trace_id String): hours in which traces have spans, UTC start hours
+--   in UNIX seconds.
 -- Result: one row per trace that holds; times in UTC nanoseconds, human_times: start, end, start …
 --   of waits for a person; cost in USD.
 -- Relies on the sort key of traces (project, start hour, trace_id).
@@ -18,9 +19,6 @@ SELECT
     total_cost_usd,
     human_times
 FROM traces FINAL
-PREWHERE project = {project:String} AND trace_id IN {trace_ids:Array(String)}
+PREWHERE project = {project:String}
+    AND (toStartOfHour(start_time), trace_id) IN (SELECT toDateTime(hour, 'UTC'), trace_id FROM asked)
 WHERE is_deleted = 0
-    AND (toStartOfHour(start_time), trace_id) IN (
-        SELECT toDateTime(pair.1, 'UTC'), pair.2
-        FROM (SELECT arrayJoin(arrayZip({hours:Array(UInt32)}, {trace_ids:Array(String)})) AS pair)
-    )

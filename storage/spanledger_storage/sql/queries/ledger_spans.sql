@@ -1,6 +1,7 @@
 -- Which spans do these traces have, as far as the ledger needs them?
--- Parameters: project; hours (UTC start hours, UNIX seconds) and trace_ids, two lists of one
---   length: pair i is one hour in which one trace has spans.
+-- Parameters: project.
+-- Table: asked (hour UInt32, trace_id String): hours in which traces have spans, UTC start hours
+--   in UNIX seconds.
 -- Result: one row per stored version of a span (resends included); times in UTC nanoseconds,
 --   token counts and reported cost (USD) as stored, service_instance from the resource;
 --   step_kind: pause, wait, interrupt (stopped for a person to decide) or empty; linked: the spans it
@@ -66,8 +67,5 @@ SELECT
     dimensions,
     flags
 FROM spans
-PREWHERE project = {project:String} AND trace_id IN {trace_ids:Array(String)}
-WHERE (toStartOfHour(start_time), trace_id) IN (
-        SELECT toDateTime(pair.1, 'UTC'), pair.2
-        FROM (SELECT arrayJoin(arrayZip({hours:Array(UInt32)}, {trace_ids:Array(String)})) AS pair)
-    )
+PREWHERE project = {project:String}
+    AND (toStartOfHour(start_time), trace_id) IN (SELECT toDateTime(hour, 'UTC'), trace_id FROM asked)

@@ -1,7 +1,7 @@
 -- What do these traces' spans of tools say that the price of a tool may depend on?
--- Parameters: project; hours (UTC start hours, UNIX seconds) and trace_ids, two lists of one
---   length: pair i is one hour in which one trace has spans; attributes: names of attributes that
---   hold quantities.
+-- Parameters: project; attributes: names of attributes that hold quantities.
+-- Table: asked (hour UInt32, trace_id String): hours in which traces have spans, UTC start hours
+--   in UNIX seconds.
 -- Result: one row per stored version of a span, the newest last; server: the MCP server as it was
 --   named, else its address; raw_name: the tool's name as it was sent; quantities: texts in the
 --   order of attributes, empty where there is none.
@@ -17,9 +17,7 @@ SELECT
     if(attributes['gen_ai.tool.name'] != '', attributes['gen_ai.tool.name'], attributes['tool_name']) AS raw_name,
     arrayMap(name -> attributes[name], {attributes:Array(String)}) AS quantities
 FROM spans
-PREWHERE project = {project:String} AND trace_id IN {trace_ids:Array(String)} AND role = 'tool'
-WHERE (toStartOfHour(start_time), trace_id) IN (
-        SELECT toDateTime(pair.1, 'UTC'), pair.2
-        FROM (SELECT arrayJoin(arrayZip({hours:Array(UInt32)}, {trace_ids:Array(String)})) AS pair)
-    )
+PREWHERE project = {project:String}
+    AND (toStartOfHour(start_time), trace_id) IN (SELECT toDateTime(hour, 'UTC'), trace_id FROM asked)
+    AND role = 'tool'
 ORDER BY version

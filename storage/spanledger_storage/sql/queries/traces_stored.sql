@@ -1,6 +1,7 @@
 -- What do the stored rows of these traces say?
--- Parameters: project; hours (UTC start hours, UNIX seconds) and trace_ids, two lists of one
---   length: pair i is one hour in which one trace has spans.
+-- Parameters: project.
+-- Table: asked (hour UInt32, trace_id String): hours in which traces have spans, UTC start hours
+--   in UNIX seconds.
 -- Result: one row per trace that holds; start_ns and end_ns in UTC nanoseconds, cost in USD,
 --   version as written.
 -- Relies on the sort key of traces (project, start hour, trace_id). What comes before
@@ -10,9 +11,6 @@ SELECT
     toUnixTimestamp64Nano(start_time) AS start_ns,
     toUnixTimestamp64Nano(end_time) AS end_ns
 FROM traces FINAL
-PREWHERE project = {project:String} AND trace_id IN {trace_ids:Array(String)}
+PREWHERE project = {project:String}
+    AND (toStartOfHour(start_time), trace_id) IN (SELECT toDateTime(hour, 'UTC'), trace_id FROM asked)
 WHERE is_deleted = 0
-    AND (toStartOfHour(start_time), trace_id) IN (
-        SELECT toDateTime(pair.1, 'UTC'), pair.2
-        FROM (SELECT arrayJoin(arrayZip({hours:Array(UInt32)}, {trace_ids:Array(String)})) AS pair)
-    )

@@ -1,6 +1,7 @@
 -- What do the stored rows of these trajectories say?
--- Parameters: project; hours (UTC start hours, UNIX seconds) and trace_ids (of trajectories), two
---   lists of one length: pair i is an hour in which one of them may start.
+-- Parameters: project.
+-- Table: asked (hour UInt32, trace_id String): hours in which trajectories may start, UTC start hours in
+--   UNIX seconds, and their ids.
 -- Result: one row per trajectory that holds; start_ns and end_ns in UTC nanoseconds, cost in USD,
 --   version as written.
 -- Relies on the sort key of trajectories (project, start hour, trajectory_id). What comes before
@@ -10,9 +11,6 @@ SELECT
     toUnixTimestamp64Nano(start_time) AS start_ns,
     toUnixTimestamp64Nano(end_time) AS end_ns
 FROM trajectories FINAL
-PREWHERE project = {project:String} AND trajectory_id IN {trace_ids:Array(String)}
+PREWHERE project = {project:String}
+    AND (toStartOfHour(start_time), trajectory_id) IN (SELECT toDateTime(hour, 'UTC'), trace_id FROM asked)
 WHERE is_deleted = 0
-    AND (toStartOfHour(start_time), trajectory_id) IN (
-        SELECT toDateTime(pair.1, 'UTC'), pair.2
-        FROM (SELECT arrayJoin(arrayZip({hours:Array(UInt32)}, {trace_ids:Array(String)})) AS pair)
-    )
