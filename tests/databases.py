@@ -15,11 +15,12 @@ _FOUND = """
 SELECT
     name,
     toUnixTimestamp(metadata_modification_time) AS changed_s,
+    toUnixTimestamp(now()) AS seen_s,
     name IN (SELECT table FROM system.mutations WHERE database = currentDatabase())
         OR name IN (SELECT table FROM system.detached_parts WHERE database = currentDatabase())
         OR name IN (
             SELECT table FROM system.parts
-            WHERE database = currentDatabase() AND table = 'migrations' AND name != 'all_1_1_0'
+            WHERE database = currentDatabase() AND table = 'migrations' AND max_block_number > 1
         )
         AS is_altered,
     name IN (SELECT table FROM system.parts WHERE database = currentDatabase()) AS has_parts
@@ -36,6 +37,7 @@ _numbers = itertools.count(1)
 class _Found(NamedTuple):
     name: str
     changed_s: int  # when it was defined, in whole seconds
+    seen_s: int
     is_altered: bool  # beyond its rows; of the migrations, more was inserted than the first part
     has_parts: bool  # old ones too
 
@@ -50,7 +52,7 @@ class Databases:
     def __init__(self, server: StoreSettings) -> None:
         self._server = server
         self._idle: list[Store] = []
-        self._made_s: dict[str, int] = {}  # of each database: what was defined later is another
+        self._known_s: dict[str, int] = {}  # of each database: what was defined later is another
         self._definitions: dict[str, str] = {}  # name → CREATE, in an order that works
         self._records = ""
 
@@ -76,7 +78,7 @@ class Databases:
         found = {one.name: one for one in _found(store)}
         for name in [one.name for one in found.values() if one.is_altered]:
             _drop(store, found, name)
-        since_s = self._made_s[store.settings.database]
+        since_s = self._known_s[store.settings.database]
         redefined = [name for name, one in found.items() if one.changed_s >= since_s]
         for name, definition in _definitions(store, redefined).items():
             if definition != self._definitions.get(name):
@@ -86,6 +88,8 @@ class Databases:
                 store.execute(f"TRUNCATE TABLE `{name}` SYNC")
         if missing := [name for name in self._definitions if name not in found]:
             self._make(store, missing)
+        else:  # what was made in the second of _make need not be looked at each time
+            self._known_s[store.settings.database] = next(iter(found.values())).seen_s
         self._idle.append(store)
 
     def close(self) -> None:
@@ -114,7 +118,7 @@ class Databases:
             self._definitions = {name: self._definitions[name] for name in made}
         if "migrations" in made:
             store.execute(self._records)
-        self._made_s[store.settings.database] = int(time.time())
+        self._known_s[store.settings.database] = int(time.time())
 
 
 def _found(store: Store) -> list[_Found]:
@@ -122,6 +126,7 @@ def _found(store: Store) -> list[_Found]:
         _Found(
             str(row["name"]),
             int(str(row["changed_s"])),
+            int(str(row["seen_s"])),
             bool(row["is_altered"]),
             bool(row["has_parts"]),
         )

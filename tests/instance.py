@@ -126,6 +126,14 @@ def _command_line(process: psutil.Process) -> list[str]:
         return []
 
 
+def runs(process: psutil.Process) -> bool:
+    """Return whether a process runs; one that only waits for its parent to look does not."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def command(name: str) -> list[str]:
     return [sys.executable, "-m", "spanledger_server", name]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import pwd
 import shutil
@@ -15,9 +16,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from spanledger_storage.state import open_state
+from spanledger_storage.state import migrate_state, open_state
 from tests.conftest import free_port
 
 
@@ -54,6 +56,42 @@ def postgres_server() -> Iterator[str]:
             process.send_signal(signal.SIGINT)  # does not wait for clients to leave
             process.wait(30)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def migrated_database(server: str) -> Iterator[str]:
+    """The URL of a state database on the server that nobody else uses.
+
+    The first one is migrated as an installation's is, and all are copies of it: migrating takes
+    longer than most tests.
+    """
+    name = f"state_{next(_numbers)}"
+    with _owner(server) as owner:
+        template = "SELECT 1 FROM pg_database WHERE datname = 'migrated'"
+        if not owner.scalar(sa.text(template)):
+            owner.exec_driver_sql("CREATE DATABASE migrated")
+            engine = open_state(_named(server, "migrated"))
+            migrate_state(engine)
+            engine.dispose()  # nobody may be connected to what is copied
+        owner.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE migrated")
+    yield _named(server, name)
+    with _owner(server) as owner:
+        owner.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+_numbers = itertools.count(1)
+
+
+@contextlib.contextmanager
+def _owner(server: str) -> Iterator[sa.Connection]:
+    engine = open_state(server).execution_options(isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def _named(server: str, database: str) -> str:
+    return server.rpartition("/")[0] + f"/{database}"
 
 
 def _await_server(url: str) -> None:

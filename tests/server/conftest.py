@@ -5,12 +5,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.instance import Instance
+from tests.instance import Instance, runs, wait_until
 
 
 @pytest.fixture(scope="module")
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    """One instance for the tests of a file that leave it as they found it."""
+    """One instance for the tests of a file that leave it as they found it.
+
+    At the end it stops cleanly and leaves nothing running.
+    """
     instance = Instance(tmp_path_factory.mktemp("up") / "data").start()
     yield instance
+    tree = instance.tree()
     assert instance.stop(signal.SIGINT) == 0
+    wait_until(lambda: not any(runs(process) for process in tree), timeout_s=1)
+    assert not (instance.data / "run.json").exists()

@@ -4,7 +4,6 @@ import errno
 import fcntl
 import json
 import os
-import signal
 import socket
 import subprocess
 import time
@@ -24,7 +23,7 @@ from spanledger_server.errors import UsageError
 from spanledger_server.guard import Auth, Guard
 from spanledger_server.run_file import RunFile, RunInfo
 from spanledger_server.supervisor import Supervisor, UpSettings
-from tests.instance import Instance, run, typed, wait_until
+from tests.instance import Instance, run, runs, typed, wait_until
 from tests.otlp import llm_span, request, span
 
 
@@ -241,13 +240,6 @@ def own_instance(tmp_path: Path) -> Iterator[Instance]:
     instance.stop()
 
 
-def test_it_stops_cleanly_and_leaves_nothing_running(own_instance: Instance) -> None:
-    tree = own_instance.tree()
-    assert own_instance.stop(signal.SIGTERM) == 0  # SIGINT is what ends the others
-    wait_until(lambda: not any(_runs(process) for process in tree), timeout_s=1)
-    assert not (own_instance.data / "run.json").exists()
-
-
 @pytest.mark.endurance
 def test_a_role_that_dies_is_started_again(own_instance: Instance) -> None:
     for role in ("collect", "work", "dashboard", "api", "engine"):
@@ -258,12 +250,4 @@ def test_a_role_that_dies_is_started_again(own_instance: Instance) -> None:
 def test_the_death_of_the_supervisor_ends_everything(own_instance: Instance) -> None:
     tree = own_instance.tree()
     tree[0].kill()
-    wait_until(lambda: not any(_runs(process) for process in tree), timeout_s=10)
-
-
-def _runs(process: psutil.Process) -> bool:
-    """Return whether a process runs; one that only waits for its parent to look does not."""
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    wait_until(lambda: not any(runs(process) for process in tree), timeout_s=10)

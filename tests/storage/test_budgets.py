@@ -26,7 +26,7 @@ from spanledger_storage.budgets import Budget, Budgets, BudgetTerms, Measure
 from spanledger_storage.errors import ConfigError, StateError
 from spanledger_storage.projects import Projects
 from spanledger_storage.state import migrate_state, open_state, open_state_writer
-from tests.postgres import postgres_server
+from tests.postgres import migrated_database, postgres_server
 
 S = 10**9
 NOW_S = 1_795_000_000  # 2026-11-18T10:26:40Z
@@ -42,16 +42,14 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+def state(request: pytest.FixtureRequest) -> Iterator[sa.Engine]:
     if request.param == "sqlite":
-        engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    else:
-        engine = open_state(request.getfixturevalue("postgres"))
-        with engine.begin() as connection:
-            connection.exec_driver_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    migrate_state(engine)
-    yield engine
-    engine.dispose()
+        yield request.getfixturevalue("sqlite")
+        return
+    with migrated_database(request.getfixturevalue("postgres")) as url:
+        engine = open_state(url)
+        yield engine
+        engine.dispose()
 
 
 @pytest.fixture

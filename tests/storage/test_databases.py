@@ -54,3 +54,14 @@ def test_what_a_test_did_is_undone(own: Databases, harm: str) -> None:
     rest = again.sql_rows("SELECT * EXCEPT changed_at FROM migrations FINAL ORDER BY number")
     assert rest == [{k: v for k, v in row.items() if k != "changed_at"} for row in records]
     own.give_back(again)
+
+
+def test_what_a_test_left_alone_is_not_made_anew(own: Databases) -> None:
+    tables = "SELECT name, uuid FROM system.tables WHERE database = currentDatabase()"
+    store = own.take()
+    before = store.sql_rows(tables)
+    store.execute("INSERT INTO touches (project) VALUES ('x')")
+    own.give_back(store)
+    again = own.take()
+    assert again.sql_rows(tables) == before  # or each test would pay for tables
+    own.give_back(again)

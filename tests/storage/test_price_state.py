@@ -22,7 +22,7 @@ from spanledger_storage.price_state import (
     RateRow,
 )
 from spanledger_storage.state import metadata, migrate_state, open_state, open_state_reader
-from tests.postgres import postgres_server
+from tests.postgres import migrated_database, postgres_server
 
 
 @pytest.fixture(scope="module")
@@ -32,19 +32,17 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'state of mine.db'}"
-    return str(request.getfixturevalue("postgres_url"))
+        yield f"sqlite:///{tmp_path / 'state of mine.db'}"
+        return
+    with migrated_database(request.getfixturevalue("postgres_url")) as url:
+        yield url
 
 
 @pytest.fixture
 def engine(url: str) -> Iterator[sa.Engine]:
     engine = open_state(url)
-    if engine.dialect.name == "postgresql":
-        with engine.begin() as connection:
-            connection.execute(sa.text("DROP SCHEMA public CASCADE"))
-            connection.execute(sa.text("CREATE SCHEMA public"))
     migrate_state(engine)
     yield engine
     engine.dispose()

@@ -20,7 +20,7 @@ from spanledger_storage.errors import ConfigError, StateError
 from spanledger_storage.project_settings import Limits, Privacy, ProjectSettings
 from spanledger_storage.projects import Keys, Projects
 from spanledger_storage.state import metadata, migrate_state, open_state, open_state_reader
-from tests.postgres import postgres_server
+from tests.postgres import migrated_database, postgres_server
 
 LIMITED = ProjectSettings(limits=Limits(items_per_s=5), privacy=Privacy(drop_keys=("a", "b*")))
 
@@ -32,19 +32,17 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'state.db'}"
-    return str(request.getfixturevalue("postgres_url"))
+        yield f"sqlite:///{tmp_path / 'state.db'}"
+        return
+    with migrated_database(request.getfixturevalue("postgres_url")) as url:
+        yield url
 
 
 @pytest.fixture
 def engine(url: str) -> Iterator[sa.Engine]:
     engine = open_state(url)
-    if engine.dialect.name == "postgresql":
-        with engine.begin() as connection:
-            connection.execute(sa.text("DROP SCHEMA public CASCADE"))
-            connection.execute(sa.text("CREATE SCHEMA public"))
     migrate_state(engine)
     yield engine
     engine.dispose()
