@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-# Tests wait for processes and for the engine: one worker more than there are cores.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(len(os.sched_getaffinity(0)) + 1, 5) \
+# Tests wait for processes and for the engine: two workers more than there are cores.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(len(os.sched_getaffinity(0)) + 2, 6) \
 	if hasattr(os, "sched_getaffinity") else 4)')
 
 # Where it is set, each process that a test starts would compile all that it imports.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -119,6 +120,7 @@ def test_an_agent_that_has_not_arrived_keeps_its_lane() -> None:
     assert [lane.is_open for lane in (*early.lanes, *late.lanes)] == [True, False]
 
 
+@pytest.mark.endurance
 def test_a_long_lane_takes_time_in_proportion_to_its_length() -> None:
     def taken(turns: int) -> float:
         planted = [Node("agent", -1, 0, True)]

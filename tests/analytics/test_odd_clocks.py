@@ -58,6 +58,7 @@ def test_1970_and_2262_are_priced_and_in_the_hourly_usage(store: Store) -> None:
     assert usage_tokens(store) == 6_000
 
 
+@pytest.mark.endurance
 def test_usage_of_more_months_than_an_insert_may_touch(store: Store) -> None:
     put(store, *(1 + n * 31 * DAY_NS for n in range(150)))
     job = LedgerJob(store, time.time_ns, Marks())

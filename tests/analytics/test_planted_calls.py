@@ -22,7 +22,7 @@ from tests.analytics.shown import FIELDS
 _SETTINGS = settings(
     deadline=None,
     derandomize=True,
-    max_examples=150,
+    max_examples=60,
     phases=[Phase.explicit, Phase.generate, Phase.shrink],  # explaining traces every line: slow
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -169,7 +169,7 @@ def book_for(table: dict[str, Decimal], multiplier: Decimal | None) -> PriceBook
     return book_of(overrides=Overrides(1, rates=rates, contracts=contracts))
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     rate_tables(),
     st.one_of(st.none(), st.decimals(0, 2, places=4)),

@@ -414,7 +414,7 @@ _spans = st.builds(
 
 
 @given(st.lists(_spans, max_size=4), _scopes)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=75, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_span_becomes_a_row(spans: list[Span], scope: str) -> None:
     decoded = _decode(*spans, scope=scope)
     assert decoded.spans.num_rows == len(spans)

@@ -70,7 +70,7 @@ _keys = st.sampled_from(CONTENT_KEYS) | st.sampled_from(
 @given(
     st.dictionaries(_keys, _values, max_size=10), st.sampled_from(SCOPES), st.sampled_from(NAMES)
 )
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_value_breaks_a_dialect(attributes: dict[str, Any], scope: str, name: str) -> None:
     decoded = decode(span(attributes, name=name), scope=scope)
     [made] = decoded.spans.to_pylist()

@@ -140,7 +140,7 @@ def redacted(applied: Policy, request: Request) -> tuple[bytes, Counter[str]]:
     return redact_body(applied, made, NOW_NS)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(requests())
 def test_no_planted_secret_survives_anywhere(request: Request) -> None:
     body, _ = redacted(PATTERNS, request)
@@ -148,7 +148,7 @@ def test_no_planted_secret_survives_anywhere(request: Request) -> None:
         assert secret.encode() not in body
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(requests())
 def test_what_replaces_a_secret_stands_where_it_stood_and_nothing_else_changes(
     request: Request,
@@ -174,7 +174,7 @@ def _substitute(message: Message, secret: str, placeholder: str) -> None:
             setattr(message, field.name, value.replace(secret.encode(), placeholder.encode()))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(requests())
 def test_redacting_twice_changes_nothing_more(request: Request) -> None:
     for applied in (
@@ -187,7 +187,7 @@ def test_redacting_twice_changes_nothing_more(request: Request) -> None:
         assert not found
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(planted())
 def test_json_stays_json(text: str) -> None:
     clean = PATTERNS.texts.text(text, Counter())
@@ -199,7 +199,7 @@ def test_json_stays_json(text: str) -> None:
         orjson.loads(clean)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(requests())
 def test_without_content_no_secret_and_no_failure_is_left(request: Request) -> None:
     body, found = redacted(policy(content=Content.OFF, presets=tuple(Preset)), request)

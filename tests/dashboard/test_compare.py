@@ -96,6 +96,7 @@ def test_differences_are_b_less_a_and_unknown_stays_unknown() -> None:
     assert compare([], []) == []
 
 
+@pytest.mark.endurance
 def test_long_loops_of_equal_steps_are_aligned_soon() -> None:
     a = [step("tool" if n % 2 else "llm", "x") for n in range(10_000)]
     b = [step("tool" if n % 2 else "llm", "x") for n in range(9_000)]

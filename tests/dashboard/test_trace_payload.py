@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import pytest
 
 from spanledger_dashboard.trace.data import find_trace, first_span_id, load_trace, sums
 from spanledger_dashboard.trace.payload import (
@@ -130,6 +131,7 @@ def test_reading_starts_at_the_earliest_root() -> None:
     assert first_span_id(trace([span(2, 3), span(3, 2, at=1)])) == CALL
 
 
+@pytest.mark.endurance
 def test_ten_thousand_spans_are_packed_in_less_than_a_second() -> None:
     rows = [span(n, n // 7 if n >= 7 else "", at=n) for n in range(1, 10_001)]
     made = trace(rows, *[call(n, "0.001") for n in range(1, 10_001, 2)])

@@ -129,6 +129,7 @@ def test_unknown_prompts_and_clocks_that_jump_are_no_trouble() -> None:
     assert detect(view(lane(steps))) == []
 
 
+@pytest.mark.endurance
 def test_long_runs_take_time_in_proportion() -> None:
     trace = run([1_000 + 2 * n for n in range(30_000)], [1.0] * 30_000)
     [found] = detect(trace)

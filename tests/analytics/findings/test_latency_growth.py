@@ -109,6 +109,7 @@ def test_times_that_nobody_told_and_clocks_that_jump_are_no_trouble() -> None:
     assert detect(view(lane(steps))) == []
 
 
+@pytest.mark.endurance
 def test_long_runs_take_time_in_proportion() -> None:
     steps = [Step(model(n, ttft_s=1 + n / 15_000), ()) for n in range(30_000)]
     trace = view(lane(steps))

@@ -116,6 +116,7 @@ def test_a_call_seen_in_two_lanes_counts_once() -> None:
     assert detect(trace)[0].details["failures"] == 1
 
 
+@pytest.mark.endurance
 def test_long_runs_take_time_in_proportion() -> None:
     steps = [
         Step(model(n), (tool(200_000 + n, evidence="payload" if n % 2 else "", sig=n),))
