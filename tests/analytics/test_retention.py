@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -12,12 +11,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from spanledger_analytics.retention.expiry import Removed, RetentionJob
 from spanledger_analytics.retention.policy import Kind, day_number, first_second, kept_from
 from spanledger_analytics.retention.sizes import read_sizes
-from spanledger_storage.engine import Engine
 from spanledger_storage.errors import StoreError
 from spanledger_storage.project_settings import Project, ProjectSettings, Retention
-from spanledger_storage.store import Store
 from tests.analytics.expiring import DAY, NOW, S, World, ago, day_of, plant, said
 from tests.instance import wait_until
+from tests.on_disk import clean_at_once, holding
 from tests.otlp import attributes, llm_span, request, span
 from tests.signals import logs, record
 
@@ -238,7 +236,7 @@ def test_a_table_that_is_being_rewritten_is_left_alone(world: World) -> None:
     assert "spans" in {one.table for one in world.job.run_once()}
 
 
-def test_the_bytes_leave_the_disk(world: World, engine: Engine) -> None:
+def test_the_bytes_leave_the_disk(world: World) -> None:
     sentinel = b"sentinel-of-what-must-leave"
     for table, column in (("messages", "content"), ("logs", "body")):
         clean_at_once(world.store, table)
@@ -247,37 +245,11 @@ def test_the_bytes_leave_the_disk(world: World, engine: Engine) -> None:
     world.put(told, request(said(llm_span(start_ns=ago(10)), sentinel.decode())),
               received_ns=ago(10))  # fmt: skip
     plant(world, "b", (10,))
-    assert {table for table, _ in holding(world.store, engine, sentinel)} == {"messages", "logs"}
+    assert holding(world.store, sentinel) == {"messages", "logs"}
     world.keep("a", content_days=7)
     world.job.run_once()
 
-    wait_until(lambda: not holding(world.store, engine, sentinel), timeout_s=20)
-
-
-def clean_at_once(store: Store, table: str) -> None:
-    """Let the engine remove replaced parts of a table within a second, not within minutes."""
-    store.execute(
-        f"ALTER TABLE {table} MODIFY SETTING old_parts_lifetime = 1, cleanup_delay_period = 1,"
-        " cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 1"
-    )
-    store.execute(f"DETACH TABLE {table} SYNC")  # its cleaning begins anew
-    store.execute(f"ATTACH TABLE {table}")
-
-
-def holding(store: Store, engine: Engine, needle: bytes) -> list[tuple[str, str]]:
-    """The tables and files in which bytes occur, as they are on the disk."""
-    found: list[tuple[str, str]] = []
-    for row in store.sql_rows(
-        "SELECT name, data_paths FROM system.tables WHERE database = currentDatabase()"
-    ):
-        for place in row["data_paths"]:  # type: ignore[attr-defined]  # a list of paths
-            for path in Path(place).rglob("*"):
-                try:
-                    if path.is_file() and needle in path.read_bytes():
-                        found.append((str(row["name"]), path.name))
-                except FileNotFoundError:  # the engine removed it meanwhile
-                    continue
-    return found
+    wait_until(lambda: not holding(world.store, sentinel), timeout_s=20)
 
 
 # Sizes

@@ -41,6 +41,7 @@ from spanledger_storage.state import Heartbeats, Watermarks, migrate_state, open
 from spanledger_storage.store import Store
 from tests.dashboard.process import store_url
 from tests.instance import wait_until
+from tests.on_disk import clean_at_once, holding
 from tests.otlp import attributes, llm_span, request, span
 from tests.signals import histogram, logs, metrics, record
 
@@ -665,29 +666,3 @@ def test_no_file_holds_what_was_deleted(world: World, engine: Engine) -> None:
     assert with_sentinel <= {"messages", "logs"}  # dora said the same
     assert world.type("user", "dora", "--project", "other", "--yes").code == 0
     wait_until(lambda: holding(world.store, needles[1]) == set(), timeout_s=10)
-
-
-def clean_at_once(store: Store, table: str) -> None:
-    """Let the engine remove replaced parts of a table within a second, not within minutes."""
-    store.execute(
-        f"ALTER TABLE {table} MODIFY SETTING old_parts_lifetime = 1, cleanup_delay_period = 1,"
-        " cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 1"
-    )
-    store.execute(f"DETACH TABLE {table} SYNC")  # its cleaning begins anew
-    store.execute(f"ATTACH TABLE {table}")
-
-
-def holding(store: Store, needle: bytes) -> set[str]:
-    """The tables in whose files bytes occur, as they are on the disk."""
-    found: set[str] = set()
-    for row in store.sql_rows(
-        "SELECT name, data_paths FROM system.tables WHERE database = currentDatabase()"
-    ):
-        for place in row["data_paths"]:  # type: ignore[attr-defined]  # a list of paths
-            for path in Path(place).rglob("*"):
-                try:
-                    if path.is_file() and needle in path.read_bytes():
-                        found.add(str(row["name"]))
-                except FileNotFoundError:  # the engine removed it meanwhile
-                    continue
-    return found
