@@ -173,10 +173,12 @@ def values_of(column: Column) -> list[Any]:
     length = len(column)
     if not length or column.null_count == length:
         return [None] * length
-    if column.null_count or pa.types.is_nested(column.type):
+    if pa.types.is_nested(column.type):
         return column.to_pylist()
-    if pc.all(pc.equal(column, column[0])).as_py():
+    if not column.null_count and pc.all(pc.equal(column, column[0])).as_py():
         return [column[0].as_py()] * length
+    if pa.types.is_decimal(column.type):  # the same values, several times as fast
+        return column.to_numpy(zero_copy_only=False).tolist()
     return column.to_pylist()
 
 

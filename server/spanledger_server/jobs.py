@@ -49,7 +49,9 @@ from spanledger_storage.store import Store, StoreSettings
 log = logging.getLogger(__name__)
 
 _RETENTION_EVERY_S = 3_600
-_MOST_GATHERING_S = 2
+_MOST_GATHERING_S = 5
+"""As long as exporters gather, so that several pieces of a trace are handled at once:
+https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/"""
 
 
 class Means:
@@ -100,7 +102,7 @@ class Job:
         rests: how many times as long as it ran a job stays idle, so that one whose work grows
             takes no larger share of time.
         gathers: how many times as long as it kept its own thread's processor busy a job waits for
-            more to come, at most two seconds: so that what each run costs is for more.
+            more to come, at most five seconds: so that what each run costs is for more.
     """
 
     name: str
@@ -245,12 +247,12 @@ JOBS = (
     Job("ledger", 0.5, _ledger, gathers=4),
     # An hour is summed whole, so its cost grows while it lasts.
     Job("usage", 3, _usage, rests=4),
-    Job("cache", 5, _cache),
+    Job("cache", 5, _cache, gathers=4),
     Job("budgets", 2, _budgets),
     Job("gpu costs", 20, _gpu_cost),
     Job("infrastructure", 60, _infra),
     # A large trace that goes on is read anew whenever it grows.
-    Job("findings", 5, _findings, rests=1),
+    Job("findings", 5, _findings, rests=1, gathers=4),
     Job("error cascades", 30, _cascades, rests=4),
     Job("silent failures", 120, _silent_rates, first_after_s=30, rests=4),
     Job("alerts", 1, _alerts),

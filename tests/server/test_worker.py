@@ -58,6 +58,6 @@ def test_a_job_rests_in_proportion_to_what_it_took(store: Store, tmp_path: Path)
 def test_a_job_that_gathers_waits_for_its_own_work_alone_and_never_long() -> None:
     job = Job("gathers", 1, lambda _: lambda: None, gathers=4)
     busy = (0.1, 0.25, 60)
-    assert [job.rest_s(90, one) for one in busy] == [pytest.approx(0.4), 1, 2]
+    assert [job.rest_s(90, one) for one in busy] == [pytest.approx(0.4), 1, 5]
     assert Job("free", 1, lambda _: lambda: None).rest_s(60, 60) == 0
     assert Job("slow", 1, lambda _: lambda: None, rests=2).rest_s(60, 1) == 120

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import TypeAlias
 
 import numpy as np
@@ -56,7 +57,7 @@ def subject_of(view: TraceView, lane: Lane, model: str) -> Subject:
 def thirds(values: Sequence[float]) -> tuple[float, float]:
     """Return the medians of the first and of the last third; of at least three values."""
     size = len(values) // 3
-    return float(np.median(values[:size])), float(np.median(values[-size:]))
+    return float(median(values[:size])), float(median(values[-size:]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,7 @@ class FindingsJob:
                 poll_tools=settings.poll_tools,
                 mutating_tools=settings.mutating_tools,
             )
-            said_in.tell(view)
+            said_in.tell(view.lanes)
             views.append(view)
         said = [said_between(view) for view in views]
         hashes = {one.message for candidates in said for one in candidates}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from spanledger_analytics._rows import Literal, batches, strings
-from spanledger_analytics.findings.lanes import ModelCall, Step, ToolCall, TraceView
+from spanledger_analytics.findings.lanes import Lane, ModelCall, Step, ToolCall
 from spanledger_storage.store import Store
 
 LONGEST = 4_096
@@ -95,7 +95,8 @@ class StepTexts:
 class StoredTexts:
     """Texts of one trace: those of up to 512 calls are wanted together, at most 20 times each.
 
-    Make it, give it to the view, and tell it the view: it goes by the order of the view.
+    Make it, give it to the view, and tell it the view's lanes: it goes by their order. It does not
+    keep the view itself: the two would hold each other, and only a search for cycles frees such.
     """
 
     def __init__(self, step: StepTexts, trace_id: str, hours: Sequence[int]) -> None:
@@ -106,11 +107,11 @@ class StoredTexts:
         self._outputs: _Blocks | None = None
         self._arguments: dict[str, str] = {}
         self._answers: dict[str, str] = {}
-        self._view: TraceView | None = None
+        self._lanes: Sequence[Lane] = ()
 
-    def tell(self, view: TraceView) -> None:
+    def tell(self, lanes: Sequence[Lane]) -> None:
         """Say what the trace consists of."""
-        self._view = view
+        self._lanes = lanes
 
     def add_arguments(self, read: dict[str, str]) -> None:
         """Take the arguments of tools, by span."""
@@ -145,7 +146,7 @@ class StoredTexts:
         return "\n".join(filter(None, (self._answers.get(one, "") for one in wanted)))[:LONGEST]
 
     def _steps(self) -> Iterable[Step]:
-        return (step for lane in self._view.lanes for step in lane.steps) if self._view else ()
+        return (step for lane in self._lanes for step in lane.steps)
 
 
 class _Blocks:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
+from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -53,12 +55,14 @@ DEFAULTS = Thresholds()
 
 
 class _Series(NamedTuple):
-    """Waits of calls in seconds, and what may explain them."""
+    """Calls, how long each waited, and which of the run it is.
+
+    Most runs end here, so these are lists: arrays of few numbers cost more than they save.
+    """
 
     calls: Sequence[ModelCall]
-    waits_s: Numbers
-    prompts: Numbers  # logarithm of uncached tokens
-    turns: Numbers
+    waits_s: Sequence[float]
+    turns: Sequence[int]
     measure: str
 
 
@@ -72,15 +76,16 @@ def _of_lane(view: TraceView, lane: Lane, thresholds: Thresholds) -> Finding | N
     series = _series(main_calls(lane), thresholds)
     if series is None:
         return None
-    first, last = thirds(series.waits_s.tolist())
+    first, last = thirds(series.waits_s)
     if last < thresholds.slower * first or last - first < thresholds.least_s:
         return None
-    trend = huber_fit(np.log(series.waits_s), series.turns)
+    waits_s = np.array(series.waits_s)
+    trend = huber_fit(np.log(waits_s), np.array(series.turns, np.float64))
     if trend is None or trend.t[1] <= thresholds.t:
         return None
     driver, fit = _driver(series, thresholds)
     calls = series.calls
-    lost_s = np.maximum(series.waits_s - first, 0)
+    lost_s = np.maximum(waits_s - first, 0)
     what = "first token" if series.measure == "ttft" else "answer, without its output,"
     return Finding(
         kind=KIND,
@@ -124,35 +129,34 @@ def _series(calls: Sequence[ModelCall], thresholds: Thresholds) -> _Series | Non
     if len(calls) > thresholds.most_calls:
         places = np.linspace(0, len(calls) - 1, thresholds.most_calls).astype(int).tolist()
         calls = [calls[place] for place in places]
-    turns = np.arange(len(calls), dtype=np.float64)
-    told = np.array([float(call.ttft_ns or 0) for call in calls]) / _S
+    told = [(call.ttft_ns or 0) / _S for call in calls]
     measure = "ttft"
-    if np.count_nonzero(told) < 0.8 * len(calls):
+    if len(calls) - told.count(0) < 0.8 * len(calls):
         told, measure = _without_output(calls), "duration"
-    kept = np.flatnonzero(told > 0)
+    kept = [place for place, wait_s in enumerate(told) if wait_s > 0]
     if len(kept) < FEWEST_CALLS:
         return None
-    chosen = [calls[place] for place in kept.tolist()]
-    sizes = [max(1, (c.input_tokens or 0) - (c.cache_read_tokens or 0)) for c in chosen]
-    prompts = np.log(np.array(sizes, dtype=np.float64))
-    return _Series(chosen, told[kept], prompts, turns[kept], measure)
+    return _Series([calls[place] for place in kept], [told[place] for place in kept], kept, measure)
 
 
-def _without_output(calls: Sequence[ModelCall]) -> Numbers:
+def _without_output(calls: Sequence[ModelCall]) -> list[float]:
     """Return how long calls took less the time of their output; 0: not known.
 
     The time of one output token is the median, over neighbours of different length, of how much
     longer the longer one took: neighbours waited about as long for their first token.
     """
-    took = np.array([max(0, call.end_ns - call.start_ns) for call in calls], np.float64) / _S
-    took[np.array([call.is_error for call in calls], np.bool_)] = 0
-    output = np.array([float(call.output_tokens or 0) for call in calls])
-    apart = np.diff(output)
-    is_apart = (np.abs(apart) >= np.median(output) / 4) & (apart != 0)
-    is_apart &= (took[1:] > 0) & (took[:-1] > 0)
-    slopes = np.diff(took)[is_apart] / apart[is_apart]
-    each = max(0.0, float(np.median(slopes))) if len(slopes) else 0.0
-    return np.where(took > 0, np.maximum(took - each * output, 0.05 * took), 0)
+    took = [0 if call.is_error else max(0, call.end_ns - call.start_ns) / _S for call in calls]
+    output = [call.output_tokens or 0 for call in calls]
+    least = max(1, median(output) / 4)
+    slopes = [
+        (took_2 - took_1) / (output_2 - output_1)
+        for (took_1, took_2), (output_1, output_2) in zip(
+            pairwise(took), pairwise(output), strict=True
+        )
+        if took_1 > 0 and took_2 > 0 and abs(output_2 - output_1) >= least
+    ]
+    each = max(0.0, median(slopes)) if slopes else 0.0
+    return [max(a - each * b, 0.05 * a) for a, b in zip(took, output, strict=True)]
 
 
 def _driver(series: _Series, thresholds: Thresholds) -> tuple[str, Fit | None]:
@@ -163,20 +167,19 @@ def _driver(series: _Series, thresholds: Thresholds) -> tuple[str, Fit | None]:
     """
     if len(series.calls) < thresholds.fewest_to_explain:
         return "unclear", None
-    y = np.log(series.waits_s)
-    fit = huber_fit(y, series.prompts, series.turns)
+    y = np.log(np.array(series.waits_s))
+    turns = np.array(series.turns, np.float64)
+    uncached = [(c.input_tokens or 0) - (c.cache_read_tokens or 0) for c in series.calls]
+    prompts = np.log(np.maximum(np.array(uncached, np.float64), 1))
+    fit = huber_fit(y, prompts, turns)
     if fit is None:
         # One of them says nothing of its own: the prompt never changed, or it follows the turn.
-        is_flat = float(np.ptp(series.prompts)) < 1e-9
+        is_flat = float(np.ptp(prompts)) < 1e-9
         return ("backend" if is_flat else "unclear"), None
     _, by_prompt, by_turn = fit.t
     third = len(y) // 3
-    rise_prompt = fit.weights[1] * float(
-        np.median(series.prompts[-third:]) - np.median(series.prompts[:third])
-    )
-    rise_turn = fit.weights[2] * float(
-        np.median(series.turns[-third:]) - np.median(series.turns[:third])
-    )
+    rise_prompt = fit.weights[1] * float(np.median(prompts[-third:]) - np.median(prompts[:third]))
+    rise_turn = fit.weights[2] * float(np.median(turns[-third:]) - np.median(turns[:third]))
     is_bloat = by_prompt > thresholds.t and rise_prompt > 0
     is_backend = by_turn > thresholds.t
     if is_bloat and is_backend:
