@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from spanledger_storage.errors import StateError
-from spanledger_storage.state import metadata
+from spanledger_storage.state import metadata, reason_of
 
 leases = sa.Table(
     "alert_leases",
@@ -253,7 +253,7 @@ def explained() -> Generator[None]:
     except SQLAlchemyError as error:
         raise StateError(
             "The alerts in the state database cannot be read or written. Is it of an older "
-            f"version (run `spanledger migrate`), or read-only? ({type(error).__name__})"
+            f"version (run `spanledger migrate`), or read-only? {reason_of(error)}"
         ) from error
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from spanledger_storage.errors import StateError
-from spanledger_storage.state import metadata, upsert
+from spanledger_storage.state import metadata, reason_of, upsert
 
 _NS_PER_S = 10**9
 _FRESH_NS = 30 * _NS_PER_S
@@ -83,5 +83,5 @@ def _explained() -> Generator[None]:
     except SQLAlchemyError as error:
         raise StateError(
             "What waits in collectors cannot be read from or written to the state database. Is it "
-            f"of an older version (run `spanledger migrate`)? ({type(error).__name__})"
+            f"of an older version (run `spanledger migrate`)? {reason_of(error)}"
         ) from error
