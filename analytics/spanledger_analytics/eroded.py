@@ -23,7 +23,7 @@ class Erosion:
     def __init__(
         self, group: TraceGroup, entries: Iterable[Entry], traces: Iterable[Trace]
     ) -> None:
-        found = {span.key for span in group.spans}
+        found = {span[:2] for span in group.spans}
         stored = list(entries)
         gone = _gone(group, found, {key for entry in stored for key in entry.source_spans})
         self._before = {t.trace_id: t for t in traces}

@@ -40,11 +40,8 @@ class TraceGroup:
         self._asked_traces: set[str] = set()
         self._pairs: list[tuple[int, str]] = []
         self.spans: list[Span] = []
-
-    @property
-    def trace_ids(self) -> set[str]:
+        self.trace_ids: set[str] = set()
         """The traces whose spans were found."""
-        return {span.trace_id for span in self.spans}
 
     @property
     def asked_traces(self) -> set[str]:
@@ -77,6 +74,7 @@ class TraceGroup:
         pairs, spans = self._spans_of(trace_ids)
         self._pairs += pairs
         self.spans += spans
+        self.trace_ids.update([span.trace_id for span in spans])
 
     def _spans_of(self, trace_ids: list[str]) -> tuple[list[tuple[int, str]], list[Span]]:
         pairs: list[tuple[int, str]] = []
@@ -91,8 +89,7 @@ class TraceGroup:
 
     def pairs(self) -> list[tuple[int, str]]:
         """Return the hours (UTC, UNIX seconds) in which traces of the group have spans."""
-        found = self.trace_ids
-        return [pair for pair in self._pairs if pair[1] in found]
+        return [pair for pair in self._pairs if pair[1] in self.trace_ids]
 
     def pair_params(self) -> Iterable[dict[str, object]]:
         """Return statement parameters that name every hour and trace of the group, in parts."""
@@ -178,12 +175,12 @@ class TraceGroup:
 def _is_lonely(call: Call) -> bool:
     span = call.primary
     return bool(
-        not call.has_many_scopes
+        (not span.response_id or not span.parent_span_id)
+        and not call.has_many_scopes
         and span.role in ("llm", "embedding")
         and span.process
         and span.input_tokens
         and span.output_tokens is not None
-        and (not span.response_id or not span.parent_span_id)
     )
 
 

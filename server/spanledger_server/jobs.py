@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -72,6 +72,11 @@ class Means:
         """Return a connection of its own."""
         return Store.connect(self.settings, timeout_s=timeout_s)
 
+    def lookups(self) -> Store:
+        """Return one for statements that look up some traces: several threads cost more there."""
+        settings = {**self.settings.settings, "max_threads": "1"}
+        return Store.connect(replace(self.settings, settings=settings))
+
     def books(self) -> BookSource:
         """Return prices that follow the state database."""
         return BookSource(
@@ -82,7 +87,7 @@ class Means:
     def ledger(self) -> LedgerJob:
         """The ledger job, whose two steps run on two schedules."""
         return LedgerJob(
-            self.store(),
+            self.lookups(),
             time.time_ns,
             self.watermarks,
             self.books(),
@@ -126,7 +131,7 @@ def _usage(means: Means) -> Callable[[], object]:
 
 
 def _cache(means: Means) -> Callable[[], object]:
-    return CacheJob(means.store(), time.time_ns, means.watermarks, means.books()).run_once
+    return CacheJob(means.lookups(), time.time_ns, means.watermarks, means.books()).run_once
 
 
 def _budgets(means: Means) -> Callable[[], object]:
@@ -155,7 +160,7 @@ def _findings(means: Means) -> Callable[[], object]:
     def settings() -> dict[str, DetectorSettings]:
         return {row.project.name: detector_settings(row.project) for row in projects.all()}
 
-    return FindingsJob(means.store(), time.time_ns, means.watermarks, settings).run_once
+    return FindingsJob(means.lookups(), time.time_ns, means.watermarks, settings).run_once
 
 
 def _cascades(means: Means) -> Callable[[], object]:
