@@ -1,7 +1,7 @@
 """Let the dashboard's role read tables that came later, where no default privileges let it.
 
-They are given by ``docker-compose.yml`` when it makes the database; one that is older, or was made by
-hand, may lack them. Tables to come are granted likewise, so that no later step has to think of it.
+They are given by ``docker-compose.yml`` when it makes the database; one that is older, or was made
+by hand, may lack them. Tables to come are granted likewise: no later step has to think of it.
 """
 
 import sqlalchemy as sa
