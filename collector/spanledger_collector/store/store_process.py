@@ -10,8 +10,10 @@ import gc
 import multiprocessing
 import os
 import signal
+import socket
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -33,6 +35,7 @@ from spanledger_storage.store import Store, StoreSettings
 _DAY_NS = 86_400 * 10**9
 _MOST_DAYS = 500
 _MOST_ROWS = 100_000
+_PIPE_BYTES = 4 << 20
 _IDLE_S = 5.0
 _TIMES = {
     "spans": "start_time",
@@ -102,6 +105,7 @@ class StoreProcess:
         # Spawn, not fork: the parent has threads and an event loop.
         context = multiprocessing.get_context("spawn")
         self._pipe, far_end = context.Pipe()
+        _widen(self._pipe)
         self._process = context.Process(
             target=_serve, args=(far_end, settings, scratch), name="spanledger-store", daemon=True
         )
@@ -129,6 +133,12 @@ class StoreProcess:
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
+
+
+def _widen(pipe: Connection) -> None:
+    """Let the pipe hold whole bodies: else both ends are woken for every piece of one."""
+    with socket.socket(fileno=os.dup(pipe.fileno())) as end, suppress(OSError):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _PIPE_BYTES)
 
 
 def _send(pipe: Connection, job: StoreJob | LetterJob) -> None:
