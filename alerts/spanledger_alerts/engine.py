@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from spanledger_alerts.escalation import escalated
+from spanledger_alerts.evidence import add_evidence
 from spanledger_alerts.facts import incident_key
 from spanledger_alerts.history import History
 from spanledger_alerts.inhibition import Labels
@@ -219,6 +220,7 @@ class Engine:
             before = self._instances(project, rule.name)
             if before:
                 found = evaluate(rule, outcome, before, counts, asked.slot_ns)
+        add_evidence(rule, self._setting.sources, project, asked.slot_ns, found)
         run.evaluated += 1
         run.failed += isinstance(outcome, Failure)
         row = fared(state, looked, found)

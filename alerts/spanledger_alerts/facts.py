@@ -63,7 +63,7 @@ def facts_of(
         baseline=sample.baseline,
         usd=(instance.worst_usd or sample.usd) if is_over else sample.usd,
         headline=sample.headline,
-        explanation=sample.explanation,
+        explanation=" ".join(filter(None, (sample.explanation, sample.cause))),
         trace_ids=sample.trace_ids,
         view=_view(project, rule, instance, started_ns, ended_ns or now_ns),
         runbook=rule.runbook,

@@ -76,7 +76,7 @@ def _budget_labels(amounts: Amounts) -> dict[str, str]:
 def _budget_sample(amounts: Amounts, part: Decimal, limit: Decimal, what: str) -> Sample:
     terms = amounts.budget.terms
     is_money = terms.measure == "usd"
-    said = f"{what}: {_amount(part, terms.measure)} of {_amount(limit, terms.measure)}."
+    said = f"{what}: {amount(part, terms.measure)} of {amount(limit, terms.measure)}."
     return Sample(
         _budget_labels(amounts),
         part / limit,
@@ -85,7 +85,8 @@ def _budget_sample(amounts: Amounts, part: Decimal, limit: Decimal, what: str) -
     )
 
 
-def _amount(value: Decimal, measure: str) -> str:
+def amount(value: Decimal, measure: str) -> str:
+    """Return an amount of a budget as it reads."""
     return f"${value:,.2f}" if measure == "usd" else f"{value:,.0f} {measure.replace('_', ' ')}"
 
 
@@ -131,8 +132,8 @@ def _burn(amounts: Amounts, ahead: Forecasts) -> Sample | None:
     hours = Decimal(amounts.window.end_s - amounts.window.start_s) / 3_600
     if not limit or per_hour is None or hours <= 0:
         return None
-    said = f"Now {_amount(per_hour, terms.measure)} an hour; the limit allows "
-    said += f"{_amount(limit / hours, terms.measure)}."
+    said = f"Now {amount(per_hour, terms.measure)} an hour; the limit allows "
+    said += f"{amount(limit / hours, terms.measure)}."
     return Sample(_budget_labels(amounts), per_hour * hours / limit, explanation=said)
 
 

@@ -21,6 +21,7 @@ class Sample:
         baseline: what is usual, in the unit of the value.
         usd: what it costs, exact.
         headline: title of a finding; ``explanation``: of a finding.
+        cause: why it is so, found when it began to fire (``evidence.py``).
         trace_ids: up to three that show it.
         starts_ns: when a finding began, UTC nanoseconds; None: with the evaluation.
         identity: what stays the same though labels may change; empty: the labels are it.
@@ -37,6 +38,7 @@ class Sample:
     trace_ids: tuple[str, ...] = ()
     starts_ns: int | None = None
     identity: str = ""
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,6 +179,11 @@ class _Evaluation:
         self._wait(pending)
 
     def _continue(self, instance: Instance, sample: Sample) -> None:
+        known = instance.sample
+        if known.cause and not sample.cause:  # asked for once
+            traces = sample.trace_ids or known.trace_ids
+            usd = known.usd if sample.usd is None else sample.usd
+            sample = replace(sample, cause=known.cause, trace_ids=traces, usd=usd)
         instance = replace(
             instance,
             labels=sample.labels,

@@ -169,11 +169,14 @@ class RunningBudget:
         if call.is_admitted:
             return
         key, account = self._account(context.get_current())
+        if not call.usd:
+            self._admit(key, account, Charge())
+            return
         charge = Charge(usd_pd=int(call.usd * PICODOLLARS))
         self._admit(key, account, charge)
         account.settle(charge, charge)  # a call has its price whatever it answers
 
-    def after_tool(self, call: ToolCall, result: int, *, is_error: bool) -> None:
+    def after_tool(self, call: ToolCall, *, is_error: bool) -> None:
         """Do nothing: only ``spent`` tells of money."""
 
     def spent(self, usd: Decimal, span: Span | None = None) -> None:

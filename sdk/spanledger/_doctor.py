@@ -37,6 +37,16 @@ _LIBRARY_OF = {
     "agents": "openai_agents",
     "google.genai": "google_genai",
 }
+_BY_ITSELF = {
+    "agent_framework": "once agent_framework.observability.enable_instrumentation() was called",
+    "autogen_agentchat": "",
+    "haystack": "once haystack.tracing is enabled with opentelemetry-haystack",
+    "mcp": "",
+    "pydantic_ai": "once Agent.instrument_all() was called",
+    "strands": "",
+    "temporalio": "once client and worker have temporalio.contrib.opentelemetry's interceptor",
+}
+"""Libraries that make spans of their own, and what the program has to do for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,7 @@ class Diagnosis:
         instrumentations: what became of those installed.
         missing: libraries that are installed and not captured, with the package that would.
         shared_budgets: what became of calls held to the server's budgets; ``None``: there are none.
+        by_itself: libraries that record themselves, with what the program has to do for it.
     """
 
     is_started: bool
@@ -64,6 +75,7 @@ class Diagnosis:
     instrumentations: tuple[Instrumentation, ...]
     missing: tuple[tuple[str, str], ...]
     shared_budgets: SharedFigures | None = None
+    by_itself: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         answers = "" if self.problem else ", which answers"
@@ -92,6 +104,8 @@ class Diagnosis:
             state = one.state if self.is_started else "installed"
             why = f": {one.reason}" if one.reason else ""
             lines.append(f"  {one.library}: {one.distribution} is {state}{why}")
+        for library, when in self.by_itself:
+            lines.append(f"  {library} records itself{f', {when}' if when else ''}")
         for library, package in self.missing:
             lines.append(f"  {library} is not captured; pip install {package}")
         return lines
@@ -103,7 +117,8 @@ def doctor() -> Diagnosis:
     if found is None:
         listed = tuple(one for one, _ in installed())
         problem = "spanledger.init() has not been called"
-        return Diagnosis(False, "", problem, 0, 0, 0, listed, _missing(listed), _shared())
+        missing, own = _missing(listed), _by_itself(listed)
+        return Diagnosis(False, "", problem, 0, 0, 0, listed, missing, _shared(), own)
     problem = found.reason or _unreachable(found.endpoint, found.settings.api_key)
     listed = tuple(found.instrumentations)
     figures = found.figures
@@ -117,6 +132,7 @@ def doctor() -> Diagnosis:
         listed,
         _missing(listed),
         _shared(),
+        _by_itself(listed),
     )
 
 
@@ -153,4 +169,14 @@ def _missing(listed: tuple[Instrumentation, ...]) -> tuple[tuple[str, str], ...]
         for module, package in _CAPTURABLE.items()
         if (module in have or module in sys.modules)
         and _LIBRARY_OF.get(module, module) not in covered
+    )
+
+
+def _by_itself(listed: tuple[Instrumentation, ...]) -> tuple[tuple[str, str], ...]:
+    recorded = {one.library for one in listed if one.state in ("on", "already on")}
+    have = packages_distributions()
+    return tuple(
+        (module, when)
+        for module, when in _BY_ITSELF.items()
+        if (module in have or module in sys.modules) and module not in recorded
     )

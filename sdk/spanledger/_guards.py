@@ -13,6 +13,7 @@ from opentelemetry import context
 from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
+from spanledger._later import Said
 from spanledger._usage import Usage
 
 GUARDS_KEY = context.create_key("spanledger-guards")
@@ -24,14 +25,14 @@ class ToolCall:
 
     Attributes:
         tool: its name.
-        signature: of tool and arguments; 0: not known.
+        said: what it was called with and what it answered; guards that ask sign it.
         usd: its price, if it has one and it is not counted yet.
         is_admitted: whether budgets have let the call pass already.
         span: that records it, if it is known.
     """
 
     tool: str
-    signature: int
+    said: Said
     usd: Decimal = Decimal(0)
     is_admitted: bool = False
     span: Span | None = None
@@ -75,8 +76,8 @@ class Guard(Protocol):
         """Let a call of a tool pass, or raise."""
         ...
 
-    def after_tool(self, call: ToolCall, result: int, *, is_error: bool) -> None:
-        """See the signature of what a tool answered."""
+    def after_tool(self, call: ToolCall, *, is_error: bool) -> None:
+        """See what a tool answered."""
         ...
 
     def spent(self, usd: Decimal, span: Span | None = None) -> None:

@@ -25,6 +25,7 @@ from spanledger._usage import Usage
 
 _HINTS = ("fewer_steps", "ask_human")
 _DEFAULT_LIMITS = LoopLimits()
+_MOST_UNSIGNED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ class _Lane:
         self.tool = tool
         if self.has_turns:
             self.turn.append(step)
+            if len(self.turn) > _MOST_UNSIGNED:  # what is not signed holds the words of its tool
+                self.turn[-_MOST_UNSIGNED - 1].sign()
             return False
         return self._add(step)
 
@@ -87,12 +90,13 @@ class _Lane:
 
 def _together(turn: list[Step]) -> Step:
     """Return parallel calls as one step, whatever their order."""
-    ordered = sorted((step.call, step.result) for step in turn)
-    return Step(
-        _hash([call for call, _ in ordered]),
-        _hash([result for _, result in ordered]),
-        any(step.is_error for step in turn),
-    )
+
+    def results() -> int:
+        ordered = sorted((step.call, step.result) for step in turn)
+        return _hash([result for _, result in ordered])
+
+    calls = _hash(sorted(step.call for step in turn))
+    return Step(calls, results, any(step.is_error for step in turn))
 
 
 def _hash(numbers: list[int]) -> int:
@@ -196,18 +200,20 @@ class RunningLoopGuard:
             found = lane.repetition
             if found is None or found.level != "stop" or lane.has_turns:
                 return
-            if not lane.detector.is_next(call.signature, found):
+            if not lane.detector.is_next(call.said.call_signature(), found):
                 return
             event = self._event(lane, base)
         if event is not None:
             raise LoopDetected(event)
 
-    def after_tool(self, call: ToolCall, result: int, *, is_error: bool) -> None:
+    def after_tool(self, call: ToolCall, *, is_error: bool) -> None:
         """Take up what a tool answered."""
         base = context.get_current()
+        said = call.said
+        step = Step(said.call_signature(), said.result_signature, is_error)
         with self._lock:
             lane = self._lane_of(base)
-            is_step = lane.answered(call.tool, Step(call.signature, result, is_error))
+            is_step = lane.answered(call.tool, step)
             event = self._event(lane, base) if is_step else None
         self._tell(event, may_raise=False)
 

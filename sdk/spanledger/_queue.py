@@ -12,7 +12,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from time import monotonic, sleep
+from time import monotonic, sleep, thread_time
 from typing import TypeVar
 
 from opentelemetry import context
@@ -29,8 +29,10 @@ _WAKE_SPANS = 512
 _MOST_AT_ONCE = 512  # spans of a request when many wait
 _FEW_AT_ONCE = 256  # else: what a request is put together of is put together in one go
 # The thread that sends holds the interpreter's lock while it works, up to 5 ms before Python takes
-# it away from it. After so many spans (0.5 ms) it lets go of it, long enough for another to wake.
+# it away from it. After so many spans, or so much work (a long result takes milliseconds to sign,
+# in which nobody can take the lock), it lets go of it, long enough for another to wake.
 _SLICE = 16
+_SLICE_S = 0.0005
 _PAUSE_S = 0.0005
 T = TypeVar("T")
 _SUPPRESSED = ("suppress_instrumentation", "suppress_http_instrumentation")
@@ -184,10 +186,14 @@ class SpanQueue:
 
     def _paced(self, items: Iterable[T]) -> Iterator[T]:
         """Pass items on, with pauses for the program; none while somebody waits for a flush."""
+        began_s = thread_time()
         for n, item in enumerate(items, 1):
             yield item
-            if n % _SLICE == 0 and self._is_idle.is_set():
+            if n % _SLICE and thread_time() - began_s < _SLICE_S:
+                continue
+            if self._is_idle.is_set():
                 sleep(_PAUSE_S)
+            began_s = thread_time()
 
 
 class _Batch(list[ReadableSpan]):

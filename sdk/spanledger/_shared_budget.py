@@ -109,7 +109,7 @@ class SharedGuard:
                 self._tools.clear()
             self._tools[span.get_span_context().span_id] = told
 
-    def after_tool(self, call: ToolCall, result: int, *, is_error: bool) -> None:
+    def after_tool(self, call: ToolCall, *, is_error: bool) -> None:
         """Do nothing: only ``spent`` tells of money."""
 
     def spent(self, usd: Decimal, span: Span | None = None) -> None:

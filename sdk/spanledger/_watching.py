@@ -13,7 +13,7 @@ from opentelemetry.util.types import Attributes
 from spanledger._errors import LimitReached
 from spanledger._failures import told
 from spanledger._guards import Guard, ModelCall, ToolCall, guards_of
-from spanledger._signatures import call_signature, result_signature
+from spanledger._later import Said
 from spanledger._tracing import SCOPE
 from spanledger._usage import Usage
 
@@ -114,9 +114,12 @@ def _tool_ended(span: ReadableSpan, guards: tuple[Guard, ...]) -> None:
     is_error = span.status.status_code is StatusCode.ERROR
     said = span.status.description if is_error else ""
     result = _text(attributes, "gen_ai.tool.call.result", said or "")
-    call = ToolCall(tool, call_signature(tool, arguments))
+    call_said = Said(tool)
+    call_said.arguments(arguments)
+    call_said.result(result, is_error=is_error)
+    call = ToolCall(tool, call_said)
     for guard in guards:
-        guard.after_tool(call, result_signature(result, is_error=is_error), is_error=is_error)
+        guard.after_tool(call, is_error=is_error)
 
 
 def _is_ours(span: ReadableSpan) -> bool:

@@ -19,18 +19,13 @@ from opentelemetry.trace import (
 )
 from opentelemetry.util.types import AttributeValue
 
-from spanledger._attributes import (
-    TOOL_CALL_SIGNATURE,
-    TOOL_COST_USD,
-    TOOL_ERROR_EVIDENCE,
-    TOOL_RESULT_SIGNATURE,
-)
+from spanledger._attributes import TOOL_COST_USD
 from spanledger._context import stamps
 from spanledger._errors import LimitReached
 from spanledger._failures import told
 from spanledger._guards import Guard, ToolCall, guards_of
 from spanledger._later import ENDING, Said, named
-from spanledger._signatures import call_signature, result_evidence, result_signature, to_json
+from spanledger._signatures import to_json
 from spanledger._state import STATE
 from spanledger._tracing import TRACING
 
@@ -114,26 +109,16 @@ class Work:
             LimitReached: a guard that was told to raise stops the call here.
         """
         guards = guards_of(self._context)
-        is_recording = STATE.content != "none" and self.span.is_recording()
-        if not (is_recording or guards):
-            return
-        signature = 0
+        said = self._heard(guards)
         try:
-            if STATE.signs_later and not guards:
-                self._said = Said(self._tool)
-                self._said.arguments(value)
-                return
-            if is_recording and STATE.content == "full":
+            if STATE.content == "full" and self.span.is_recording():
                 self.span.set_attribute("gen_ai.tool.call.arguments", _text(value))
-            if guards or STATE.content == "hashes":
-                signature = call_signature(self._tool, value)
-                if is_recording and STATE.content == "hashes":
-                    self.span.set_attribute(TOOL_CALL_SIGNATURE, signature)
+            if said is not None:
+                said.arguments(value)
         except Exception as error:
             told("arguments of a tool", error)
-        if guards:
-            self._call = self._next_call(signature)
-            self._admit(guards, self._call)
+        if said is not None and guards:
+            self._announce(said, guards)
 
     def called(
         self, names: tuple[str, ...], args: tuple[object, ...], kwargs: dict[str, object]
@@ -143,43 +128,50 @@ class Work:
         Raises:
             LimitReached: a guard that was told to raise stops the call here.
         """
-        is_odd = kwargs and len(args) > len(names)
-        if is_odd or not STATE.signs_later or guards_of(self._context):
+        if STATE.content == "full" or (kwargs and len(args) > len(names)):
             self.arguments({**named(names, args), **kwargs})
+            return
+        guards = guards_of(self._context)
+        said = self._heard(guards)
+        if said is None:
             return
         try:
             if kwargs:
                 names, args = (*names[: len(args)], *kwargs), (*args, *kwargs.values())
-            if self.span.is_recording():
-                self._said = said = Said(self._tool)
-                said.called(names, args)
+            said.called(names, args)
         except Exception as error:
             told("arguments of a tool", error)
+        if guards:
+            self._announce(said, guards)
 
     def result(self, value: object, *, is_error: bool = False) -> None:
         """Say what a tool answered."""
         call, self._call = self._call, None
-        is_recording = STATE.content != "none" and self.span.is_recording()
-        if not (is_recording or call):
-            return
+        said = self._said or self._heard(guards_of(self._context))
         try:
-            if STATE.signs_later and not call:
-                self._said = self._said or Said(self._tool)
-                self._said.result(value, is_error=is_error)
-                return
-            if is_recording and STATE.content == "full" and not is_error:
+            if STATE.content == "full" and not is_error and self.span.is_recording():
                 self.span.set_attribute("gen_ai.tool.call.result", _text(value))
-            if call or STATE.content == "hashes":
-                signature = result_signature(value, is_error=is_error)
-                if is_recording and STATE.content == "hashes":
-                    self.span.set_attribute(TOOL_RESULT_SIGNATURE, signature)
-                    if evidence := "" if is_error else result_evidence(value):
-                        self.span.set_attribute(TOOL_ERROR_EVIDENCE, evidence)
-                if call:
-                    for guard in guards_of(self._context):
-                        guard.after_tool(call, signature, is_error=is_error)
+            if said is None:
+                return
+            said.result(value, is_error=is_error)
+            if call:
+                for guard in guards_of(self._context):
+                    guard.after_tool(call, is_error=is_error)
         except Exception as error:
             told("result of a tool", error)
+
+    def _heard(self, guards: tuple[Guard, ...]) -> Said | None:
+        """Return what keeps the words of a call; ``None``: nobody wants them signed."""
+        if self._said is None and (
+            guards or (STATE.content == "hashes" and self.span.is_recording())
+        ):
+            self._said = Said(self._tool)
+        return self._said
+
+    def _announce(self, said: Said, guards: tuple[Guard, ...]) -> None:
+        """Let the guards see a call whose arguments are known."""
+        self._call = self._next_call(said)
+        self._admit(guards, self._call)
 
     def cost(self, usd: Decimal | float | str) -> None:
         """Say what a call of a paid tool cost, in US dollars; the last amount counts.
@@ -206,12 +198,10 @@ class Work:
             LimitReached: a budget that was told to raise stops the call here.
         """
         if guards := guards_of(self._context):
-            self._admit(guards, self._next_call(0))
+            self._admit(guards, self._next_call(Said(self._tool)))
 
-    def _next_call(self, signature: int) -> ToolCall:
-        return ToolCall(
-            self._tool, signature, self._usd - self._charged, self._is_admitted, self.span
-        )
+    def _next_call(self, said: Said) -> ToolCall:
+        return ToolCall(self._tool, said, self._usd - self._charged, self._is_admitted, self.span)
 
     def _admit(self, guards: tuple[Guard, ...], call: ToolCall) -> None:
         """Let the guards see a call before it is made; one that is refused costs nothing."""
@@ -268,6 +258,9 @@ class Work:
         clock_ns = TRACING.clock_ns
         end_ns = None if clock_ns is None else clock_ns()
         said = self._said
+        if said is not None and not (STATE.signs_later and self.span.is_recording()):
+            self._sign(said)
+            said = None
         if said is None:
             self.span.end(end_ns)
             return
@@ -276,6 +269,12 @@ class Work:
             self.span.end(end_ns)
         finally:
             ENDING.said = None
+
+    def _sign(self, said: Said) -> None:
+        """Sign what was said now: no thread of ours will."""
+        signatures = said.signatures()
+        if STATE.content == "hashes":
+            self.span.set_attributes(signatures)
 
 
 def is_pause(error: BaseException) -> bool:

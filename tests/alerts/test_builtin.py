@@ -202,6 +202,20 @@ def test_error_rate_and_outage(world: World) -> None:
     assert world.fires("error-rate", "outage") == []  # fewer calls than it wants
     world.insert("ledger", *calls("few", 10, 3, failing=10))
     assert world.fires("provider-outage", "few") == []
+    failed = calls("why", 40, 3, failing=30, total_cost_usd="0.25", error_type="RateLimitError")
+    failed += calls("why", 9, 4, failing=9, error_type="timeout")
+    world.insert("ledger", *failed, *calls("why", 1, 2, failing=1))
+    for name in ("provider-outage", "error-rate"):
+        [told] = look(RULES[name], world.sources, "why", NOW_NS)  # type: ignore[misc]
+        assert told.explanation == "30 × RateLimitError, 9 × timeout, 1 × an error without a type"
+        assert told.usd == Decimal("7.5")
+        assert told.baseline is None
+    world.insert("usage_hourly", *[usage("why", hours, errors=2) for hours in range(2, 30)])
+    world.insert("usage_hourly", usage("why", 200, errors=100))
+    for name in ("provider-outage", "error-rate"):
+        [told] = look(RULES[name], world.sources, "why", NOW_NS)  # type: ignore[misc]
+        assert (told.value, told.baseline) == (Decimal("0.8"), Decimal("0.02"))
+        assert set(told.labels) <= {"provider", "model"}
 
 
 def test_the_first_token_takes_longer_than_usual(world: World) -> None:
@@ -308,8 +322,8 @@ def test_a_gpu_reports_a_fault_once(world: World) -> None:
 def test_budgets(world: World, name: str, column: str, value: str, severity: str) -> None:
     project = name
     with world.state.begin() as connection:
-        connection.execute(sa.insert(budget_tables.budgets).values(**_budget(project)))
-        state = _budget_state(project)
+        connection.execute(sa.insert(budget_tables.budgets).values(**budget_row(project)))
+        state = budget_state_row(project)
         connection.execute(sa.insert(budget_tables.states).values(**state))
     assert world.fires(name, project) == []
     with world.state.begin() as connection:
@@ -320,7 +334,7 @@ def test_budgets(world: World, name: str, column: str, value: str, severity: str
     assert world.fires(name, project) == [(severity, labels)]
 
 
-def _budget(project: str) -> dict[str, object]:
+def budget_row(project: str) -> dict[str, object]:
     return {
         "id": project[:16],
         "project": project,
@@ -342,7 +356,7 @@ def _budget(project: str) -> dict[str, object]:
     }
 
 
-def _budget_state(project: str) -> dict[str, object]:
+def budget_state_row(project: str) -> dict[str, object]:
     zero = Decimal(0)
     start_s = int(NOW.timestamp()) // 86_400 * 86_400
     return {

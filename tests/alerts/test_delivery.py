@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from spanledger_alerts.delivery import TokenBucket, backoff_s
-from spanledger_alerts.notification import DeliveryError
+from spanledger_alerts.notification import ConfiguredChannel, DeliveryError
+from spanledger_alerts.sender import Sender
 from spanledger_storage.alert_tables import attempts, outbox
 from tests.alerts.stage import T0, Recorder, S, Stage, rule
 
@@ -169,6 +170,17 @@ def test_a_channel_that_breaks_is_tried_again(stage: Stage, ops: Recorder) -> No
     stage.tick(a=12)
     stage.pass_s(10)
     assert ops.story == ["trigger: a"]
+
+
+def test_what_is_more_than_a_channel_takes_becomes_a_digest(stage: Stage, ops: Recorder) -> None:
+    slow = ConfiguredChannel("ops", "test", ops, per_s=0.01, burst=1)
+    stage.sender = Sender(stage.outbox, lambda: {"ops": slow}, lambda: stage.now_ns, threads=0)
+    stage.tick(a=12)
+    for values in ({"b": 12}, {"c": 12}, {"d": 12}, {"a": 1, "d": 1}):
+        stage.tick(**values)
+    assert ops.story == ["trigger: a"]
+    stage.pass_s(100)
+    assert ops.story == ["trigger: a", "update: b c / a"]
 
 
 def test_a_bucket_lets_through_a_burst_and_then_its_rate() -> None:

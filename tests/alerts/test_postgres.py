@@ -18,7 +18,14 @@ from spanledger_storage.alert_rows import EngineChange, RuleStateRow, SilenceRow
 from spanledger_storage.alert_rules import AlertRules
 from spanledger_storage.alert_state import AlertState, LeaseLost
 from spanledger_storage.alert_tables import attempts, outbox, rule_states, timeline
-from spanledger_storage.state import migrate_state, open_state, open_state_writer
+from spanledger_storage.collector_spools import CollectorSpools
+from spanledger_storage.errors import StateError
+from spanledger_storage.state import (
+    migrate_state,
+    open_state,
+    open_state_reader,
+    open_state_writer,
+)
 from tests.alerts.stage import AWAY, REFUSED, Recorder, S, Stage, rule
 from tests.postgres import postgres_server
 
@@ -198,6 +205,36 @@ def test_the_dashboards_role_says_what_people_say_and_changes_no_message(
         reader.dispose()
     stage.pass_s(20)
     assert len(ops.story) == 1
+
+
+def test_a_role_made_without_default_privileges_reads_what_came_later(server: str) -> None:
+    owner = open_state(server)
+    with owner.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        connection.exec_driver_sql("GRANT USAGE ON SCHEMA public TO public")
+        connection.exec_driver_sql("CREATE ROLE reader LOGIN")
+    reader = open_state_reader(server.replace("test@", "reader@"))
+    try:
+        migrate_state(owner)
+        assert CollectorSpools(reader).waiting(0) is None
+        assert AlertState(reader).instances("default") == []
+        with owner.begin() as connection:
+            connection.exec_driver_sql("CREATE TABLE next_version (n int)")
+        with reader.connect() as connection:
+            assert connection.execute(sa.text("SELECT n FROM next_version")).all() == []
+        with owner.begin() as connection:
+            connection.exec_driver_sql("REVOKE SELECT ON ALL TABLES IN SCHEMA public FROM reader")
+        for ask in (
+            lambda: CollectorSpools(reader).waiting(0),
+            lambda: AlertState(reader).instances("default"),
+        ):
+            with pytest.raises(StateError, match="GRANT SELECT ON ALL TABLES IN SCHEMA public TO"):
+                ask()
+    finally:
+        reader.dispose()
+        with owner.begin() as connection:
+            connection.exec_driver_sql("DROP OWNED BY reader; DROP ROLE reader")
+        owner.dispose()
 
 
 def retry(stage: Stage, letter_id: int) -> str:

@@ -12,7 +12,7 @@ enum { MOST = 128, FAILURES = 64, EVENTS = 16 };
 typedef unsigned long long u64;
 
 typedef struct { int is_mig, index, number; } Handle;
-typedef struct { u64 used, total; int sm, mem, enc, dec, watts_m, celsius, mig, lost, reads, lose_at; u64 mj, reasons, ecc[2], pcie[2], nvlink[2]; } Gpu;
+typedef struct { u64 used, total; int sm, mem, enc, dec, watts_m, celsius, mig, lost, reads, lose_at, untold; u64 mj, reasons, ecc[2], pcie[2], nvlink[2]; } Gpu;
 typedef struct { unsigned pid; u64 used; unsigned gi, ci; } Process;
 typedef struct { unsigned pid; u64 at; unsigned sm, mem, enc, dec; } ProcessRate;
 typedef struct { unsigned field, scope; long long at, latency; unsigned type; int ret; union { double d; u64 u; } value; } Field;
@@ -20,7 +20,7 @@ typedef struct { Handle *device; u64 type, data; unsigned gi, ci; } Event;
 
 static Gpu gpus[MOST];
 static Handle handles[MOST], migs[MOST][2];
-static int count = 2, processes = 1, events;
+static int count = 2, processes = 1, events, calls, supports;
 static struct { int gpu; char name[64]; int code; } failures[FAILURES];
 static Event waiting[EVENTS];
 
@@ -28,7 +28,7 @@ int nvmlInitWithFlags(unsigned flags) {
     const char *many = getenv("FAKE_NVML_GPUS"), *lose = getenv("FAKE_NVML_LOSE");
     (void)flags;
     memset(failures, 0, sizeof failures);
-    events = 0;
+    events = supports = 0;
     count = many ? atoi(many) : 2;
     for (int i = 0; i < count; i++) {
         gpus[i] = (Gpu){.used = (10ull + i) << 30, .total = 80ull << 30, .sm = 90 - i, .mem = 40 + i, .enc = 3, .dec = 5,
@@ -46,6 +46,7 @@ const char *nvmlErrorString(int code) { return code == LOST ? "GPU is lost" : co
 void fake_set(int gpu, const char *name, u64 value) {
     Gpu *g = &gpus[gpu];
     if (!strcmp(name, "mig")) g->mig = (int)value;
+    else if (!strcmp(name, "no activity")) g->untold = (int)value;
     else if (!strcmp(name, "sm")) g->sm = (int)value;
     else if (!strcmp(name, "lost")) g->lost = (int)value;
     else if (!strcmp(name, "mj")) g->mj = value;
@@ -63,8 +64,7 @@ void fake_fail(int gpu, const char *name, int code) {
             return;
         }
 }
-static int calls;
-int fake_calls(void) { return calls; }
+int fake_calls(const char *name) { return !strcmp(name, "activity support") ? supports : calls; }
 static int check(Handle *h, const char *name) {
     Gpu *g = &gpus[h->index];
     calls++;
@@ -165,6 +165,34 @@ int nvmlDeviceGetProcessUtilization(Handle *h, ProcessRate *out, unsigned *n, u6
     *n = 2;
     out[0] = (ProcessRate){(unsigned)(4000 + h->index), 1000, 60, 20, 0, 0};
     out[1] = (ProcessRate){(unsigned)(4000 + h->index), 2000, 80, 30, 0, 0};
+    return OK;
+}
+/* GPM: what an instance did between two samples. Instance 1 is busy a quarter of the time, 2 a half. */
+typedef struct { unsigned at, number; } Sample;
+typedef struct { unsigned id; int ret; double value; char *names[3]; } Metric;
+typedef struct { unsigned version, n; Sample *first, *last; Metric metrics[1]; } Metrics;
+static int samples;
+static unsigned ticks;
+int fake_samples(void) { return samples; }
+int nvmlGpmQueryDeviceSupport(Handle *h, unsigned *out) {
+    supports++;
+    CHECK("activity support");
+    out[1] = !G.untold;
+    return OK;
+}
+int nvmlGpmSampleAlloc(Sample **out) { *out = calloc(1, sizeof **out); samples++; return OK; }
+int nvmlGpmSampleFree(Sample *sample) { free(sample); samples--; return OK; }
+int nvmlGpmMigSampleGet(Handle *h, unsigned number, Sample *out) {
+    CHECK("activity");
+    if (!G.mig) return NOT_SUPPORTED;
+    *out = (Sample){++ticks, number};
+    return OK;
+}
+int nvmlGpmMetricsGet(Metrics *asked) {
+    Sample *a = asked->first, *b = asked->last;
+    if (asked->version != 1 || asked->n != 1 || a->number != b->number || a->at >= b->at) return INVALID;
+    asked->metrics[0].ret = asked->metrics[0].id == 1 ? OK : NOT_SUPPORTED;
+    asked->metrics[0].value = 25.0 * b->number;
     return OK;
 }
 int nvmlEventSetCreate(void **set) { *set = waiting; return OK; }

@@ -38,8 +38,13 @@ class FakeDriver:
     def fail(self, gpu: int, call: str, error: int) -> None:
         self._library.fake_fail(gpu, call.encode(), error)
 
-    def calls(self) -> int:
-        return int(self._library.fake_calls())
+    def samples(self) -> int:
+        """Return how many samples of activity were asked for and not given back."""
+        return int(self._library.fake_samples())
+
+    def calls(self, name: str = "") -> int:
+        """Return how many calls there were, or how many of a name."""
+        return int(self._library.fake_calls(name.encode()))
 
     def close(self) -> None:
         pynvml.nvmlLib = None

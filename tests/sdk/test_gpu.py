@@ -174,6 +174,52 @@ def test_mig_instances_are_found_while_the_gpu_runs(driver: FakeDriver, sampler:
     assert after["hw.gpu.utilization general"] == 0.9
 
 
+def test_how_busy_mig_instances_are(driver: FakeDriver, sampler: Sampler) -> None:
+    driver.set(0, "mig", 1)
+    driver.set(1, "mig", 1)
+    driver.fail(1, "activity", NOT_SUPPORTED)  # before Hopper
+
+    def told(tick: int) -> list[dict[str, float]]:
+        points = sampler.sample(START_NS + tick * TICK_NS)
+        kinds = ("hw.gpu.task", "spanledger.gpu.mig.id")
+        found = (of(points, gpu, *kinds) for gpu in (0, 1))
+        return [{k: v for k, v in one.items() if "utilization general" in k} for one in found]
+
+    assert told(0) == [{}, {}]  # of the time before the first sample nothing is known
+    for tick in (1, 2, 10):
+        assert told(tick) == [
+            {"hw.gpu.utilization general 1": 0.25, "hw.gpu.utilization general 2": 0.5},
+            {},
+        ]
+    driver.set(0, "lost", 1)
+    assert told(11) == [{}, {}]
+    driver.set(0, "lost", 0)
+    assert told(20) == [{}, {}]
+    assert told(21)[0] == {
+        "hw.gpu.utilization general 1": 0.25,
+        "hw.gpu.utilization general 2": 0.5,
+    }
+    driver.set(0, "mig", 0)
+    driver.set(1, "mig", 0)
+    told(31)
+    assert driver.samples() == 0
+
+
+def test_a_gpu_that_cannot_tell_of_instances_is_asked_once(
+    driver: FakeDriver, sampler: Sampler
+) -> None:
+    driver.set(0, "mig", 1)
+    driver.set(0, "no activity", 1)
+    sampler.sample(START_NS)
+    before = driver.calls()
+    for tick in (1, 2):
+        found = of(sampler.sample(START_NS + tick * TICK_NS), 0, "hw.gpu.task")
+        assert "hw.gpu.utilization general" not in found
+    assert driver.calls("activity support") == 1
+    assert driver.calls() > before
+    assert driver.samples() == 0
+
+
 def test_xid_events_are_counted_by_code(driver: FakeDriver, sampler: Sampler) -> None:
     sampler.sample(START_NS)
     for code in (79, 79, 48):

@@ -165,6 +165,7 @@ def test_mig_instances_are_rows_of_their_gpu(store: Store) -> None:
             [
                 ("hw.gpu.memory.usage", 5, HW),
                 ("hw.gpu.memory.usage", 7, mig),
+                ("hw.gpu.utilization", 0.25, mig | {"hw.gpu.task": "general"}),
                 ("DCGM_FI_PROF_GR_ENGINE_ACTIVE", 0.5, dcgm),
             ]
         ),
@@ -172,6 +173,7 @@ def test_mig_instances_are_rows_of_their_gpu(store: Store) -> None:
     found = {(r["gpu"], r.get("mig", "")): r for r in rows(store)}
     assert found["GPU-1", ""]["memory_used_bytes"] == 5
     assert found["GPU-1", "2"]["memory_used_bytes"] == 7
+    assert found["GPU-1", "2"]["utilization_ratio"] == 0.25
     assert found["GPU-1", "2"]["mig_profile"] == "3g.71gb"
     assert found["GPU-1", "5"]["engine_active_ratio"] == 0.5
 

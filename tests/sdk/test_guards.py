@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from opentelemetry.context import get_current
 
 import spanledger
 from spanledger import BudgetEvent, BudgetExceeded, LimitReached, LoopDetected, LoopEvent
-from spanledger._accounts import LocalAccount
+from spanledger._accounts import LocalAccount, LocalAccounts
 from spanledger._attributes import TOOL_COST_USD
+from spanledger._guards import ModelCall, ToolCall
+from spanledger._later import Said
 from spanledger.testing import Captured, capture
 
 # gpt-4o-mini: $0.15 and $0.60 per million tokens.
@@ -152,6 +157,65 @@ def test_each_session_has_a_budget_of_its_own() -> None:
     assert raised.value.event.key == "a"
     with limit, spanledger.agent("x"), spanledger.session("b"):
         one_call()
+
+
+@contextmanager
+def inside(scope: str, whose: str) -> Generator[None]:
+    """Run as somebody's agent, session, task or user."""
+    if scope == "agent":
+        with spanledger.agent(whose):
+            yield
+    elif scope == "task":
+        with spanledger.task(whose):
+            yield
+    else:
+        with spanledger.session("s", user=whose):
+            yield
+
+
+@pytest.mark.parametrize("scope", ["agent", "task", "user"])
+def test_a_budget_is_one_of_each_agent_task_or_user(
+    scope: Literal["agent", "task", "user"],
+) -> None:
+    limit = spanledger.budget(llm_calls=2, scope=scope, mode="raise")
+    for _ in range(2):
+        for whose in ("a", "b"):
+            with limit, inside(scope, whose):
+                one_call()
+    with limit, inside(scope, "a"):
+        with pytest.raises(BudgetExceeded) as raised:
+            one_call()
+        assert limit.accounts.account("a").used()[0].llm_calls == 2
+    assert raised.value.event.key == "a"
+
+
+def test_time_is_a_limit_too() -> None:
+    now_s = 100.0
+    heard: list[BudgetEvent] = []
+    accounts = LocalAccounts(lambda: now_s)
+    with spanledger.budget(seconds=60, mode="raise", accounts=accounts, on_limit=heard.append):
+        one_call()
+        now_s += 50
+        one_call()
+        now_s += 11
+        with pytest.raises(BudgetExceeded) as raised:
+            one_call()
+    assert [(event.amount, event.level, event.use.seconds) for event in heard] == [
+        ("seconds", "soft", 50),
+        ("seconds", "hard", 61),
+    ]
+    assert str(raised.value.event) == "budget budget: hard limit of 60 seconds"
+
+
+def test_a_limit_says_what_an_agent_could_do() -> None:
+    heard: list[BudgetEvent] = []
+    with spanledger.budget(usd=0, llm_calls=0, tokens=0, on_limit=heard.append):
+        one_call()
+    assert {event.amount: event.hints for event in heard} == {
+        "usd": ("cheaper_model", "fewer_steps", "ask_human"),
+        "tokens": ("shorter_context", "fewer_steps", "ask_human"),
+        "llm_calls": ("fewer_steps", "ask_human"),
+    }
 
 
 def test_paid_tools_count_and_a_spent_budget_stops_tools() -> None:
@@ -362,6 +426,24 @@ def test_with_turns_of_a_model_the_next_call_of_it_is_stopped() -> None:
                 look(where)
         with pytest.raises(LoopDetected):
             one_call()
+
+
+def test_a_long_turn_keeps_the_words_of_its_last_tools_alone() -> None:
+    signed: list[int] = []
+
+    class Words(Said):
+        def result_signature(self) -> int:
+            signed.append(1)
+            return super().result_signature()
+
+    with spanledger.loop_guard() as guard:
+        guard.before_model(ModelCall(), get_current())
+        for number in range(50):
+            said = Words("look")
+            said.arguments({"where": number})
+            said.result("nothing", is_error=False)
+            guard.after_tool(ToolCall("look", said), is_error=False)
+    assert len(signed) == 50 - 8
 
 
 def test_errors_again_and_again_are_a_loop_whatever_they_say() -> None:

@@ -6,12 +6,12 @@ import logging
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
-from spanledger import _instrumentations
+from spanledger import _doctor, _instrumentations
 from spanledger._settings import content_mode, instrumented, switch
 from tests.instance import environment
 from tests.sdk.receiver import receiving
@@ -54,6 +54,20 @@ def test_the_doctor_says_whether_the_endpoint_answers_and_takes_the_key() -> Non
         assert f"Problem: {receiver.url} refuses the key: it answers 401" in run(code, **asked)
         receiver.stop()
         assert "does not answer" in run(code, **asked)
+
+
+def test_the_doctor_says_what_records_itself_and_what_nobody_records(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    have = {"pydantic_ai": ["pydantic-ai-slim"], "strands": ["strands-agents"], "agno": ["agno"]}
+    monkeypatch.setattr(_doctor, "packages_distributions", lambda: have)
+    monkeypatch.setattr(_doctor, "installed", list)
+    monkeypatch.setattr(_doctor, "sys", SimpleNamespace(modules={}))
+    assert _doctor.doctor().libraries() == [
+        "  pydantic_ai records itself, once Agent.instrument_all() was called",
+        "  strands records itself",
+        "  agno is not captured; pip install openinference-instrumentation-agno",
+    ]
 
 
 def test_variables_of_opentelemetry_hold() -> None:

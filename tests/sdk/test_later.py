@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import gc
 import subprocess
 import sys
 from typing import Any
@@ -46,6 +47,23 @@ def test_what_was_said_is_signed_later_to_the_same_effect(value: object) -> None
             TOOL_CALL_SIGNATURE: call_signature("search", value),
             TOOL_RESULT_SIGNATURE: result_signature(value, is_error=is_error),
         }
+
+
+def test_what_a_guard_signed_first_is_the_same_and_lasts_when_the_words_are_gone() -> None:
+    said = Said("search")
+    assert said.call_signature() == said.result_signature() == 0
+    said.arguments({"q": "Paris"})
+    said.result({"ok": False}, is_error=False)
+    asked = said.call_signature(), said.result_signature()
+    assert said.signatures() == {
+        TOOL_CALL_SIGNATURE: asked[0],
+        TOOL_RESULT_SIGNATURE: asked[1],
+        TOOL_ERROR_EVIDENCE: "payload",
+    }
+    assert (said.call_signature(), said.result_signature()) == asked
+    assert not any(isinstance(one, dict) for one in gc.get_referents(said))
+    said.result("other", is_error=False)
+    assert said.result_signature() == result_signature("other")
 
 
 def test_what_changes_meanwhile_does_not_matter() -> None:

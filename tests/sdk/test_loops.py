@@ -41,6 +41,27 @@ def test_steps_that_all_differ_are_never_a_loop(calls: list[int]) -> None:
     assert not any(detector.add(Step(call, call)) for call in calls)
 
 
+def test_results_are_signed_only_where_a_call_comes_again() -> None:
+    signed: list[int] = []
+
+    def step(call: int) -> Step:
+        def sign() -> int:
+            signed.append(call)
+            return call
+
+        return Step(call, sign)
+
+    detector = LoopDetector()
+    for call in range(1, 20):
+        detector.add(step(call))
+    assert signed == []
+    detector.add(step(19))
+    found = detector.add(step(19))
+    assert signed == [19] * 3
+    assert found is not None
+    assert (found.kind, found.copies) == ("exact", 3)
+
+
 def test_steps_of_which_nothing_is_known_are_never_a_loop() -> None:
     detector = LoopDetector()
     assert not any(detector.add(Step(0, 0)) for _ in range(100))

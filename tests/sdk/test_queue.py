@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Sequence
 
@@ -61,6 +62,19 @@ def test_the_thread_that_sends_lets_the_program_work_in_between(
     assert set(pauses) == {"spanledger"}
     queue.shutdown()
     assert exporter.names == [str(n) for n in range(200)]
+
+
+def test_after_a_span_that_is_much_work_the_program_has_its_turn(
+    pauses: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_queue, "_EVERY_S", 0.01)
+    worked_ms = itertools.count()
+    monkeypatch.setattr(_queue, "thread_time", lambda: next(worked_ms) / 1000)
+    exporter = Reading()
+    queue = filled(exporter, 10)
+    wait_until(lambda: len(exporter.names) == 10)
+    assert len(pauses) == 2 * 10  # made fit to leave, and encoded
+    queue.shutdown()
 
 
 def test_who_waits_for_a_flush_does_not_wait_for_pauses(

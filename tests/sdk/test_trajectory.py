@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import queue
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -67,7 +72,7 @@ def test_a_trajectory_keeps_its_id_over_many_pauses() -> None:
             with spanledger.resume(token):
                 token = spanledger.pause()
     ids = {
-        (span.attributes or {}).get(TRAJECTORY_ID)
+        str((span.attributes or {}).get(TRAJECTORY_ID))
         for span in captured.spans
         if span.name == "invoke_agent a" and span.links
     }
@@ -78,6 +83,53 @@ def test_a_trajectory_keeps_its_id_over_many_pauses() -> None:
 def test_other_texts_are_no_tokens(token: str) -> None:
     with pytest.raises(TokenError), spanledger.resume(token):
         raise AssertionError("it was entered")
+
+
+class _Service(BaseHTTPRequestHandler):
+    """A service that goes on with the trace of whoever calls it, and puts a job into a queue."""
+
+    jobs: ClassVar[queue.Queue[dict[str, str]]] = queue.Queue()
+
+    def do_POST(self) -> None:
+        with spanledger.extract(dict(self.headers)), spanledger.agent("service"):
+            self.jobs.put(spanledger.inject({"job": "book"}))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+def test_a_trace_goes_through_http_and_a_queue() -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Service)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+    try:
+        with capture() as captured:
+            with (
+                spanledger.session("s-1", user="ann"),
+                spanledger.dimensions(team="travel"),
+                spanledger.agent("caller"),
+            ):
+                url = f"http://127.0.0.1:{server.server_port}"
+                asked = Request(url, b"", headers=spanledger.inject({}), method="POST")
+                with urlopen(asked, timeout=10):
+                    pass
+            job = _Service.jobs.get(timeout=10)
+            with spanledger.extract(job), spanledger.agent("worker"):
+                pass
+    finally:
+        server.shutdown()
+        server.server_close()
+    caller, service, worker = (
+        captured.span(f"invoke_agent {name}") for name in ("caller", "service", "worker")
+    )
+    for above, below in ((caller, service), (service, worker)):
+        context = above.get_span_context()
+        assert context is not None
+        assert below.parent is not None
+        assert (below.parent.trace_id, below.parent.span_id) == (context.trace_id, context.span_id)
+        found = below.attributes or {}
+        assert (found["session.id"], found["user.id"]) == ("s-1", "ann")
+        assert found["spanledger.dimension.team"] == "travel"
 
 
 def test_carriers_take_trace_and_dimensions_along() -> None:

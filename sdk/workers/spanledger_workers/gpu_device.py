@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pynvml
 
 from spanledger_workers import gpu_metrics as m
+from spanledger_workers.gpu_activity import Activity
 from spanledger_workers.gpu_processes import Owners
 from spanledger_workers.points import About
 
@@ -94,6 +95,7 @@ class Device:
     _fields: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     _processes_seen_us: int = 0
     _has_mig: bool = False
+    _activity: Activity = field(default_factory=Activity)
 
     @classmethod
     def open(cls, index: int, owners: Owners) -> Device:
@@ -143,6 +145,7 @@ class Device:
                 self._has_mig = has_mig
                 self._unsupported.clear()  # a GPU tells other things with MIG than without
             self.instances = list(self._instances()) if has_mig else []
+            self._activity.keep({instance.number for instance in self.instances})
         except _LostError:
             self.is_lost = True
 
@@ -164,10 +167,19 @@ class Device:
         reasons = self._ask("reasons", pynvml.nvmlDeviceGetCurrentClocksEventReasons, self.handle)
         if reasons is not None:
             yield self._is(m.CLOCK_EVENTS, reasons)
-        for instance in self.instances:
-            yield from self._memory(instance.handle, instance.labels, is_slow=is_slow)
+        yield from self._instance_readings(is_slow=is_slow)
         yield from self._processes()
         yield from self._xid_readings()
+
+    def _instance_readings(self, *, is_slow: bool) -> Iterator[Reading]:
+        numbers = {instance.number for instance in self.instances}
+        shares = {n: self._activity.share(self._ask, self.handle, n) for n in sorted(numbers)}
+        for instance in self.instances:
+            yield from self._memory(instance.handle, instance.labels, is_slow=is_slow)
+            share = shares[instance.number]
+            if share is not None:
+                said: Labels = {**instance.labels, "hw.gpu.task": "general"}
+                yield Reading(m.UTILIZATION, share, said)
 
     def _slow(self) -> Iterator[Reading]:
         self.refresh()
@@ -329,6 +341,7 @@ class Device:
         except pynvml.NVMLError:
             return False
         self.is_lost = False
+        self._activity.keep(())  # samples of before it was lost are of no use
         self.refresh()
         log.warning("GPU %d (%s) is back.", self.index, self.uuid)
         return not self.is_lost
