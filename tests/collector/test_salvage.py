@@ -18,14 +18,20 @@ import pytest
 from spanledger_collector.errors import Unavailable
 from spanledger_collector.signals import Signal
 from spanledger_collector.spool import salvage
-from spanledger_collector.spool.file import SpoolError, SpoolRow
+from spanledger_collector.spool.file import (
+    OLD_PAGE_BYTES,
+    PAGE_BYTES,
+    SpoolError,
+    SpoolRow,
+    connect,
+)
 from spanledger_collector.spool.spool import Spool
 from spanledger_collector.telemetry import Telemetry
 from spanledger_storage.store import Store
 from tests.collector.test_flush import drain, good, stored
 from tests.instance import wait_until
 
-PAGE = 4096
+PAGE = PAGE_BYTES
 ROWS = 400
 
 
@@ -149,6 +155,16 @@ def test_what_can_be_read_is_brought_over_and_the_file_is_kept(
     assert len(said) == 1
     assert str(kept) in said[0]
     assert f"{len(survived)} requests" in said[0]
+
+
+def test_a_file_of_an_earlier_version_survives_the_loss_of_its_first_page(tmp_path: Path) -> None:
+    connect(tmp_path / "spool.db", OLD_PAGE_BYTES).close()
+    file = filled(tmp_path)
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("PRAGMA page_size").fetchone() == (OLD_PAGE_BYTES,)
+    overwrite(file, 0, b"\xde\xad" * (OLD_PAGE_BYTES // 2))
+    with opened(tmp_path) as spool:
+        assert sorted(bodies(spool)) == sorted(body(n) for n in range(ROWS))
 
 
 def test_however_pages_are_damaged_only_what_was_there_comes_back(tmp_path: Path) -> None:

@@ -61,7 +61,11 @@ INSERT_REQUEST = (
     "INSERT INTO requests (project, received_ns, spans, crc32, body, signal)"
     " VALUES (?, ?, ?, ?, ?, ?)"
 )
-PAGE_BYTES = 4096
+PAGE_BYTES = 16_384
+"""Of new files: every page of a body is a write of its own, to the log and then to the file."""
+OLD_PAGE_BYTES = 4_096
+"""Of files that earlier versions made."""
+_LOG_BYTES = 16 << 20
 DAMAGED_BODY = "the stored bytes do not match their checksum: the disk or the file is damaged"
 _UNKNOWN = "unknown"
 _REASON_CHARACTERS = 4_000
@@ -134,18 +138,19 @@ def is_damage(error: BaseException) -> bool:
     return code & 0xFF in _DAMAGE or code in _DAMAGE_OF_READING
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open the file, making its tables when they are missing.
+def connect(path: Path, page_bytes: int = PAGE_BYTES) -> sqlite3.Connection:
+    """Open the file, making its tables when they are missing; ``page_bytes`` are of a new file.
 
     Raises:
         sqlite3.Error: it cannot be opened; :func:`is_damage` tells whether it is at fault.
     """
     connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
     try:
-        connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
+        connection.execute(f"PRAGMA page_size={page_bytes}")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA wal_autocheckpoint=4000")
+        [page_bytes] = connection.execute("PRAGMA page_size").fetchone()
+        connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_BYTES // page_bytes}")
         connection.execute("PRAGMA journal_size_limit=67108864")
         # Some builds overwrite with zeros what is deleted, which doubles what is written.
         connection.execute("PRAGMA secure_delete=FAST")

@@ -13,16 +13,18 @@ import logging
 import shutil
 import sqlite3
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import BinaryIO, NamedTuple
 
 from spanledger_collector.spool.damaged_table import DamagedTable, Tally
 from spanledger_collector.spool.file import (
     DAMAGED_BODY,
     INSERT_REQUEST,
+    OLD_PAGE_BYTES,
     PAGE_BYTES,
     SpoolRow,
     bury,
@@ -33,6 +35,8 @@ log = logging.getLogger(__name__)
 
 _DAMAGED = "-damaged-"
 _MENDING = "mending-"
+_KINDS_OF_PAGES = {b"\x02", b"\x05", b"\x0a", b"\x0d"}
+"""First byte of a page of a tree: https://www.sqlite.org/fileformat.html#b_tree_pages"""
 _GROUP_ROWS = 200
 _GROUP_BYTES = 16 << 20
 
@@ -199,12 +203,39 @@ def _with_new_first_page(file: Path, directory: Path) -> Path:
     shutil.copyfile(file, copy)
     with suppress(FileNotFoundError):
         shutil.copyfile(f"{file}-wal", f"{copy}-wal")
-    donor = directory / "donor.db"
-    connect(donor).close()
-    with donor.open("rb") as new, copy.open("r+b") as damaged:
-        page = bytearray(new.read(PAGE_BYTES))
+    with copy.open("r+b") as damaged:
+        page = _first_page(directory / "old.db", OLD_PAGE_BYTES)
+        if not _has_trees(damaged, *page):
+            page = _first_page(directory / "new.db")
+        header = bytearray(page.content)
         # The number of pages, and no free ones: https://www.sqlite.org/fileformat.html#the_database_header
-        page[28:32] = (copy.stat().st_size // PAGE_BYTES).to_bytes(4, "big")
-        page[32:40] = bytes(8)
-        damaged.write(page)
+        header[28:32] = (copy.stat().st_size // len(header)).to_bytes(4, "big")
+        header[32:40] = bytes(8)
+        damaged.seek(0)
+        damaged.write(header)
     return copy
+
+
+class _FirstPage(NamedTuple):
+    """The first page of a file, and the numbers of the pages, from 1, at which tables begin."""
+
+    content: bytes
+    roots: list[int]
+
+
+def _first_page(donor: Path, page_bytes: int = PAGE_BYTES) -> _FirstPage:
+    """Return it of a new file, made with pages of so many bytes."""
+    with closing(connect(donor, page_bytes)) as new:
+        sql = "SELECT rootpage FROM sqlite_master WHERE rootpage > 0"
+        roots = [root for (root,) in new.execute(sql)]
+    with donor.open("rb") as file:
+        return _FirstPage(file.read(page_bytes), roots)
+
+
+def _has_trees(file: BinaryIO, content: bytes, roots: Sequence[int]) -> bool:
+    """Return whether a file has a page of a tree wherever a table would begin."""
+    found: set[bytes] = set()
+    for root in roots:
+        file.seek((root - 1) * len(content))
+        found.add(file.read(1))
+    return found <= _KINDS_OF_PAGES
