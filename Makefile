@@ -38,7 +38,9 @@ $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml sdk/pyproject.toml sdk
 		--force-reinstall --no-deps -e ./sdk
 	@touch $@ $(VENV)/.installed
 
+# What is not compiled yet, each worker and each process that a test starts would compile at once.
 test: install chromium
+	$(BIN)/python -m compileall -q -j 0 sdk collector storage analytics dashboard alerts server
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not endurance" $(ARGS)
 
 # The real clients and frameworks that recipes are run with.

@@ -322,6 +322,16 @@ def _edit_and_checks(rng: random.Random) -> Made:
     return made, 0
 
 
+def _other_edits_and_checks(rng: random.Random) -> Made:
+    made: list[Action | tuple[Action, ...]] = []
+    for _ in range(rng.randrange(3, 8)):
+        way = rng.choice(("edit", "insert", "create", "rename", "remove"))
+        made.append(Action(way, {"path": "a.py", "text": f"x = {rng.random()}"}, "done"))
+        for check in ("lint", "types", "tests", "format"):
+            made.append(Action("run", {"command": check}, f"{check}: ok"))
+    return made, 0
+
+
 def _retry(rng: random.Random) -> Made:
     call = ("fetch", {"url": f"https://example.com/{rng.randrange(1000)}"})
     failures = rng.randrange(1, 5)
@@ -354,6 +364,7 @@ HEALTHY = {
     "letters": _letters,
     "edit, run": _edit_run,
     "edit, four checks": _edit_and_checks,
+    "another edit, four checks": _other_edits_and_checks,
     "retry": _retry,
     "parallel": _parallel,
     "looks twice": _looks_twice,

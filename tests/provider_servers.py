@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -34,7 +34,7 @@ class Provider:
 
 
 @contextmanager
-def serve(provider: Provider) -> Iterator[str]:
+def serve(provider: Provider) -> Generator[str]:
     """Serve a provider on loopback; yields its address."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -186,6 +186,37 @@ def fireworks() -> Provider:
                 for day in days[at : at + 1]]  # fmt: skip
         token = str(at + 1) if at + 1 < len(days) else ""
         return 200, {}, {"rows": rows, "nextPageToken": token}
+
+    return Provider(handle)
+
+
+def mistral() -> Provider:
+    """Mistral: key in a header, a whole month an answer, dollars only by its price table."""
+
+    def handle(
+        self: Provider, method: str, path: str, query: Mapping[str, list[str]],
+        headers: Mapping[str, str], body: Any,
+    ) -> Answer:  # fmt: skip
+        del body
+        if headers.get("x-api-key") != KEY:
+            return 401, {}, {"detail": "unauthorized"}
+        if method != "GET" or path != "/usage":
+            return 404, {}, {"detail": "not found"}
+        first = date(int(query["year"][0]), int(query["month"][0]), 1)
+        rows = [
+            {"billing_metric": "mistral-large-2512", "billing_group": "input", "value": 1_000_000,
+             "event_type": "api_tokens", "value_paid": 1_000_000, "timestamp": str(day)}
+            for day in self.charges
+            if (day.year, day.month) == (first.year, first.month)
+        ]  # fmt: skip
+        price = {"billing_metric": "mistral-large-2512", "billing_group": "input",
+                 "event_type": "api_tokens", "price": "5E-7"}  # fmt: skip
+        model = {"input": rows, "output": [], "cached": []}
+        return 200, {}, {
+            "start_date": f"{first}T00:00:00Z", "end_date": f"{first:%Y-%m}-28T23:59:59.999Z",
+            "currency": "USD", "completion": {"models": {"Large::mistral-large-2512": model}},
+            "prices": [price],
+        }  # fmt: skip
 
     return Provider(handle)
 

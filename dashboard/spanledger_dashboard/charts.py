@@ -11,7 +11,7 @@ from typing import Any
 
 import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 
-from spanledger_dashboard.plain_figures import plain_figure
+from spanledger_dashboard.quick_figures import quick_figure
 from spanledger_dashboard.text import shortened
 from spanledger_dashboard.usage import Key, Totals, UsageRow, grouped
 
@@ -29,7 +29,6 @@ _TOKEN_CLASSES = (
     ("output_tokens", "Output", "#9856a8"),
 )
 _MAX_SERIES = 7
-_HEIGHT = 270
 _HOUR_S = 3_600
 _NAME_LIMIT = 34
 _FEW = 4
@@ -46,11 +45,18 @@ class Axis:
         starts_s: start of every bucket, unix seconds.
         labels: the same on the reader's clock.
         bucket_s: seconds per bucket.
+        clock: how far the reader's clock is from UTC, for what is under the pointer.
     """
 
     starts_s: Sequence[int]
     labels: Sequence[datetime]
     bucket_s: int
+    clock: str = ""
+
+    @property
+    def hover_format(self) -> str:
+        """How a moment under the pointer is written, as a d3 format."""
+        return f"%b %-d, %H:%M {self.clock}".rstrip()
 
 
 def spend_by(rows: Sequence[UsageRow], axis: Axis, key: Key) -> go.Figure:
@@ -59,7 +65,9 @@ def spend_by(rows: Sequence[UsageRow], axis: Axis, key: Key) -> go.Figure:
     for row in rows:
         of.setdefault(key(row), []).append(row)
     named = [name for name, sums in grouped(rows, key).items() if sums.total_cost_usd]
-    shown, rest = named[:_MAX_SERIES], named[_MAX_SERIES:]
+    # One that is left over gets its own name and the colour that others would have.
+    most = len(named) if len(named) == _MAX_SERIES + 1 else _MAX_SERIES
+    shown, rest = named[:most], named[most:]
     groups = [(name, color, of[name]) for name, color in zip(shown, PALETTE, strict=False)]
     if rest:
         others = [row for name in rest for row in of[name]]
@@ -142,29 +150,17 @@ def _figure(
 ) -> go.Figure:
     layout = {
         "barmode": "stack",
-        "height": _HEIGHT,
-        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
-        "hovermode": "x unified",
-        "showlegend": True,
-        "legend": {"orientation": "h", "y": -0.14, "x": 0, "traceorder": "normal"},
+        "legend": {"traceorder": "normal"},
         "xaxis": {
             "type": "date",
             "range": _range(axis),
-            "fixedrange": True,
-            "showgrid": False,
             "nticks": 7,
             "tickformat": "%H:%M" if axis.bucket_s <= _HOUR_S else "%b %-d",
-            "hoverformat": "%b %-d, %H:%M",
+            "hoverformat": axis.hover_format,
         },
-        "yaxis": {
-            "rangemode": "tozero",
-            "fixedrange": True,
-            "automargin": True,
-            "nticks": 5,
-            **y_axis,
-        },
+        "yaxis": y_axis,
     }
-    return plain_figure(traces, layout)
+    return quick_figure(traces, layout)
 
 
 def _range(axis: Axis) -> list[datetime]:

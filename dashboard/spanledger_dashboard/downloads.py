@@ -50,6 +50,16 @@ def show_downloads(name: str, read: Read, *, what: str, project: str | None = No
             )
 
 
+def show_titled(title: str, name: str, read: Read, *, what: str, is_small: bool = False) -> None:
+    """Show the title of a table with its downloads beside it; see :func:`show_downloads`."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if is_small:
+            st.markdown(f"**{title}**", width="stretch")
+        else:
+            st.subheader(title, anchor=False)
+        show_downloads(name, read, what=what)
+
+
 def csv_bytes(table: pa.Table) -> bytes:
     """Return the table as CSV: unknown is empty, and no text is a spreadsheet's formula."""
     out = io.BytesIO()

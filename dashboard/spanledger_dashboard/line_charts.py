@@ -11,9 +11,8 @@ import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no
 
 from spanledger_dashboard.charts import PALETTE, Axis, dollar_format
 from spanledger_dashboard.latency import Latency
-from spanledger_dashboard.plain_figures import plain_figure
+from spanledger_dashboard.quick_figures import quick_figure
 
-_HEIGHT = 270
 _HOUR_S = 3_600
 _NS_PER_S = 1_000_000_000
 # Told apart by dash as well as by colour.
@@ -33,26 +32,30 @@ def latency_lines(
     found = {
         start: astuple(row.ttft if is_ttft else row.duration) for start, row in by_bucket.items()
     }
+    columns = [
+        [_seconds(found[s][place]) if s in found else None for s in axis.starts_s]
+        for place in range(len(_PERCENTILES))
+    ]
     middle = [label + timedelta(seconds=axis.bucket_s / 2) for label in axis.labels]
     traces = [
         {
             "type": "scatter",
-            "mode": "lines+markers",
+            "mode": "lines+markers" if _has_lone_value(values) else "lines",
             "name": name,
             "x": middle,
-            "y": [_seconds(found[s][place]) if s in found else None for s in axis.starts_s],
+            "y": values,
             "line": {"color": color, "width": 2, "dash": dash},
             "marker": {"size": 4, "color": color},
             "connectgaps": False,
             "hovertemplate": "%{y:.3~s}s<extra>%{fullData.name}</extra>",
         }
-        for place, (name, color, dash) in enumerate(_PERCENTILES)
+        for (name, color, dash), values in zip(_PERCENTILES, columns, strict=True)
     ]
     x_axis = {
         "type": "date",
         "range": [axis.labels[0], axis.labels[-1] + timedelta(seconds=axis.bucket_s)],
         "tickformat": "%H:%M" if axis.bucket_s <= _HOUR_S else "%b %-d",
-        "hoverformat": "%b %-d, %H:%M",
+        "hoverformat": axis.hover_format,
         "nticks": 7,
     }
     return _figure(traces, x_axis, {"tickformat": "~s", "ticksuffix": "s"})
@@ -142,24 +145,23 @@ def _seconds(ns: int | None) -> float | None:
     return None if ns is None else ns / _NS_PER_S
 
 
+def _has_lone_value(values: Sequence[float | None]) -> bool:
+    """Return whether a value has none beside it: no line shows it, a marker does."""
+    around = [None, *values, None]
+    return any(
+        value is not None and before is None and after is None
+        for before, value, after in zip(around, around[1:], around[2:], strict=False)
+    )
+
+
 def _figure(
     traces: Sequence[Mapping[str, object]],
     x_axis: Mapping[str, object],
     y_axis: Mapping[str, object],
 ) -> go.Figure:
     layout = {
-        "height": _HEIGHT,
-        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
-        "hovermode": "x unified",
-        "showlegend": True,
-        "legend": {"orientation": "h", "y": -0.14, "x": 0, "traceorder": "reversed"},
-        "xaxis": {"fixedrange": True, "showgrid": False, **x_axis},
-        "yaxis": {
-            "rangemode": "tozero",
-            "fixedrange": True,
-            "automargin": True,
-            "nticks": 5,
-            **y_axis,
-        },
+        "legend": {"traceorder": "reversed"},
+        "xaxis": x_axis,
+        "yaxis": y_axis,
     }
-    return plain_figure(traces, layout)
+    return quick_figure(traces, layout)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from spanledger_dashboard import scope
+from spanledger_dashboard import scope, times
 from spanledger_dashboard.access import viewer
 from spanledger_dashboard.scope import CUSTOM, PROJECT_KEY, RANGE_KEY, Scope
 from spanledger_dashboard.text import plain, shortened
@@ -123,10 +123,14 @@ def range_picker() -> None:
     _show_bounds_in_address(where)
 
 
-def refresh_picker() -> None:
-    """Show how often the page looks again, and do it; never for a range that is over."""
+def refresh_picker(*, is_of_range: bool = True) -> None:
+    """Show how often the page looks again, and do it; never for a range that is over.
+
+    Args:
+        is_of_range: False on pages about a month: what is known of one changes after it, too.
+    """
     end_s = scope.current().time_range.end_s
-    is_over = end_s is not None and end_s <= scope.now_s()
+    is_over = is_of_range and end_s is not None and end_s <= scope.now_s()
     chosen = st.selectbox(
         "Look again every",
         list(_REFRESHES),
@@ -189,11 +193,19 @@ def _freeze_if_custom() -> None:
 def _bounds_picker(where: Scope) -> None:
     window = where.time_range.window(scope.now_s())
     first, last = where.local(window.start_s), where.local(window.end_s)
-    with st.popover(_bounds_text(first, last), icon=":material/date_range:", key="bounds"):
+    with st.popover(
+        _bounds_text(first, last),
+        icon=":material/date_range:",
+        key="bounds",
+        help=times.utc_range(window.start_s, window.end_s),
+    ):
         st.datetime_input("From", first, key="bounds-from", step=timedelta(minutes=5))
         st.datetime_input("To", last, key="bounds-to", step=timedelta(minutes=5))
         st.button("Show", on_click=_apply_bounds, type="primary", width="stretch")
-        st.caption(f"Times in {where.timezone}. Widened to whole bars of the charts.")
+        st.caption(
+            f"Times in {where.timezone}. In UTC: {times.utc_range(window.start_s, window.end_s)}. "
+            "Widened to whole bars of the charts."
+        )
 
 
 def _bounds_text(first: datetime, last: datetime) -> str:

@@ -15,7 +15,7 @@ import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no
 
 def plain_figure(traces: Sequence[Mapping[str, object]], layout: Mapping[str, object]) -> go.Figure:
     """Return a figure of traces and a layout, in plotly's own words."""
-    return PlainFigure(traces, layout)
+    return PlainFigure(traces, {"template": _template(), **layout})
 
 
 class PlainFigure(go.Figure):  # type: ignore[misc]  # plotly ships no types
@@ -25,10 +25,7 @@ class PlainFigure(go.Figure):  # type: ignore[misc]  # plotly ships no types
         self, traces: Sequence[Mapping[str, object]], layout: Mapping[str, object]
     ) -> None:
         # Past plotly's own way to set attributes, which takes them for parts of a figure.
-        self.__dict__["written"] = {
-            "data": list(traces),
-            "layout": {"template": _template(), **layout},
-        }
+        self.__dict__["written"] = {"data": list(traces), "layout": dict(layout)}
 
     def to_dict(self) -> dict[str, object]:
         """Return the figure as written."""

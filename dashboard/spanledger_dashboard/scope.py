@@ -11,16 +11,20 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
+from spanledger_dashboard import times
 from spanledger_dashboard.access import Denied, Viewer, viewer
 from spanledger_dashboard.connection import state, store
 from spanledger_dashboard.time_range import DEFAULT_RANGE, RANGES, TimeRange
 from spanledger_storage.errors import StateError
 from spanledger_storage.projects import Projects
+
+if TYPE_CHECKING:
+    from streamlit.elements.lib.column_types import ColumnConfig
 
 DEFAULT_PROJECT = "default"
 PROJECT_KEY = "project"
@@ -47,6 +51,10 @@ class Scope:
     def local(self, unix_s: float) -> datetime:
         """Return a moment on the reader's clock, without zone: it is shown as it is."""
         return datetime.fromtimestamp(unix_s, zone(self.timezone)).replace(tzinfo=None)
+
+    def clock(self, *unix_s: float) -> str:
+        """Return how far the reader's clock is from UTC at some moments: ``UTC+01:00``."""
+        return times.clock(zone(self.timezone), *unix_s)
 
     def unix_s(self, local: datetime) -> int:
         """Return the moment of a reading of the reader's clock, unix seconds."""
@@ -91,6 +99,24 @@ def zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return ZoneInfo("UTC")
+
+
+def moments(form: str, *, width: int | None = None, explanation: str = "") -> ColumnConfig:
+    """Return the look of a column of moments on the reader's clock; its heading tells UTC.
+
+    Args:
+        form: as moment.js writes moments.
+        width: in pixels.
+        explanation: what else its heading says.
+    """
+    said = f"{explanation} {clock_text()}".lstrip()
+    return st.column_config.DatetimeColumn(format=form, width=width, help=said)
+
+
+def clock_text() -> str:
+    """Return how far the reader's clock is from UTC now, as a sentence."""
+    name = st.context.timezone or "UTC"
+    return f"On your clock, {times.clock(zone(name), time.time())} now."
 
 
 def current() -> Scope:

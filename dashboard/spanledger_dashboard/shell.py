@@ -48,7 +48,10 @@ def show_help() -> None:
     with st.popover("", icon=":material/help:", help="Keys, times, links", key="help"):
         st.markdown("**Keys**")
         st.markdown(_SHORTCUTS)
-        st.markdown("**Times** are on your clock; the ? beside newest span and trace says UTC.")
+        st.markdown(
+            "**Times** are on your clock. The ? beside a moment says UTC; headings of columns and "
+            "charts, under the pointer, how far your clock is from it."
+        )
         st.markdown("**Links**: the address holds everything you chose. Copy it to share a view.")
         st.markdown("**Light or dark**: follows your system; the menu ⋮ changes it.")
 

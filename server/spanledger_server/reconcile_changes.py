@@ -5,19 +5,24 @@ from __future__ import annotations
 import json
 import time
 
+from spanledger_analytics.job import LEDGER
+from spanledger_analytics.price_book.input import time_text
 from spanledger_analytics.reconciliation.actions import Actions
-from spanledger_analytics.reconciliation.corrections import Correction
+from spanledger_analytics.reconciliation.reading import traces_waiting
 from spanledger_analytics.reconciliation.run import reconcile
 from spanledger_server.errors import UsageError
 from spanledger_server.output import Format
 from spanledger_server.prices.session import now_ns, user
+from spanledger_server.reconcile_corrections import found_correction, read_corrections
 from spanledger_server.reconcile_session import Asked, demand_project
-from spanledger_server.reconcile_shown import print_invoices, print_summary, read_corrections
+from spanledger_server.reconcile_shown import print_invoices, print_summary
 from spanledger_storage.price_state import StateEngine
 from spanledger_storage.reconciliation_state import ActionRow, ReconciliationState
+from spanledger_storage.state import Watermarks
 from spanledger_storage.store import Store
 
-_FEWEST_DIGITS = 4
+_RECENT = 1_000
+"""Actions that are looked through for one that was done before."""
 
 
 def reconcile_days(store: Store, state: StateEngine, asked: Asked, output: Format) -> int:
@@ -28,11 +33,17 @@ def reconcile_days(store: Store, state: StateEngine, asked: Asked, output: Forma
     """
     demand_project(state, asked.project)
     days = asked.days
+    waiting = traces_waiting(store, asked.project, days, Watermarks(state).get(LEDGER))
     reconcile(store, state, asked.project, days.first, days.last, time.time_ns())
     found = asked.read(store)
     print_summary(found, output)
     if output is Format.table:
         print_invoices(store, state, found)
+        if waiting:
+            print(
+                f"\n{waiting:,} traces of these days are received and not priced yet, so they are "
+                "missing above: run this again in a few seconds."
+            )
     return sum(not cell.is_within_tolerance for cell in found.cells)
 
 
@@ -44,13 +55,16 @@ def apply_correction(
     Raises:
         UsageError: there is none, it cannot be applied, or a value is missing.
     """
-    one = _found(read_corrections(store, state, asked), correction_id)
+    found = read_corrections(store, state, asked)
+    if not any(one.correction_id.startswith(correction_id.strip().lower()) for one in found):
+        _demand_not_applied(state, asked, correction_id)
+    one = found_correction(found, correction_id)
     if not one.is_applicable:
         by_hand = f" By hand: {one.command}" if one.command else ""
         raise UsageError(f"{one.title}: this cannot be applied from here. {one.advice}{by_hand}")
     if one.asks and not value.strip():
         raise UsageError(f"{one.title}: give --value, {one.asks}.")
-    what = {**one.what, "value": value.strip()} if one.asks else dict(one.what)
+    what = one.stored(value)
     row = ActionRow(
         project=asked.project,
         kind="apply",
@@ -63,6 +77,25 @@ def apply_correction(
         what=json.dumps(what, ensure_ascii=False, sort_keys=True),
     )
     _run(store, state, row)
+
+
+def _demand_not_applied(state: StateEngine, asked: Asked, correction_id: str) -> None:
+    """Return unless a correction is applied, and not taken back.
+
+    Raises:
+        UsageError: it is; says by whom, and how to take it back.
+    """
+    begins = correction_id.strip().lower()
+    log = ReconciliationState(state).log(asked.project, limit=_RECENT)
+    back = {row.reverses for row in log if row.kind == "reverse" and row.status == "done"}
+    for row in log:
+        stored = str(json.loads(row.what or "{}").get("correction", ""))
+        is_applied = row.kind == "apply" and row.status == "done" and row.id not in back
+        if is_applied and begins and stored.startswith(begins):
+            raise UsageError(
+                f"{row.title}: applied already by {row.who}, {time_text(row.asked_at_ns)}. "
+                f"`spanledger reconcile undo {row.id}` takes it back."
+            )
 
 
 def undo_action(store: Store, state: StateEngine, project: str, action_id: int, by: str) -> None:
@@ -147,14 +180,3 @@ def _run(store: Store, state: StateEngine, row: ActionRow) -> None:
     if done.status == "failed":
         raise UsageError(f"{row.title}: {done.said}")
     print(f"{row.title}: done, action {done.id}. {done.said}")
-
-
-def _found(corrections: list[Correction], correction_id: str) -> Correction:
-    begins = correction_id.strip().lower()
-    found = [one for one in corrections if one.correction_id.startswith(begins)]
-    if len(begins) < _FEWEST_DIGITS or len(found) != 1:
-        raise UsageError(
-            f"{len(found) if len(begins) >= _FEWEST_DIGITS else 'No'} corrections of these days "
-            f"begin with {begins[:20]!r}; `spanledger reconcile corrections` lists them."
-        )
-    return found[0]

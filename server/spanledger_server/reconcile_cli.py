@@ -175,19 +175,26 @@ def report(
 def corrections(
     days: DaysText = "",
     provider: Provider = "",
+    correction: Annotated[
+        str,
+        typer.Option("--id", metavar="ID", help="One correction in full.", show_default=False),
+    ] = "",
     project: Project = "default",
     output: Output = Format.table,
     data: Data = DEFAULT_DATA,
     state_url: StateUrl = "",
     store_url: StoreUrl = "",
 ) -> None:
-    """Print what to do about the differences, the largest first."""
+    """Print what to do about the differences, the largest first, and how each is done."""
+    from spanledger_server.reconcile_corrections import print_correction, print_corrections
     from spanledger_server.reconcile_session import Asked, opened_readers
-    from spanledger_server.reconcile_shown import print_corrections
 
     asked = Asked.of(project, days, provider)
     with opened_readers(data, state_url, store_url) as (store, state):
-        print_corrections(store, state, asked, output)
+        if correction:
+            print_correction(store, state, asked, correction, output)
+        else:
+            print_corrections(store, state, asked, output)
 
 
 @app.command(name="apply")

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from spanledger_analytics.invoices.reading import current_lines
-from spanledger_analytics.invoices.rules import rules_of
 from spanledger_analytics.invoices.shown import amounts_text
 from spanledger_analytics.price_book.input import time_text
-from spanledger_analytics.reconciliation.corrections import Correction, suggest
 from spanledger_analytics.reconciliation.coverage import coverage_by_day, coverage_by_key
 from spanledger_analytics.reconciliation.dispute import dispute_cell
-from spanledger_analytics.reconciliation.instrumentations import with_instrumentations
 from spanledger_analytics.reconciliation.invoice_totals import InvoiceCheck
 from spanledger_analytics.reconciliation.report.build import read_invoices, report_cell
 from spanledger_analytics.reconciliation.report.sums import (
@@ -48,7 +44,6 @@ _COVERAGE = (
     *("day", "provider", "scope", "api_key", "measure", "observed", "reported", "beyond"),
     "covered_percent",
 )
-_CORRECTION = ("id", "usd", "cause", "kind", "title", "asks", "command")
 _LOG = ("id", "asked_at", "who", "kind", "days", "provider", "title", "status", "said")
 _SHORT_ID = 12
 _MOST_ROWS = 100  # of a table; the other formats have all
@@ -69,7 +64,7 @@ def print_summary(found: Reconciliation, output: Format) -> None:
         }
         for row in by_provider(found.cells)
     ]
-    _print(_PROVIDER, rows, output, "No provider's report is imported for these days.")
+    print_dollars(_PROVIDER, rows, output, "No provider's report is imported for these days.")
     if output is Format.table and rows:
         totals = totals_of(found.cells)
         beyond = totals.cells - totals.cells_within_tolerance
@@ -86,7 +81,7 @@ def print_cells(store: Store, asked: Asked, output: Format, *, only_beyond: bool
     if only_beyond:
         cells = [cell for cell in cells if not cell.is_within_tolerance]
     shown = cells[:_MOST_ROWS] if output is Format.table else cells
-    _print(_CELL, [_cell_fields(cell) for cell in shown], output, "All within tolerance.")
+    print_dollars(_CELL, [_cell_fields(cell) for cell in shown], output, "All within tolerance.")
     if len(shown) < len(cells):
         print(f"and {len(cells) - len(shown):,} more; --format csv has them all.")
 
@@ -103,7 +98,7 @@ def print_cell(store: Store, asked: Asked, cell_id: str, output: Format) -> None
         return
     told = report_cell(cell).model_dump(exclude={"causes"})
     rows = [{"field": n, "value": _plain(v)} for n, v in told.items() if v is not None]
-    _print(("field", "value"), rows, output)
+    print_dollars(("field", "value"), rows, output)
     causes: list[dict[str, object]] = [
         {
             "cause": str(share.cause), "usd": share.usd, "confidence": share.confidence,
@@ -113,7 +108,7 @@ def print_cell(store: Store, asked: Asked, cell_id: str, output: Format) -> None
     ]  # fmt: skip
     print()
     columns = ("cause", "usd", "confidence", "calls", "explanation")
-    _print(columns, causes, output, "No difference.")
+    print_dollars(columns, causes, output, "No difference.")
     calls = [
         {"cause": str(share.cause), "trace_id": ref.trace_id, "span_id": ref.span_id,
          "request_id": ref.request_id}
@@ -121,7 +116,7 @@ def print_cell(store: Store, asked: Asked, cell_id: str, output: Format) -> None
     ]  # fmt: skip
     if calls:
         print()
-        _print(("cause", "trace_id", "span_id", "request_id"), calls[:_MOST_ROWS], output)
+        print_dollars(("cause", "trace_id", "span_id", "request_id"), calls[:_MOST_ROWS], output)
 
 
 def print_causes(store: Store, asked: Asked, output: Format) -> None:
@@ -130,7 +125,7 @@ def print_causes(store: Store, asked: Asked, output: Format) -> None:
         {name: _plain(getattr(row, name)) for name in _CAUSE}
         for row in causes_of(asked.read(store).cells)
     ]
-    _print(_CAUSE, rows, output, "No difference.")
+    print_dollars(_CAUSE, rows, output, "No difference.")
     if output is Format.table and rows:
         print(
             "\nusd is net: + the provider charged more. size_usd has no signs; high, medium and "
@@ -156,10 +151,10 @@ def print_invoices(store: Store, state: StateEngine, found: Reconciliation) -> N
     ]
     if rows:
         print("\nInvoices against their lines:\n")
-        _print(_INVOICE, rows, Format.table)
+        print_dollars(_INVOICE, rows, Format.table)
 
 
-def _print(
+def print_dollars(
     columns: Sequence[str],
     rows: Sequence[Mapping[str, object]],
     output: Format,
@@ -200,47 +195,7 @@ def print_coverage(store: Store, asked: Asked, output: Format, *, by_day: bool) 
         }
         for row in (coverage_by_day(cells) if by_day else coverage_by_key(cells))
     ]
-    _print(_COVERAGE, rows, output, "No report tells what was used.")
-
-
-def print_corrections(store: Store, state: StateEngine, asked: Asked, output: Format) -> None:
-    """Print what to do, and how to apply what can be."""
-    found = read_corrections(store, state, asked)
-    rows: list[dict[str, object]] = [
-        {
-            "id": one.correction_id,
-            "usd": one.usd,
-            "cause": str(one.cause),
-            "kind": one.kind,
-            "title": one.title,
-            "asks": one.asks,
-            "command": one.command if output is not Format.table else "",
-        }
-        for one in found
-    ]
-    _print(_CORRECTION, rows, output, "Nothing to correct.")
-    if output is not Format.table:
-        return
-    applicable = next((one for one in found if one.is_applicable), None)
-    if applicable:
-        value = " --value VALUE" if applicable.asks else ""
-        print(
-            f"\nApply one: spanledger reconcile apply {applicable.correction_id} "
-            f"{asked.days.text}{value}"
-        )
-    if found and asked.days.is_month:
-        print(f"Post what is left: spanledger reconcile adjust {asked.days.text}")
-
-
-def read_corrections(store: Store, state: StateEngine, asked: Asked) -> list[Correction]:
-    """Return the corrections of some days, with the texts nobody has mapped."""
-    days = asked.days
-    lines = current_lines(
-        store, asked.project, days.first, days.last, asked.provider or None,
-        rules=rules_of(state, asked.project),
-    )  # fmt: skip
-    cells = asked.read(store).cells
-    return with_instrumentations(store, asked.project, cells, suggest(cells, lines))
+    print_dollars(_COVERAGE, rows, output, "No report tells what was used.")
 
 
 def print_log(state: StateEngine, project: str, output: Format) -> None:
@@ -260,7 +215,7 @@ def print_log(state: StateEngine, project: str, output: Format) -> None:
         }
         for row in ReconciliationState(state).log(project)
     ]
-    _print(_LOG, rows, output, "Nobody has done anything yet.")
+    print_dollars(_LOG, rows, output, "Nobody has done anything yet.")
 
 
 def _cell_fields(cell: Cell) -> Mapping[str, object]:

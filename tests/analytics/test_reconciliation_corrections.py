@@ -14,10 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spanledger_analytics.invoices.errors import InvoiceError
 from spanledger_analytics.invoices.line import TokenClass
 from spanledger_analytics.reconciliation import applying
 from spanledger_analytics.reconciliation.advice import ADVICE
 from spanledger_analytics.reconciliation.corrections import suggest
+from spanledger_analytics.reconciliation.effect import effect_text
 from spanledger_analytics.reconciliation.implied import plain_price, plain_ratio
 from spanledger_analytics.reconciliation.result import Cause
 from spanledger_storage.invoice_state import InvoiceState
@@ -146,6 +148,75 @@ def test_each_unmapped_text_gets_a_correction() -> None:
         ("batch | x", Decimal("2.5")), ("other", Decimal("0.5")),
     ]  # fmt: skip
     assert all(c.asks for c in found)
+
+
+def test_an_unmapped_text_can_be_given_a_class_and_a_model(state: StateEngine) -> None:
+    one = cell("0", "3", share("unmapped", "3"), token_class="unmapped", model=None)
+    text = replace(line(TokenClass.UNMAPPED, "1", "3"), description="gpt 4o cached Inp glbl")
+    [found] = suggest([one], [text])
+    assert (found.way, found.example) == ("apply_with_value", "cache_read")
+    applying.apply(change(state), found.stored(" cache_read gpt-4o "))
+    [row] = InvoiceState(state).mappings("default")
+    assert row.target == {"token_class": "cache_read", "model": "gpt-4o"}
+    with pytest.raises(InvoiceError, match="no class"):
+        applying.apply(change(state), found.stored("gpt-4o"))
+
+
+def test_only_a_scope_nobody_sees_anything_of_may_be_given_away() -> None:
+    strange = cell("0", "1", share("other_traffic", "1"), scope="proj_x", model="embed-3",
+                   quantities=(None, MILLION, MILLION))  # fmt: skip
+    keys = [replace(strange, key=replace(strange.key, api_key=key), cell_id=key) for key in "ab"]
+    [alone] = suggest(keys)
+    assert (alone.way, alone.what["pattern"], alone.usd) == (
+        "apply_with_value",
+        "proj_x",
+        Decimal(2),
+    )
+    assert "map it to its own project" in alone.title
+    seen = cell("5", "5", scope="proj_x")
+    for found in (suggest([strange, seen]), suggest([strange], beside=[seen])):
+        assert [(one.way, one.title) for one in found] == [
+            ("by_hand", "Instrument embed-3 of openai, project proj_x")
+        ]
+    [untold] = suggest([cell("0", "1", share("other_traffic", "1"))])
+    assert (untold.way, untold.title) == ("by_hand", "Instrument gpt-5.5 of openai")
+
+
+def test_a_bill_in_a_currency_without_a_rate_asks_for_one_even_where_nothing_differs() -> None:
+    yuan = [
+        replace(line(TokenClass.OUTPUT, "1", "1"), provider="deepseek", currency="CNY",
+                amount_usd=None, day=DAY + timedelta(days=n))
+        for n in (3, 1)
+    ]  # fmt: skip
+    [found] = suggest([cell()], yuan)
+    assert (found.kind, found.way, found.usd) == ("exchange_rate", "apply_with_value", Decimal(0))
+    assert found.what["effective_from"] == (DAY + timedelta(days=1)).isoformat()
+    said = share("currency", "1", said="No exchange rate of CNY is known for the day.")
+    differs = cell("1", "0", said, provider="deepseek", day=DAY + timedelta(days=1))
+    [same] = suggest([differs], yuan)
+    assert same.correction_id == found.correction_id
+
+
+def test_every_correction_says_how_it_is_done() -> None:
+    ways = {
+        cause: suggest([cell("0", "1", share(cause, "1"), model=None,
+                             quantities=(None, None, None))])[0].way
+        for cause in ("tax", "unexplained", "missing_usage", "double_counted", "alias")
+    }  # fmt: skip
+    assert ways == {
+        "tax": "adjust", "unexplained": "dispute", "missing_usage": "by_hand",
+        "double_counted": "by_hand", "alias": "by_hand",
+    }  # fmt: skip
+
+
+def test_what_a_change_did_is_told_by_cause() -> None:
+    before = [cell("1", "4", share("unmapped", "2"), share("tax", "1")), cell(provider="other")]
+    after = [cell("1", "4", share("tax", "3"))]
+    assert effect_text("openai", before, after) == (
+        "openai is off by +3.0000 USD, as before: tax +1.0000 USD to +3.0000 USD, "
+        "unmapped +2.0000 USD to 0 USD."
+    )
+    assert effect_text("openai", after, after).endswith("as before: this changes nothing.")
 
 
 RATE = {

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spanledger_analytics.reconciliation.corrections import suggest
 from spanledger_analytics.reconciliation.report import sums
 from spanledger_analytics.reconciliation.report.build import build_report
 from spanledger_analytics.reconciliation.report.markdown import to_markdown
@@ -50,7 +51,9 @@ def report(*cells: Cell) -> Report:
         handled_until=None, calls=3, unpriced_calls=1, calls_without_usage=0, estimated_calls=0,
         unpriced_share=Decimal(1) / 3, estimated_share=Decimal(0),
     )  # fmt: skip
-    return build_report(result(*cells), imports, ledger, 1_796_000_000 * 10**9)
+    return build_report(
+        result(*cells), imports, ledger, 1_796_000_000 * 10**9, corrections=suggest(cells)
+    )
 
 
 def evil() -> Report:
@@ -118,6 +121,23 @@ def test_json_follows_its_schema_and_comes_back(tmp_path: Path) -> None:
         assert from_json(text) == found
 
 
+def test_what_to_do_is_in_every_file_with_how_it_is_done() -> None:
+    missing = [cell("1", "2", share("missing_telemetry", "1"), scope=text) for text in EVIL]
+    found = report(*CELLS[:1], *missing)
+    ways = {one.way: one for one in found.corrections}
+    assert ways.keys() == {"apply", "dispute", "by_hand"}
+    text = to_markdown(found)
+    assert f"`{ways['apply'].correction_id}`" in text
+    assert "| +1.50 | command or click | Price output of gpt-5.5 at" in text
+    assert "<b>" not in text
+    sheet = next(one for one in sheets_of(found) if one.name == "Corrections")
+    assert [row["way"] for row in sheet.rows] == [one.way for one in found.corrections]
+    archive = zipfile.ZipFile(io.BytesIO(workbook(sheets_of(found))))
+    part = f"xl/worksheets/sheet{1 + sheets_of(found).index(sheet)}.xml"
+    assert not list(ElementTree.fromstring(archive.read(part)).iter(f"{MAIN}f")), "no formula"
+    jsonschema.validate(json.loads(to_json(found)), json.loads(SCHEMA.read_text()))
+
+
 def test_no_text_of_the_csv_is_a_formula_and_numbers_stay_numbers() -> None:
     rows = list(csv.DictReader(io.StringIO(to_csv(evil()), newline="")))
     assert len(rows) == len(EVIL)
@@ -132,7 +152,7 @@ def test_no_text_of_the_csv_is_a_formula_and_numbers_stay_numbers() -> None:
 def test_the_workbook_holds_texts_as_texts_and_exact_numbers() -> None:
     archive = zipfile.ZipFile(io.BytesIO(workbook(sheets_of(evil()))))
     assert archive.testzip() is None
-    sheet = ElementTree.fromstring(archive.read("xl/worksheets/sheet10.xml"))
+    sheet = ElementTree.fromstring(archive.read("xl/worksheets/sheet11.xml"))
     rows = list(sheet.iter(f"{MAIN}row"))
     assert len(rows) == len(EVIL) + 1
     assert not list(sheet.iter(f"{MAIN}f")), "no formula"
@@ -143,7 +163,7 @@ def test_the_workbook_holds_texts_as_texts_and_exact_numbers() -> None:
             assert cell_.get("s") in ("1", "3"), "the styles with a quote prefix"
     exact = report(cell("0", "0.123456789012", share("tax", "0.123456789012")))
     archive = zipfile.ZipFile(io.BytesIO(workbook(sheets_of(exact))))
-    assert b"<v>0.123456789012</v>" in archive.read("xl/worksheets/sheet10.xml")
+    assert b"<v>0.123456789012</v>" in archive.read("xl/worksheets/sheet11.xml")
 
 
 def test_equal_reports_are_equal_files() -> None:

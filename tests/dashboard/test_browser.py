@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,6 @@ from spanledger_storage.engine import Engine
 from spanledger_storage.store import Store
 from tests.conftest import fresh_store
 from tests.dashboard.process import start_dashboard, store_url
-from tests.dashboard.seed import Seeder
 from tests.dashboard.visiting import (
     CALL,
     EVIL,
@@ -28,7 +26,6 @@ from tests.dashboard.visiting import (
     TRACE,
     Visit,
     dashboard_of,
-    plant_traces,
 )
 
 pytestmark = IN_A_BROWSER
@@ -36,16 +33,6 @@ MORE_PATHS = [pytest.param("/traces", marks=pytest.mark.endurance)]
 
 
 # Tests here only look: they share a dashboard with traces, and one without any.
-
-
-@pytest.fixture(scope="module")
-def dashboard_with_traces(
-    engine: Engine, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    with fresh_store(engine) as store:
-        plant_traces(Seeder(store, int(time.time())))
-        with dashboard_of(store_url(store.settings), tmp_path_factory.mktemp("traces")) as base:
-            yield base
 
 
 @pytest.fixture(scope="module")

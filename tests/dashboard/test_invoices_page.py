@@ -87,7 +87,12 @@ def as_viewer(monkeypatch: pytest.MonkeyPatch, role: Role, *projects: str) -> No
 
 def test_nothing_imported_says_how_to_begin(app: AppTest) -> None:
     assert "spanledger invoices import FILE" in text(page(app, "invoices"))
-    assert "Every line is understood" in text(page(app, "mappings"))
+    assert not app.selectbox(key="refresh").disabled
+    said = text(page(app, "mappings", range="custom", **{"from": "1795255200", "to": "1795270000"}))
+    assert not app.selectbox(key="refresh").disabled  # a month is not over with the last range
+    assert "Nothing was imported yet" in said
+    assert "spanledger invoices import" in said
+    assert "Every line is understood" not in said
 
 
 def test_a_month_adds_up_and_says_what_waits(

@@ -37,6 +37,7 @@ from tests.conftest import fresh_store
 from tests.dashboard.alerted import Alerted, costly
 from tests.dashboard.found import loop, put
 from tests.dashboard.live import Shown, deferred_files, live
+from tests.dashboard.planted import plant
 from tests.dashboard.process import Dashboard, start_dashboard, store_url
 from tests.dashboard.seed import Seeder
 
@@ -48,6 +49,8 @@ HIDDEN = b"zzhidden"
 OURS = b"yyours"
 THEIR_TRACE, OUR_TRACE = "be" * 16, "aa" * 16
 SPAN = f"{1:016x}"
+PLANTED: dict[str, str] = {}
+"""What addresses call things of the other project."""
 KEYS = {"session": "beta-session", "user": "beta-user", "agent": "beta-agent"}
 
 
@@ -72,7 +75,7 @@ def seed_project(
         trace_id, f"{3:016x}", SPAN, name=f"{mark} tool", role="tool", tool_name=f"{mark}-tool",
         tool_arguments=f'{{"q": "{mark}"}}', tool_result=mark, **columns,
     )  # fmt: skip
-    entry = seed.entry(call, "1.25", model=f"{mark}-model")
+    entry = seed.entry(call, "1.25", model=f"{mark}-model", user_id=keys["user"])
     seed.trace(trace_id, session_id=keys["session"], user_id=keys["user"])
     seed.usage(
         project=project, model=entry["model"], agent_name=keys["agent"], total_cost_usd=Decimal(7)
@@ -145,6 +148,7 @@ def dashboard(
         ours = {key: value.replace("beta", "alpha") for key, value in KEYS.items()}
         seed_project(seed, "alpha", OUR_TRACE, OURS.decode(), ours)
         seed.insert()
+        PLANTED.update(plant(store, open_state(state_url), "beta", HIDDEN.decode(), folder))
         running = start_dashboard(
             store_url(store.settings),
             folder / "log",
@@ -174,6 +178,7 @@ def address_sets() -> list[dict[str, str]]:
     theirs = finding("beta", 0).finding_id
     both |= {"finding": theirs, "anomaly": theirs, "rule": "theirs"}
     both["incident"] = instance_id("costly", {"agent": HIDDEN.decode()}) + "/1"
+    both |= PLANTED
     return [{"project": "beta"}, {"project": "beta", **both}, ids, texts, {**both, **KEYS}]
 
 
@@ -201,7 +206,9 @@ def test_no_address_shows_anything_of_another_project(
     "page",
     [
         *("overview", "traces", "trace", "sessions", "cost", "agents", "findings", "loops"),
-        *("anomalies", "incidents", "rules", "silences"),
+        *("anomalies", "incidents", "rules", "silences", "users", "models", "tools"),
+        *("unit_economics", "budgets", "routing", "allocation", "reconciliation"),
+        *("invoices", "mappings", "gpus", "gpu_cost", "compare"),
     ],
 )
 def test_whoever_may_see_it_does_see_it_there(
@@ -210,7 +217,7 @@ def test_whoever_may_see_it_does_see_it_there(
     """Else the test above would find nothing because there is nothing to find."""
     running, cookies = dashboard
     for name in ("bea", "root"):
-        params = {"project": "beta", "trace_id": THEIR_TRACE}
+        params = {"project": "beta", "trace_id": THEIR_TRACE, "a": THEIR_TRACE}
         sent = run(running.base, cookies[name], page, params).raw
         assert any(mark in sent for mark in (HIDDEN, *map(str.encode, KEYS.values()))), name
 
@@ -242,6 +249,42 @@ def test_a_download_opens_for_nobody_else(
     }  # fmt: skip
     assert HIDDEN in answers["bea"].content
     assert HIDDEN not in answers["ann"].content
+
+
+@pytest.mark.parametrize(
+    ("page", "params", "files"),
+    [
+        ("mappings", {}, {"unmapped", "scopes", "mappings"}),
+        ("invoices", {}, {"imports", "sources", "pulls"}),
+        ("invoices", {"import": ""}, {"invoice", "days"}),
+        ("reconciliation", {}, {"cells", "causes"}),
+        ("allocation", {}, {"allocation", "unallocated", "allocation-rules"}),
+        ("routing", {}, {"routes", "estimates"}),
+        ("findings", {}, {"findings"}),
+        ("loops", {}, {"loops"}),
+        ("anomalies", {}, {"anomalies", "outlooks"}),
+        ("models", {"model": f"{HIDDEN.decode()}-model"}, {"reasons"}),
+        ("prices", {}, {"rates"}),
+    ],
+)
+def test_each_table_is_a_file_in_both_formats(
+    dashboard: tuple[Dashboard, dict[str, str]],
+    page: str,
+    params: dict[str, str],
+    files: set[str],
+) -> None:
+    running, cookies = dashboard
+    asked = {"project": "beta", **{name: value or PLANTED[name] for name, value in params.items()}}
+    cookie = cookies["root"]
+    with live(running.base, cookie) as session:
+        shown = session.open(page, asked)
+        for name in files:
+            for ending in ("csv", "parquet"):
+                assert re.search(rf"download-{name}(-[\w-]+)?-{ending}".encode(), shown.raw), name
+        for file_id in deferred_files(shown):
+            url = running.base + session.download(file_id)
+            answer = httpx.get(url, cookies={COOKIE: cookie}, trust_env=False)
+            assert (answer.status_code, bool(answer.content)) == (200, True)
 
 
 def test_without_a_session_there_is_no_live_connection(

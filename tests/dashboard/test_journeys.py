@@ -13,7 +13,14 @@ from playwright.sync_api import expect
 from tests.dashboard.alerted import EVIL, Alerted, costly
 from tests.dashboard.visiting import CALL, IN_A_BROWSER, TOOL, TRACE, Visit
 
-pytestmark = [*IN_A_BROWSER, pytest.mark.usefixtures("traces")]
+pytestmark = IN_A_BROWSER
+
+
+@pytest.fixture
+def base(request: pytest.FixtureRequest) -> str:
+    """Who only looks shares a dashboard; who acts on alerts has one of their own."""
+    acts = "alert_state" in request.fixturenames
+    return str(request.getfixturevalue("own_dashboard" if acts else "dashboard_with_traces"))
 
 
 def test_an_engineer_finds_where_the_agent_went_wrong(visit: Visit) -> None:
@@ -56,6 +63,7 @@ def test_on_call_opens_a_link_at_night(visit: Visit) -> None:
     expect(page.locator("[data-testid=stDataFrame]").first).to_be_visible()
 
 
+@pytest.mark.usefixtures("traces")
 def test_on_call_follows_a_notification_acknowledges_and_silences(
     alert_state: sa.Engine, tmp_path: Path, visit: Visit
 ) -> None:

@@ -173,6 +173,7 @@ def test_a_correction_is_asked_for_with_who_and_what(
     put(store, one_cell(today))
     page(app)
     button = next(b for b in app.button if str(b.key).startswith("apply-"))
+    assert any("One click" in str(m.value) for m in app.markdown), "how it is done"
     button.click().run()
     [row] = ReconciliationState(state).log("default")
     assert (row.kind, row.status, row.provider) == ("apply", "asked", "openai")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
-from tests.dashboard.process import CHROMIUM, chromium, start_dashboard
+from spanledger_storage.engine import Engine
+from tests.conftest import fresh_store
+from tests.dashboard.process import CHROMIUM, chromium, start_dashboard, store_url
 from tests.dashboard.seed import Seeder
 
 # Streamlit asks for these below the page's own path first, then at the root.
@@ -77,9 +80,25 @@ def dashboard_of(url: str, folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def base(store_url: str, tmp_path: Path) -> Iterator[str]:
+def own_dashboard(store_url: str, tmp_path: Path) -> Iterator[str]:
     with dashboard_of(store_url, tmp_path) as base:
         yield base
+
+
+@pytest.fixture(scope="module")
+def dashboard_with_traces(
+    engine: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """One for the tests of a file that only look."""
+    with fresh_store(engine) as store:
+        plant_traces(Seeder(store, int(time.time())))
+        with dashboard_of(store_url(store.settings), tmp_path_factory.mktemp("traces")) as base:
+            yield base
+
+
+@pytest.fixture
+def base(own_dashboard: str) -> str:
+    return own_dashboard
 
 
 @pytest.fixture(scope="module")
@@ -88,19 +107,28 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture
-def visit(browser: Browser, base: str) -> Iterator[Visit]:
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """Where pages of a file are opened: what Streamlit loads is read and compiled once."""
     context = browser.new_context(
         viewport={"width": 1440, "height": 900},
         locale="en-GB",
         timezone_id="Europe/Berlin",
         reduced_motion="reduce",
     )
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def visit(context: BrowserContext, base: str) -> Iterator[Visit]:
     visit = Visit(context.new_page(), base)
     visit.watch()
     yield visit
     assert visit.page.evaluate("window.hacked") is None
-    context.close()
+    visit.page.evaluate("localStorage.clear()")  # what the next one finds is as new
+    visit.page.close()
+    context.clear_cookies()
     assert visit.problems == []
 
 

@@ -17,12 +17,12 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def demo(instance: Instance) -> Instance:
-    """An instance with eight hours of the demo fleet in it, all of it priced."""
-    done = run("demo", "--data", str(instance.data), "--hours", "8", "--no-live")
+    """An instance with three hours of the demo fleet in it, all of it priced."""
+    done = run("demo", "--data", str(instance.data), "--hours", "3", "--no-live")
     assert done.returncode == 0, done.stderr
     wait_until(lambda: instance.sql("SELECT 1 FROM traces WHERE total_cost_usd > 5"))
     wait_until(
-        lambda: instance.sql("SELECT 1 FROM usage_hourly GROUP BY 1 HAVING sum(calls) > 500")
+        lambda: instance.sql("SELECT 1 FROM usage_hourly GROUP BY 1 HAVING sum(calls) > 250")
     )
     return instance
 

@@ -8,13 +8,15 @@ import json
 import sys
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from spanledger_analytics.invoices.line import TokenClass
-from spanledger_analytics.job import LedgerJob
+from spanledger_analytics.job import LEDGER, LedgerJob
 from spanledger_analytics.reconciliation.report.model import from_json
 from spanledger_server import cli
 from spanledger_storage.state import Watermarks, migrate_state, open_state
@@ -100,8 +102,16 @@ def test_a_price_is_found_applied_taken_back_and_the_month_posted(
     [one] = json.loads(run("corrections", "2026-11", "--format", "json"))
     assert one["title"] == "Price output of gpt-4o-mini at $0.7 per million tokens from 2026-11-18"
     assert one["command"].startswith("spanledger prices set openai gpt-4o-mini --output 0.7 --from")
+    assert one["done_by"] == "apply"
+    assert f"spanledger reconcile apply {one['id']} 2026-11" in run("corrections", "2026-11")
+    full = json.loads(run("corrections", "2026-11", "--id", one["id"][:6], "--format", "json"))
+    assert {row["field"]: row["value"] for row in full}["done_by"] == "command or click"
     done = run("apply", one["id"], "2026-11-18", "--by", "ann")
     assert "10 of 10 calls cost something else now" in done
+    assert "openai is off by 0 USD, was +1.0000 USD: price book +1.0000 USD to 0 USD." in done
+    again = run("apply", one["id"], "2026-11-18", code=2)
+    assert "applied already by ann" in again
+    assert "`spanledger reconcile undo 1`" in again
     assert ledger_usd(billed) == Decimal("8.5")
     assert json.loads(run("causes", "2026-11", "--format", "json")) == []
     pack = run("dispute", "2026-11-18", "--provider", "openai")
@@ -135,13 +145,34 @@ def test_the_report_is_written_in_every_format(run: Run, billed: Store, tmp_path
     report = from_json(run("report", "2026-11-18", "--format", "json"))
     assert report.totals.variance_usd == 1
     assert report.ledger.calls == CALLS
-    assert "| Billed | 8.50 |" in run("report", "2026-11-18")
+    text = run("report", "2026-11-18")
+    assert "| Billed | 8.50 |" in text
+    assert "| +1.00 | command or click | Price output of gpt-4o-mini at" in text
     rows = list(csv.DictReader(io.StringIO(run("report", "2026-11-18", "--format", "csv"))))
     assert sum(Decimal(row["cause_usd"] or 0) for row in rows) == 1
     file = tmp_path / "report.xlsx"
     run("report", "2026-11-18", "--format", "xlsx", "--file", str(file))
     assert "xl/worksheets/sheet9.xml" in zipfile.ZipFile(file).namelist()
     assert "needs a file" in run("report", "2026-11-18", "--format", "xlsx", code=2)
+
+
+def test_what_is_received_and_not_priced_yet_is_told(
+    run: Run, billed: Store, tmp_path: Path
+) -> None:
+    touched: dict[str, list[object]] = {
+        "project": ["default", "default", "default", "other"],
+        "trace_id": ["a", "a", "b", "c"],
+        "hour": [datetime.fromtimestamp(NOON_S, UTC)] * 4,
+        "flush_id": ["1", "2", "2", "2"],
+        "spans": [1, 1, 1, 1],
+        "touched_at": [datetime.fromtimestamp(NOW_S - 60 + n, UTC) for n in range(4)],
+    }
+    billed.insert("touches", pa.table(touched), token="touches")
+    assert "2 traces of these days are received and not priced yet" in run("run", "2026-11-18")
+    assert "not priced yet" not in run("run", "2026-11-17..2026-11-17", code=2)
+    assert json.loads(run("run", "2026-11-18", "--format", "json")), "no word of it in the rows"
+    Watermarks(open_state(_state(tmp_path))).set(LEDGER, NOW_S * 10**6)
+    assert "not priced yet" not in run("run", "2026-11-18")
 
 
 def test_ci_is_told_of_differences_beyond_tolerance_by_an_exit_code(
@@ -189,5 +220,9 @@ def test_what_cannot_be_is_said(run: Run, billed: Store) -> None:
     assert "posted by month" in run("adjust", "2026-11-18", code=2)
     run("run", "2026-11-18")
     assert "not posted" in run("adjust", "2026-11", "--remove", code=2)
+    run("adjust", "2026-11", "--not-final", "--provider", "openai")
+    assert "not posted for all providers, but for openai" in run(
+        "adjust", "2026-11", "--remove", code=2
+    )
     assert "no action 9" in run("undo", "9", code=2)
     assert "No corrections" in run("apply", "zz", "2026-11", code=2)

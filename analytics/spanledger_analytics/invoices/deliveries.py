@@ -13,14 +13,21 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from spanledger_analytics.invoices.documents import MOST_BYTES, Document, Opener, documents_of
-from spanledger_analytics.invoices.errors import InvoiceError
+from spanledger_analytics.invoices.documents import (
+    MOST_BYTES,
+    Document,
+    Head,
+    Opener,
+    documents_of,
+)
+from spanledger_analytics.invoices.errors import InvoiceError, UnknownFormatError
 from spanledger_analytics.invoices.formats import format_named, format_of
 from spanledger_analytics.invoices.formats.form import Form, Format
 from spanledger_analytics.invoices.reports import REPORTS
 
 _TIMEOUT_S = 60
 _MOST_FILES = 10_000
+_MOST_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +60,8 @@ class Found:
 def find(path: Path, name: str = "", mapping: str = "") -> Found:
     """Return what a file or folder holds, ready to be imported.
 
-    Files of a folder that one provider delivers in parts are one delivery; the others, and members
-    of an archive, are one each, in the order of their names.
+    Files of a folder that one provider delivers in parts, tables with the same columns, are one
+    delivery; the others, and members of an archive, are one each, in the order of their names.
 
     Args:
         path: file, archive or folder.
@@ -141,45 +148,85 @@ def _is_hidden(file: Path, root: Path) -> bool:
     return any(part.startswith((".", "_")) for part in file.relative_to(root).parts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A document of a known format, and as of when it is."""
+
+    document: Document
+    at_ns: int | None
+    format: Format
+    head: Head
+
+    @property
+    def parts(self) -> tuple[str, frozenset[str]] | None:
+        """What the parts of one delivery have in common; None: it is not delivered in parts.
+
+        A table with other columns is another version of the same, as of another release of FOCUS,
+        not a part of it. Records of JSON leave empty fields out.
+        """
+        form = self.format
+        report = REPORTS.get(form.report) if isinstance(form, Form) else None
+        if report is None or not report.is_delivered_in_parts:
+            return None
+        return form.name, frozenset() if self.head.kind == "json" else self.head.columns
+
+
 def _grouped(
     documents: Sequence[tuple[Document, int | None]], name: str, format_name: str, mapping: str
 ) -> Found:
     if not documents:
         raise InvoiceError(f"{name} holds no files to import.")
-    known: list[tuple[Document, int | None, Format]] = []
+    known: list[_Known] = []
     left_out: list[str] = []
-    is_named = bool(format_name or mapping)
+    unknown: list[str] = []
     for document, at_ns in documents:
         try:
-            head = document.head()
-            form = (
-                format_named(format_name, mapping) if is_named else format_of(head, document.name)
-            )
-            if is_named and len(documents) > 1 and not form.matches(head):
-                raise InvoiceError(f"{document.name} is not of format {form.name}.")
+            known.append(_known(document, at_ns, format_name, mapping, is_one=len(documents) == 1))
+        except UnknownFormatError:
+            if len(documents) == 1:
+                raise
+            unknown.append(document.name)
         except InvoiceError as error:
             if len(documents) == 1:
                 raise
             left_out.append(str(error))
-            continue
-        known.append((document, at_ns, form))
+    if unknown:
+        more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
+        left_out.append(f"of no format we know: {', '.join(unknown[:_MOST_NAMED])}{more}.")
     if not known:
-        raise InvoiceError(f"{name} holds nothing that can be imported. {left_out[0]}")
+        raise InvoiceError(f"{name} holds nothing that can be imported: {left_out[0]}")
     return Found(_deliveries(known, name), left_out)
 
 
-def _deliveries(known: Sequence[tuple[Document, int | None, Format]], name: str) -> list[Delivery]:
-    parts: dict[str, list[tuple[Document, int | None, Format]]] = {}
+def _known(
+    document: Document, at_ns: int | None, format_name: str, mapping: str, *, is_one: bool
+) -> _Known:
+    """Return a document with its format.
+
+    Raises:
+        UnknownFormatError: none knows it.
+        InvoiceError: it cannot be read, or is not of the format that was named.
+    """
+    head = document.head()
+    if not (format_name or mapping):
+        return _Known(document, at_ns, format_of(head, document.name), head)
+    form = format_named(format_name, mapping)
+    if not is_one and not form.matches(head):
+        raise InvoiceError(f"{document.name} is not of format {form.name}.")
+    return _Known(document, at_ns, form, head)
+
+
+def _deliveries(known: Sequence[_Known], name: str) -> list[Delivery]:
+    groups: dict[tuple[str, frozenset[str]], list[_Known]] = {}
     found: list[Delivery] = []
-    for document, at_ns, form in known:
-        report = REPORTS.get(getattr(form, "report", "")) if isinstance(form, Form) else None
-        if len(known) > 1 and report and report.is_delivered_in_parts:
-            parts.setdefault(form.name, []).append((document, at_ns, form))
+    for one in known:
+        if one.parts and len(known) > 1:
+            groups.setdefault(one.parts, []).append(one)
         else:
-            found.append(Delivery(document.name, form, [document], at_ns))
-    for group in parts.values():
-        times = [at_ns for _, at_ns, _ in group if at_ns is not None]
-        documents = [one for one, _, _ in group]
+            found.append(Delivery(one.document.name, one.format, [one.document], one.at_ns))
+    for group in groups.values():
+        times = [one.at_ns for one in group if one.at_ns is not None]
+        documents = [one.document for one in group]
         whole = documents[0].name if len(documents) == 1 else name
-        found.append(Delivery(whole, group[0][2], documents, min(times, default=None)))
+        found.append(Delivery(whole, group[0].format, documents, min(times, default=None)))
     return found

@@ -1,7 +1,8 @@
 """Errors of importing invoices.
 
-InvoiceError        what was given cannot be imported; says where, what, and what to do
-└── PullError       a provider did not answer as it should; knows whether to try again
+InvoiceError              what was given cannot be imported; says where, what, and what to do
+├── UnknownFormatError    a document is of no format we know
+└── PullError             a provider did not answer as it should; knows whether to try again
 """
 
 from __future__ import annotations
@@ -11,6 +12,10 @@ from spanledger_analytics.errors import AnalyticsError
 
 class InvoiceError(AnalyticsError):
     """What was given cannot be imported; the message says where, what, and what to do."""
+
+
+class UnknownFormatError(InvoiceError):
+    """A document is of no format we know; the message names its fields and what to do."""
 
 
 class PullError(InvoiceError):

@@ -306,13 +306,13 @@ def _notes(row: ImportRow, sums: _Sums, same: int, before: Sequence[ImportRow]) 
         notes.append(f"{row.skipped_count:,} rows of other services were left out.")
     if row.unmapped_count:
         notes.append(
-            f"{row.unmapped_count:,} lines wait for a mapping; their amounts count: "
+            f"{_lines(row.unmapped_count)} to map; their amounts count: "
             "spanledger invoices mappings unmapped"
         )
     for currency, count in sorted(sums.unconverted.items()):
         notes.append(
-            f"{count:,} lines are in {currency}, which has no exchange rate for their days, so "
-            f"their dollars are not known: spanledger prices exchange-rates add {currency} DOLLARS "
+            f"{_lines(count)} in {currency}, which has no exchange rate for these days, so the "
+            f"dollars are not known: spanledger prices exchange-rates add {currency} DOLLARS "
             f"--from {row.first_day}"
         )
     replaced, newer = _replaced(row, before)
@@ -335,3 +335,7 @@ def _replaced(row: ImportRow, before: Sequence[ImportRow]) -> tuple[int, int]:
             replaced += old is not None
             newer += old is not None and old.fetched_at_ns > row.fetched_at_ns
     return replaced, newer
+
+
+def _lines(count: int) -> str:
+    return f"{count:,} line{'' if count == 1 else 's'}"

@@ -76,6 +76,7 @@ def current_lines(
     provider: str | None = None,
     *,
     rules: Rules | None = None,
+    only_waiting: bool = False,
 ) -> Iterator[InvoiceLine]:
     """Return the lines that count for some days, by day, source and line of the file.
 
@@ -90,6 +91,7 @@ def current_lines(
         last_day: the last one, itself included.
         provider: one alone, in any of its spellings; None: all.
         rules: what users say of lines (``rules_of``); None: lines are as they were imported.
+        only_waiting: those alone that were imported without a class, or without dollars.
 
     Raises:
         StoreError: the store refused or did not answer.
@@ -101,13 +103,15 @@ def current_lines(
         if provider is not None:
             wanted = plain_provider(provider)
             counted = [one for one in counted if plain_provider(one.provider) == wanted]
-        for line in _lines(store, place, counted):
+        for line in _lines(store, place, counted, only_waiting):
             read = rules.read(line, place, project)
             if read is not None:
                 yield read
 
 
-def _lines(store: Store, project: str, days: Sequence[SourceDay]) -> Iterator[InvoiceLine]:
+def _lines(
+    store: Store, project: str, days: Sequence[SourceDay], only_waiting: bool
+) -> Iterator[InvoiceLine]:
     """Return the lines of some days and sources, a page at a time."""
     if not days:
         return
@@ -118,6 +122,7 @@ def _lines(store: Store, project: str, days: Sequence[SourceDay]) -> Iterator[In
         "last_day": max(one.day for one in days),
         "wanted": sorted({f"{one.day} {one.source}" for one in days}),
         "page_size": _PAGE,
+        "only_waiting": int(only_waiting),
     }
     yield from _pages(store, params, finals)
 

@@ -74,14 +74,35 @@ def records_of(kind: Kind, stream: IO[bytes], name: str) -> Iterator[Record]:
         return
     head = stream.read(_HEAD_BYTES)
     stream.seek(0)
-    text = io.TextIOWrapper(stream, _encoding(head), errors="strict", newline="")
+    encoding = _encoding(head)
+    text = io.TextIOWrapper(stream, encoding, errors="strict", newline="")
+    is_text = True
     try:
         yield from _csv_records(text, name) if kind == "csv" else _json_records(text, name)
-    except UnicodeError:
-        raise _bad_encoding(name, 1) from None
+    except UnicodeDecodeError:
+        is_text = False
     finally:
         with suppress(ValueError):  # the stream is closed already
             text.detach()  # else it would close what is not its own
+    if not is_text:
+        raise InvoiceError(
+            f"{name}, line {_undecodable_line(stream, encoding)}: the text is neither UTF-8 nor "
+            "UTF-16. Nothing was imported; save the file as UTF-8, as in: iconv -f latin1 -t utf-8"
+        )
+
+
+def _undecodable_line(stream: IO[bytes], encoding: str) -> int:
+    """Return the number of the first line that is no text."""
+    stream.seek(0)
+    decoder = codecs.getincrementaldecoder(encoding)()
+    number = 1
+    while block := stream.read(_HEAD_BYTES):
+        try:
+            number += decoder.decode(block).count("\n")
+        except UnicodeDecodeError as error:
+            read = error.object[: error.start].decode(encoding, errors="replace")
+            return number + read.count("\n")
+    return number
 
 
 def _lines(text: IO[str], name: str, limit: int = MOST_LINE_CHARS) -> Iterator[str]:
@@ -89,10 +110,7 @@ def _lines(text: IO[str], name: str, limit: int = MOST_LINE_CHARS) -> Iterator[s
     number = 0
     while True:
         number += 1
-        try:
-            line = text.readline(limit)
-        except UnicodeError:
-            raise _bad_encoding(name, number) from None
+        line = text.readline(limit)
         if not line:
             return
         if len(line) >= limit:
@@ -182,10 +200,7 @@ def _json_records(text: IO[str], name: str) -> Iterator[Record]:
 
 
 def _whole(start: str, text: IO[str], name: str) -> Iterator[Record]:
-    try:
-        rest = text.read(MOST_JSON_BYTES)
-    except UnicodeError as error:
-        raise _bad_json(name, 1, error) from error
+    rest = text.read(MOST_JSON_BYTES)
     if len(rest) == MOST_JSON_BYTES:
         raise InvoiceError(
             f"{name} is one JSON document of more than {MOST_JSON_BYTES:,} characters. Write it as "
@@ -204,13 +219,6 @@ def _elements(document: object, name: str, number: int) -> Iterator[Record]:
         if not isinstance(one, dict):
             raise InvoiceError(f"{name}, line {number}: a record must be a JSON object.")
         yield Record(name, number + place, one)
-
-
-def _bad_encoding(name: str, number: int) -> InvoiceError:
-    return InvoiceError(
-        f"{name}, line {number} or after it: the text is neither UTF-8 nor UTF-16. Nothing was "
-        "imported; save the file as UTF-8, as in: iconv -f latin1 -t utf-8"
-    )
 
 
 def _parsed(text: str) -> object:

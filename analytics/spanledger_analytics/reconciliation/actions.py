@@ -21,6 +21,7 @@ from spanledger_analytics.price_book.book import PriceBook
 from spanledger_analytics.price_book.store import load_overrides
 from spanledger_analytics.reconciliation import adjustments, applying
 from spanledger_analytics.reconciliation.days import Days, days_of
+from spanledger_analytics.reconciliation.effect import effect_text
 from spanledger_analytics.reconciliation.reading import read
 from spanledger_analytics.reconciliation.result import Reconciliation
 from spanledger_analytics.repricing import Scope
@@ -146,13 +147,15 @@ class Actions:
     def _follow(self, row: ActionRow, what: Mapping[str, str]) -> str:
         """Price again what a new price is for, and compare the days anew; return what happened."""
         days, said = _days(row), ""
+        before = read(self.store, row.project, days.first, days.last, row.provider or None)
         if what.get("kind") in _PRICED:
             said = self._reprice(days, what)
         done = self.reconcile(
             self.store, self.state, row.project, days.first, days.last, self.now_ns()
         )
         left = sum(not cell.is_within_tolerance for cell in done.cells)
-        return f"{said}{days.text} is reconciled again: {left:,} cells are beyond tolerance."
+        effect = f"{effect_text(row.provider, before.cells, done.cells)} " if row.provider else ""
+        return f"{said}{effect}{days.text}: {left:,} cells are beyond tolerance."
 
     def _reprice(self, days: Days, what: Mapping[str, str]) -> str:
         from_ns, _ = days.bounds_ns
@@ -186,10 +189,12 @@ class Actions:
         month = _days(row)
         kept = ReconciliationState(self.state)
         if not row.made:  # else it was interrupted, and goes on
-            posted = {(one.month, one.provider) for one in kept.postings(row.project)}
-            if (month.text, row.provider) not in posted:
+            posted = [p.provider for p in kept.postings(row.project) if p.month == month.text]
+            if row.provider not in posted:
                 whose = row.provider or "all providers"
-                raise applying.CorrectionError(f"{month.text} is not posted for {whose}.")
+                there = ", ".join(sorted(name or "all providers" for name in posted))
+                but = f", but for {there}" if there else ""
+                raise applying.CorrectionError(f"{month.text} is not posted for {whose}{but}.")
             kept.keep_made(row.id, json.dumps({"unposted": month.text}))
         kept.drop_posting(row.project, month.text, row.provider)
         done = adjustments.unpost(self.store, row.project, month, row.provider, self.now_ns())

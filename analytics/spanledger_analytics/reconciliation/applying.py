@@ -226,14 +226,13 @@ def _reverse_exchange_rate(change: Change, told: Mapping[str, object]) -> None:
 
 def _apply_mapping(change: Change, what: What) -> dict[str, object]:
     invoices = InvoiceState(change.state)
-    target = {what["target"]: what["value"]} if what.get("value") else {}
     row = checked_mapping(
         MappingRow(
             project=change.project,
             kind="scope" if what["mapping"] == "scope" else "line",
             provider=what["provider"],
             pattern=what["pattern"],
-            target=target,
+            target=_target(what),
             note=change.note,
             created_by=change.who[:_WHO_LIMIT],
             created_at_ns=change.at_ns,
@@ -247,6 +246,15 @@ def _apply_mapping(change: Change, what: What) -> dict[str, object]:
     )  # fmt: skip
     made = invoices.add_mapping(row)
     return {"id": made.id, "before": before.id if before else None}
+
+
+def _target(what: What) -> dict[str, str]:
+    """Return what a mapping says: of a text a class and, after a space, a model."""
+    value = what.get("value", "").strip()
+    if what["target"] != "token_class":
+        return {what["target"]: value}
+    token_class, _, model = value.partition(" ")
+    return {"token_class": token_class, "model": model}
 
 
 def _reverse_mapping(change: Change, told: Mapping[str, object]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from spanledger_analytics.reconciliation.corrections import Correction
+from spanledger_analytics.reconciliation.correction import Correction
 from spanledger_analytics.reconciliation.days import Days
 from spanledger_analytics.reconciliation.result import Cause, Cell
 from spanledger_storage.store import Store

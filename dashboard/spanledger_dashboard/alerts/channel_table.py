@@ -16,7 +16,7 @@ from spanledger_alerts.channels import read_channel, written_channels
 from spanledger_alerts.errors import AlertsError
 from spanledger_alerts.notification import ConfiguredChannel
 from spanledger_alerts.text import web_address
-from spanledger_dashboard import tables
+from spanledger_dashboard import scope, tables
 from spanledger_dashboard.alerts.lasting import lasting
 from spanledger_dashboard.cache.tables import table
 from spanledger_dashboard.scope import Scope
@@ -149,7 +149,7 @@ def show_channels(found: Sequence[Faring], where: Scope) -> None:
         "Leads to": st.column_config.TextColumn(
             width=150, help="Hosts, names and where secrets are kept; never a secret."
         ),
-        "Last": st.column_config.DatetimeColumn(format="MMM D, HH:mm:ss", width=120),
+        "Last": scope.moments("MMM D, HH:mm:ss", width=120),
         "Reason": st.column_config.TextColumn(width=190),
         "Waits": st.column_config.Column(help="Notifications in the queue."),
         "Taken": st.column_config.Column(help="In the last 24 hours."),
@@ -177,7 +177,7 @@ def show_failures(found: Sequence[AttemptRow], where: Scope) -> None:
         }
     )
     config: dict[str, ColumnConfig] = {
-        "Time": st.column_config.DatetimeColumn(format="MMM D, HH:mm:ss"),
+        "Time": scope.moments("MMM D, HH:mm:ss"),
         "Reason": st.column_config.TextColumn(width=560),
     }
     table(frame, {}, config, key="failures", alt="Failed attempts, the latest first")

@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from spanledger_alerts.stored import payload_of
-from spanledger_dashboard import tables
+from spanledger_dashboard import scope, tables
 from spanledger_dashboard.access import Denied
 from spanledger_dashboard.alerts.channel_table import OUTCOMES
 from spanledger_dashboard.alerts.opened import OpenAlerts, may_change_rules
@@ -117,7 +117,7 @@ def _show(found: Sequence[Letter], where: Scope, key: str) -> int | None:
         }
     )
     config: dict[str, ColumnConfig] = {
-        "Ended": st.column_config.DatetimeColumn(format="MMM D, HH:mm:ss", width=120),
+        "Ended": scope.moments("MMM D, HH:mm:ss", width=120),
         "Channel": st.column_config.TextColumn(width=90),
         "What": st.column_config.TextColumn(width=270),
         "Since": st.column_config.TextColumn(help="What became of it afterwards."),

@@ -12,7 +12,7 @@ import streamlit as st
 
 from spanledger_alerts.text import figure, web_address
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import links, navigation, tables
+from spanledger_dashboard import links, navigation, scope, tables, times
 from spanledger_dashboard.alerts.actions import show_actions
 from spanledger_dashboard.alerts.incident_table import show_cards, state_text
 from spanledger_dashboard.alerts.incidents import Shown
@@ -55,7 +55,7 @@ def show_incident(
     with right:
         moments = load_timeline(opened, where.project, one)
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown("**Timeline**", width="stretch")
+            st.markdown("**Timeline**", width="stretch", help=scope.clock_text())
             read = partial(timeline_file, moments, one.key)
             show_downloads("incident-timeline", read, what="All that happened, times in UTC")
         with st.container(key="alert-timeline", gap="xsmall"):
@@ -79,7 +79,8 @@ def _show_head(one: Shown, where: Scope) -> None:
         since = where.local(one.started_ns / _NS_PER_S)
         until = where.local(one.ended_ns / _NS_PER_S) if one.ended_ns else None
         said = f"{since:%b %-d, %H:%M:%S}" + (f" – {until:%b %-d, %H:%M:%S}" if until else "")
-        st.caption(plain(f"{'' if until else 'since '}{said}"))
+        in_utc = " to ".join(_utc(at_ns) for at_ns in (one.started_ns, one.ended_ns) if at_ns)
+        st.caption(plain(f"{'' if until else 'since '}{said}"), help=in_utc)
 
 
 def _cards(one: Shown, where: Scope, now_s: int) -> list[tuple[str, str, str]]:
@@ -101,8 +102,16 @@ def _cards(one: Shown, where: Scope, now_s: int) -> list[tuple[str, str, str]]:
         *cards,
         ("Dollars", fmt.usd(one.usd), f"{cost}, by the ledger."),
         (lasts, lasting(max(0, until_ns - one.started_ns)), "Since its beginning."),
-        ("Fired", _moment(one.fired_ns, where), "When the rule first saw it for long enough."),
+        (
+            "Fired",
+            _moment(one.fired_ns, where),
+            f"When the rule first saw it for long enough. {_utc(one.fired_ns)}",
+        ),
     ]
+
+
+def _utc(at_ns: int | None) -> str:
+    return "" if at_ns is None else times.utc(at_ns / _NS_PER_S)
 
 
 def _moment(at_ns: int | None, where: Scope) -> str:
@@ -176,7 +185,7 @@ def _show_traces(one: Shown, where: Scope, now_s: int) -> None:
         frame,
         {"Cost": tables.usd, "Time": tables.duration, "Spans": tables.count,
          "Errors": tables.count},
-        {"Start": st.column_config.DatetimeColumn(format="MMM D, HH:mm:ss")},
+        {"Start": scope.moments("MMM D, HH:mm:ss")},
         key="alert-traces", alt="Traces, most telling first; a click opens one", is_open=True,
     )  # fmt: skip
     with st.container(horizontal=True, gap="medium"):
@@ -238,7 +247,7 @@ def _show_group(one: Shown, others: Sequence[Shown], where: Scope) -> None:
     )
     config = {
         "What": st.column_config.TextColumn(width=300),
-        "Since": st.column_config.DatetimeColumn(format="MMM D, HH:mm"),
+        "Since": scope.moments("MMM D, HH:mm"),
     }
     picked = table(
         frame, {"Dollars": tables.usd}, config, key=f"alert-group-{one.name}",

@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import tables
+from spanledger_dashboard import scope, tables
 from spanledger_dashboard.alerts.incidents import SEVERITY_NAMES, STATE_NAMES, Shown
 from spanledger_dashboard.alerts.lasting import lasting
 from spanledger_dashboard.cache.tables import table
@@ -186,8 +186,8 @@ def _config() -> dict[str, ColumnConfig]:
         "Severity": st.column_config.TextColumn(width=92),
         "What": st.column_config.TextColumn(width=350),
         "About": st.column_config.TextColumn(width=170),
-        "Since": st.column_config.DatetimeColumn(format=moment),
-        "Resolved": st.column_config.DatetimeColumn(format=moment),
+        "Since": scope.moments(moment),
+        "Resolved": scope.moments(moment),
         "For": st.column_config.Column(help="How long it lasts already."),
         "Lasted": st.column_config.Column(help="From its beginning to its end."),
         "Dollars": st.column_config.Column(help="What it costs, where that is known."),

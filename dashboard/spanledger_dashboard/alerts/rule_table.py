@@ -14,7 +14,7 @@ from streamlit.elements.lib.column_types import ColumnConfig
 from spanledger_alerts.rules import Rule
 from spanledger_alerts.state_machine import FIRING
 from spanledger_alerts.text import figure
-from spanledger_dashboard import tables
+from spanledger_dashboard import scope, tables
 from spanledger_dashboard.alerts.lasting import lasting
 from spanledger_dashboard.alerts.rule_book import Entry
 from spanledger_dashboard.cache.tables import table
@@ -120,9 +120,9 @@ def show_rules(found: Sequence[Fared], where: Scope) -> int | None:
         "Name": st.column_config.TextColumn(width=130),
         "State": st.column_config.TextColumn(width=105),
         "Fired": st.column_config.Column(help="Incidents that began in the time range."),
-        "Last fired": st.column_config.DatetimeColumn(format=moment, help="In the time range."),
+        "Last fired": scope.moments(moment, explanation="In the time range."),
         "Alerts": st.column_config.TextColumn(width=225),
-        "Evaluated": st.column_config.DatetimeColumn(format=moment),
+        "Evaluated": scope.moments(moment),
         "Rows": st.column_config.Column(help="What the last evaluation looked at."),
         "Source": st.column_config.TextColumn(help="Built in, a file of the folder, or made here."),
     }

@@ -17,7 +17,7 @@ from spanledger_alerts.rules import Rule
 from spanledger_alerts.sample import Sample
 from spanledger_alerts.text import duration, figure, web_address
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import tables
+from spanledger_dashboard import scope, tables, times
 from spanledger_dashboard.alerts import measuring
 from spanledger_dashboard.alerts.incidents import SEVERITY_NAMES
 from spanledger_dashboard.alerts.lasting import lasting
@@ -91,14 +91,15 @@ def show_measured(rule: Rule, where: Scope) -> None:
     if not measuring.is_measurable(rule):
         st.info("It looks at the collector's own machine: the worker alone measures it.")
         return
-    found = measuring.measure(rule, where.project, now_s())
+    with st.spinner("Measuring …"):
+        found = measuring.measure(rule, where.project, now_s())
     at = where.local(found.at_s)
     if found.failure:
         st.error(f"It cannot be evaluated: {plain(found.failure)}", icon=":material/error:")
         return
     bad = sum(rule.level(one) is not None for one in found.samples)
     seen = plain(f"At {at:%b %-d, %H:%M:%S} it sees {_rows(len(found.samples))}")
-    st.markdown(f"{seen}, **{bad:,}** past a threshold.")
+    st.markdown(f"{seen}, **{bad:,}** past a threshold.", help=times.utc(found.at_s))
     if found.samples:
         frame = samples_frame(rule, found.samples[:_MOST_SAMPLES])
         table(frame, {"Dollars": tables.usd}, {"What": st.column_config.TextColumn(width=300)},
@@ -175,7 +176,7 @@ def _show_backtest(found: Backtest, rule: Rule, days: int, where: Scope) -> None
             "What": [_text(one.labels) for one in found.incidents],
         }
     )  # fmt: skip
-    config = {"Fired": st.column_config.DatetimeColumn(format="MMM D, HH:mm")}
+    config = {"Fired": scope.moments("MMM D, HH:mm")}
     table(frame, {"Lasted": lasting}, config, key="backtest-rows",
           alt="When the rule would have fired, in order")  # fmt: skip
 
@@ -212,6 +213,8 @@ def show_text(entry: Entry) -> None:
 
 def show_log(changes: Sequence[tuple[int, str, str]], where: Scope) -> None:
     """Show who changed it: UTC nanoseconds, who, what."""
+    if changes:
+        st.caption(scope.clock_text())
     for at_ns, who, action in changes:
         at = where.local(at_ns / _NS_PER_S)
         word = {"saved": "Saved", "removed": "Removed"}.get(action, action)

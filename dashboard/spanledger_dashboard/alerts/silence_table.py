@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from spanledger_alerts.silences import Matcher, is_active
+from spanledger_dashboard import scope
 from spanledger_dashboard.alerts.incidents import Shown, silence_labels
 from spanledger_dashboard.cache.tables import table
 from spanledger_dashboard.scope import Scope
@@ -90,9 +91,9 @@ def _config() -> dict[str, ColumnConfig]:
     return {
         "State": st.column_config.TextColumn(width=120),
         "Matches": st.column_config.TextColumn(width=230),
-        "From": st.column_config.DatetimeColumn(format=moment),
-        "Until": st.column_config.DatetimeColumn(
-            format=moment, help="Of one that repeats: the end of its first window."
+        "From": scope.moments(moment),
+        "Until": scope.moments(
+            moment, explanation="Of one that repeats: the end of its first window."
         ),
         "Incidents": st.column_config.NumberColumn(help="Open ones that it is about."),
         "Repeats": st.column_config.TextColumn(width=140),

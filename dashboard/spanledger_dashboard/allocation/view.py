@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import pandas as pd
@@ -21,6 +22,8 @@ from spanledger_dashboard import format as fmt
 from spanledger_dashboard import pickers, tables
 from spanledger_dashboard.allocation import charts
 from spanledger_dashboard.allocation import tables as allocation_tables
+from spanledger_dashboard.downloads import show_titled
+from spanledger_dashboard.records import records_table
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.text import plain, shortened
 from spanledger_storage.allocation_rules import RuleRow
@@ -181,7 +184,8 @@ def follow_click() -> None:
 
 def show_unmatched(found: Sequence[Unmatched], first_command: str) -> None:
     """Show what meets no rule, and rules that would change that."""
-    st.subheader("Unallocated", anchor=False)
+    show_titled("Unallocated", "unallocated", partial(records_table, found),
+                what="The groups shown, in picodollars")  # fmt: skip
     total = sum(one.usd for one in found)
     st.warning(
         f"**{plain(fmt.usd(total))}** meet no rule."  # type: ignore[arg-type]  # found is not empty
@@ -200,7 +204,8 @@ def show_pools(allocation: Allocation) -> None:
     """Show shared costs and how they are split."""
     if not allocation.splits:
         return
-    st.subheader("Shared costs", anchor=False)
+    show_titled("Shared costs", "pools", partial(records_table, allocation.splits),
+                what="Every pool, in picodollars, and how it is split")  # fmt: skip
     frame, formats = allocation_tables.pools(allocation.splits)
     _table(frame, formats, "pools", "Shared costs")
     st.caption(
@@ -211,8 +216,8 @@ def show_pools(allocation: Allocation) -> None:
 
 def show_rules(rows: Sequence[RuleRow], where: Scope, now_s: int) -> None:
     """Show the rules, or how to make the first one."""
-    st.subheader("Rules", anchor=False)
     if not rows:
+        st.subheader("Rules", anchor=False)
         st.markdown("No rules yet: everything is unallocated. A rule says who bears what:")
         st.code(
             "spanledger allocation set by-team --team dimension:team\n"
@@ -221,6 +226,8 @@ def show_rules(rows: Sequence[RuleRow], where: Scope, now_s: int) -> None:
             language="bash",
         )
         return
+    show_titled("Rules", "allocation-rules", partial(records_table, rows),
+                what="Every rule, times in UTC")  # fmt: skip
     frame, formats = allocation_tables.rules(rows, where, now_s)
     _table(frame, formats, "rules", "Rules in the order they are asked in")
     st.caption(

@@ -64,6 +64,7 @@ def _figure(
     high = float(np.nanmax(np.append(band.high, 0.0)))
     first = where.local(band.starts_s[0])
     last = where.local(band.starts_s[-1] + band.step_s)
+    clock = where.clock(band.starts_s[0], band.starts_s[-1])
     is_daily = band.step_s >= DAY_S
     layout = {
         "height": _HEIGHT,
@@ -79,7 +80,7 @@ def _figure(
             "showgrid": False,
             "nticks": 9,
             "tickformat": "%b %-d" if is_daily or last - first > timedelta(days=3) else "%H:%M",
-            "hoverformat": "%b %-d" if is_daily else "%b %-d, %H:%M",
+            "hoverformat": "%b %-d" if is_daily else f"%b %-d, %H:%M {clock}",
         },
         "yaxis": {
             "rangemode": "tozero",

@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import links, tables
+from spanledger_dashboard import links, tables, times
 from spanledger_dashboard.anomalies.data import rows
 from spanledger_dashboard.cache.tables import table
 from spanledger_dashboard.cost.charts import waterfall
@@ -89,7 +89,8 @@ def _show_head(one: Found, where: Scope) -> None:
             icon=":material/flag:",
             query_params={**links.scope_query(), "finding": one.finding_id},
         )
-    st.caption(plain(f"{first:%b %-d, %H:%M} – {last:%b %-d, %H:%M}"))
+    st.caption(plain(f"{first:%b %-d, %H:%M} – {last:%b %-d, %H:%M}"),
+               help=times.utc_range(one.first_ns / 1e9, one.last_ns / 1e9))  # fmt: skip
 
 
 def _show_waterfall(figures: Mapping[str, object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -23,13 +24,15 @@ from spanledger_dashboard.anomalies.explanation import show_explanation
 from spanledger_dashboard.anomalies.forecast import Outlook, load_outlooks, show_outlooks
 from spanledger_dashboard.connection import store
 from spanledger_dashboard.cost.query import Stretch, load_values
+from spanledger_dashboard.downloads import show_titled
 from spanledger_dashboard.empty_state import show_no_data, show_nothing_in_range
 from spanledger_dashboard.entities.detail import show_figure
 from spanledger_dashboard.failures import explained
 from spanledger_dashboard.findings.data import Findings, Found, load_finding, load_findings
 from spanledger_dashboard.findings.said import as_said
-from spanledger_dashboard.findings.table import show_cards, show_findings
+from spanledger_dashboard.findings.table import found_table, show_cards, show_findings
 from spanledger_dashboard.freshness import has_data
+from spanledger_dashboard.records import records_table
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.text import plain, shortened
 from spanledger_dashboard.time_range import Window
@@ -89,8 +92,10 @@ def _show() -> None:
         show_figure(plain(title), charts.spend_with_band(band, of_series, where))
         _say_history(band)
     _show_found(where, shown, of_series, series)
-    st.markdown("**Where the month leads**")
-    show_outlooks(_outlooks(where.project, where.timezone, now_s // 3_600, minute_s))
+    outlooks = _outlooks(where.project, where.timezone, now_s // 3_600, minute_s)
+    show_titled("Where the month leads", "outlooks", partial(records_table, outlooks),
+                what="The forecast of the month, exact", is_small=True)  # fmt: skip
+    show_outlooks(outlooks)
 
 
 def _show_pickers(where: Scope, window: Window) -> tuple[Series, bool]:
@@ -162,7 +167,8 @@ def _show_found(where: Scope, shown: list[Found], of_series: list[Found], series
         return
     if listed:
         name = "the project" if is_all else plain(shortened(series.said, _NAME_LIMIT))
-        st.markdown(f"**Anomalies of {name}**")
+        show_titled(f"Anomalies of {name}", "anomalies", partial(found_table, listed),
+                    what="The anomalies listed, exact", is_small=True)  # fmt: skip
         picked = show_findings(listed, where, key="anomalies")
         if picked is not None:
             asked = listed[picked]

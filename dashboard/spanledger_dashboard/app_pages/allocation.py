@@ -86,6 +86,7 @@ def _show_head(now_s: int) -> tuple[Month, str]:
             icon=":material/group:",
             width=165,
         )
+        pickers.refresh_picker(is_of_range=False)
         pickers.project_picker()
         shell.show_help()
     return months.get(str(chosen), next(iter(months.values()))), _BY.get(str(label), "team")

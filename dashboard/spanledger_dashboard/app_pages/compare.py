@@ -16,7 +16,7 @@ from spanledger_analytics.golden.alignment import (
 )
 from spanledger_analytics.golden.content import golden_side
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import scope
+from spanledger_dashboard import scope, times
 from spanledger_dashboard.access import viewer
 from spanledger_dashboard.compare.diff_table import (
     diff_arrow,
@@ -171,7 +171,8 @@ def _show_side(letter: str, side: Side) -> None:
         st.markdown(f"**{plain(shortened(side.name, _NAME_LIMIT))}**", width="content")
         if side.is_golden:
             st.badge("golden", color="yellow", icon=":material/star:")
-        st.markdown(f":gray[{plain(started)}]", width="stretch", text_alignment="right")
+        st.markdown(f":gray[{plain(started)}]", width="stretch", text_alignment="right",
+                    help=times.utc(side.start_ns / 1e9))  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(code(side.trace_id), width="stretch")
         st.page_link(

@@ -17,7 +17,7 @@ from spanledger_dashboard import format as fmt
 from spanledger_dashboard import links, pickers, scope, shell
 from spanledger_dashboard.access import viewer
 from spanledger_dashboard.connection import store
-from spanledger_dashboard.downloads import show_downloads
+from spanledger_dashboard.downloads import show_downloads, show_titled
 from spanledger_dashboard.failures import explained
 from spanledger_dashboard.invoices import figures, tables
 from spanledger_dashboard.invoices.data import MonthRead, load_month, ranges_text
@@ -25,6 +25,7 @@ from spanledger_dashboard.invoices.detail import show_import
 from spanledger_dashboard.invoices.opened import OpenInvoices, invoices
 from spanledger_dashboard.invoices.total import show_total
 from spanledger_dashboard.invoices.upload import show_upload, show_uploads
+from spanledger_dashboard.records import records_table
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.text import plain
 from spanledger_storage.invoice_state import ImportRow, PullRow
@@ -67,6 +68,7 @@ def _show_head(now_s: int) -> Month:
             icon=":material/calendar_month:",
             width=145,
         )
+        pickers.refresh_picker(is_of_range=False)
         pickers.project_picker()
         shell.show_help()
     return months.get(str(chosen), next(iter(months.values())))
@@ -85,8 +87,9 @@ def _show_one(where: Scope, asked: str, found: OpenInvoices, every: Sequence[Imp
 def _show_all(where: Scope, month: Month, found: OpenInvoices, every: Sequence[ImportRow]) -> None:
     first, last = _days(month)
     rules = found.rules(where.project)
-    read = load_month(store(), where.project, first, last, rules.rates)
-    waiting = read_unmapped(store(), where.project, first, last, rules)
+    with st.spinner("Reading the month …"):
+        read = load_month(store(), where.project, first, last, rules.rates)
+        waiting = read_unmapped(store(), where.project, first, last, rules)
     pulls = found.pulls(where.project)
     if viewer().may_save:
         with st.container(horizontal=True, gap="small"):
@@ -147,6 +150,8 @@ def _show_calendar(read: MonthRead, first: date, last: date) -> None:
         )
         st.caption(figures.legend())
     _show_missing(read, first, last)
+    show_titled("Sources", f"sources-{first:%Y-%m}", partial(tables.amounts_table, read),
+                what="What each source tells of each day, exact", is_small=True)  # fmt: skip
     frame = tables.amounts_frame(read)
     st.dataframe(
         frame,
@@ -210,9 +215,7 @@ def _show_imports(rows: Sequence[ImportRow], where: Scope, month: Month) -> int 
         placeholder=fmt.UNKNOWN,
         height="content" if len(rows) <= 12 else 440,
         key="table-imports",
-        column_config=tables.on_the_right(
-            frame, {"Imported": st.column_config.DatetimeColumn(format="MMM D, HH:mm")}
-        ),
+        column_config=tables.on_the_right(frame, {"Imported": scope.moments("MMM D, HH:mm")}),
         alt="Imports, the newest first; pick one to see its lines",
     )
     picked = event["selection"]["rows"]
@@ -220,19 +223,25 @@ def _show_imports(rows: Sequence[ImportRow], where: Scope, month: Month) -> int 
 
 
 def _show_pulls(pulls: Sequence[PullRow], where: Scope) -> None:
-    st.subheader("Pulls", anchor=False)
     if not pulls:
+        st.subheader("Pulls", anchor=False)
         st.caption(
             "No report is fetched by itself. Set the key of a provider where the worker runs, as "
             "in SPANLEDGER_OPENAI_ADMIN_KEY; docs/invoices.md lists them."
         )
         return
+    show_titled("Pulls", "pulls", partial(records_table, pulls),
+                what="How each report was fetched, times in UTC")  # fmt: skip
     st.dataframe(
         tables.pulls_frame(pulls, where),
         hide_index=True,
         placeholder=fmt.UNKNOWN,
         key="table-pulls",
-        column_config={"Error": st.column_config.TextColumn(width="large")},
+        column_config={
+            "Last success": scope.moments("MMM D, HH:mm"),
+            "Next": scope.moments("MMM D, HH:mm"),
+            "Error": st.column_config.TextColumn(width="large"),
+        },
         alt="Reports that are fetched by themselves",
     )
 

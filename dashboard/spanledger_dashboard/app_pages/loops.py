@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 
 import streamlit as st
 
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard import links, scope
 from spanledger_dashboard.connection import store
+from spanledger_dashboard.downloads import show_titled
 from spanledger_dashboard.empty_state import show_no_data
 from spanledger_dashboard.entities.detail import axis_of, read_usage, show_figures
 from spanledger_dashboard.failures import explained
@@ -16,7 +18,7 @@ from spanledger_dashboard.findings import loops as views
 from spanledger_dashboard.findings.data import Findings, Found, load_findings, load_overlaps
 from spanledger_dashboard.findings.loops import Loops, code_name, kinds_frame, wasted_bars
 from spanledger_dashboard.findings.said import as_said
-from spanledger_dashboard.findings.table import show_cards, show_findings
+from spanledger_dashboard.findings.table import found_table, show_cards, show_findings
 from spanledger_dashboard.findings.totals import Spans, apart
 from spanledger_dashboard.freshness import has_data
 from spanledger_dashboard.scope import Scope
@@ -59,7 +61,8 @@ def _show() -> None:
         }
     )
     _show_groups(loops)
-    st.markdown("**Worst loops**")
+    show_titled("Worst loops", "loops", partial(found_table, shown),
+                what="Every loop counted here, exact", is_small=True)  # fmt: skip
     picked = show_findings(shown[:_WORST], where, key="worst-loops")
     if picked is not None:
         query = {**links.scope_query(), "finding": shown[picked].finding_id}

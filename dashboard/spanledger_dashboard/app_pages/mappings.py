@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import partial
@@ -10,13 +10,14 @@ from typing import cast
 
 import pandas as pd
 import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
 
 from spanledger_analytics.invoices.unmapped import Unmapped, counted_params, read_unmapped
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import pickers, scope, shell
+from spanledger_dashboard import links, pickers, scope, shell
 from spanledger_dashboard.access import viewer
 from spanledger_dashboard.connection import store
-from spanledger_dashboard.downloads import show_downloads
+from spanledger_dashboard.downloads import show_downloads, show_titled
 from spanledger_dashboard.failures import explained
 from spanledger_dashboard.invoices import tables
 from spanledger_dashboard.invoices.mapping_forms import (
@@ -27,6 +28,7 @@ from spanledger_dashboard.invoices.mapping_forms import (
 )
 from spanledger_dashboard.invoices.opened import OpenInvoices, invoices
 from spanledger_dashboard.invoices.scopes import scopes_of
+from spanledger_dashboard.records import records_table
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.text import plain
 from spanledger_storage.invoice_state import MappingRow
@@ -42,6 +44,7 @@ def _body() -> None:
             horizontal=True, vertical_alignment="center", gap="small", key="page-head"
         ):
             st.title("Mappings", anchor=False, width="stretch")
+            pickers.refresh_picker(is_of_range=False)
             pickers.project_picker()
             shell.show_help()
         found = invoices()
@@ -64,9 +67,11 @@ def _body() -> None:
 
 
 def _show_queue(found: OpenInvoices, where: Scope) -> None:
-    waiting = read_unmapped(store(), where.project, _FIRST, _LAST, found.rules(where.project))
+    rules = found.rules(where.project)
+    with st.spinner("Looking for texts that wait …"):
+        waiting = read_unmapped(store(), where.project, _FIRST, _LAST, rules)
     if not waiting:
-        st.info("Every line is understood.", icon=":material/check_circle:")
+        _say_none_waits(found, where)
         return
     known = [one.amount_usd for one in waiting if one.amount_usd is not None]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -86,6 +91,25 @@ def _show_queue(found: OpenInvoices, where: Scope) -> None:
     _say_alike(waiting)
 
 
+def _say_none_waits(found: OpenInvoices, where: Scope) -> None:
+    if any(one.deleted_at_ns is None for one in found.imports(where.project)):
+        st.info("Every line is understood.", icon=":material/check_circle:")
+        return
+    with st.container(border=True, key="nothing-imported"):
+        st.subheader("Nothing was imported yet", anchor=False)
+        st.markdown(
+            f"Project **{plain(where.project)}** has no provider's report or invoice. Import one: "
+            "what its lines say and nobody knows yet is listed here."
+        )
+        st.code("spanledger invoices import FILE\nspanledger invoices pull openai", language="bash")
+        st.page_link(
+            "app_pages/invoices.py",
+            label="Invoices",
+            icon=":material/receipt_long:",
+            query_params=links.scope_query(),
+        )
+
+
 def _say_alike(waiting: Sequence[Unmapped]) -> None:
     if len(waiting) > 1:
         st.caption(
@@ -95,11 +119,14 @@ def _say_alike(waiting: Sequence[Unmapped]) -> None:
 
 
 def _show_scopes(found: OpenInvoices, where: Scope) -> None:
-    params = counted_params(store(), where.project, _FIRST, _LAST)
-    rows = scopes_of(store().rows("invoice_scopes", params), found.rules(where.project).rates)
+    with st.spinner("Adding up scopes and keys …"):
+        params = counted_params(store(), where.project, _FIRST, _LAST)
+        rows = scopes_of(store().rows("invoice_scopes", params), found.rules(where.project).rates)
     if not rows:
         return
-    st.subheader("Scopes and keys", anchor=False)
+    show_titled(
+        "Scopes and keys", "scopes", partial(records_table, rows), what="Every scope and key, exact"
+    )
     targets: dict[tuple[str, str, str], str] = {
         (row.kind, row.provider, row.pattern): tables.target_text(row)
         for row in found.mappings(where.project)
@@ -135,10 +162,14 @@ def _show_scopes(found: OpenInvoices, where: Scope) -> None:
 
 def _show_mappings(found: OpenInvoices, where: Scope) -> None:
     every = found.mappings(where.project)
-    st.subheader("Mappings", anchor=False)
     if not every:
+        st.subheader("Mappings", anchor=False)
         st.caption("There are none yet. Every change is kept here, with who made it.")
         return
+    show_titled(
+        "Mappings", "mappings", partial(records_table, every, without=("project",)),
+        what="Every mapping, those removed too, times in UTC",
+    )  # fmt: skip
     with_removed = st.toggle("With those removed", key="removed", bind="query-params")
     rows: list[MappingRow] = [
         row for row in reversed(every) if with_removed or row.removed_at_ns is None
@@ -146,12 +177,16 @@ def _show_mappings(found: OpenInvoices, where: Scope) -> None:
     if not rows:
         st.caption("None holds any more.")
         return
-    picked = _pick(tables.mappings_frame(rows, where), "mappings", "Mappings, the newest first")
+    moments = {name: scope.moments("MMM D YYYY, HH:mm") for name in ("Made", "Removed")}
+    frame = tables.mappings_frame(rows, where)
+    picked = _pick(frame, "mappings", "Mappings, the newest first", moments)
     if picked is not None and viewer().may_save and rows[picked].removed_at_ns is None:
         show_remove(found, where.project, rows[picked])
 
 
-def _pick(frame: pd.DataFrame, key: str, alt: str) -> int | None:
+def _pick(
+    frame: pd.DataFrame, key: str, alt: str, config: Mapping[str, ColumnConfig] | None = None
+) -> int | None:
     """Show a table; return the place of the row that is picked."""
     event = st.dataframe(
         frame,
@@ -159,7 +194,7 @@ def _pick(frame: pd.DataFrame, key: str, alt: str) -> int | None:
         on_select="rerun",
         selection_mode="single-row",
         placeholder=fmt.UNKNOWN,
-        column_config=tables.on_the_right(frame),
+        column_config=tables.on_the_right(frame, config),
         height="content" if len(frame) <= 10 else _TABLE_PX,
         key=f"table-{key}",
         alt=alt,

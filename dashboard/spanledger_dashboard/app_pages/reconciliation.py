@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC
+from functools import partial
 
 import streamlit as st
 
@@ -19,6 +20,7 @@ from spanledger_analytics.reconciliation.result import Cause, Cell, Reconciliati
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard import links, pickers, scope, shell
 from spanledger_dashboard.cost.charts import signed_usd
+from spanledger_dashboard.downloads import show_downloads, show_titled
 from spanledger_dashboard.failures import explained
 from spanledger_dashboard.findings.table import show_cards
 from spanledger_dashboard.reconciliation import charts, square
@@ -40,11 +42,14 @@ from spanledger_dashboard.reconciliation.files import show_dispute_files, show_r
 from spanledger_dashboard.reconciliation.opened import OpenActions, actions
 from spanledger_dashboard.reconciliation.tables import (
     MOST_CELLS,
+    cells_table,
+    invoices_table,
     show_causes,
     show_cells,
     show_coverage,
     show_invoices,
 )
+from spanledger_dashboard.records import records_table
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.text import plain
 
@@ -91,6 +96,7 @@ def _show_head(now_s: int) -> Days:
             icon=":material/calendar_month:",
             width=145,
         )
+        pickers.refresh_picker(is_of_range=False)
         pickers.project_picker()
         shell.show_help()
     return days_of(str(chosen) if chosen in months else months[0])
@@ -203,7 +209,9 @@ def _show_invoices(month: Days, provider: str, where: Scope, opened: OpenActions
     found = load_invoices(where.project, month, rules) if rules else []
     shown = [one for one in found if provider in ("", one.provider)]
     if shown:
-        st.subheader("Invoices against their lines", anchor=False)
+        show_titled("Invoices against their lines", "invoice-totals",
+                    partial(invoices_table, shown),
+                    what="Every invoice shown, exact")  # fmt: skip
         show_invoices(shown)
 
 
@@ -273,10 +281,12 @@ def _show_coverage(cells: Sequence[Cell]) -> None:
 def _show_sums(cells: Sequence[Cell]) -> None:
     """Show the figures behind both charts."""
     if causes := causes_of(cells):
-        st.subheader("Causes", anchor=False)
+        show_titled("Causes", "causes", partial(records_table, causes),
+                    what="What each cause explains, exact")  # fmt: skip
         show_causes(causes, key="causes")
     if rows := coverage_by_key(cells):
-        st.subheader("Coverage by key", anchor=False)
+        show_titled("Coverage by key", "coverage", partial(records_table, rows),
+                    what="What of each key is in the ledger, exact")  # fmt: skip
         show_coverage(rows)
 
 
@@ -293,7 +303,10 @@ def _show_cells(cells: Sequence[Cell]) -> None:
             "Which", [_BEYOND, _DIFFERING, _EVERY], default=_DIFFERING, key="which",
             bind="query-params", label_visibility="collapsed", required=True,
         )  # fmt: skip
-    wanted = [cell for cell in by_urgency(cells) if _is_wanted(cell, str(which), str(cause))]
+        wanted = [cell for cell in by_urgency(cells) if _is_wanted(cell, str(which), str(cause))]
+        if wanted:
+            show_downloads("cells", partial(cells_table, wanted),
+                           what="Every cell that matches, exact")  # fmt: skip
     if not wanted:
         st.caption("No cell matches.")
         return

@@ -10,10 +10,11 @@ import streamlit as st
 from spanledger_analytics.routing.counterfactual import Model
 from spanledger_analytics.routing.routes import Fit, Route, baseline_of, fit_of
 from spanledger_dashboard import scope
-from spanledger_dashboard.downloads import show_downloads
+from spanledger_dashboard.downloads import show_downloads, show_titled
 from spanledger_dashboard.empty_state import show_no_data, show_nothing_in_range
 from spanledger_dashboard.failures import explained
 from spanledger_dashboard.freshness import has_data
+from spanledger_dashboard.records import records_table
 from spanledger_dashboard.routing import view
 from spanledger_dashboard.routing.data import Period, Routes, compare, load
 from spanledger_dashboard.routing.tables import NO_NAME, routes_file
@@ -51,13 +52,27 @@ def _show(period: Period, found: Routes, when: str) -> None:
             "routes", partial(routes_file, shown, fits), what="The routes shown, sums exact"
         )
     view.show_routes(shown, fits, view.what_is_left_out(found))
-    st.subheader("The same tokens at other prices", anchor=False)
+    heading = st.container(horizontal=True, horizontal_alignment="distribute")
+    heading.subheader("The same tokens at other prices", anchor=False)
     task_class = chosen if chosen is not None else _dearest_class(found.routes)
     models = _models(found.routes, task_class)
     if models:
-        view.show_estimates(compare(period, task_class, models), task_class, when)
-    st.subheader("Cheap first, then dear", anchor=False)
-    view.show_cascades([c for c in found.cascades if chosen is None or c.task_class == chosen])
+        compared = compare(period, task_class, models)
+        if compared.calls:
+            with heading:
+                show_downloads(
+                    "estimates",
+                    partial(records_table, compared.estimates),
+                    what="What the same tokens would cost at each price, exact",
+                )
+        view.show_estimates(compared, task_class, when)
+    cascades = [c for c in found.cascades if chosen is None or c.task_class == chosen]
+    if cascades:
+        show_titled("Cheap first, then dear", "cascades", partial(records_table, cascades),
+                    what="Every cascade shown, sums exact")  # fmt: skip
+    else:
+        st.subheader("Cheap first, then dear", anchor=False)
+    view.show_cascades(cascades)
 
 
 def _class_picker(routes: Sequence[Route]) -> str | None:

@@ -9,7 +9,7 @@ from typing import cast
 import streamlit as st
 
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import links
+from spanledger_dashboard import links, times
 from spanledger_dashboard.budgets import charts
 from spanledger_dashboard.budgets.figures import Item, left_text, method_text
 from spanledger_dashboard.connection import store
@@ -86,7 +86,7 @@ def _exhaustion_help(item: Item, where: Scope) -> str:
     told = f"{fmt.percent(ratio, 1)} of the futures reach the hard limit. " if ratio else ""
     if at_s is None:
         return told + "The median future does not reach the hard limit in this window."
-    return f"{told}{where.local(at_s):%b %-d, %H:%M}, to the hour."
+    return f"{told}{where.local(at_s):%b %-d, %H:%M}, to the hour; {times.utc(at_s)}."
 
 
 def _show_links(item: Item) -> None:

@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from spanledger_dashboard import format as fmt
+from spanledger_dashboard import scope
 from spanledger_dashboard.budgets.figures import Item, amount_text, left_text
 from spanledger_dashboard.downloads import show_downloads
 from spanledger_dashboard.scope import Scope
@@ -87,9 +88,9 @@ def show_breaches(breaches: Sequence[Breach], items: Sequence[Item], where: Scop
     right = st.column_config.TextColumn
     config: dict[str, ColumnConfig] = {
         "Budget": st.column_config.TextColumn(pinned=True),
-        "Began": st.column_config.DatetimeColumn(format="MMM D, HH:mm"),
-        "Ended": st.column_config.DatetimeColumn(
-            format="MMM D, HH:mm", help="A dash: it lasts. Calendar windows end a breach."
+        "Began": scope.moments("MMM D, HH:mm"),
+        "Ended": scope.moments(
+            "MMM D, HH:mm", explanation="A dash: it lasts. Calendar windows end a breach."
         ),
         "Limit": right(alignment="right"),
         "Most spent": right(alignment="right", help="While it lasted."),

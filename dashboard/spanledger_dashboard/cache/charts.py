@@ -99,7 +99,7 @@ def _figure(
             "showgrid": False,
             "nticks": 7,
             "tickformat": "%H:%M" if axis.bucket_s <= _HOUR_S else "%b %-d",
-            "hoverformat": "%b %-d, %H:%M",
+            "hoverformat": axis.hover_format,
         },
         "yaxis": {"fixedrange": True, "automargin": True, "nticks": 5, **y_axis},
     }

@@ -12,7 +12,7 @@ from streamlit.elements.lib.column_types import ColumnConfig
 from spanledger_analytics.cache.causes import SENTENCES
 from spanledger_analytics.cache.texts import TOOLS, Difference, Segment, first_difference, tool_name
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import links, tables
+from spanledger_dashboard import links, scope, tables
 from spanledger_dashboard.cache.charts import NO_AGENT
 from spanledger_dashboard.cache.data import Row
 from spanledger_dashboard.cache.tables import cause_name, table
@@ -147,7 +147,7 @@ def _show_calls(examples: Sequence[Row], where: Scope) -> None:
         "After": tables.duration,
     }
     config: dict[str, ColumnConfig] = {
-        "Time": st.column_config.DatetimeColumn(format="MMM D, HH:mm:ss"),
+        "Time": scope.moments("MMM D, HH:mm:ss"),
         "Read": st.column_config.Column(help="Tokens read from the cache."),
         "After": st.column_config.Column(help="Pause since the call it is compared with."),
         "Same from start": st.column_config.TextColumn(help="Segments of the prompt."),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import tables
+from spanledger_dashboard import tables, times
 from spanledger_dashboard.connection import store
 from spanledger_dashboard.cost import charts as cost_charts
 from spanledger_dashboard.cost import tables as cost_tables
@@ -96,10 +96,14 @@ def _show_names(where: Scope, question: Question, compared: Compared, answer: An
 
 def _show_periods(where: Scope, compared: Compared) -> None:
     texts: list[str] = []
-    for stretch in (compared.now, compared.before):
+    both = (compared.now, compared.before)
+    for stretch in both:
         first, last = where.local(stretch.start_s), where.local(stretch.end_s)
         texts.append(f"{first:%b %-d %Y, %H:%M} – {last:%b %-d %Y, %H:%M}")
-    st.caption(plain(f"{texts[0]}, against {texts[1]}. What is not over yet is left out of both."))
+    st.caption(
+        plain(f"{texts[0]}, against {texts[1]}. What is not over yet is left out of both."),
+        help=", against ".join(times.utc_range(one.start_s, one.end_s) for one in both),
+    )
 
 
 def _show_gaps(explained: Explained) -> None:

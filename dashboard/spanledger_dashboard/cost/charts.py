@@ -37,11 +37,13 @@ class TimeAxis:
 
     Attributes:
         about_s: how long a bar is, usually.
+        clock: how far it is from UTC.
     """
 
     labels: Sequence[datetime]
     end: datetime
     about_s: int
+    clock: str = ""
 
 
 def over_time(answer: Answer, measure: Measure, axis: TimeAxis, *, is_line: bool) -> go.Figure:
@@ -64,7 +66,9 @@ def over_time(answer: Answer, measure: Measure, axis: TimeAxis, *, is_line: bool
             "showgrid": False,
             "nticks": 9,
             "tickformat": "%H:%M\n%b %-d" if axis.about_s < _DAY_S else "%b %-d\n%Y",
-            "hoverformat": "%a, %b %-d, %H:%M" if axis.about_s < _DAY_S else "%a, %b %-d",
+            "hoverformat": f"%a, %b %-d, %H:%M {axis.clock}".rstrip()
+            if axis.about_s < _DAY_S
+            else "%a, %b %-d",
         },
         "yaxis": {"rangemode": "tozero", "fixedrange": True, "automargin": True, "nticks": 6}
         | _ticks(measure, traces),

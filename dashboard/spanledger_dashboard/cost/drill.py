@@ -8,7 +8,7 @@ from typing import cast
 
 import streamlit as st
 
-from spanledger_dashboard import pickers
+from spanledger_dashboard import pickers, times
 from spanledger_dashboard.cost import filters as cost_filters
 from spanledger_dashboard.cost.measures import DIMENSIONS
 from spanledger_dashboard.cost.periods import bucket_end
@@ -86,6 +86,7 @@ def show_drill(
                 f"{plain(question.measure.text(value))} · "
                 f"{first:%b %-d, %H:%M} – {last:%b %-d, %H:%M}",
                 width="stretch",
+                help=times.utc_range(from_s, to_s),
             )
             if names:
                 st.button(

@@ -153,7 +153,9 @@ def _chart(
         figure = cost_charts.by_name(answer, question.measure)
     else:
         labels = [where.local(start) for start in answer.starts]
-        axis = cost_charts.TimeAxis(labels, where.local(question.stretch.end_s), grain.about_s)
+        stretch = question.stretch
+        clock = where.clock(stretch.start_s, stretch.end_s)
+        axis = cost_charts.TimeAxis(labels, where.local(stretch.end_s), grain.about_s, clock)
         figure = cost_charts.over_time(answer, question.measure, axis, is_line=view.shown == LINES)
     event = st.plotly_chart(
         figure,

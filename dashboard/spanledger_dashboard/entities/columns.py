@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import tables
+from spanledger_dashboard import scope, tables
 from spanledger_dashboard.entities.kinds import Entity, EntityRow
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.tables import Text
@@ -64,7 +64,13 @@ def entity_config(entity: Entity) -> dict[str, ColumnConfig]:
     """Return how the columns of :func:`entity_frame` look."""
     columns = {name: COLUMNS[name] for name in entity.columns}
     first = {entity.title.removesuffix("s"): _config.TextColumn(width=185)}
-    return first | {c.label or name: c.config for name, c in columns.items()}
+    return first | {c.label or name: _look(c) for name, c in columns.items()}
+
+
+def _look(column: Column) -> ColumnConfig:
+    if column.config is _TIME:
+        return scope.moments("MMM D, HH:mm", width=_TIME_PX)
+    return column.config
 
 
 def ratio(value: object) -> str:
@@ -119,7 +125,8 @@ def _per(row: EntityRow, number: int) -> float | None:
 
 
 _NARROW = _config.Column(width=72)
-_TIME = _config.DatetimeColumn(format="MMM D, HH:mm", width=108)
+_TIME_PX = 108
+_TIME = _config.Column(width=_TIME_PX)  # stands for what depends on the reader
 
 COLUMNS: dict[str, Column] = {
     "Cost": Column(lambda r, _: _float(r.totals.cost_usd), tables.usd, _config.Column(width=84)),

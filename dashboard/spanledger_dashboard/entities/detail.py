@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 import streamlit as st
@@ -26,6 +27,7 @@ from spanledger_dashboard.entities.page import Detail
 from spanledger_dashboard.latency import Latencies, Latency, load_latencies
 from spanledger_dashboard.overview.cards import show_cards
 from spanledger_dashboard.overview.gaps import show_gaps
+from spanledger_dashboard.quick_figures import QuickFigure
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.time_range import Window
 from spanledger_dashboard.usage import (
@@ -116,9 +118,11 @@ def show_figures(figures: Mapping[str, go.Figure]) -> None:
 
 def show_figure(title: str, figure: go.Figure) -> None:
     """Show one figure with its title, which is unique on a page."""
-    with st.container(border=True):
+    is_quick = isinstance(figure, QuickFigure)
+    theme: Literal["streamlit"] | None = None if is_quick else "streamlit"
+    with st.container(border=True, key=f"figure-{title}" if is_quick else None):
         st.markdown(f"**{title}**")
-        st.plotly_chart(figure, key=title, config=_CHART_CONFIG, alt=title)
+        st.plotly_chart(figure, key=title, config=_CHART_CONFIG, alt=title, theme=theme)
 
 
 def latency_line(latency: Latency) -> str:
@@ -144,7 +148,8 @@ def axis_of(where: Scope, window: Window) -> charts.Axis:
     """Return the time axis of a window, on the reader's clock."""
     bucket_s = where.time_range.bucket_s
     starts: Sequence[int] = buckets(window, bucket_s)
-    return charts.Axis(starts, [where.local(s) for s in starts], bucket_s)
+    clock = where.clock(window.start_s, window.end_s)
+    return charts.Axis(starts, [where.local(s) for s in starts], bucket_s, clock)
 
 
 @st.cache_resource(ttl=60, max_entries=100, show_spinner="Adding up …")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import cast
 
 import pandas as pd
@@ -13,12 +14,14 @@ from spanledger_analytics.price_book.store import load_overrides
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard import line_charts, tables
 from spanledger_dashboard.connection import state, store
+from spanledger_dashboard.downloads import show_titled
 from spanledger_dashboard.entities.columns import ratio
 from spanledger_dashboard.entities.detail import axis_of, read_latencies, show_figure
 from spanledger_dashboard.entities.kinds import MODELS
 from spanledger_dashboard.entities.listing import read_entities
 from spanledger_dashboard.entities.page import Detail
 from spanledger_dashboard.prices import tables as price_tables
+from spanledger_dashboard.records import records_table
 from spanledger_dashboard.time_range import Window
 from spanledger_storage.price_state import PriceState, StateEngine
 
@@ -40,8 +43,9 @@ def show_answers(detail: Detail) -> None:
                 "where their instrumentation does."
             )
     with right, st.container(border=True):
-        st.markdown("**Why it stopped**")
         reasons = _reasons(detail.where.project, detail.only.value, detail.window)
+        show_titled("Why it stopped", "reasons", partial(records_table, reasons),
+                    what="Calls by the reason to stop", is_small=True)  # fmt: skip
         st.dataframe(
             tables.styled(reason_frame(reasons), {"Calls": tables.count, "Share": ratio}),
             hide_index=True,
@@ -74,10 +78,12 @@ def show_price(detail: Detail) -> None:
         for provider in providers or ("",)
         for rate in book.rates_of(PriceKey(provider, detail.only.value), detail.now_s * _NS_PER_S)
     ]
-    st.markdown("**Price in force**")
     if not rates:
+        st.markdown("**Price in force**")
         st.caption("No price is known for this model. Prices says how to add one.")
     else:
+        show_titled("Price in force", "rates", partial(records_table, rates),
+                    what="Every rate in force, exact", is_small=True)  # fmt: skip
         frame = price_tables.rate_frame(rates)
         st.dataframe(
             tables.styled(frame, price_tables.rate_formats(frame)),

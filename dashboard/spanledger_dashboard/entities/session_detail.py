@@ -12,7 +12,7 @@ import pyarrow as pa
 import streamlit as st
 
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import line_charts, links, tables
+from spanledger_dashboard import line_charts, links, scope, tables
 from spanledger_dashboard.connection import store
 from spanledger_dashboard.downloads import show_downloads
 from spanledger_dashboard.entities.detail import show_figure
@@ -147,7 +147,7 @@ def _show_table(
         height="content" if len(frame) <= 10 else 390,
         column_config={
             "Turn": column.Column(width=56),
-            "Started": column.DatetimeColumn(format="MMM D, HH:mm:ss", width=130),
+            "Started": scope.moments("MMM D, HH:mm:ss", width=130),
             "Name": column.TextColumn(width=240),
             "Agent": column.TextColumn(width=150),
             "Status": column.TextColumn(width=90),

@@ -13,7 +13,7 @@ import pyarrow as pa
 import streamlit as st
 
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import links, tables
+from spanledger_dashboard import links, scope, tables
 from spanledger_dashboard.connection import store
 from spanledger_dashboard.downloads import show_downloads
 from spanledger_dashboard.entities.page import Detail
@@ -109,7 +109,7 @@ def show_trace_rows(rows: Sequence[Row], where: Scope, *, key: str) -> None:
         placeholder=fmt.UNKNOWN,
         height="content",
         column_config={
-            "Started": column.DatetimeColumn(format="MMM D, HH:mm:ss", width=130),
+            "Started": scope.moments("MMM D, HH:mm:ss", width=130),
             "Name": column.TextColumn(width=260),
             "Agent": column.TextColumn(width=150),
             "Status": column.TextColumn(width=90),

@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import links, tables
+from spanledger_dashboard import links, scope, tables, times
 from spanledger_dashboard.cache.tables import table
 from spanledger_dashboard.connection import findings, store
 from spanledger_dashboard.downloads import show_downloads
@@ -82,7 +82,8 @@ def _show_head(one: Found, where: Scope) -> None:
                 help="Little history, or an estimate, says so.",
             )  # fmt: skip
         first, last = where.local(one.first_ns / 1e9), where.local(one.last_ns / 1e9)
-        st.caption(plain(f"{first:%b %-d, %H:%M:%S} – {last:%b %-d, %H:%M:%S}"))
+        st.caption(plain(f"{first:%b %-d, %H:%M:%S} – {last:%b %-d, %H:%M:%S}"),
+                   help=times.utc_range(one.first_ns / 1e9, one.last_ns / 1e9))  # fmt: skip
 
 
 def _cards(one: Found) -> list[tuple[str, str, str]]:
@@ -150,7 +151,7 @@ def _show_figures(figures: Sequence[tuple[str, str]]) -> None:
 def _show_history(where: Scope, one: Found) -> None:
     said = findings()
     rows = said.history(where.project, one.finding_id) if said else []
-    st.markdown("**History**")
+    st.markdown("**History**", help=scope.clock_text())
     found_at = where.local(one.detected_s)
     for row in rows:
         st.markdown(_line(row, where))
@@ -191,7 +192,7 @@ def _show_evidence(where: Scope, one: Found, evidence: Evidence) -> None:
         }
     )
     config: dict[str, ColumnConfig] = {
-        "Start": st.column_config.DatetimeColumn(format="MMM D, HH:mm:ss"),
+        "Start": scope.moments("MMM D, HH:mm:ss"),
         "Cost": st.column_config.Column(help="Of the span itself, by the ledger."),
     }
     picked = table(

@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import pandas as pd
+import pyarrow as pa
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import tables
+from spanledger_dashboard import scope, tables
 from spanledger_dashboard.cache.tables import table
 from spanledger_dashboard.findings.data import Found
 from spanledger_dashboard.findings.said import STATE_NAMES
 from spanledger_dashboard.findings.totals import Spans, counted_once
+from spanledger_dashboard.records import records_table
 from spanledger_dashboard.scope import Scope
 
 Card = tuple[str, str, str]
@@ -81,6 +83,11 @@ def findings_frame(found: Sequence[Found], where: Scope) -> pd.DataFrame:
     )
 
 
+def found_table(found: Sequence[Found]) -> pa.Table:
+    """Return the findings for a file, exactly."""
+    return records_table(found, without=("details",), durations=("wasted_ns",))
+
+
 def show_findings(found: Sequence[Found], where: Scope, *, key: str) -> int | None:
     """Show the findings; return the one a reader picked."""
     money: dict[str, tables.Text] = dict.fromkeys(("Avoidable", "Wasted", "Carried"), tables.usd)
@@ -95,8 +102,8 @@ def show_findings(found: Sequence[Found], where: Scope, *, key: str) -> int | No
         "Carried": st.column_config.Column(
             help="Estimate: what later calls paid for carrying them along."
         ),
-        "Last seen": st.column_config.DatetimeColumn(format=moment),
-        "First seen": st.column_config.DatetimeColumn(format=moment),
+        "Last seen": scope.moments(moment),
+        "First seen": scope.moments(moment),
     }
     return table(
         findings_frame(found, where), money, config, key=key,

@@ -227,7 +227,7 @@ def _figure(traces: Sequence[Mapping[str, object]], axis: Axis, unit: Unit) -> g
             "showgrid": False,
             "nticks": 7,
             "tickformat": "%H:%M" if axis.bucket_s <= _HOUR_S else "%b %-d",
-            "hoverformat": "%b %-d, %H:%M",
+            "hoverformat": axis.hover_format,
         },
         "yaxis": y_axis,
     }

@@ -16,7 +16,7 @@ from streamlit.elements.lib.column_types import ColumnConfig
 
 from spanledger_analytics.gpu_cost.economics import ApiPrice, WorkerCost, break_even
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import links, tables
+from spanledger_dashboard import links, scope, tables
 from spanledger_dashboard.connection import store
 from spanledger_dashboard.downloads import show_downloads
 from spanledger_dashboard.gpus.cost_data import TRAJECTORIES, Costs
@@ -163,7 +163,7 @@ def show_trajectories(found: Costs, view: View) -> None:
         "Trajectory": st.column_config.TextColumn(pinned=True, help="A click opens its trace."),
         "GPU": st.column_config.Column(help="Its share of GPUs in this time range."),
         "Besides": st.column_config.Column(help="API and tool dollars of it in this time range."),
-        "First": st.column_config.DatetimeColumn(format="MMM D, HH:mm:ss"),
+        "First": scope.moments("MMM D, HH:mm:ss"),
     }
     formats: dict[str, Text] = {
         "GPU": tables.usd, "Besides": tables.usd, "Requests": tables.count,

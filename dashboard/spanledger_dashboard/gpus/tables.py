@@ -13,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import tables
+from spanledger_dashboard import scope, tables
 from spanledger_dashboard.connection import store
 from spanledger_dashboard.downloads import show_downloads
 from spanledger_dashboard.gpus import format as units
@@ -85,7 +85,7 @@ def show_fleet(
         "Throttled": st.column_config.Column(
             help="Share of the samples in which power or heat held the clocks down."
         ),
-        "Seen": st.column_config.DatetimeColumn(format="MMM D, HH:mm:ss"),
+        "Seen": scope.moments("MMM D, HH:mm:ss"),
     }
     chosen = _table(frame, formats, config, key=key, alt="GPUs; a click opens one", is_open=True)
     return None if chosen is None else gpus[chosen].gpu
@@ -206,8 +206,8 @@ def show_events(rows: Sequence[Row], view: View, gpu: str = "") -> None:
         }
     )
     config: dict[str, ColumnConfig] = {
-        "First": st.column_config.DatetimeColumn(format="MMM D, HH:mm:ss"),
-        "Last": st.column_config.DatetimeColumn(format="MMM D, HH:mm:ss"),
+        "First": scope.moments("MMM D, HH:mm:ss"),
+        "Last": scope.moments("MMM D, HH:mm:ss"),
         "Samples": st.column_config.Column(
             help="Samples that tell it; a fault stays the last one."
         ),

@@ -14,11 +14,13 @@ from spanledger_analytics.invoices.import_reading import lines_of_import
 from spanledger_analytics.invoices.reading import SourceDay, sources
 from spanledger_analytics.invoices.shown import amounts_text, days_text, lines_text
 from spanledger_dashboard import format as fmt
+from spanledger_dashboard import times
 from spanledger_dashboard.connection import store
-from spanledger_dashboard.downloads import show_downloads
+from spanledger_dashboard.downloads import show_downloads, show_titled
 from spanledger_dashboard.invoices import tables
 from spanledger_dashboard.invoices.deletion import show_delete_button, show_deletion
 from spanledger_dashboard.invoices.opened import OpenInvoices
+from spanledger_dashboard.records import records_table
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.text import plain
 from spanledger_storage.invoice_state import ImportRow
@@ -37,7 +39,8 @@ def show_import(
         show_delete_button(invoices, row)
     st.markdown(
         f"{plain(row.name)} · {plain(row.format)} · {plain(row.provider)} · {days_text(row)} · "
-        f"imported {where.local(row.at_ns / 1e9):%Y-%m-%d %H:%M} by {plain(row.who)}"
+        f"imported {where.local(row.at_ns / 1e9):%Y-%m-%d %H:%M} by {plain(row.who)}",
+        help=times.utc(row.at_ns / 1e9),
     )
     show_deletion(invoices, row)
     _show_state(row)
@@ -71,7 +74,8 @@ def _show_lines(row: ImportRow) -> None:
             what="Every line of the import as it was read, exact",
             project=row.project,
         )
-    lines = list(lines_of_import(store(), row, _LINES))
+    with st.spinner("Reading the lines …"):
+        lines = list(lines_of_import(store(), row, _LINES))
     if not lines:
         st.caption("It has no lines: on its days nothing was used or charged.")
         return
@@ -94,8 +98,8 @@ def _all_lines(row: ImportRow) -> pa.Table:
 
 
 def _show_history(row: ImportRow, every: Sequence[ImportRow]) -> None:
-    st.subheader("Its days", anchor=False)
     if not row.first_day:
+        st.subheader("Its days", anchor=False)
         return
     first, last = date.fromisoformat(row.first_day), date.fromisoformat(row.last_day)
     counting = sources(store(), row.project, first, last, totals=True)
@@ -105,6 +109,8 @@ def _show_history(row: ImportRow, every: Sequence[ImportRow]) -> None:
         for source, days in row.days.items()
         for day in days
     ]
+    show_titled("Its days", f"days-{row.import_id[:_ID]}", partial(records_table, found),
+                what="Each day, and which import counts for it")  # fmt: skip
     st.dataframe(
         pd.DataFrame(found),
         hide_index=True,

@@ -15,6 +15,7 @@ from spanledger_analytics.invoices.shown import amounts_text, days_text
 from spanledger_analytics.invoices.unmapped import Unmapped
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard.invoices.data import DayCell, MonthRead
+from spanledger_dashboard.records import records_table
 from spanledger_dashboard.scope import Scope
 from spanledger_storage.invoice_state import ImportRow, MappingRow, PullRow, UploadRow
 
@@ -100,6 +101,15 @@ def amounts_frame(read: MonthRead) -> pd.DataFrame:
         for one in read.sources
     ]
     return pd.DataFrame(rows)
+
+
+def amounts_table(read: MonthRead) -> pa.Table:
+    """Return what each source tells of each day, exactly."""
+    return records_table(
+        ({"source": one.source, "dataset": one.dataset.value, "day": day}, cell)
+        for one in read.sources
+        for day, cell in one.days.items()
+    )
 
 
 def lines_frame(lines: Sequence[InvoiceLine]) -> pd.DataFrame:

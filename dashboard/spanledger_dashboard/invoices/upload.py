@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from spanledger_analytics.invoices.formats import FORMATS
 from spanledger_dashboard import scope
 from spanledger_dashboard.access import Denied
+from spanledger_dashboard.downloads import show_titled
 from spanledger_dashboard.failures import explained
 from spanledger_dashboard.invoices import tables
 from spanledger_dashboard.invoices.opened import OpenInvoices
+from spanledger_dashboard.records import records_table
 from spanledger_dashboard.text import plain
 from spanledger_storage.errors import ConfigError, StateError
 from spanledger_storage.invoice_state import MOST_UPLOAD_BYTES
@@ -67,11 +71,15 @@ def show_uploads(invoices: OpenInvoices) -> None:
         rows = invoices.uploads(where.project)[:_SHOWN]
         if not rows:
             return
-        st.subheader("Handed in", anchor=False)
+        show_titled("Handed in", "uploads", partial(records_table, rows),
+                    what="The files shown, times in UTC")  # fmt: skip
         st.dataframe(
             tables.uploads_frame(rows, where),
             hide_index=True,
             key="table-uploads",
-            column_config={"Outcome": st.column_config.TextColumn(width="large")},
+            column_config={
+                "Handed in": scope.moments("MMM D, HH:mm"),
+                "Outcome": st.column_config.TextColumn(width="large"),
+            },
             alt="Files handed in, the newest first",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
@@ -23,9 +24,11 @@ from spanledger_analytics.price_book.store import load_overrides
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard import tables
 from spanledger_dashboard.connection import state, store
+from spanledger_dashboard.downloads import show_downloads, show_titled
 from spanledger_dashboard.failures import explained
 from spanledger_dashboard.prices import tables as price_tables
 from spanledger_dashboard.prices.tables import RateFilter
+from spanledger_dashboard.records import records_table
 from spanledger_dashboard.text import plain
 from spanledger_storage.price_state import (
     ContractRow,
@@ -136,7 +139,10 @@ def _show_cards(own: Own | None, seen: Sequence[SeenModel], now_s: int) -> None:
 def _show_unpriced(seen: Sequence[SeenModel], book: PriceBook) -> None:
     if not seen:
         return
-    st.subheader("Without a price", anchor=False)
+    show_titled(
+        "Without a price", "unpriced", partial(records_table, seen),
+        what="Models without a price, of all projects",
+    )  # fmt: skip
     _table(
         price_tables.unpriced_frame(seen, book),
         {"Calls": tables.count, "Tokens": tables.short_count},
@@ -173,11 +179,16 @@ def _show_rates(every: Sequence[FlatRate]) -> None:
             width=140,
         )  # fmt: skip
         is_own = st.toggle("Own rates only", key="own", bind="query-params")
-    narrowed = RateFilter(provider or "", (text or "").strip(), tier or "", is_own)
-    frame = price_tables.rate_frame(flat for flat in every if narrowed.takes(flat))
-    if frame.empty:
+        narrowed = RateFilter(provider or "", (text or "").strip(), tier or "", is_own)
+        found = [flat for flat in every if narrowed.takes(flat)]
+        if found:
+            show_downloads(
+                "rates", partial(records_table, found), what="Every rate that matches, exact"
+            )
+    if not found:
         st.info("No rate matches. Clear a filter.", icon=":material/search_off:")
         return
+    frame = price_tables.rate_frame(found)
     shown = frame.head(_MAX_RATES)
     _table(shown, price_tables.rate_formats(shown), "Rates in force", pinned=("Provider", "Model"))
     rest = len(frame) - len(shown)
@@ -189,21 +200,24 @@ def _show_rates(every: Sequence[FlatRate]) -> None:
 
 
 def _show_own(rates: Sequence[RateRow], now_s: int) -> None:
-    st.subheader("Own rates", anchor=False)
     if not rates:
+        st.subheader("Own rates", anchor=False)
         _show_none(
             "No own rates. They take the place of list prices, or price what has none:",
             "spanledger prices set PROVIDER MODEL --input 2.50 --output 10",
         )
         return
+    show_titled(
+        "Own rates", "own-rates", partial(records_table, rates), what="Every own rate, exact"
+    )
     frame = price_tables.own_frame(rates, now_s * _NS_PER_S)
     formats = {"Price": price_tables.price, "Per": tables.count, "Above": tables.count}
     _table(frame, {k: v for k, v in formats.items() if k in frame.columns}, "Own rates")
 
 
 def _show_contracts(contracts: list[ContractRow], now_s: int) -> None:
-    st.subheader("Contracts", anchor=False)
     if not contracts:
+        st.subheader("Contracts", anchor=False)
         _show_none(
             "No contracts. A contract is a discount or markup on list prices, with or without a "
             "commitment:",
@@ -215,6 +229,9 @@ def _show_contracts(contracts: list[ContractRow], now_s: int) -> None:
     drawn: dict[str, Drawdown] = {
         c.id: drawdown(c, use.get(c.id, ContractUse()), now_s * _NS_PER_S) for c in contracts
     }
+    both = [(one, drawn[one.id]) for one in contracts]
+    show_titled("Contracts", "contracts", partial(records_table, both),
+                what="Every contract with what was spent under it, exact")  # fmt: skip
     frame = price_tables.contract_frame(drawn, contracts)
     money = ("Spent", "Committed", "Remaining", "Per day", "At the end")
     formats = {name: tables.usd for name in money if name in frame.columns}
@@ -228,22 +245,26 @@ def _show_contracts(contracts: list[ContractRow], now_s: int) -> None:
 
 
 def _show_exchange_rates(rates: Sequence[ExchangeRateRow]) -> None:
-    st.subheader("Exchange rates", anchor=False)
     if not rates:
+        st.subheader("Exchange rates", anchor=False)
         _show_none(
             "No exchange rates. Own rates in another currency need one:",
             "spanledger prices exchange-rates add EUR 1.08 --from 2026-01-01",
         )
         return
+    show_titled("Exchange rates", "exchange-rates", partial(records_table, rates),
+                what="Every exchange rate, exact")  # fmt: skip
     frame = price_tables.exchange_frame(rates)
     _table(frame, {"US dollars": price_tables.price}, "Exchange rates", width=640)
 
 
 def _show_log(rows: Sequence[LogRow]) -> None:
-    st.subheader("Changes", anchor=False)
     if rows:
+        show_titled("Changes", "price-log", partial(records_table, rows),
+                    what="The changes shown, times in UTC")  # fmt: skip
         _table(price_tables.log_frame(rows), {}, "Log of changes")
     else:
+        st.subheader("Changes", anchor=False)
         st.caption("Nothing has been changed. Every change is kept here, with who made it.")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Literal
 from urllib.parse import urlencode
 
@@ -13,6 +14,8 @@ import streamlit as st
 from spanledger_analytics.data_quality import Example, Finding, Group, Severity
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard import tables
+from spanledger_dashboard.downloads import show_downloads
+from spanledger_dashboard.records import records_table
 from spanledger_dashboard.text import code, plain
 
 _MAX_ROWS = 200
@@ -77,6 +80,8 @@ def trace_link(example: Example) -> str:
 
 
 def _table(finding: Finding) -> None:
+    read = partial(records_table, finding.groups)
+    show_downloads(f"groups-{finding.check}", read, what="Every group of it, exact")
     frame = group_frame(finding.groups[:_MAX_ROWS])
     column = st.column_config
     st.dataframe(

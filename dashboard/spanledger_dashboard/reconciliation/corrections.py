@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from spanledger_analytics.reconciliation.corrections import Correction
+from spanledger_analytics.reconciliation.correction import Correction, Way
 from spanledger_analytics.reconciliation.days import Days
 from spanledger_dashboard.access import Denied, viewer
 from spanledger_dashboard.cost.charts import signed_usd
@@ -21,6 +21,14 @@ from spanledger_storage.reconciliation_state import ActionRow
 _MOST = 6
 _FAILURE_KEY = "reconciliation-failure"
 _SOON = "The worker does it within seconds."
+_WAYS: Mapping[Way, str] = {
+    "apply": "One click",
+    "apply_with_value": "One click, with a value",
+    "adjust": "Post adjustments",
+    "dispute": "Dispute pack",
+    "by_hand": "By hand",
+}
+"""How a correction is done."""
 
 
 def show_corrections(
@@ -43,6 +51,7 @@ def _show_one(one: Correction, where: Scope, days: Days, opened: OpenActions | N
     with st.container(border=True, key=f"correction-{one.correction_id}"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"**{plain(one.title)}**", width="stretch")
+            st.badge(_WAYS[one.way], color="green" if one.is_applicable else "gray")
             st.badge(CAUSE_NAMES[one.cause], color="violet")
             st.markdown(plain(signed_usd(one.usd)), width="content")
         st.caption(plain(one.advice))
@@ -56,7 +65,9 @@ def _show_button(one: Correction, where: Scope, days: Days, opened: OpenActions)
     key = f"value-{one.correction_id}"
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         if one.asks:
-            st.text_input(one.asks.capitalize(), key=key, max_chars=200, width=330)
+            st.text_input(
+                one.asks.capitalize(), value=one.example, key=key, max_chars=200, width=330
+            )
         st.button(
             "Apply",
             key=f"apply-{one.correction_id}",

@@ -10,15 +10,14 @@ from decimal import Decimal
 import streamlit as st
 
 from spanledger_analytics.invoices.line import TokenClass
-from spanledger_analytics.invoices.reading import current_lines
 from spanledger_analytics.invoices.rules import Rules
-from spanledger_analytics.reconciliation.corrections import Correction, suggest
+from spanledger_analytics.reconciliation.correction import Correction
 from spanledger_analytics.reconciliation.days import Days
-from spanledger_analytics.reconciliation.instrumentations import with_instrumentations
 from spanledger_analytics.reconciliation.invoice_totals import InvoiceCheck, check_invoices
 from spanledger_analytics.reconciliation.reading import read
 from spanledger_analytics.reconciliation.report.sums import grouped, totals_of, unexplained_usd
 from spanledger_analytics.reconciliation.result import Cause, Cell, Reconciliation
+from spanledger_analytics.reconciliation.suggestions import read_suggestions
 from spanledger_dashboard.connection import store
 
 NOT_TOLD = "not told"
@@ -74,10 +73,7 @@ def load_corrections(
     project: str, days: Days, provider: str, _rules: Rules | None
 ) -> list[Correction]:
     """Return what to do, the largest first; with the texts nobody has mapped."""
-    lines = current_lines(store(), project, days.first, days.last, provider or None, rules=_rules)
-    cells = load(project, days, provider).cells
-    found = suggest(cells, lines if _rules else ())
-    return with_instrumentations(store(), project, cells, found)
+    return read_suggestions(store(), load(project, days, provider), _rules, provider)
 
 
 @st.cache_resource(ttl=15, max_entries=8, show_spinner="Reading invoices …")

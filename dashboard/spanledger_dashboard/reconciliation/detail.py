@@ -61,7 +61,8 @@ def show_cell(cell: Cell, result: Reconciliation, where: Scope, opened: OpenActi
         _show_causes(cell)
     _show_evidence(cell)
     st.subheader("What to do", anchor=False)
-    found = with_instrumentations(store(), result.project, [cell], suggest([cell]))
+    found = suggest([cell], beside=result.cells)
+    found = with_instrumentations(store(), result.project, [cell], found)
     show_corrections(found, where, Days(key.day, key.day), opened)
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 
 from spanledger_analytics.invoices.rules import Rules, rules_of
-from spanledger_analytics.reconciliation.corrections import Correction
+from spanledger_analytics.reconciliation.correction import Correction
 from spanledger_analytics.reconciliation.days import Days
 from spanledger_dashboard.access import Denied, viewer
 from spanledger_dashboard.connection import state_to_save
@@ -68,7 +68,7 @@ class OpenActions:
     def apply(self, project: str, days: Days, one: Correction, value: str) -> ActionRow:
         """Ask for a correction to be applied; ``value`` is what it asks for."""
         who = _demand_to_change(project, one.what.get("kind", ""))
-        what = {**one.what, "value": value.strip()} if one.asks else dict(one.what)
+        what = one.stored(value)
         target = what.get("value", "") if what.get("target") == "project" else ""
         if target:  # traffic may not be given to where whoever gives it may not look
             _demand(target)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 
 import pandas as pd
+import pyarrow as pa
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
@@ -16,11 +18,13 @@ from spanledger_analytics.reconciliation.report.model import CauseTotal
 from spanledger_analytics.reconciliation.report.sums import unexplained_usd
 from spanledger_analytics.reconciliation.result import Cell
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import tables
+from spanledger_dashboard import scope, tables
 from spanledger_dashboard.cache.tables import table
 from spanledger_dashboard.cost.charts import signed_usd
+from spanledger_dashboard.downloads import show_downloads
 from spanledger_dashboard.invoices.tables import on_the_right
 from spanledger_dashboard.reconciliation.data import CAUSE_NAMES
+from spanledger_dashboard.records import records_table
 from spanledger_dashboard.scope import Scope
 from spanledger_storage.reconciliation_state import ActionRow
 
@@ -81,6 +85,17 @@ def show_cells(cells: Sequence[Cell]) -> Cell | None:
         alt="Cells, unexplained differences first; a click opens one",
     )  # fmt: skip
     return None if picked is None else cells[picked]
+
+
+def cells_table(cells: Sequence[Cell]) -> pa.Table:
+    """Return cells for a file, exactly; causes with their dollars, which add up."""
+    return records_table(
+        (cell, {"variance_usd": cell.variance_usd, "causes": _exact_causes(cell)}) for cell in cells
+    )
+
+
+def _exact_causes(cell: Cell) -> dict[str, Decimal]:
+    return {share.cause.value: share.usd for share in cell.causes}
 
 
 def show_causes(rows: Sequence[CauseTotal], *, key: str) -> None:
@@ -145,6 +160,13 @@ def show_invoices(rows: Sequence[InvoiceCheck]) -> None:
     )  # fmt: skip
 
 
+def invoices_table(rows: Sequence[InvoiceCheck]) -> pa.Table:
+    """Return invoices for a file, exactly."""
+    return records_table(
+        ((one, {"variance_usd": one.variance_usd}) for one in rows), without=("cell",)
+    )
+
+
 def show_coverage(rows: Sequence[Coverage]) -> None:
     """Show coverage by key, the least covered first."""
     ordered = sorted(rows, key=lambda row: (row.share is None, row.share or 0, row.provider))
@@ -187,10 +209,12 @@ def show_log(rows: Sequence[ActionRow], where: Scope) -> None:
         }
     )
     config: dict[str, ColumnConfig] = {
-        "When": st.column_config.DatetimeColumn(format="MMM D, HH:mm"),
+        "When": scope.moments("MMM D, HH:mm"),
         "What": st.column_config.TextColumn(width="large"),
         "Outcome": st.column_config.TextColumn(width="large"),
     }
+    everything = partial(records_table, rows, without=("project", "what", "made"))
+    show_downloads("reconciliation-log", everything, what="Every action, times in UTC")
     table(frame, {}, config, key="reconciliation-log", alt="What was done, the latest first")
 
 

@@ -116,7 +116,7 @@ def _layout(axis: Axis, ticks: Mapping[str, object]) -> dict[str, object]:
             "showgrid": False,
             "nticks": 8,
             "tickformat": _tick_format(axis),
-            "hoverformat": "%b %-d, %H:%M",
+            "hoverformat": axis.hover_format,
         },
         "yaxis": {
             "rangemode": "tozero",

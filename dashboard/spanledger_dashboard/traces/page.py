@@ -219,7 +219,8 @@ def _show_histogram(
 ) -> None:
     bucket_s = where.time_range.bucket_s
     starts = range(window.start_s, window.end_s, bucket_s)
-    axis = Axis(starts, [where.local(start) for start in starts], bucket_s)
+    clock = where.clock(window.start_s, window.end_s)
+    axis = Axis(starts, [where.local(start) for start in starts], bucket_s, clock)
     st.plotly_chart(
         _figure(buckets, axis, measure),
         key=_CHART_KEY,

@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import tables
+from spanledger_dashboard import scope, tables
 from spanledger_dashboard.scope import Scope
 
 Row = dict[str, object]
@@ -66,7 +66,7 @@ def show_table(frame: pd.DataFrame, trace_ids: Sequence[str]) -> Picked:
     """Show the table of some traces and return what is picked in it."""
     kinds = st.column_config
     config = {
-        name: kinds.DatetimeColumn(format="MMM D, HH:mm:ss", width=_COLUMNS[name].width)
+        name: scope.moments("MMM D, HH:mm:ss", width=_COLUMNS[name].width)
         if name == STARTED
         else kinds.Column(width=_COLUMNS[name].width)
         for name in frame.columns

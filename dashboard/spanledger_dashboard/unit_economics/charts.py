@@ -43,11 +43,15 @@ _TEXT_FROM = 0.07  # of the whole: narrower parts have no room for their text
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """The bars of a chart over time on the reader's clock; ``end`` is where the last one ends."""
+    """The bars of a chart over time; ``end`` is where the last one ends.
+
+    Moments are on the reader's clock; ``clock`` says how far that is from UTC.
+    """
 
     labels: Sequence[datetime]
     end: datetime
     about_s: int
+    clock: str = ""
 
 
 def shown_parts(groups: Sequence[Group]) -> list[str]:
@@ -118,7 +122,9 @@ def trend(groups: Sequence[Group | None], times: Times) -> go.Figure:
             "showgrid": False,
             "nticks": 8,
             "tickformat": "%H:%M\n%b %-d" if times.about_s < 86_400 else "%b %-d\n%Y",
-            "hoverformat": "%b %-d, %H:%M" if times.about_s < 86_400 else "%a, %b %-d",
+            "hoverformat": f"%b %-d, %H:%M {times.clock}".rstrip()
+            if times.about_s < 86_400
+            else "%a, %b %-d",
         },
         "yaxis": {"fixedrange": True, "automargin": True, "nticks": 5, **_dollars(peak)},
     }

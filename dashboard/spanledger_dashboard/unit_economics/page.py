@@ -170,6 +170,7 @@ def _show_trend(where: Scope, ask: Ask) -> None:
         [where.local(start) for start in starts],
         where.local(ask.to_s),
         grain.about_s if grain else DAY_S,
+        where.clock(ask.from_s, ask.to_s),
     )
     view.show_trend([found.get(start) for start in starts], times)
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from spanledger_analytics.unit_economics.full_cost import Group
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import links, tables
+from spanledger_dashboard import links, scope, tables
 from spanledger_dashboard.cost.charts import waterfall
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.text import plain
@@ -245,6 +245,7 @@ def show_worst(found: pa.Table, whole: Group, where: Scope) -> None:
         key="worst",
         height="content" if len(frame) < 11 else _TABLE_HEIGHT_PX,
         placeholder=fmt.UNKNOWN,
+        column_config={"Began": st.column_config.Column(help=scope.clock_text())},
         alt="The dearest tasks; pick a row to open its dearest trace",
     )
     rows = event["selection"]["rows"]

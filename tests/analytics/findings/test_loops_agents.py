@@ -186,11 +186,12 @@ def test_marks_are_what_people_call_a_repetition() -> None:
         '{"file": "a"}',  # a part left out
         '{"file": "b"}',
         f'{{"text": "{long}"}}',
-        f'{{"text": "{long} x"}}',  # nearly the same many words
+        f'{{"text": "{long} x"}}',  # nearly the same many words, and the same came of it
         '{"file": "c"}',
         f'{{"text": "{long}"}}',  # again, and it fails
+        f'{{"text": "{long} y"}}',  # nearly the same many words, and something else came of it
     ]
-    made = steps([(n, n) for n in range(1, len(asked) + 1)])
+    made = steps([(n, 5 if n == 6 else n) for n in range(1, len(asked) + 1)])
     made[7] = Step(made[7].model, (made[7].tools[0]._replace(is_error=True),))
     said = Said({one.tools[0].ref: text for one, text in zip(made, asked, strict=True)})
     assert repeated_steps(lane(made), said) == [1, 2, 5, 7]

@@ -102,3 +102,27 @@ def test_a_round_with_something_new_in_it_is_work() -> None:
     ids = [one for n in range(8) for one in (100 + n, *checks)]
     assert noisy_cycles(ids) == []
     assert noisy_cycles([one for n in range(8) for one in (100 + n, 1)]) == []
+
+
+def test_steps_of_other_kinds_at_one_place_by_chance_break_no_cycle() -> None:
+    ids = [1, 2, 3, 71, 1, 2, 3, 72, 1, 2, 3, 1, 2, 3]
+    kinds = ["read", "search", "list"] * 5
+    kinds[3], kinds[7] = "run", "ask"
+    [one] = noisy_cycles(ids, kind_of=kinds.__getitem__)
+    assert (one.period, one.copies, one.first, one.end) == (3, 4, 0, 14)
+    same = ["edit" if one > 70 else "run" for one in ids]
+    assert noisy_cycles(ids, kind_of=same.__getitem__) == []
+
+
+def test_a_round_that_always_begins_with_something_new_is_work_of_any_kind() -> None:
+    ids = [one for n in range(5) for one in (100 + n, 1, 2, 3, 4)]
+    kinds = [name for n in range(5) for name in (f"edit{n}", *["run"] * 4)]
+    assert noisy_cycles(ids, kind_of=kinds.__getitem__) == []
+
+
+def test_a_single_call_with_others_in_between_takes_a_copy_more() -> None:
+    assert noisy_cycles([1, 1, 70, 1]) == []
+    [one] = noisy_cycles([1, 1, 70, 1, 1])
+    assert (one.kind, one.copies, one.held) == ("exact", 4, (0, 1, 3, 4))
+    [two] = noisy_cycles([1, 2, 1, 2, 70, 1, 2])
+    assert (two.kind, two.period, two.copies) == ("cycle", 2, 3)

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -73,8 +74,21 @@ def test_encodings_say_the_same(encoding: str) -> None:
 
 def test_another_encoding_is_refused_with_what_to_do() -> None:
     text = COSTS.read_text().replace("proj_demoSearch", "Projekt Süd").encode("latin-1")
-    with pytest.raises(InvoiceError, match=r"neither UTF-8 nor UTF-16.*iconv"):
+    line = text[: text.index("\xfc".encode("latin-1"))].count(b"\n") + 1
+    assert line > 1
+    with pytest.raises(InvoiceError, match=rf"line {line}: .*neither UTF-8 nor UTF-16.*iconv"):
         lines_of_text(text)
+
+
+@pytest.mark.parametrize("packed", [bytes, gzip.compress])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+def test_the_line_that_is_no_text_is_named_also_far_into_a_file(
+    packed: Callable[[bytes], bytes], encoding: str
+) -> None:
+    text = (HEADER + row("1").splitlines()[1] + "\n" + "\n" * 200_000).encode(encoding)
+    broken = text + (b"\xff" if encoding == "utf-8" else b"\x00\xdc")
+    with pytest.raises(InvoiceError, match="line 200003: the text is neither"):
+        lines_of_text(packed(broken))
 
 
 def test_tabs_and_crlf_are_a_table_too() -> None:

@@ -374,14 +374,74 @@ def test_fireworks_costs_are_units_and_nanos() -> None:
     assert [line.model for line in lines] == ["llama-3", None]
 
 
-def test_mistral_tells_amounts_where_they_can_be_read_and_refuses_others() -> None:
-    page = {"start_date": "2026-11-01", "end_date": "2026-11-30", "currency": "EUR", "ocr": 1.25,
-            "chat": {"total": "20.10"}, "audio": {}, "completion": None}  # fmt: skip
-    lines = lines_of_text(json.dumps(page))
-    assert charged(lines) == {"EUR": Decimal("21.35")}
-    assert {line.description for line in lines} == {"ocr", "chat"}
-    with pytest.raises(Exception, match="does not document"):
-        lines_of_text(json.dumps(page | {"chat": {"models": {"x": []}}}))
+def mistral(**categories: object) -> str:
+    def price(group: str, usd: str, **more: str) -> dict[str, str]:
+        return {"event_type": "api_tokens", "billing_metric": "mistral-large-2512",
+                "billing_group": group, "price": usd, **more}  # fmt: skip
+
+    prices = [
+        price("input", "5E-7"), price("input", "2.5E-7", service_tier="batch"),
+        price("output", "0.0000015"), price("cached", "0.00000005"),
+        {"billing_metric": "mistral-ocr", "billing_group": "pages", "price": "0.001"},
+    ]  # fmt: skip
+    return json.dumps({
+        "start_date": "2026-11-01T00:00:00Z", "end_date": "2026-11-30T23:59:59.999Z",
+        "currency": "EUR", "currency_symbol": "\u20ac", "vibe_usage": 37.8, "prices": prices,
+        **categories,
+    })  # fmt: skip
+
+
+def mistral_row(group: str, paid: int, day: int | None = 18, **more: object) -> dict[str, object]:
+    told = {} if day is None else {"timestamp": f"2026-11-{day:02}T00:00:00Z"}
+    return {"billing_metric": "mistral-large-2512", "billing_group": group, "value_paid": paid,
+            "event_type": "api_tokens", **told, **more}  # fmt: skip
+
+
+def test_mistral_costs_what_is_paid_times_its_price() -> None:
+    rows = {
+        "input": [mistral_row("input", 1_000_000, value=1_200_000),
+                  mistral_row("input", 1_000_000, 19, service_tier="batch")],
+        "output": [mistral_row("output", 200_000, None)],
+        "cached": [mistral_row("cached", 3_000_000)],
+    }  # fmt: skip
+    pages = [{"billing_metric": "mistral-ocr", "billing_group": "pages", "value_paid": 40,
+              "timestamp": "2026-11-20"}]  # fmt: skip
+    lines = lines_of_text(mistral(
+        completion={"models": {"Large::mistral-large-2512": rows}},
+        ocr={"models": {"mistral-ocr": {"pages": pages}}},
+        chat={"models": {"x": {"input": [mistral_row("input", 9)]}}},
+        vibe_code={"completion": {"models": {"x": {"input": [mistral_row("input", 9)]}}}},
+        audio={"models": {}}, libraries_api={"pages": None},
+    ))  # fmt: skip
+    told = [
+        (x.day.day, x.last_day.day, x.token_class, int(x.quantity or 0), x.amount) for x in lines
+    ]
+    assert told == [
+        (18, 18, TokenClass.UNCACHED, 1_200_000, Decimal("0.5")),
+        (19, 19, TokenClass.UNCACHED, 1_000_000, Decimal("0.25")),
+        (1, 30, TokenClass.OUTPUT, 200_000, Decimal("0.3")),
+        (18, 18, TokenClass.CACHE_READ, 3_000_000, Decimal("0.15")),
+        (20, 20, TokenClass.TOOL, 40, Decimal("0.04")),
+    ]  # fmt: skip
+    assert [line.processing for line in lines[:2]] == [None, "batch"]
+    assert {line.model for line in lines} == {"mistral-large-2512", "mistral-ocr"}
+    assert charged(lines) == {"EUR": Decimal("1.24")}
+
+
+@pytest.mark.parametrize(
+    ("completion", "expected"),
+    [
+        ({"models": {"m": {"input": [mistral_row("audio", 5)]}}}, "has no price"),
+        ({"models": {"m": {"input": [{"billing_metric": "m"}]}}}, "value_paid: is missing"),
+        ({"models": [["x"]]}, "is no object"),
+        ({"total": 20.1}, "is no object"),
+    ],
+)
+def test_mistral_in_another_shape_is_refused(completion: object, expected: str) -> None:
+    with pytest.raises(InvoiceError, match=expected):
+        lines_of_text(mistral(completion=completion))
+    lines = lines_of_text(mistral(completion={"models": {"m": {"input": [mistral_row("x", 0)]}}}))
+    assert charged(lines) == {"EUR": 0}, "what is not paid needs no price"
 
 
 @pytest.mark.parametrize(

@@ -310,3 +310,18 @@ def test_text_of_an_invoice_is_kept_and_shown_as_it_stands(
     evil = "=HYPERLINK('http://x'); DROP TABLE invoice_lines; -- \\' é 🜚"
     import_path(store, state, put(tmp_path / "a.csv", costs((1, "1", evil))))
     assert [x.description for x in read(store)] == [evil]
+
+
+def test_another_version_of_a_table_in_a_folder_is_no_part_of_it(
+    store: Store, state: sa.Engine, tmp_path: Path
+) -> None:
+    folder = tmp_path / "export"
+    folder.mkdir()
+    for name in ("focus_1_2_llm_cost.csv", "focus_1_4_cost_and_usage.csv"):
+        put(folder / name, (SAMPLES / name).read_text())
+    for name in ("notes.txt", "list.csv"):
+        put(folder / name, "a,b\n1,2\n")
+    first, second = import_path(store, state, folder)
+    assert (first.row.format, second.row.format) == ("focus", "focus")
+    assert charged(read(store)) == second.row.amounts
+    assert find(folder).left_out == ["of no format we know: list.csv, notes.txt."]

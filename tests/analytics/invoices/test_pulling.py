@@ -99,6 +99,19 @@ def test_every_page_is_imported_and_every_day_asked_for_is_told(
     assert row.resume_day == f"2026-11-{last + 1}"
 
 
+def test_mistral_tells_a_month_by_day_and_costs_by_its_price_table(
+    store: Store, state: sa.Engine
+) -> None:
+    provider = servers.mistral()
+    provider.charges |= dict.fromkeys((*CHARGES, date(2026, 10, 31)), "")
+    with serve(provider) as url:
+        pull_once(store, state, url, "mistral.usage")
+        pull_once(store, state, url, "mistral.usage", now_ns=NOW_NS + 1)
+    assert charged(store) == dict.fromkeys(CHARGES, Decimal("0.5"))
+    assert len(InvoiceState(state).imports("default")) == 1
+    assert pulled(state, "mistral.usage").error == ""
+
+
 def test_a_second_pull_of_the_same_changes_nothing_and_a_restated_day_does(
     store: Store, state: sa.Engine
 ) -> None:

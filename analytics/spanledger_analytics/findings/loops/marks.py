@@ -15,8 +15,8 @@ from spanledger_analytics.findings.loops.wording import (
     WORDING,
     Wording,
     WordingLimits,
+    is_alike,
     is_part,
-    is_same,
     read_wording,
 )
 
@@ -28,7 +28,7 @@ def repeated_steps(lane: Lane, texts: Texts, limits: WordingLimits = WORDING) ->
 
     1. makes the same calls, whatever comes of them,
     2. asks for the same, written another way: no empty values, a number as text,
-    3. asks for it in nearly the same many words (``wording.is_alike``),
+    3. asks for it in nearly the same many words (``wording.is_alike``), and gets the same or fails,
     4. asks for the same with a part of it left out;
 
     and 5. it repeats any earlier step when its request is long, word for word the same, and fails.
@@ -75,7 +75,16 @@ def _is_again(before: _Asked, after: _Asked, limits: WordingLimits) -> bool:
     one, other = before.wording, after.wording
     if one is None or other is None or before.tool.name != after.tool.name:
         return False
-    return is_same(one, other, limits) or is_part(other, one)
+    if one.plain == other.plain or is_part(other, one):
+        return True
+    return _is_in_vain(before, after) and is_alike(one, other, limits)
+
+
+def _is_in_vain(before: _Asked, after: _Asked) -> bool:
+    """Return whether a call failed or got what the one before got: it changed nothing."""
+    has_failed = bool(after.tool.is_error or after.tool.evidence)
+    is_equal = before.tool.result_sig == after.tool.result_sig != 0
+    return has_failed or is_equal
 
 
 def _fails_again(after: _Asked, asked: set[tuple[str, str]], limits: WordingLimits) -> bool:

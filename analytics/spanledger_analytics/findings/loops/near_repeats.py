@@ -13,6 +13,7 @@ from spanledger_analytics.findings.lanes import Texts, ToolCall, TraceView
 from spanledger_analytics.findings.loops.loop import Loop, repeated
 from spanledger_analytics.findings.loops.polls import is_waiting
 from spanledger_analytics.findings.loops.repetition import (
+    KindOf,
     Repeat,
     merged,
     noisy_cycles,
@@ -63,23 +64,24 @@ def _near(segment: Segment, trace: TraceView) -> list[Loop]:
         return []
     requests = _Requests(trace.texts)
     asked: list[Hashable] = [None] * len(segment.turns)
-    for repeat in _repeats(_numbered([_outcome(turn) for turn in segment.turns])):
+    for repeat in _repeats(_numbered([_outcome(turn) for turn in segment.turns]), segment.kind):
         turns = segment.turns[repeat.first : repeat.end]
         if not _is_exact(segment, repeat) and not is_waiting(turns, trace.poll_tools):
             asked[repeat.first : repeat.end] = [_asked(turn, requests) for turn in turns]
-    groups = merged(_repeats(_numbered(asked)))
+    groups = merged(_repeats(_numbered(asked), segment.kind))
     return [repeated(segment, group, "warning", _SAID, _ADVICE, code="near") for group in groups]
 
 
-def _repeats(ids: Sequence[int]) -> list[Repeat]:
-    return tandem_repeats(ids) + noisy_cycles(ids)
+def _repeats(ids: Sequence[int], kind_of: KindOf) -> list[Repeat]:
+    return tandem_repeats(ids) + noisy_cycles(ids, kind_of=kind_of)
 
 
 def _is_exact(segment: Segment, repeat: Repeat) -> bool:
     """Return whether the calls are equal as well, so that nothing is left to find."""
+    ids = segment.ids[repeat.first : repeat.end]
     return any(
         one.end - one.first == repeat.end - repeat.first
-        for one in _repeats(segment.ids[repeat.first : repeat.end])
+        for one in _repeats(ids, lambda place: segment.kind(repeat.first + place))
     )
 
 

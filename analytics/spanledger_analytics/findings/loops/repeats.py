@@ -62,7 +62,7 @@ def repeats_of(segment: Segment, limits: LoopLimits = LIMITS) -> list[Repeat]:
     if not segment.repeats:
         return []
     found = tandem_repeats(segment.ids, limits)
-    found += noisy_cycles(segment.ids, limits)
+    found += noisy_cycles(segment.ids, limits, segment.kind)
     polls = replace(limits, same_call=(POLLS.fewest, limits.same_call[1]))
     return found + call_repeats(segment.calls, segment.errors, polls)
 

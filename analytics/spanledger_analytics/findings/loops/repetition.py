@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from operator import attrgetter, eq
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ class LoopLimits:
         same_call: the same call, whatever it returned.
         max_period: longest cycle looked for.
         noise_ratio: most of the steps of a cycle that may be of another kind.
+        noisy_exact: copies of one call, with its result, that make a loop with others in between.
     """
 
     exact: tuple[int, int] = (3, 5)
@@ -39,9 +41,12 @@ class LoopLimits:
     same_call: tuple[int, int] = (20, 50)
     max_period: int = 8
     noise_ratio: float = 0.2
+    noisy_exact: int = 4
 
 
 LIMITS = LoopLimits()
+KindOf = Callable[[int], Hashable]
+"""What the step at a place is, as the tools it calls."""
 _first = attrgetter("first")
 
 
@@ -118,12 +123,19 @@ def call_repeats(
     return found
 
 
-def noisy_cycles(ids: Sequence[int], limits: LoopLimits = LIMITS) -> list[Repeat]:
+def noisy_cycles(
+    ids: Sequence[int], limits: LoopLimits = LIMITS, kind_of: KindOf = lambda _: None
+) -> list[Repeat]:
     """Return the repeats that single steps of another kind interrupt.
 
     A step that comes less often than a loop's would is passed over, unless such steps come at the
-    same place of most copies: then they are what each round is about, as an edit is in edit, test,
-    edit, test.
+    same place of the copies: then they are what each round is about, as an edit is in edit, test,
+    edit, test. Of one kind they are so in more than half of the copies, of any in most.
+
+    Args:
+        ids: equal for steps that are equal.
+        limits: how many copies make a loop.
+        kind_of: of a step by its place; without it all are of one kind.
     """
     often = Counter(ids)
     fewest = min(limits.exact[0], limits.cycle[0])
@@ -136,7 +148,9 @@ def noisy_cycles(ids: Sequence[int], limits: LoopLimits = LIMITS) -> list[Repeat
         size = places[-1] + 1 - places[0]
         if size == len(places):
             continue  # nothing in between: found already
-        if one.copies < _fewest_noisy(one.period) or _is_progress(places, one, limits):
+        is_noise = size - len(places) <= limits.noise_ratio * size
+        is_few = one.period == 1 and one.copies < limits.noisy_exact
+        if is_few or not is_noise or _is_progress(places, one, kind_of):
             continue
         first, end = places[0], places[-1] + 1
         warn = kept[one.warn]
@@ -144,20 +158,16 @@ def noisy_cycles(ids: Sequence[int], limits: LoopLimits = LIMITS) -> list[Repeat
     return found
 
 
-def _fewest_noisy(period: int) -> int:
-    return {1: 5, 2: 4}.get(period, 3)
-
-
-def _is_progress(places: Sequence[int], repeat: Repeat, limits: LoopLimits) -> bool:
-    size = places[-1] + 1 - places[0]
-    if size - len(places) > limits.noise_ratio * size:
-        return True
-    gaps = Counter(
-        index % repeat.period
-        for index in range(1, len(places))
-        if places[index] - places[index - 1] > 1
-    )
-    return max(gaps.values()) > (repeat.copies - 1) / 2
+def _is_progress(places: Sequence[int], repeat: Repeat, kind_of: KindOf) -> bool:
+    """Return whether the steps in between are what each round is about."""
+    of_place: Counter[int] = Counter()
+    of_kind: Counter[tuple[int, Hashable]] = Counter()
+    for index, (before, after) in enumerate(pairwise(places), 1):
+        between = range(before + 1, after)
+        of_place[index % repeat.period] += bool(between)
+        of_kind.update({(index % repeat.period, kind_of(place)) for place in between})
+    rounds = repeat.copies - 1
+    return max(of_kind.values()) > rounds / 2 or max(of_place.values()) > 3 * rounds / 4
 
 
 def merged(repeats: Iterable[Repeat]) -> list[list[Repeat]]:

@@ -46,6 +46,10 @@ class Segment(NamedTuple):
         """Whether any call was made twice."""
         return len(set(self.calls)) < len(self.calls)
 
+    def kind(self, position: int) -> Hashable:
+        """Return the tools that a turn called, by name."""
+        return tuple(sorted({tool.name for tool in self.turns[position].tools}))
+
     def numbers(self, at: Iterable[int]) -> list[int]:
         """Return the numbers in the lane of the steps of turns."""
         return [number for position in at for number in self.turns[position].places]

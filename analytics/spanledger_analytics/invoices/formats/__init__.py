@@ -6,7 +6,7 @@ from functools import cache
 from importlib import import_module
 
 from spanledger_analytics.invoices.documents import Head
-from spanledger_analytics.invoices.errors import InvoiceError
+from spanledger_analytics.invoices.errors import InvoiceError, UnknownFormatError
 from spanledger_analytics.invoices.formats.form import Format
 from spanledger_analytics.invoices.formats.generic import Generic
 
@@ -62,14 +62,14 @@ def format_of(head: Head, document: str) -> Format:
     """Return the importer a document is for, by its content.
 
     Raises:
-        InvoiceError: none knows it.
+        UnknownFormatError: none knows it.
     """
     for name in FORMATS:
         found = _load(name)
         if found.matches(head):
             return found
     columns = ", ".join(sorted(head.columns))[:400]
-    raise InvoiceError(
+    raise UnknownFormatError(
         f"{document} is of no format we know, or holds no rows; its fields are {columns or 'none'}."
         f" Say with --format what it is ({', '.join(FORMATS)}), or describe its columns with "
         "--mapping FILE."

@@ -146,7 +146,7 @@ def _window(
 
 def _covers(report: str, first: date, last: date) -> frozenset[tuple[str, date]]:
     """Return the days a window tells of, by source: also those on which there was nothing."""
-    if report == "mistral.usage":  # a month is one day's line; the page says which
+    if report == "mistral.usage":  # it tells a month, by day or as one; the page says which
         return frozenset()
     names = [report] + [name for name in (f"{report}_usage",) if name in REPORTS]
     told = [REPORTS[name] for name in names]

@@ -10,6 +10,7 @@ from typing import cast
 from spanledger_analytics.invoices.reports import month_of, plain_provider
 from spanledger_analytics.invoices.rules import rules_of
 from spanledger_analytics.job import LEDGER
+from spanledger_analytics.reconciliation.correction import Correction
 from spanledger_analytics.reconciliation.coverage import Coverage, coverage_by_key
 from spanledger_analytics.reconciliation.days import Days
 from spanledger_analytics.reconciliation.invoice_totals import InvoiceCheck, check_invoices
@@ -22,8 +23,10 @@ from spanledger_analytics.reconciliation.report.model import (
     Report,
     ReportCell,
     ReportShare,
+    Suggestion,
 )
 from spanledger_analytics.reconciliation.result import CauseShare, Cell, Reconciliation
+from spanledger_analytics.reconciliation.suggestions import read_suggestions
 from spanledger_storage.invoice_state import InvoiceState
 from spanledger_storage.price_state import StateEngine
 from spanledger_storage.state import Watermarks
@@ -43,7 +46,9 @@ def read_report(store: Store, state: StateEngine, result: Reconciliation, now_ns
     handled_us = Watermarks(state).get(LEDGER)
     ledger = read_ledger_input(store, result.project, days, handled_us)
     imports = read_imports(state, result.project, days)
-    return build_report(result, imports, ledger, now_ns, read_invoices(store, state, result))
+    invoices = read_invoices(store, state, result)
+    corrections = read_suggestions(store, result, rules_of(state, result.project))
+    return build_report(result, imports, ledger, now_ns, invoices, corrections)
 
 
 def read_invoices(store: Store, state: StateEngine, result: Reconciliation) -> list[InvoiceCheck]:
@@ -85,6 +90,7 @@ def build_report(
     ledger: LedgerInput,
     now_ns: int,
     invoices: Sequence[InvoiceCheck] = (),
+    corrections: Sequence[Correction] = (),
 ) -> Report:
     """Return the report of some days, made at a time (UTC nanoseconds)."""
     cells = result.cells
@@ -101,6 +107,7 @@ def build_report(
         scopes=sums.by_scope(cells),
         models=sums.by_model(cells),
         invoices=[invoice_total(one) for one in invoices],
+        corrections=[suggestion(one) for one in corrections],
         finality=sums.finality_of(cells),
         coverage=[coverage_total(row) for row in coverage_by_key(cells)],
         imports=list(imports),
@@ -148,6 +155,26 @@ def coverage_total(row: Coverage) -> CoverageTotal:
         reported=row.reported,
         beyond=row.beyond,
         share=row.share,
+    )
+
+
+def suggestion(one: Correction) -> Suggestion:
+    """Return a correction as the report holds it."""
+    return Suggestion(
+        correction_id=one.correction_id,
+        way=one.way,
+        kind=one.kind,
+        cause=one.cause,
+        provider=one.provider,
+        title=one.title,
+        advice=one.advice,
+        asks=one.asks,
+        command=one.command,
+        first_day=one.first_day,
+        last_day=one.last_day,
+        usd=one.usd,
+        size_usd=one.size_usd,
+        cells=len(one.cells),
     )
 
 

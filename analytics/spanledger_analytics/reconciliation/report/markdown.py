@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 from spanledger_analytics.invoices.shown import amounts_text
+from spanledger_analytics.reconciliation.correction import WAYS
 from spanledger_analytics.reconciliation.report.model import (
     CoverageTotal,
     GroupTotal,
@@ -32,6 +33,7 @@ def to_markdown(report: Report) -> str:
         _groups("By project of the provider", "Project", report.scopes),
         _groups("By model", "Model", report.models),
         _invoices(report.invoices),
+        _corrections(report),
         _cells(report.cells),
         _coverage(report.coverage),
         _inputs(report),
@@ -101,6 +103,18 @@ def _invoices(rows: Sequence[InvoiceTotal]) -> str:
     head = ("Month", "Provider", "Account", "Invoice", "In USD", "Lines", "Ledger", "Difference",
             "Why")  # fmt: skip
     return "## Invoices against their lines\n\n" + _table(head, shown)
+
+
+def _corrections(report: Report) -> str:
+    rows = [
+        (_signed(one.usd), WAYS[one.way], _text(one.title), _text(one.advice),
+         f"`{one.correction_id}`")
+        for one in report.corrections
+    ]  # fmt: skip
+    if not rows:
+        return ""
+    head = ("About USD", "Done by", "What to do", "How", "Id")
+    return "## What to do\n\n" + _table(head, rows)
 
 
 def _known(amount: Decimal | None) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
+from spanledger_analytics.reconciliation.correction import CorrectionKind, Way
 from spanledger_analytics.reconciliation.coverage import Measure
 from spanledger_analytics.reconciliation.result import Cause, Confidence
 
@@ -160,6 +161,28 @@ class InvoiceTotal(_Part):
     causes: list[ReportShare]
 
 
+class Suggestion(_Part):
+    """What to do about differences; cells that need the same share one."""
+
+    correction_id: str = Field(description="For `spanledger reconcile apply ID`.")
+    way: Way = Field(
+        description="How it is done: by command or click (apply), with a value besides, by posting "
+        "adjustments, by a dispute pack, or by a person where the calls are made (by_hand)."
+    )
+    kind: CorrectionKind
+    cause: Cause
+    provider: str
+    title: str
+    advice: str
+    asks: str = Field(description="The value that is asked for; empty: none.")
+    command: str = Field(description="What does the same by hand; empty: no command does.")
+    first_day: date
+    last_day: date
+    usd: Amount = Field(description="Of the differences it is about, net.")
+    size_usd: Amount = Field(description="The same without signs.")
+    cells: int
+
+
 class ReportCell(_Part):
     """One thing that was compared; null: one side does not tell it."""
 
@@ -204,6 +227,9 @@ class Report(_Part):
     models: list[GroupTotal]
     invoices: list[InvoiceTotal] = Field(
         default=[], description="Of months whose last day is among these days."
+    )
+    corrections: list[Suggestion] = Field(
+        default=[], description="What to do, those about the most dollars first."
     )
     finality: list[Finality]
     coverage: list[CoverageTotal]

@@ -15,6 +15,7 @@ from spanledger_analytics.reconciliation.report.model import (
     InvoiceTotal,
     Report,
     ReportCell,
+    Suggestion,
 )
 from spanledger_analytics.reconciliation.report.safe_csv import heading, safe_csv
 
@@ -51,6 +52,7 @@ def sheets_of(report: Report) -> list[Sheet]:
         _sheet("Projects", GroupTotal, report.scopes, left_out=("model",)),
         _sheet("Models", GroupTotal, report.models, left_out=("scope",)),
         _invoices(report),
+        _sheet("Corrections", Suggestion, report.corrections),
         _sheet("Coverage", CoverageTotal, report.coverage),
         _sheet("Finality", Finality, report.finality),
         _sheet("Imports", ImportInput, report.imports),
