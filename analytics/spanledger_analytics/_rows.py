@@ -178,7 +178,7 @@ def values_of(column: Column) -> list[Any]:
     if not column.null_count and pc.all(pc.equal(column, column[0])).as_py():
         return [column[0].as_py()] * length
     if pa.types.is_decimal(column.type):  # the same values, several times as fast
-        return column.to_numpy(zero_copy_only=False).tolist()
+        return cast("list[Any]", column.to_numpy(zero_copy_only=False).tolist())
     return column.to_pylist()
 
 
