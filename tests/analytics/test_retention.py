@@ -249,7 +249,7 @@ def test_the_bytes_leave_the_disk(world: World) -> None:
     world.keep("a", content_days=7)
     world.job.run_once()
 
-    wait_until(lambda: not holding(world.store, sentinel), timeout_s=20)
+    wait_until(lambda: not holding(world.store, sentinel), timeout_s=60)
 
 
 # Sizes

@@ -671,4 +671,4 @@ def test_no_file_holds_what_was_deleted(world: World, engine: Engine) -> None:
     with_sentinel = holding(world.store, needles[1])
     assert with_sentinel <= {"messages", "logs"}  # dora said the same
     assert world.type("user", "dora", "--project", "other", "--yes").code == 0
-    wait_until(lambda: holding(world.store, needles[1]) == set(), timeout_s=10)
+    wait_until(lambda: holding(world.store, needles[1]) == set(), timeout_s=60)
