@@ -30,7 +30,7 @@ GPU = "GPU-77"
 
 
 def plant(store: Store, state: sa.Engine, project: str, mark: str, folder: Path) -> dict[str, str]:
-    """Give a project a budget, a rule, an invoice with mapping and pull, and a GPU.
+    """Give a project a budget, a rule, an invoice with mapping and pull, a GPU, and losses.
 
     Returns what addresses call them.
     """
@@ -43,6 +43,7 @@ def plant(store: Store, state: sa.Engine, project: str, mark: str, folder: Path)
         set_rule(change, RuleRow(project, "theirs", 500, 0, {"agent": "nobody"}, owner, note=mark))
     cell = plant_invoice(store, state, project, mark, folder)
     plant_gpu(store, project, mark, now_ns // 10**9)
+    plant_cache(store, project, mark, now_ns // 10**9)
     [made] = InvoiceState(state).imports(project)
     return {"budget": budget.id, "import": made.import_id, "cell": cell, "gpu": GPU}
 
@@ -74,6 +75,17 @@ def plant_gpu(store: Store, project: str, mark: str, now_s: int) -> None:
         "cost_usd": Decimal("0.25"), "start": (now_s - 900) // 300 * 300,
     }  # fmt: skip
     _put(store, "gpu_attribution", project, "start", [{**about, **cost}])
+
+
+def plant_cache(store: Store, project: str, mark: str, now_s: int) -> None:
+    """A call whose prompt was paid again."""
+    call: dict[str, object] = {
+        "time": now_s - 600, "entry_id": f"{mark}-entry", "trace_id": "cc" * 16,
+        "agent_name": f"{mark}-agent", "provider": f"{mark}-provider", "model": f"{mark}-model",
+        "input_tokens": 5_000, "segments": 3, "cause": "dynamic_text", "lost_tokens": 4_000,
+        "version": 1,
+    }  # fmt: skip
+    _put(store, "cache_calls", project, "time", [call])
 
 
 def _put(

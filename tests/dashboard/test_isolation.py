@@ -76,6 +76,7 @@ def seed_project(
         tool_arguments=f'{{"q": "{mark}"}}', tool_result=mark, **columns,
     )  # fmt: skip
     entry = seed.entry(call, "1.25", model=f"{mark}-model", user_id=keys["user"])
+    seed.entry(call, None, model=f"{mark}-unpriced")
     seed.trace(trace_id, session_id=keys["session"], user_id=keys["user"])
     seed.usage(
         project=project, model=entry["model"], agent_name=keys["agent"], total_cost_usd=Decimal(7)
@@ -208,7 +209,7 @@ def test_no_address_shows_anything_of_another_project(
         *("overview", "traces", "trace", "sessions", "cost", "agents", "findings", "loops"),
         *("anomalies", "incidents", "rules", "silences", "users", "models", "tools"),
         *("unit_economics", "budgets", "routing", "allocation", "reconciliation"),
-        *("invoices", "mappings", "gpus", "gpu_cost", "compare"),
+        *("invoices", "mappings", "gpus", "gpu_cost", "compare", "cache", "data_quality"),
     ],
 )
 def test_whoever_may_see_it_does_see_it_there(
