@@ -1,7 +1,8 @@
 """Records as a table for a file: a column for each field, as exact as the record.
 
-What pages show is rounded and on the reader's clock; a file says what is stored. A field that ends
-in ``_ns`` or ``_s`` is a moment, told in UTC, unless it is named as a duration.
+What pages show is rounded and on the reader's clock; a file says what is stored. A field of whole
+numbers that ends in ``_ns`` or ``_s`` is a moment, told in UTC, unless it is named as a duration;
+any other keeps its name, which says its unit.
 """
 
 from __future__ import annotations
@@ -88,8 +89,6 @@ def _text(value: object) -> str:
 
 def _column(name: str, values: list[object], is_duration: bool) -> tuple[str, pa.Array[Any]]:
     ending = "" if is_duration else next((e for e in _MOMENTS if name.endswith(e)), "")
-    are_moments = ending and all(value is None or isinstance(value, int) for value in values)
-    found: pa.Array[Any] = pa.array(
-        cast("list[Any]", values), _MOMENTS[ending] if are_moments else None
-    )
-    return name.removesuffix(ending), found
+    if not ending or not all(value is None or isinstance(value, int) for value in values):
+        return name, pa.array(cast("list[Any]", values))
+    return name.removesuffix(ending), pa.array(cast("list[Any]", values), _MOMENTS[ending])

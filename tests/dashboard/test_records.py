@@ -86,5 +86,9 @@ def test_a_duration_stays_a_number_with_its_unit() -> None:
     assert row["first"].to_pydatetime() == MOMENT
 
 
+def test_what_cannot_be_a_moment_keeps_its_name() -> None:
+    assert records_table([{"p50_ns": 1.5}, {"p50_ns": None}]).column_names == ["p50_ns"]
+
+
 def test_no_record_is_no_row() -> None:
     assert records_table([]).num_rows == 0
