@@ -6,8 +6,6 @@ It speaks what Streamlit's own front end speaks: protobuf messages over one webs
 from __future__ import annotations
 
 import time
-from types import TracebackType
-from typing import Self
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -32,15 +30,8 @@ class PageClient:
             max_size=_MAX_MESSAGE_BYTES,
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Leave the dashboard."""
         self._socket.close()
 
     def open(self, page: str, query: str = "") -> float:

@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -190,7 +191,7 @@ def browse(instance: Instance, users: int, seconds: float) -> list[float]:
 
 def _user(base: str, number: int, seconds: float, times: list[float]) -> None:
     deadline = time.perf_counter() + seconds
-    with PageClient(base) as client:
+    with closing(PageClient(base)) as client:
         turn = number
         while turn == number or time.perf_counter() < deadline:  # once even where all is slow
             times.append(client.open(_PAGES[turn % len(_PAGES)]))
