@@ -4,6 +4,7 @@
 -- calls), points (calls), usd (what the failed ones cost; NULL: nothing), explanation (the most frequent
 -- errors), trace_ids (of some that failed). One row per provider; calls that only metrics tell of are left
 -- out.
+-- The week before comes from hourly usage, in which calls that only metrics tell of count as well.
 -- Sort key used: ledger (project, hour); usage_hourly (project, hour).
 SELECT
     now.*,
