@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from shlex import quote
 
 from spanledger_analytics.invoices.line import TokenClass
 from spanledger_analytics.reconciliation.advice import ADVICE, where_text
@@ -106,7 +107,7 @@ def _rate(price: Decimal, parts: Sequence[Part], until: date | None) -> Correcti
         "rate",
         f"Price {rate_class} of {key.model} at ${price:f} per {unit} from {first.isoformat()}",
         ADVICE[share.cause].text.format(where=where_text(key), provider=key.provider),
-        command=f"spanledger prices set {_word(key.provider)} {_word(key.model or '')} "
+        command=f"spanledger prices set {quote(key.provider)} {quote(key.model or '')} "
         + " ".join(options),
         what=what,
     )
@@ -148,8 +149,8 @@ def _contract(model: str, factor: Decimal, parts: Sequence[Part]) -> Correction:
         f"Contract with {key.provider}: {percent.normalize():f} % off {for_what} "
         f"from {first.isoformat()}",
         ADVICE[Cause.DISCOUNT].text.format(where=where_text(key), provider=key.provider),
-        command=f"spanledger prices contracts add {contract_id} {_word(key.provider)}"
-        + (f" --model {_word(model)}" if model else "")
+        command=f"spanledger prices contracts add {contract_id} {quote(key.provider)}"
+        + (f" --model {quote(model)}" if model else "")
         + f" --discount {percent.normalize():f}% --from {first.isoformat()}",
         what={
             "contract_id": contract_id,
@@ -159,12 +160,6 @@ def _contract(model: str, factor: Decimal, parts: Sequence[Part]) -> Correction:
             "effective_from": first.isoformat(),
         },
     )
-
-
-def _word(text: str) -> str:
-    """Return a text as one word of a command line."""
-    plain = text.replace("-", "").replace(".", "").replace("_", "").replace("/", "")
-    return text if plain.isalnum() else "'" + text.replace("'", "'\\''") + "'"
 
 
 def currencies(parts: Sequence[Part]) -> list[Correction]:
