@@ -292,7 +292,7 @@ def _clicks(page: Page, rounds: int) -> list[float]:
     """Click to and fro between two time ranges; return milliseconds to the last drawing."""
     times: list[float] = []
     for number in range(rounds + 1):
-        label = "7d" if number % 2 == 0 else "6h"
+        label = "7d" if number % 2 == 0 else "24h"
         page.get_by_role("radio", name=label, exact=True).first.click(force=True)
         started = float(page.evaluate("window.clicked = performance.now()"))
         page.wait_for_function("window.lastDrawn > window.clicked")

@@ -34,6 +34,9 @@ _NAME_LIMIT = 34
 _FEW = 4
 _TEXTS = str.maketrans({"<": "‹", ">": "›", "&": "＆"})
 
+# What stands first under the pointer, before the name of the bucket.
+DAY_TITLE = {"text": "%{x|%a, %b %-d}"}
+
 Value = Callable[[Totals], Decimal | int]
 
 
@@ -58,6 +61,28 @@ class Axis:
         """How a moment under the pointer is written, as a d3 format."""
         return f"%b %-d, %H:%M {self.clock}".rstrip()
 
+    @property
+    def bucket(self) -> timedelta:
+        """How long a bucket is."""
+        return timedelta(seconds=self.bucket_s)
+
+    @property
+    def middles(self) -> list[datetime]:
+        """The middle of every bucket."""
+        return [label + self.bucket / 2 for label in self.labels]
+
+    @property
+    def bucket_names(self) -> list[str]:
+        """From when to when every bucket is."""
+        return [self._name(label, label + self.bucket) for label in self.labels]
+
+    def _name(self, start: datetime, end: datetime) -> str:
+        if (end - timedelta.resolution).date() != start.date():
+            days = [f"{moment:%b} {moment.day}, {moment:%H:%M}" for moment in (start, end)]
+            return f"{' – '.join(days)} {self.clock}".rstrip()
+        until = f"{end:%H:%M}" if end.date() == start.date() else "24:00"
+        return f"{start:%H:%M}–{until} {self.clock}".rstrip()
+
 
 def spend_by(rows: Sequence[UsageRow], axis: Axis, key: Key) -> go.Figure:
     """Return stacked bars of dollars per bucket; the dearest keys by name, the rest as one."""
@@ -73,7 +98,7 @@ def spend_by(rows: Sequence[UsageRow], axis: Axis, key: Key) -> go.Figure:
         others = [row for name in rest for row in of[name]]
         groups.append((f"{len(rest)} others", _OTHER_COLOR, others))
     traces = [
-        _bars(
+        _steps(
             literal(shortened(name, _NAME_LIMIT)),
             color,
             _series(members, axis, lambda t: t.total_cost_usd),
@@ -88,7 +113,7 @@ def spend_by(rows: Sequence[UsageRow], axis: Axis, key: Key) -> go.Figure:
 def tokens_by_class(rows: Sequence[UsageRow], axis: Axis) -> go.Figure:
     """Return stacked bars of tokens per bucket; the classes are disjoint."""
     traces = [
-        _bars(label, color, _series(rows, axis, attrgetter(name)), axis, "%{y:,.0f}")
+        _steps(label, color, _series(rows, axis, attrgetter(name)), axis, "%{y:,.0f}")
         for name, label, color in _TOKEN_CLASSES
     ]
     return _figure(traces, axis, count_ticks(_peak(traces)))
@@ -101,8 +126,8 @@ def calls_and_errors(
     good = _series(rows, axis, lambda t: t.calls - t.errors)
     failed = _series(rows, axis, lambda t: t.errors)
     traces = [
-        _bars(good_name, _CALL_COLOR, good, axis, "%{y:,.0f}"),
-        _bars("Failed", _ERROR_COLOR, failed, axis, "%{y:,.0f}"),
+        _steps(good_name, _CALL_COLOR, good, axis, "%{y:,.0f}"),
+        _steps("Failed", _ERROR_COLOR, failed, axis, "%{y:,.0f}"),
     ]
     return _figure(traces, axis, count_ticks(_peak(traces)))
 
@@ -129,19 +154,37 @@ def _peak(traces: Sequence[Mapping[str, Any]]) -> float:
     return max((sum(column) for column in zip(*(t["y"] for t in traces), strict=True)), default=0)
 
 
-def _bars(
+def _steps(
     name: str, color: str, values: Sequence[float], axis: Axis, hover: str
 ) -> dict[str, object]:
+    """Return areas that look like bars: one shape, where a browser draws bars one by one."""
+    # A step is half way between two points: those beyond the ends close the first and the last.
+    middles = axis.middles
     return {
-        "type": "bar",
+        "type": "scatter",
+        "mode": "lines",
         "name": name,
-        "x": list(axis.labels),
-        "y": values,
-        # Bars begin at the start of their bucket, as long as it is.
-        "offset": 0,
-        "width": axis.bucket_s * 1000 * 0.9,
-        "marker": {"color": color, "line": {"width": 0}},
+        "x": [middles[0] - axis.bucket, *middles, middles[-1] + axis.bucket],
+        "y": [0, *values, 0],
+        "stackgroup": "all",
+        "line": {"shape": "hvh", "width": 0},
+        "fillcolor": color,
         "hovertemplate": f"{hover}<extra>%{{fullData.name}}</extra>",
+    }
+
+
+def bucket_names(axis: Axis) -> dict[str, object]:
+    """Return what says under the pointer which bucket it is; nothing is drawn."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "",
+        "x": axis.middles,
+        "y": [0] * len(axis.labels),
+        "line": {"width": 0},
+        "showlegend": False,
+        "customdata": axis.bucket_names,
+        "hovertemplate": "%{customdata}<extra></extra>",
     }
 
 
@@ -149,18 +192,17 @@ def _figure(
     traces: Sequence[Mapping[str, object]], axis: Axis, y_axis: Mapping[str, object]
 ) -> go.Figure:
     layout = {
-        "barmode": "stack",
         "legend": {"traceorder": "normal"},
         "xaxis": {
             "type": "date",
             "range": _range(axis),
             "nticks": 7,
             "tickformat": "%H:%M" if axis.bucket_s <= _HOUR_S else "%b %-d",
-            "hoverformat": axis.hover_format,
+            "unifiedhovertitle": DAY_TITLE,
         },
         "yaxis": y_axis,
     }
-    return quick_figure(traces, layout)
+    return quick_figure([bucket_names(axis), *traces], layout)
 
 
 def _range(axis: Axis) -> list[datetime]:

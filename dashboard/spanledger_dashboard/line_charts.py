@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple
-from datetime import timedelta
 from decimal import Decimal
 
 import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 
-from spanledger_dashboard.charts import PALETTE, Axis, dollar_format
+from spanledger_dashboard.charts import DAY_TITLE, PALETTE, Axis, bucket_names, dollar_format
 from spanledger_dashboard.latency import Latency
 from spanledger_dashboard.quick_figures import quick_figure
 
@@ -36,13 +35,12 @@ def latency_lines(
         [_seconds(found[s][place]) if s in found else None for s in axis.starts_s]
         for place in range(len(_PERCENTILES))
     ]
-    middle = [label + timedelta(seconds=axis.bucket_s / 2) for label in axis.labels]
     traces = [
         {
             "type": "scatter",
             "mode": "lines+markers" if _has_lone_value(values) else "lines",
             "name": name,
-            "x": middle,
+            "x": axis.middles,
             "y": values,
             "line": {"color": color, "width": 2, "dash": dash},
             "marker": {"size": 4, "color": color},
@@ -53,12 +51,13 @@ def latency_lines(
     ]
     x_axis = {
         "type": "date",
-        "range": [axis.labels[0], axis.labels[-1] + timedelta(seconds=axis.bucket_s)],
+        "range": [axis.labels[0], axis.labels[-1] + axis.bucket],
         "tickformat": "%H:%M" if axis.bucket_s <= _HOUR_S else "%b %-d",
-        "hoverformat": axis.hover_format,
+        "unifiedhovertitle": DAY_TITLE,
         "nticks": 7,
     }
-    return _figure(traces, x_axis, {"tickformat": "~s", "ticksuffix": "s"})
+    y_axis = {"tickformat": "~s", "ticksuffix": "s"}
+    return _figure([*traces, bucket_names(axis)], x_axis, y_axis)
 
 
 def day_curves(

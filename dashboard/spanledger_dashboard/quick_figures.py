@@ -35,7 +35,9 @@ def quick_figure(traces: Sequence[Mapping[str, object]], layout: Mapping[str, ob
         layout: what this one has beside what all have; ``xaxis``, ``yaxis`` and ``legend`` add to
             those of all.
     """
-    below_px = _BELOW_AXIS_PX + _ROW_PX * legend_rows([str(trace["name"]) for trace in traces])
+    below_px = _BELOW_AXIS_PX + _ROW_PX * legend_rows(
+        [str(trace["name"]) for trace in traces if trace.get("showlegend", True)]
+    )
     common: dict[str, dict[str, object]] = {
         "legend": {"orientation": "h", "y": -0.14, "x": 0},
         "xaxis": {"fixedrange": True, "showgrid": False, "zeroline": False},

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import cast
 
+import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -11,6 +14,7 @@ from spanledger_dashboard.charts import Axis, calls_and_errors
 from spanledger_dashboard.latency import Latency, Percentiles
 from spanledger_dashboard.line_charts import latency_lines
 from spanledger_dashboard.quick_figures import QuickFigure, legend_rows
+from spanledger_dashboard.usage import Totals, UsageRow
 
 START = datetime(2026, 11, 22, tzinfo=UTC)
 AXIS = Axis(
@@ -30,6 +34,26 @@ def test_a_figure_brings_its_margins_and_no_look() -> None:
     assert layout["margin"]["b"] > 60
     assert layout["xaxis"]["type"] == "date"
     assert layout["yaxis"]["rangemode"] == "tozero"
+
+
+def test_buckets_are_one_shape_a_series_from_edge_to_edge() -> None:
+    rows = [
+        UsageRow(AXIS.starts_s[n], "llm", "m", "a", Totals(calls=5 + n, errors=n)) for n in (0, 3)
+    ]
+    answered, failed = _drawn(calls_and_errors(rows, AXIS))
+    assert answered["y"] == [0, 5, 0, 0, 5, 0]
+    assert failed["y"] == [0, 0, 0, 0, 3, 0]
+    for trace in (answered, failed):
+        at = cast("list[datetime]", trace["x"])
+        # Steps are half way between points: on the edges of the buckets.
+        edges = [before + (after - before) / 2 for before, after in pairwise(at)]
+        assert edges == [*AXIS.labels, AXIS.labels[-1] + timedelta(hours=1)]
+        assert trace["line"] == {"shape": "hvh", "width": 0}
+
+
+def _drawn(figure: go.Figure) -> list[dict[str, object]]:
+    written = cast("dict[str, list[dict[str, object]]]", figure.to_dict())
+    return [trace for trace in written["data"] if trace["name"]]
 
 
 @pytest.mark.parametrize(
@@ -53,9 +77,7 @@ def test_room_is_made_for_the_legend(names: list[str], rows: int) -> None:
 )
 def test_a_value_without_neighbours_has_a_marker(known: tuple[int, ...], mode: str) -> None:
     found = {AXIS.starts_s[n]: Latency(1, Percentiles(10**9, 10**9, 10**9)) for n in known}
-    traces = latency_lines(found, AXIS).to_dict()["data"]
-    assert isinstance(traces, list)
-    assert {trace["mode"] for trace in traces} == {mode}
+    assert {trace["mode"] for trace in _drawn(latency_lines(found, AXIS))} == {mode}
 
 
 def page() -> None:

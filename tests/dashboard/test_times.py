@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import cast
 from zoneinfo import ZoneInfo
 
-import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 import pytest
 import streamlit as st
 
-from spanledger_dashboard import charts, scope, times
+from spanledger_dashboard import charts, line_charts, scope, times
 
 WINTER = datetime(2026, 1, 15, 12, tzinfo=UTC).timestamp()
 SUMMER = datetime(2026, 7, 15, 12, tzinfo=UTC).timestamp()
@@ -47,14 +46,27 @@ def test_the_heading_of_a_column_of_moments_tells_utc(monkeypatch: pytest.Monkey
     )
 
 
-def test_what_is_under_the_pointer_of_a_chart_tells_utc() -> None:
-    at = datetime(2026, 1, 15, 13, tzinfo=UTC)
-    axis = charts.Axis([int(WINTER)], [at], 3_600, "UTC+01:00")
-    assert hover_format(charts.calls_and_errors([], axis)) == "%b %-d, %H:%M UTC+01:00"
-    bare = charts.Axis([int(WINTER)], [at], 3_600)
-    assert hover_format(charts.calls_and_errors([], bare)) == "%b %-d, %H:%M"
-
-
-def hover_format(figure: go.Figure) -> object:
-    layout = cast("dict[str, dict[str, object]]", figure.to_dict()["layout"])
-    return layout["xaxis"]["hoverformat"]
+@pytest.mark.parametrize(
+    ("start", "bucket", "clock", "name"),
+    [
+        (datetime(2026, 1, 15, 13, tzinfo=UTC), 3_600, "UTC+01:00", "13:00–14:00 UTC+01:00"),
+        (datetime(2026, 1, 15, 13, tzinfo=UTC), 300, "", "13:00–13:05"),
+        (datetime(2026, 1, 15, 21, tzinfo=UTC), 10_800, "UTC", "21:00–24:00 UTC"),
+        (datetime(2026, 1, 15, tzinfo=UTC), 86_400, "UTC", "00:00–24:00 UTC"),
+        (
+            datetime(2026, 1, 31, 23, tzinfo=UTC),
+            10_800,
+            "UTC",
+            "Jan 31, 23:00 – Feb 1, 02:00 UTC",
+        ),
+    ],
+)
+def test_what_is_under_the_pointer_of_a_chart_tells_when(
+    start: datetime, bucket: int, clock: str, name: str
+) -> None:
+    axis = charts.Axis([int(start.timestamp())], [start], bucket, clock)
+    for figure in (charts.calls_and_errors([], axis), line_charts.latency_lines({}, axis)):
+        written = cast("dict[str, list[dict[str, object]]]", figure.to_dict())
+        [named] = [trace for trace in written["data"] if "customdata" in trace]
+        assert named["customdata"] == [name]
+        assert named["x"] == [start + timedelta(seconds=bucket / 2)]
