@@ -187,6 +187,7 @@ def _parameters(question: Question) -> dict[str, object]:
         "starts": list(question.starts),
         "first": first,
         "second": second,
+        "is_paired": int(len(columns) > 1),
         "rank_by": question.measure.ranking,
         "top": question.top,
     }

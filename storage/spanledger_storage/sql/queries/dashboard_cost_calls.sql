@@ -4,11 +4,13 @@
 -- second: the columns that tell keys apart (project: they do not); model, provider, agent, service,
 -- environment, kind, version, workflow, user, session, task, requested, tier, region, status,
 -- error: values that are let through, empty: all; rank_by: the sum (one of the columns below) that
--- decides which keys are named; top: how many.
+-- decides which keys are named; top: how many; is_paired:
+-- 0: second is not looked at.
 -- Columns: bucket_s (its start, unix), is_rest (1: all keys that are not named, together), first,
 -- second (empty for the rest), rank (1: the largest), keys (how many there are, over all buckets),
 -- then sums: those of dashboard_cost_hourly. One row per bucket and named key, and one per bucket
 -- for the rest; by rank, then bucket.
+-- A key's cells are put aside as an array while keys are ranked: there are many more cells.
 -- Counts mean what they mean in usage_hourly. An entry known from metrics stands for as many calls
 -- as its attempts say, at least one.
 -- Sort key used: (project, toStartOfHour(time)).
@@ -16,36 +18,36 @@ WITH
     kind IN ('llm', 'embedding') AS is_model,
     if(is_model, if(usage_source = 'metric', greatest(ifNull(attempts, 1), 1), 1), 0) AS stands_for
 SELECT
-    bucket_s,
+    sums.1 AS bucket_s,
     key_rank > {top:UInt32} AS is_rest,
     if(is_rest, '', ranked.first) AS first,
     if(is_rest, '', ranked.second) AS second,
     min(key_rank) AS rank,
     max(key_count) AS keys,
-    sum(ranked.calls) AS calls,
-    sum(ranked.errors) AS errors,
-    sum(ranked.unpriced_calls) AS unpriced_calls,
-    sum(ranked.calls_without_usage) AS calls_without_usage,
-    sum(ranked.self_hosted_calls) AS self_hosted_calls,
-    sum(ranked.input_tokens) AS input_tokens,
-    sum(ranked.uncached_tokens) AS uncached_tokens,
-    sum(ranked.cache_read_tokens) AS cache_read_tokens,
-    sum(ranked.cache_write_tokens) AS cache_write_tokens,
-    sum(ranked.output_tokens) AS output_tokens,
-    sum(ranked.reasoning_tokens) AS reasoning_tokens,
-    sum(ranked.tokens) AS tokens,
-    sum(ranked.total_cost_usd) AS total_cost_usd
+    sum(sums.2) AS calls,
+    sum(sums.3) AS errors,
+    sum(sums.4) AS unpriced_calls,
+    sum(sums.5) AS calls_without_usage,
+    sum(sums.6) AS self_hosted_calls,
+    sum(sums.7) AS input_tokens,
+    sum(sums.8) AS uncached_tokens,
+    sum(sums.9) AS cache_read_tokens,
+    sum(sums.10) AS cache_write_tokens,
+    sum(sums.11) AS output_tokens,
+    sum(sums.12) AS reasoning_tokens,
+    sum(sums.13) AS tokens,
+    sum(sums.14) AS total_cost_usd
 FROM
 (
     SELECT
         *,
-        dense_rank() OVER (ORDER BY weight DESC, weighed.first, weighed.second) AS key_rank,
-        max(key_number) OVER () AS key_count
+        row_number() OVER (ORDER BY weight DESC, keyed.first, keyed.second) AS key_rank,
+        count() OVER () AS key_count
     FROM
     (
         SELECT
-            *,
-            dense_rank() OVER (ORDER BY cell.first, cell.second) AS key_number,
+            cell.first AS first,
+            cell.second AS second,
             sum(multiIf(
                 {rank_by:String} = 'calls', toDecimal128(cell.calls, 12),
                 {rank_by:String} = 'errors', toDecimal128(cell.errors, 12),
@@ -58,13 +60,18 @@ FROM
                 {rank_by:String} = 'tokens', toDecimal128(cell.tokens, 12),
                 {rank_by:String} = 'total_cost_usd', toDecimal128(cell.total_cost_usd, 12),
                 toDecimal128(0, 12)
-            )) OVER (PARTITION BY cell.first, cell.second) AS weight
+            )) AS weight,
+            groupArray((
+                cell.bucket_s, cell.calls, cell.errors, cell.unpriced_calls, cell.calls_without_usage,
+                cell.self_hosted_calls, cell.input_tokens, cell.uncached_tokens, cell.cache_read_tokens,
+                cell.cache_write_tokens, cell.output_tokens, cell.reasoning_tokens, cell.tokens, cell.total_cost_usd
+            )) AS cells
         FROM
         (
             SELECT
                 roundDown(toUInt32(toUnixTimestamp(time)), {starts:Array(UInt32)}) AS bucket_s,
                 toString({first:Identifier}) AS first,
-                toString({second:Identifier}) AS second,
+                if({is_paired:UInt8}, toString({second:Identifier}), '') AS second,
                 sum(stands_for) AS calls,
                 countIf(status = 'error' AND is_model) AS errors,
                 sumIf(greatest(stands_for, 1), price_status = 'unpriced' AND usage_source != 'none') AS unpriced_calls,
@@ -102,7 +109,9 @@ FROM
                 AND (empty({error:Array(String)}) OR has({error:Array(String)}, error_type))
             GROUP BY bucket_s, first, second
         ) AS cell
-    ) AS weighed
+        GROUP BY first, second
+    ) AS keyed
 ) AS ranked
+ARRAY JOIN ranked.cells AS sums
 GROUP BY bucket_s, is_rest, first, second
 ORDER BY is_rest, rank, bucket_s
