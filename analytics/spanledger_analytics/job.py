@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from threading import Lock
 from typing import Protocol
 
 from spanledger_analytics._rows import batches
+from spanledger_analytics.holding import Holding, Trace
 from spanledger_analytics.ledger import LedgerResult, run_ledger
 from spanledger_analytics.metric_usage import recompute_metric_usage
 from spanledger_analytics.price_book.book import BookSource, PriceBook
@@ -44,7 +46,7 @@ class JobStats:
 
     ``newest_touched_ns`` is the time of the newest flush handled (UTC nanoseconds, None when none
     was); ``lag_ns`` how long it had waited when the run ended; ``is_drained`` is False when the
-    run stopped at its bound with flushes left.
+    run stopped at its bound with flushes left. ``held`` traces that go on were put off.
     """
 
     traces: int = 0
@@ -54,6 +56,7 @@ class JobStats:
     newest_touched_ns: int | None = None
     lag_ns: int = 0
     is_drained: bool = True
+    held: int = 0
 
 
 class LedgerJob:
@@ -68,6 +71,7 @@ class LedgerJob:
         max_traces: Bound of one batch of touches.
         metric_floors: Returns by project the UTC start hour (UNIX seconds) before which metric
             points were removed, asked at every run; nowhere by default.
+        most_holding_s: How long a trace that goes on is put off at most while runs keep busy.
     """
 
     def __init__(
@@ -76,8 +80,9 @@ class LedgerJob:
         now_ns: Callable[[], int],
         watermarks: Watermarks,
         books: Callable[[], PriceBook] | None = None,
-        max_traces: int = 2_000,
+        max_traces: int = 20_000,
         metric_floors: Callable[[], Mapping[str, int]] = dict[str, int],
+        most_holding_s: float = 0,
     ) -> None:
         self._store = store
         self._now_ns = now_ns
@@ -86,6 +91,7 @@ class LedgerJob:
         self._metric_floors = metric_floors
         self._floors: Mapping[str, int] = {}
         self._reader = TouchReader(store, watermarks.get(LEDGER), max_traces)
+        self._holding = Holding(most_holding_s, now_ns)
         self._version = 0
         self._hours: set[ProjectHour] | None = None
         self._lock = Lock()  # a worker may run the two steps from two threads
@@ -96,6 +102,7 @@ class LedgerJob:
         Raises:
             StoreError: the store refused or did not answer; the next run starts at that batch.
         """
+        started_s = time.thread_time()
         book = self._books()
         self._floors = self._metric_floors()
         results: list[LedgerResult] = []
@@ -106,10 +113,11 @@ class LedgerJob:
         for _ in range(_BATCHES_PER_RUN):
             batch = self._reader.next_batch()
             if batch is None:
+                results += self._handle(self._holding.due((), ()), (), book)
                 is_drained = True
                 break
             self._go_on_from(batch.repriced_version)
-            results += self._handle(batch, book)
+            results += self._handle(self._due(batch), batch.hours, book)
             self._sum_repriced(batch)
             self._reader.mark_handled(batch)
             self._watermarks.set(LEDGER, self._reader.position_us)
@@ -117,6 +125,7 @@ class LedgerJob:
             if batch.is_last:  # what came meanwhile waits for the next run
                 is_drained = True
                 break
+        self._holding.was_busy(time.thread_time() - started_s)
         return JobStats(
             traces=sum(result.traces for result in results),
             spans=sum(result.spans for result in results),
@@ -125,7 +134,17 @@ class LedgerJob:
             newest_touched_ns=None if newest_us is None else newest_us * 1_000,
             lag_ns=0 if newest_us is None else max(0, self._now_ns() - newest_us * 1_000),
             is_drained=is_drained,
+            held=len(self._holding),
         )
+
+    def _due(self, batch: TouchBatch) -> list[Trace]:
+        """Return what to handle with a batch: while more wait, nothing is put off beyond it.
+
+        A reader that begins anew hands out the last two minutes of touches, and no more.
+        """
+        if batch.is_last:
+            return self._holding.due(batch.traces, batch.unrooted)
+        return self._holding.all(batch.traces)
 
     def _go_on_from(self, version: int) -> None:
         """Write newer versions than a repricing, whose rows are ahead of the clock."""
@@ -140,12 +159,14 @@ class LedgerJob:
             self._pending_hours().update(batch.repriced_hours)
         self.run_usage_once()
 
-    def _handle(self, batch: TouchBatch, book: PriceBook) -> list[LedgerResult]:
+    def _handle(
+        self, traces: Sequence[Trace], changed_hours: Sequence[ProjectHour], book: PriceBook
+    ) -> list[LedgerResult]:
         by_project: defaultdict[str, list[str]] = defaultdict(list)
-        for project, trace_id in batch.traces:
+        for project, trace_id in traces:
             by_project[project].append(trace_id)
         hours: defaultdict[str, set[int]] = defaultdict(set)
-        for project, hour in batch.hours:
+        for project, hour in changed_hours:
             hours[project].add(hour)
         results: list[LedgerResult] = []
         for project, trace_ids in by_project.items():
@@ -155,6 +176,7 @@ class LedgerJob:
                     hours[project] |= result.hours
         for project, changed in hours.items():
             self._count_metrics(project, changed, book)
+        self._holding.handled(traces)
         return results
 
     def _count_metrics(self, project: str, hours: Collection[int], book: PriceBook) -> None:

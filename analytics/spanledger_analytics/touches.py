@@ -38,7 +38,8 @@ class TouchBatch:
     seconds) in which spans or metrics changed; ``newest_us`` is the newest flush's time in UTC
     microseconds; ``flushes`` are by id. ``repriced_hours`` are those a repricing announces,
     ``repriced_version`` is newer than every version it wrote (0: none did). ``is_last``: there were
-    no more flushes when they were looked for.
+    no more flushes when they were looked for. ``unrooted`` are those of ``traces`` of which only
+    spans with a parent came.
     """
 
     traces: tuple[tuple[str, str], ...]
@@ -48,6 +49,7 @@ class TouchBatch:
     repriced_hours: tuple[tuple[str, int], ...] = ()
     repriced_version: int = 0
     is_last: bool = False
+    unrooted: frozenset[tuple[str, str]] = frozenset()
 
 
 def _version(flush_id: str) -> int:
@@ -62,7 +64,7 @@ class TouchReader:
     because handling a trace twice changes nothing.
     """
 
-    def __init__(self, store: Store, position_us: int | None, max_traces: int = 2_000) -> None:
+    def __init__(self, store: Store, position_us: int | None, max_traces: int = 20_000) -> None:
         self._store = store
         self._position_us = position_us or 0
         self._max_traces = max_traces
@@ -97,24 +99,29 @@ class TouchReader:
             "since_us": min(flush.first_us for flush in flushes.values()),
             "flush_ids": list(flushes),
         }
-        traces, hours = self._read_touched(params)
+        traces, hours, unrooted = self._read_touched(params)
         repricings = [flush_id for flush_id in flushes if flush_id.startswith(REPRICING)]
         repriced = self._read_hours({**params, "flush_ids": repricings}) if repricings else ()
         newest_us = max(flush.touched_us for flush in flushes.values())
         version = max((_version(i) for i in repricings), default=0)
         is_last = is_whole and len(flushes) == len(new)
-        return TouchBatch(traces, hours, newest_us, flushes, repriced, version, is_last)
+        return TouchBatch(traces, hours, newest_us, flushes, repriced, version, is_last, unrooted)
 
     def _read_touched(
         self, params: dict[str, object]
-    ) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, int], ...]]:
-        """Return traces and hours of flushes, each sorted and with its project."""
+    ) -> tuple[
+        tuple[tuple[str, str], ...], tuple[tuple[str, int], ...], frozenset[tuple[str, str]]
+    ]:
+        """Return traces and hours of flushes, each sorted and with its project, and unrooted."""
         table = self._store.arrow("touches_traces", params)
         projects, names = strings(table, "project"), strings(table, "trace_id")
         # Without a name, it is an hour in which metrics changed.
-        traces = {pair for pair in zip(projects, names, strict=True) if pair[1]}
+        pairs = list(zip(projects, names, strict=True))
+        traces = {pair for pair in pairs if pair[1]}
+        roots = integers(table, "has_root")
+        rooted = {pair for pair, has_root in zip(pairs, roots, strict=True) if has_root}
         hours = set(zip(projects, integers(table, "hour"), strict=True))
-        return tuple(sorted(traces)), tuple(sorted(hours))
+        return tuple(sorted(traces)), tuple(sorted(hours)), frozenset(traces - rooted)
 
     def _read_hours(self, params: dict[str, object]) -> tuple[tuple[str, int], ...]:
         table = self._store.arrow("touches_hours", params)

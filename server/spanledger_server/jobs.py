@@ -53,6 +53,9 @@ _MOST_GATHERING_S = 5
 """As long as exporters gather, so that several pieces of a trace are handled at once:
 https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/"""
 
+_MOST_HOLDING_S = 20
+"""How late the cost of a trace that goes on may be while the ledger job has much to do."""
+
 
 class Means:
     """What jobs are made from.
@@ -92,6 +95,7 @@ class Means:
             self.watermarks,
             self.books(),
             metric_floors=partial(metric_floors, self.retention),
+            most_holding_s=_MOST_HOLDING_S,
         )
 
 

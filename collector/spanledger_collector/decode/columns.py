@@ -129,6 +129,7 @@ _TOUCHES: dict[str, pa.DataType] = {
     "hour": pa.timestamp("s", "UTC"),
     "flush_id": pa.string(),
     "spans": pa.uint32(),
+    "has_root": pa.uint8(),
 }
 TOUCH_SCHEMA = pa.schema(_TOUCHES)
 

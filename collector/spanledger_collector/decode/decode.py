@@ -137,7 +137,7 @@ class _Scope:
 class _Batch:
     """Collects the rows of one call of ``decode_traces``."""
 
-    __slots__ = ("_ingested_ms", "_messages", "_read_at_once", "_spans", "_touches")
+    __slots__ = ("_ingested_ms", "_messages", "_read_at_once", "_rooted", "_spans", "_touches")
 
     def __init__(self, ingested_ms: int, messages: MessageStore) -> None:
         self._ingested_ms = ingested_ms
@@ -145,6 +145,7 @@ class _Batch:
         self._spans = SpanColumns()
         self._messages = messages
         self._touches: Counter[tuple[str, str, int]] = Counter()
+        self._rooted: set[tuple[str, str]] = set()
 
     def add_at_once(self, bodies: Sequence[Body]) -> dict[int, Mask]:
         """Add the spans that arrays can read; return which, of the bodies that have any.
@@ -162,6 +163,7 @@ class _Batch:
             return {}
         self._read_at_once = bulk
         self._touches.update(bulk.touches)
+        self._rooted |= bulk.rooted
         return dict(zip(traces, bulk.is_read, strict=True))
 
     def add_resource(self, resource: Resource, body: Body) -> _Scope:
@@ -199,7 +201,10 @@ class _Batch:
             columns.event_attributes.append(render_all(said))
         self._add_links(span)
         hour = min(time_ns(span.start_time_unix_nano) // HOUR_NS * 3600, LAST_HOUR_S)
-        self._touches[scope.project, str(draft.row["trace_id"]), hour] += 1
+        trace_id = str(draft.row["trace_id"])
+        self._touches[scope.project, trace_id, hour] += 1
+        if not draft.row["parent_span_id"]:
+            self._rooted.add((scope.project, trace_id))
 
     def _read(self, span: Span, attributes: Attributes, scope: _Scope) -> Reading:
         """Read a span, or take over what the intake read of it."""
@@ -225,7 +230,10 @@ class _Batch:
     def tables(self, flush_id: str) -> Decoded:
         """Return the rows collected so far."""
         stored_at = self._ingested_ms // 1000
-        touches = [(*key, flush_id, spans) for key, spans in self._touches.items()]
+        touches = [
+            (*key, flush_id, spans, int(key[:2] in self._rooted))
+            for key, spans in self._touches.items()
+        ]
         return Decoded(
             self._rows(),
             self._messages.table(stored_at),

@@ -30,7 +30,7 @@ def decode_batch(
     """
     decoded = decode_traces(bodies, flush_id, ingested_at_ns, messages)
     points, touches, infrastructure = decode_metrics(bodies, ingested_at_ns)
-    noted = table_of([(*key, flush_id, n) for key, n in touches.items()], TOUCH_SCHEMA)
+    noted = table_of([(*key, flush_id, n, 1) for key, n in touches.items()], TOUCH_SCHEMA)
     return [
         ("messages", decoded.messages),
         ("logs", decode_logs(bodies, ingested_at_ns)),

@@ -53,11 +53,13 @@ class Bulk:
         spans: rows of ``spans``, in the order of the table's key.
         is_read: of each request, which of its spans in order are among the rows.
         touches: the number of these rows by project, trace and start hour in seconds since 1970.
+        rooted: project and trace of those without a parent.
     """
 
     spans: pa.Table
     is_read: list[Mask]
     touches: dict[tuple[str, str, int], int]
+    rooted: set[tuple[str, str]]
 
 
 def read_at_once(bodies: Sequence[Body], messages: MessageStore, ingested_ms: int) -> Bulk | None:
@@ -237,7 +239,7 @@ def _finish(reading: Reading, said: Said, bodies: int) -> Bulk:
     table = pa.table(arrays)
     if reading.odd.any():
         table = table.take(arrow.array(np.flatnonzero(~reading.odd)))
-    return Bulk(table, _read_by_body(reading, bodies), _touches(table))
+    return Bulk(table, _read_by_body(reading, bodies), *_touches(table))
 
 
 def _read_by_body(reading: Reading, bodies: int) -> list[Mask]:
@@ -249,13 +251,20 @@ def _read_by_body(reading: Reading, bodies: int) -> list[Mask]:
     return np.split(is_read, ends[:-1])
 
 
-def _touches(spans: pa.Table) -> dict[tuple[str, str, int], int]:
+def _touches(spans: pa.Table) -> tuple[dict[tuple[str, str, int], int], set[tuple[str, str]]]:
     start = np.asarray(spans["start_time"].cast(pa.int64()).to_numpy())
     hour = np.minimum(start // _HOUR_NS * 3_600, LAST_HOUR_S)
     # Not group_by, which loads what takes longer to load than all this takes.
     projects = cast("list[str]", spans["project"].to_pylist())
     trace_ids = cast("list[str]", spans["trace_id"].to_pylist())
-    return Counter(zip(projects, trace_ids, cast("list[int]", hour.tolist()), strict=True))
+    parents = cast("list[str]", spans["parent_span_id"].to_pylist())
+    rooted = {
+        (project, trace_id)
+        for project, trace_id, parent in zip(projects, trace_ids, parents, strict=True)
+        if not parent
+    }
+    touches = Counter(zip(projects, trace_ids, cast("list[int]", hour.tolist()), strict=True))
+    return touches, rooted
 
 
 def _attributes_map(reading: Reading, held: Mask) -> Array:
