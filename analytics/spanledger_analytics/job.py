@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Protocol
 
 from spanledger_analytics._rows import batches
-from spanledger_analytics.holding import Holding, Trace
+from spanledger_analytics.holding import Holding
 from spanledger_analytics.ledger import LedgerResult, run_ledger
 from spanledger_analytics.metric_usage import recompute_metric_usage
 from spanledger_analytics.price_book.book import BookSource, PriceBook
@@ -92,6 +92,7 @@ class LedgerJob:
         self._floors: Mapping[str, int] = {}
         self._reader = TouchReader(store, watermarks.get(LEDGER), max_traces)
         self._holding = Holding(most_holding_s, now_ns)
+        self._position_us = watermarks.get(LEDGER)
         self._version = 0
         self._hours: set[ProjectHour] | None = None
         self._lock = Lock()  # a worker may run the two steps from two threads
@@ -113,14 +114,16 @@ class LedgerJob:
         for _ in range(_BATCHES_PER_RUN):
             batch = self._reader.next_batch()
             if batch is None:
-                results += self._handle(self._holding.due((), ()), (), book)
+                results += self._handle((), book)
+                self._set_position()
                 is_drained = True
                 break
             self._go_on_from(batch.repriced_version)
-            results += self._handle(self._due(batch), batch.hours, book)
+            self._holding.add(batch.traces, batch.unrooted, batch.first_us)
+            results += self._handle(batch.hours, book)
             self._sum_repriced(batch)
             self._reader.mark_handled(batch)
-            self._watermarks.set(LEDGER, self._reader.position_us)
+            self._set_position()
             newest_us = max(newest_us or 0, batch.newest_us)
             if batch.is_last:  # what came meanwhile waits for the next run
                 is_drained = True
@@ -137,14 +140,12 @@ class LedgerJob:
             held=len(self._holding),
         )
 
-    def _due(self, batch: TouchBatch) -> list[Trace]:
-        """Return what to handle with a batch: while more wait, nothing is put off beyond it.
-
-        A reader that begins anew hands out the last two minutes of touches, and no more.
-        """
-        if batch.is_last:
-            return self._holding.due(batch.traces, batch.unrooted)
-        return self._holding.all(batch.traces)
+    def _set_position(self) -> None:
+        """Store how far everything was handled: up to what is put off, or else all."""
+        position_us = self._holding.position_us(self._reader.position_us)
+        if position_us != self._position_us:
+            self._watermarks.set(LEDGER, position_us)
+            self._position_us = position_us
 
     def _go_on_from(self, version: int) -> None:
         """Write newer versions than a repricing, whose rows are ahead of the clock."""
@@ -159,9 +160,9 @@ class LedgerJob:
             self._pending_hours().update(batch.repriced_hours)
         self.run_usage_once()
 
-    def _handle(
-        self, traces: Sequence[Trace], changed_hours: Sequence[ProjectHour], book: PriceBook
-    ) -> list[LedgerResult]:
+    def _handle(self, changed_hours: Sequence[ProjectHour], book: PriceBook) -> list[LedgerResult]:
+        """Handle the traces that are due, and hours in which spans or metrics changed."""
+        traces = self._holding.due()
         by_project: defaultdict[str, list[str]] = defaultdict(list)
         for project, trace_id in traces:
             by_project[project].append(trace_id)

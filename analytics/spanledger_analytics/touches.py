@@ -51,6 +51,11 @@ class TouchBatch:
     is_last: bool = False
     unrooted: frozenset[tuple[str, str]] = frozenset()
 
+    @property
+    def first_us(self) -> int:
+        """When the oldest row was written (UTC microseconds)."""
+        return min(flush.first_us for flush in self.flushes.values())
+
 
 def _version(flush_id: str) -> int:
     return int(flush_id.removeprefix(REPRICING).partition("-")[0])

@@ -72,7 +72,7 @@ def agent(trace_id: str, span_id: str, at: int = 0, **fields: Any) -> Span:
     )
 
 
-def put(store: Store, project: str, *spans: Span) -> str:
+def put(store: Store, project: str, *spans: Span, is_announced: bool = True) -> str:
     """Store spans and announce them as the collector does; return the flush id."""
     flush_id = f"flush-{next(_numbers)}"
     columns: dict[str, list[object]] = {
@@ -95,6 +95,8 @@ def put(store: Store, project: str, *spans: Span) -> str:
     )
     known = [name for name in table.column_names if table.column(name).null_count < len(spans)]
     store.insert("spans", table.select(known), token=f"spans-{flush_id}")
+    if not is_announced:
+        return flush_id
     hours = sorted({(span.trace_id, span.start_ns // HOUR_NS * 3_600) for span in spans})
     notes = pa.table(
         {

@@ -340,6 +340,18 @@ def test_touches_count_spans_by_trace_and_hour() -> None:
     assert {t["flush_id"] for t in touches} == {"flush"}
 
 
+def test_touches_tell_whether_the_first_span_of_a_trace_came() -> None:
+    def touched(*spans: Span) -> dict[str, int]:
+        return {t["trace_id"][:2]: t["has_root"] for t in _decode(*spans).touches.to_pylist()}
+
+    child = _span(trace_id=b"\x01" * 16, span_id=b"\x0c" * 8, parent_span_id=b"\x0a" * 8)
+    root = _span(trace_id=b"\x02" * 16, span_id=b"\x0b" * 8)
+    late = _span(trace_id=b"\x02" * 16, span_id=b"\x0d" * 8, parent_span_id=b"\x0b" * 8)
+    assert touched(child) == {"01": 0}
+    assert touched(child, root) == {"01": 0, "02": 1}
+    assert touched(late, child, root) == {"01": 0, "02": 1}
+
+
 # Arbitrary spans: of known keys with wrong values, and of anything.
 
 KNOWN_KEYS = sorted(
