@@ -92,7 +92,7 @@ class LedgerJob:
         self._floors: Mapping[str, int] = {}
         self._reader = TouchReader(store, watermarks.get(LEDGER), max_traces)
         self._holding = Holding(most_holding_s, now_ns)
-        self._position_us = watermarks.get(LEDGER)
+        self._position_us = watermarks.get(LEDGER) or 0
         self._version = 0
         self._hours: set[ProjectHour] | None = None
         self._lock = Lock()  # a worker may run the two steps from two threads

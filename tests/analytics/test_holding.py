@@ -162,6 +162,7 @@ def test_what_is_put_off_is_handled_in_time_without_anything_new(
     watermarks = MemoryWatermarks()
     job = new_job(store, clock, watermarks, 20)
     job.run_once()
+    assert LEDGER not in watermarks.positions  # it has handled nothing yet
     monkeypatch.setattr("spanledger_analytics.holding._LEAST_BUSY_S", 0)
     monkeypatch.setattr("spanledger_analytics.holding._TIMES_BUSY", 10**6)
     arrive(store, llm(ONE[1], "1", parent="0"))
