@@ -26,11 +26,20 @@ def one_line(text: str, limit: int = 300) -> str:
     """
     shown = "".join(map(_shown, text[: 4 * limit]))
     line = _CALLS.sub(f"@{_WORD_JOINER}", " ".join(shown.split()))
-    isolates = any(unicodedata.bidirectional(c) in _RIGHT_TO_LEFT for c in line)
-    room = limit - (2 if isolates else 0)
-    if len(line) > room or len(text) > 4 * limit:
-        line = line[: room - 1].rstrip() + "…"
-    return f"{_ISOLATE}{line}{_END_ISOLATE}" if isolates else line
+    is_cut = len(text) > 4 * limit
+    if _turns(line):
+        line = _shortened(line, limit - 2, is_cut=is_cut)
+        # What turned it may be what was cut off.
+        return f"{_ISOLATE}{line}{_END_ISOLATE}" if _turns(line) else line
+    return _shortened(line, limit, is_cut=is_cut)
+
+
+def _turns(line: str) -> bool:
+    return any(unicodedata.bidirectional(c) in _RIGHT_TO_LEFT for c in line)
+
+
+def _shortened(line: str, limit: int, *, is_cut: bool) -> str:
+    return line[: limit - 1].rstrip() + "…" if is_cut or len(line) > limit else line
 
 
 def _shown(character: str) -> str:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from spanledger_alerts.content import incident
@@ -127,6 +127,8 @@ def test_times_and_durations_read_plainly() -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.text(max_size=2_000), st.integers(10, 300))
+@example("00000000\u061b", 10)  # what turns the line is what is cut off
+@example("000000000\u0627", 10)
 def test_any_text_becomes_one_short_line(text: str, limit: int) -> None:
     line = one_line(text, limit)
     assert len(line) <= limit
