@@ -129,6 +129,11 @@ class LedgerJob:
                 is_drained = True
                 break
         self._holding.was_busy(time.thread_time() - started_s)
+        return self._stats(results, newest_us, is_drained=is_drained)
+
+    def _stats(
+        self, results: Sequence[LedgerResult], newest_us: int | None, *, is_drained: bool
+    ) -> JobStats:
         return JobStats(
             traces=sum(result.traces for result in results),
             spans=sum(result.spans for result in results),

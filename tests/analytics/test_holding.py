@@ -127,6 +127,11 @@ def entries(store: Store) -> Sequence[tuple[object, object]]:
     return [(row["span_id"], row["agent_name"]) for row in found]
 
 
+def let_everything_be_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spanledger_analytics.holding._LEAST_BUSY_S", 0)
+    monkeypatch.setattr("spanledger_analytics.holding._TIMES_BUSY", 10**6)
+
+
 def new_job(store: Store, clock: Clock, watermarks: MemoryWatermarks, most_s: float) -> LedgerJob:
     book = PriceBook.bundled()
     return LedgerJob(store, clock, watermarks, lambda: book, most_holding_s=most_s)
@@ -137,8 +142,7 @@ def test_a_busy_job_derives_a_trace_when_it_is_over(
 ) -> None:
     watermarks = MemoryWatermarks()
     job = new_job(store, clock, watermarks, 20)
-    monkeypatch.setattr("spanledger_analytics.holding._LEAST_BUSY_S", 0)
-    monkeypatch.setattr("spanledger_analytics.holding._TIMES_BUSY", 10**6)
+    let_everything_be_busy(monkeypatch)
     trace_id = ONE[1]
     arrive(store, llm(TWO[1], "9"))
     assert (job.run_once().traces, entries(store)) == (1, [("9", "")])
@@ -163,8 +167,7 @@ def test_what_is_put_off_is_handled_in_time_without_anything_new(
     job = new_job(store, clock, watermarks, 20)
     job.run_once()
     assert LEDGER not in watermarks.positions  # it has handled nothing yet
-    monkeypatch.setattr("spanledger_analytics.holding._LEAST_BUSY_S", 0)
-    monkeypatch.setattr("spanledger_analytics.holding._TIMES_BUSY", 10**6)
+    let_everything_be_busy(monkeypatch)
     arrive(store, llm(ONE[1], "1", parent="0"))
     assert job.run_once().held == 1
     clock.ns += 19 * S
@@ -181,8 +184,7 @@ def test_a_worker_that_dies_leaves_nothing_it_put_off_behind(
     watermarks = MemoryWatermarks()
     job = new_job(store, clock, watermarks, 20)
     job.run_once()
-    monkeypatch.setattr("spanledger_analytics.holding._LEAST_BUSY_S", 0)
-    monkeypatch.setattr("spanledger_analytics.holding._TIMES_BUSY", 10**6)
+    let_everything_be_busy(monkeypatch)
     # New readers hand the last two minutes out anyway: what was put off has to be kept by itself.
     monkeypatch.setattr("spanledger_analytics.touches.OVERLAP_US", 0)
     arrive(store, llm(ONE[1], "1", parent="0"))
