@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -63,6 +64,21 @@ def table(app: AppTest, first: str) -> Any:
     return found[0].set_index(first)
 
 
+def drawn(app: AppTest) -> dict[str, Any]:
+    """The figures in their order, by name."""
+    charts = [chart.proto for chart in app.get("plotly_chart")]
+    return {chart.alt: json.loads(chart.spec) for chart in charts}
+
+
+def series(app: AppTest, name: str) -> dict[str, list[Any]]:
+    """The values of a figure by the name of their series."""
+    return {one["name"]: one["y"] for one in drawn(app)[name]["data"]}
+
+
+def none_first(value: float | None) -> float:
+    return -1 if value is None else value
+
+
 def trace(seed: Seeder, cost: str | None, *, at_s: int = -60, **columns: Any) -> Row:
     number = next(seed.numbers)
     of_entry = {k: columns.pop(k) for k in ("ttft_ns",) if k in columns}
@@ -103,9 +119,32 @@ def test_the_cards_of_one_hour_and_one_trace(app: AppTest, seed: Seeder) -> None
         "Active sessions": "1",
         "Traces": "1",
     }
-    assert len(app.get("plotly_chart")) == 7
+    assert list(drawn(app)) == [
+        "Spend by model",
+        "Tokens by class",
+        "Spend since midnight",
+        "Calls and errors",
+        "Latency: whole call",
+    ]
     assert table(app, "Model").index.tolist() == ["claude-sonnet-4-5"]
     assert table(app, "Agent")["Per call"].tolist() == [3.08625]
+
+
+def test_a_chart_shows_one_of_two_things_and_the_address_says_which(
+    app: AppTest, seed: Seeder
+) -> None:
+    trace(seed, "0.5", agent_name="planner", duration_s=4, ttft_ns=10**9 // 2)
+    seed.usage(agent_name="planner", total_cost_usd=Decimal(3))
+    seed.insert()
+    overview(app)
+    assert sum(series(app, "Spend by model")["claude-sonnet-4-5"]) == 3
+    assert max(series(app, "Latency: whole call")["p50"], key=none_first) == 4
+    app.segmented_control(key="spend_by").set_value("By agent").run()
+    app.segmented_control(key="latency_of").set_value("First token").run()
+    assert sum(series(app, "Spend by agent")["planner"]) == 3
+    assert max(series(app, "Latency: first token")["p50"], key=none_first) == 0.5
+    again = overview(app, spend_by="By agent", latency_of="First token")
+    assert {"Spend by agent", "Latency: first token"} < drawn(again).keys()
 
 
 def test_only_complete_hours_are_compared_with_the_period_before(

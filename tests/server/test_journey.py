@@ -48,7 +48,7 @@ def settle(page: Page) -> None:
 def test_the_overview_shows_what_the_fleet_spent(demo: Instance, page: Page) -> None:
     page.goto(f"{demo.dashboard_url}/overview")
     settle(page)
-    expect(page.locator("body")).to_contain_text("Spend by model")
+    expect(page.locator("body")).to_contain_text("Spend since midnight")
     expect(page.locator("body")).to_contain_text("harborline-intent-v3")  # has no price, says so
     assert page.locator("[data-testid=stException]").count() == 0
 

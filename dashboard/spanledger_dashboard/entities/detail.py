@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
@@ -119,10 +120,40 @@ def show_figures(figures: Mapping[str, go.Figure]) -> None:
 def show_figure(title: str, figure: go.Figure) -> None:
     """Show one figure with its title, which is unique on a page."""
     is_quick = isinstance(figure, QuickFigure)
-    theme: Literal["streamlit"] | None = None if is_quick else "streamlit"
     with st.container(border=True, key=f"figure-{title}" if is_quick else None):
         st.markdown(f"**{title}**")
-        st.plotly_chart(figure, key=title, config=_CHART_CONFIG, alt=title, theme=theme)
+        draw_figure(title, figure)
+
+
+@contextmanager
+def figure_card(title: str, choices: Iterable[str], key: str) -> Generator[str]:
+    """Give room for one of several quick figures, and which of them the reader chose.
+
+    Args:
+        title: of them all, unique on the page.
+        choices: their names, the first one chosen at first.
+        key: under which the address keeps the choice.
+    """
+    first, *others = choices
+    with st.container(border=True, key=f"figure-{title}"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{title}**", width="stretch")
+            chosen = st.segmented_control(
+                title,
+                [first, *others],
+                default=first,
+                required=True,
+                key=key,
+                bind="query-params",
+                label_visibility="collapsed",
+            )
+        yield chosen or first
+
+
+def draw_figure(title: str, figure: go.Figure) -> None:
+    """Show one figure where the title stands already."""
+    theme: Literal["streamlit"] | None = None if isinstance(figure, QuickFigure) else "streamlit"
+    st.plotly_chart(figure, key=title, config=_CHART_CONFIG, alt=title, theme=theme)
 
 
 def latency_line(latency: Latency) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import streamlit as st
@@ -13,9 +13,10 @@ from spanledger_dashboard.connection import store
 from spanledger_dashboard.empty_state import show_no_data, show_nothing_in_range
 from spanledger_dashboard.entities.detail import (
     axis_of,
+    draw_figure,
+    figure_card,
     read_latencies,
     show_figure,
-    show_figures,
 )
 from spanledger_dashboard.failures import explained
 from spanledger_dashboard.freshness import show_freshness
@@ -40,6 +41,7 @@ from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.text import plain
 from spanledger_dashboard.time_range import Window
 from spanledger_dashboard.usage import (
+    Key,
     Usage,
     by_agent,
     by_model,
@@ -49,6 +51,9 @@ from spanledger_dashboard.usage import (
 )
 
 _MAX_NOTICES = 6
+# One figure of two at a time: a browser takes longer to draw figures than for all else here.
+_SPENDERS: Mapping[str, Key] = {"By model": by_model, "By agent": by_agent}
+_SPEEDS = {"Whole call": False, "First token": True}
 _BADGES: dict[Urgency, tuple[str, Literal["red", "orange", "blue"]]] = {
     Urgency.now: ("Incomplete", "red"),
     Urgency.soon: ("Doubtful", "orange"),
@@ -93,11 +98,16 @@ def _show(where: Scope, found: Lists, minute_s: int) -> None:
     left, right = st.columns([3, 2])
     with left:
         _show_spend(where, current_s)
+        _show_tokens(where, current_s)
     with right:
         _show_day(where, minute_s)
         with st.container(border=True):
             show_movers(found, f"vs {where.time_range.label} before")
-    _show_more(where, current_s)
+    left, right = st.columns(2)
+    with left:
+        _show_calls(where, current_s)
+    with right:
+        _show_speed(where, current_s)
     left, right = st.columns(2)
     with left:
         show_models(found)
@@ -124,12 +134,25 @@ def _show_cards(where: Scope, current_s: int) -> bool:
     return show_gaps(usage)
 
 
-@st.cache_data(ttl=15, max_entries=50, show_spinner="Adding up …")
+@st.fragment
 def _show_spend(where: Scope, current_s: int) -> None:
+    with figure_card("Spend", _SPENDERS, key="spend_by") as chosen:
+        _draw_spend(where, current_s, chosen)
+
+
+@st.cache_data(ttl=15, max_entries=50, show_spinner="Adding up …")
+def _draw_spend(where: Scope, current_s: int, chosen: str) -> None:
     usage = _usage(where, current_s)
     axis = axis_of(where, usage.window)
-    show_figure("Spend by model", charts.spend_by(usage.rows, axis, by_model))
-    show_figure("Spend by agent", charts.spend_by(usage.rows, axis, by_agent))
+    figure = charts.spend_by(usage.rows, axis, _SPENDERS[chosen])
+    draw_figure(f"Spend {chosen.lower()}", figure)
+
+
+@st.cache_data(ttl=15, max_entries=50, show_spinner="Adding up …")
+def _show_tokens(where: Scope, current_s: int) -> None:
+    usage = _usage(where, current_s)
+    axis = axis_of(where, usage.window)
+    show_figure("Tokens by class", charts.tokens_by_class(usage.rows, axis))
 
 
 @st.cache_data(ttl=60, max_entries=50, show_spinner="Adding up …")
@@ -145,20 +168,25 @@ def _show_day(where: Scope, minute_s: int) -> None:
 
 
 @st.cache_data(ttl=15, max_entries=50, show_spinner="Adding up …")
-def _show_more(where: Scope, current_s: int) -> None:
+def _show_calls(where: Scope, current_s: int) -> None:
+    usage = _usage(where, current_s)
+    axis = axis_of(where, usage.window)
+    show_figure("Calls and errors", charts.calls_and_errors(usage.rows, axis))
+
+
+@st.fragment
+def _show_speed(where: Scope, current_s: int) -> None:
+    with figure_card("Latency", _SPEEDS, key="latency_of") as chosen:
+        _draw_speed(where, current_s, chosen)
+
+
+@st.cache_data(ttl=15, max_entries=50, show_spinner="Adding up …")
+def _draw_speed(where: Scope, current_s: int, chosen: str) -> None:
     usage = _usage(where, current_s)
     axis = axis_of(where, usage.window)
     latencies = read_latencies(where, usage.window, None)
-    show_figures(
-        {
-            "Tokens by class": charts.tokens_by_class(usage.rows, axis),
-            "Calls and errors": charts.calls_and_errors(usage.rows, axis),
-            "Latency": line_charts.latency_lines(latencies.by_bucket, axis),
-            "Time to the first token": line_charts.latency_lines(
-                latencies.by_bucket, axis, is_ttft=True
-            ),
-        }
-    )
+    figure = line_charts.latency_lines(latencies.by_bucket, axis, is_ttft=_SPEEDS[chosen])
+    draw_figure(f"Latency: {chosen.lower()}", figure)
 
 
 def _show_notices(found: Sequence[Notice], *, is_all: bool) -> None:
