@@ -143,7 +143,8 @@ def up(
     another --host the collector and the API ask for keys; the dashboard stays on loopback unless
     --dashboard-auth says how people sign in.
     """
-    from spanledger_server.supervisor import Supervisor, UpSettings
+    from spanledger_server.supervisor import Supervisor
+    from spanledger_server.up_settings import UpSettings
 
     tls = tls_files(tls_cert, tls_key, tls_client_ca)
     guard = Guard.of(host, auth, data, state_url, tls)

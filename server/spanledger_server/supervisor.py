@@ -20,10 +20,10 @@ from urllib.parse import urlsplit
 import psutil
 
 from spanledger_alerts.settings import beside as alerts_beside
-from spanledger_server.dashboard_guard import DashboardGuard
+from spanledger_server.announcement import ready_text
 from spanledger_server.errors import StartError, UsageError
-from spanledger_server.guard import Auth, Guard
 from spanledger_server.run_file import RunFile, RunInfo
+from spanledger_server.up_settings import UpSettings
 from spanledger_storage.engine import Engine, EngineSettings, find_binary
 from spanledger_storage.errors import EngineError, StorageError
 from spanledger_storage.migrations import all_migrations, create_database, migrate, pending
@@ -41,27 +41,6 @@ _ASK_EVERY_S = 5.0
 _UNANSWERED = 4
 # The processes asked are on this machine: never through a proxy of the environment.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-@dataclass(frozen=True, slots=True)
-class UpSettings:
-    """What ``spanledger up`` was told. Port 0 means any free port."""
-
-    data: Path
-    host: str
-    http_port: int
-    grpc_port: int
-    dashboard_port: int
-    api_port: int
-    engine_port: int
-    guard: Guard
-    dashboard_guard: DashboardGuard
-    store_url: str | None = None
-    read_store_url: str | None = None
-    state_url: str | None = None
-    max_spool_bytes: int | None = None
-    max_inflight_bytes: int | None = None
-    cors_origins: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -121,7 +100,8 @@ class Supervisor:
             for role in self._roles:
                 self._spawn(role, environment)
             self._await_ready(info)
-            self._announce(info)
+            if not self._stop.is_set():
+                self._say(ready_text(info, self._settings))
             while not self._stop.wait(0.2):
                 self._revive(info, environment)
 
@@ -277,31 +257,6 @@ class Supervisor:
         lines = self._log_of(role).read_text(encoding="utf-8", errors="replace").splitlines()
         said = next((line for line in reversed(lines) if line.strip()), "nothing")
         return f"Its log ({self._log_of(role)}) ends: {said[:500]}"
-
-    def _announce(self, info: RunInfo) -> None:
-        if self._stop.is_set():
-            return
-        key, note = "", ""
-        if self._settings.guard.auth is Auth.KEYS:
-            key = "  export OTEL_EXPORTER_OTLP_HEADERS=x-api-key=KEY\n"
-            note = "Requests need a key: spanledger keys create. " + (
-                "The dashboard asks nobody to sign in, so it stays on loopback; "
-                "--dashboard-auth accounts changes that."
-                if self._settings.dashboard_guard.is_open
-                else "People sign in to the dashboard: spanledger accounts add NAME."
-            )
-            note += "\n\n"
-        self._say(
-            "Spanledger is ready.\n\n"
-            f"  Dashboard  {info.dashboard_url}\n"
-            f"  API        {info.api_url}/api/docs\n"
-            f"  Data       {self._settings.data.absolute()}\n\n"
-            "Point an agent at it:\n\n"
-            f"  export OTEL_EXPORTER_OTLP_ENDPOINT={info.otlp_url}\n"
-            f"  export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n{key}\n"
-            f"  (gRPC: port {info.grpc_port})\n\n{note}"
-            "Demo data: make demo (or spanledger demo) in a second terminal. Stop: Ctrl-C."
-        )
 
     # Running
 

@@ -22,7 +22,8 @@ from spanledger_server.dashboard_guard import DashboardGuard
 from spanledger_server.errors import UsageError
 from spanledger_server.guard import Auth, Guard
 from spanledger_server.run_file import RunFile, RunInfo
-from spanledger_server.supervisor import Supervisor, UpSettings
+from spanledger_server.supervisor import Supervisor
+from spanledger_server.up_settings import UpSettings
 from tests.instance import Instance, run, runs, typed, wait_until
 from tests.otlp import llm_span, request, span
 
