@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
 from copy import copy
 from functools import cache
-from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -16,14 +14,8 @@ from typer.core import TyperGroup
 
 from spanledger import __version__
 from spanledger_alerts.errors import AlertsError
-from spanledger_alerts.settings import VARIABLES as ALERT_VARIABLES
-from spanledger_alerts.settings import AlertSettings, beside
 from spanledger_analytics.errors import AnalyticsError
-from spanledger_analytics.invoices.pull_settings import VARIABLES as PULL_VARIABLES
-from spanledger_collector.edge.cors import check_origin
 from spanledger_collector.errors import CollectorError
-from spanledger_dashboard.access.settings import VARIABLES as ACCESS_VARIABLES
-from spanledger_dashboard.access.settings import DashboardAuth
 from spanledger_server import (
     accounts_cli,
     alerts_cli,
@@ -42,34 +34,17 @@ from spanledger_server import (
     replay_cli,
     retention_cli,
     roles,
+    roles_cli,
     sdk_cli,
 )
-from spanledger_server.dashboard_guard import DashboardGuard
+from spanledger_server.environment import check_variables, log_settings, read_secret_files
 from spanledger_server.errors import StartError, UsageError
-from spanledger_server.focus_cli import FOLDER as FOCUS_FOLDER
-from spanledger_server.guard import INGEST_KEY, Guard, tls_files
-from spanledger_server.options import (
-    DEFAULT_DATA,
-    AuthMode,
-    CorsOrigins,
-    DashboardSignIn,
-    Data,
-    InflightBytes,
-    SignIn,
-    SpoolBytes,
-    StateUrl,
-    StoreUrl,
-    TlsCert,
-    TlsClientCa,
-    TlsKey,
-)
+from spanledger_server.options import DEFAULT_DATA, Data, StateUrl, StoreUrl
 from spanledger_server.output import Format
 from spanledger_server.prices import cli as prices_cli
 from spanledger_server.prices import service_prices_cli
 from spanledger_server.run_file import running_instance
-from spanledger_server.sizes import size_bytes, spool_bytes
 from spanledger_storage.errors import ConfigError, StorageError
-from spanledger_storage.project_settings import NAME
 
 app = typer.Typer(
     name="spanledger",
@@ -79,230 +54,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Host = Annotated[
-    str, typer.Option("--host", envvar="SPANLEDGER_HOST", help="Address to listen on.")
-]
-HttpPort = Annotated[
-    int,
-    typer.Option("--http-port", envvar="SPANLEDGER_HTTP_PORT", min=0, max=65535, help="OTLP/HTTP."),
-]
-GrpcPort = Annotated[
-    int,
-    typer.Option("--grpc-port", envvar="SPANLEDGER_GRPC_PORT", min=0, max=65535, help="OTLP/gRPC."),
-]
-Supervised = Annotated[bool, typer.Option("--supervised", hidden=True)]
-
-_OTHER_VARIABLES = {
-    "SPANLEDGER_LOG_LEVEL",
-    "SPANLEDGER_LOG_FORMAT",
-    "SPANLEDGER_READ_STORE_URL",
-    "SPANLEDGER_OTLP_ENDPOINT",
-    INGEST_KEY,
-    *ACCESS_VARIABLES,
-    *ALERT_VARIABLES,
-    *PULL_VARIABLES,
-    FOCUS_FOLDER,
-    *sdk_cli.VARIABLES,
-}
-
-
-@app.command()
-def up(
-    data: Data = DEFAULT_DATA,
-    host: Host = "127.0.0.1",
-    http_port: HttpPort = 4318,
-    grpc_port: GrpcPort = 4317,
-    dashboard_port: Annotated[
-        int,
-        typer.Option(envvar="SPANLEDGER_DASHBOARD_PORT", min=0, max=65535, help="Dashboard."),
-    ] = 8501,
-    api_port: Annotated[
-        int,
-        typer.Option(envvar="SPANLEDGER_API_PORT", min=0, max=65535, help="API for programs."),
-    ] = 8502,
-    engine_port: Annotated[
-        int,
-        typer.Option(
-            envvar="SPANLEDGER_ENGINE_PORT", min=0, max=65535, help="Local engine (loopback)."
-        ),
-    ] = 18123,
-    store_url: StoreUrl = "",
-    state_url: StateUrl = "",
-    max_spool_bytes: SpoolBytes = "",
-    max_inflight_bytes: InflightBytes = "",
-    cors_origin: CorsOrigins = None,
-    auth: AuthMode = None,
-    dashboard_auth: DashboardSignIn = DashboardAuth.NONE,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
-    tls_client_ca: TlsClientCa = None,
-) -> None:
-    """Run everything on this machine: engine, collector, worker, dashboard and API.
-
-    Without --store-url a private ClickHouse engine keeps the data in the data directory. With
-    another --host the collector and the API ask for keys; the dashboard stays on loopback unless
-    --dashboard-auth says how people sign in.
-    """
-    from spanledger_server.supervisor import Supervisor
-    from spanledger_server.up_settings import UpSettings
-
-    tls = tls_files(tls_cert, tls_key, tls_client_ca)
-    guard = Guard.of(host, auth, data, state_url, tls)
-    dashboard_guard = DashboardGuard(dashboard_auth, data.expanduser(), state_url, tls)
-    dashboard_guard.check()
-    supervisor = Supervisor(
-        UpSettings(
-            data=data.expanduser(),
-            host=host,
-            http_port=http_port,
-            grpc_port=grpc_port,
-            dashboard_port=dashboard_port,
-            api_port=api_port,
-            engine_port=engine_port,
-            store_url=store_url or None,
-            read_store_url=os.environ.get("SPANLEDGER_READ_STORE_URL"),
-            state_url=state_url or None,
-            max_spool_bytes=spool_bytes(max_spool_bytes),
-            max_inflight_bytes=size_bytes(max_inflight_bytes, "--max-inflight-bytes"),
-            cors_origins=_origins(cors_origin),
-            guard=guard,
-            dashboard_guard=dashboard_guard,
-        ),
-        say=lambda text: print(text, flush=True),
-    )
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: supervisor.request_stop())
-    supervisor.run()
-
-
-@app.command()
-def collect(
-    data: Data = DEFAULT_DATA,
-    host: Host = "127.0.0.1",
-    http_port: HttpPort = 4318,
-    grpc_port: GrpcPort = 4317,
-    store_url: StoreUrl = "",
-    store_processes: Annotated[
-        int,
-        typer.Option(
-            envvar="SPANLEDGER_STORE_PROCESSES",
-            min=1,
-            max=64,
-            help="Processes that decode and insert, side by side.",
-        ),
-    ] = 2,
-    project: Annotated[
-        str,
-        typer.Option(
-            envvar="SPANLEDGER_PROJECT", help="Project of everything that comes without a key."
-        ),
-    ] = "default",
-    state_url: StateUrl = "",
-    max_spool_bytes: SpoolBytes = "",
-    max_inflight_bytes: InflightBytes = "",
-    cors_origin: CorsOrigins = None,
-    auth: AuthMode = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
-    tls_client_ca: TlsClientCa = None,
-    supervised: Supervised = False,
-) -> None:
-    """Run a collector alone, against a ClickHouse server. Any number may run side by side."""
-    if supervised:
-        roles.end_with_parent()
-    roles.collect(
-        host=host,
-        http_port=http_port,
-        grpc_port=grpc_port,
-        data=data.expanduser(),
-        store_url=_required(store_url, "--store-url", "SPANLEDGER_STORE_URL"),
-        store_processes=store_processes,
-        project=_project(project),
-        max_spool_bytes=spool_bytes(max_spool_bytes),
-        max_inflight_bytes=size_bytes(max_inflight_bytes, "--max-inflight-bytes"),
-        cors_origins=_origins(cors_origin),
-        guard=Guard.of(host, auth, data, state_url, tls_files(tls_cert, tls_key, tls_client_ca)),
-        supervised=supervised,
-    )
-
-
-@app.command()
-def work(
-    data: Data = DEFAULT_DATA,
-    store_url: StoreUrl = "",
-    state_url: StateUrl = "",
-    supervised: Supervised = False,
-) -> None:
-    """Run the jobs alone: ledger, trajectories, usage, alerts."""
-    if supervised:
-        roles.end_with_parent()
-    for name, place in beside(data).items():
-        os.environ.setdefault(name, place)
-    AlertSettings.of(os.environ)  # what cannot be stops the start
-    roles.work(
-        store_url=_required(store_url, "--store-url", "SPANLEDGER_STORE_URL"),
-        state_url=state_url or f"sqlite:///{data.expanduser() / 'state.db'}",
-    )
-
-
-@app.command()
-def dashboard(
-    host: Host = "127.0.0.1",
-    port: Annotated[int, typer.Option(envvar="SPANLEDGER_DASHBOARD_PORT", min=0, max=65535)] = 8501,
-    data: Data = DEFAULT_DATA,
-    store_url: StoreUrl = "",
-    state_url: StateUrl = "",
-    auth: SignIn = DashboardAuth.NONE,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
-    supervised: Supervised = False,
-) -> None:
-    """Run the dashboard alone. It reads with SPANLEDGER_READ_STORE_URL when that is set.
-
-    Beyond loopback people sign in: with accounts of `spanledger accounts`, or by OIDC. TLS is used
-    where people sign in.
-    """
-    from spanledger_dashboard.__main__ import main as run_dashboard
-
-    if supervised:
-        roles.end_with_parent()
-    guard = DashboardGuard(auth, data, state_url, tls_files(tls_cert, tls_key, None))
-    guard.prepare(host)
-    reader = os.environ.get("SPANLEDGER_READ_STORE_URL") or store_url
-    os.environ["SPANLEDGER_STORE_URL"] = _required(
-        reader, "--store-url", "SPANLEDGER_READ_STORE_URL or SPANLEDGER_STORE_URL"
-    )
-    code = run_dashboard(["--host", host, "--port", str(port), *guard.tls_options()])
-    if code:
-        raise typer.Exit(code)
-
-
-@app.command()
-def api(
-    host: Host = "127.0.0.1",
-    port: Annotated[int, typer.Option(envvar="SPANLEDGER_API_PORT", min=0, max=65535)] = 8502,
-    data: Data = DEFAULT_DATA,
-    store_url: StoreUrl = "",
-    state_url: StateUrl = "",
-    auth: AuthMode = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
-    tls_client_ca: TlsClientCa = None,
-    supervised: Supervised = False,
-) -> None:
-    """Run the API alone. It reads with SPANLEDGER_READ_STORE_URL when that is set."""
-    if supervised:
-        roles.end_with_parent()
-    reader = os.environ.get("SPANLEDGER_READ_STORE_URL") or store_url
-    variables = "SPANLEDGER_READ_STORE_URL or SPANLEDGER_STORE_URL"
-    roles.api(
-        host=host,
-        port=port,
-        store_url=_required(reader, "--store-url", variables),
-        guard=Guard.of(host, auth, data, state_url, tls_files(tls_cert, tls_key, tls_client_ca)),
-    )
-
-
+roles_cli.add_commands(app)
 app.command(name="data-quality")(quality_cli.data_quality)
 sdk_cli.add_commands(app)
 app.add_typer(prices_cli.app)
@@ -338,7 +90,7 @@ def migrate_command(
     from spanledger_server.schema import migrate_all, print_pending
     from spanledger_storage.store import StoreSettings
 
-    url = _required(store_url, "--store-url", "SPANLEDGER_STORE_URL")
+    url = roles_cli.required(store_url, "--store-url", "SPANLEDGER_STORE_URL")
     settings = StoreSettings.from_url(url)
     if dry_run:
         print_pending(settings)
@@ -423,20 +175,18 @@ def _ungrouped() -> TyperGroup:
     return typer.main.get_group(ungrouped)
 
 
+def _variables() -> set[str]:
+    """Return the variables that options are read from."""
+    options = (option for one in _ungrouped().commands.values() for option in one.params)
+    return {str(option.envvar) for option in options if option.envvar}
+
+
 def main() -> NoReturn:
     """Run the command line; every expected failure is one sentence on standard error."""
     try:
-        _read_secret_files()
-        _check_variables()
-        level = os.environ.get("SPANLEDGER_LOG_LEVEL", "info")
-        if level.lower() not in ("debug", "info", "warning", "error"):
-            raise UsageError(
-                f"SPANLEDGER_LOG_LEVEL must be debug, info, warning or error, not {level!r}."
-            )
-        log_format = os.environ.get("SPANLEDGER_LOG_FORMAT", "text")
-        if log_format not in ("text", "json"):
-            raise UsageError(f"SPANLEDGER_LOG_FORMAT must be text or json, not {log_format!r}.")
-        roles.configure_logging(level, log_format)
+        read_secret_files()
+        check_variables(_variables())
+        roles.configure_logging(*log_settings())
         words = sys.argv[1:] or ["--help"]
         command = _ungrouped() if words[0] in _ungrouped().commands else _everything()
         code = command(words, standalone_mode=False)
@@ -452,46 +202,3 @@ def main() -> NoReturn:
 def _fail(message: str, code: int) -> NoReturn:
     print(f"spanledger: {message}", file=sys.stderr)
     sys.exit(code)
-
-
-def _read_secret_files() -> None:
-    """Let every variable come from a file: ``NAME_FILE`` (Docker and Kubernetes secrets)."""
-    for name in [n for n in os.environ if n.startswith("SPANLEDGER_") and n.endswith("_FILE")]:
-        path = os.environ.pop(name)
-        try:
-            os.environ[name[: -len("_FILE")]] = Path(path).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise UsageError(f"{name} names {path}, which cannot be read: {error.strerror}.") from (
-                None
-            )
-
-
-def _check_variables() -> None:
-    """Refuse misspelt variables: a setting that is silently ignored is worse than none."""
-    known = set(_OTHER_VARIABLES)
-    for sub in _ungrouped().commands.values():
-        known.update(str(p.envvar) for p in sub.params if p.envvar)
-    unknown = sorted(n for n in os.environ if n.startswith("SPANLEDGER_") and n not in known)
-    if unknown:
-        raise UsageError(
-            f"{', '.join(unknown)}: no such setting; known are {', '.join(sorted(known))}."
-        )
-
-
-def _origins(given: list[str] | None) -> tuple[str, ...]:
-    return tuple(check_origin(origin) for origin in given or ())
-
-
-def _required(value: str, option: str, variable: str) -> str:
-    if not value:
-        raise UsageError(f"This command needs a store: give {option} or set {variable}.")
-    return value
-
-
-def _project(name: str) -> str:
-    if not NAME.fullmatch(name):
-        raise UsageError(
-            "--project must be 1 to 64 letters, digits, '-', '_' or '.', and begin with a letter "
-            f"or digit, not {name[:80]!r}."
-        )
-    return name

@@ -146,11 +146,11 @@ def test_command_and_options_exist_in_the_command_line(service: str) -> None:
 
 @pytest.mark.parametrize("service", OURS)
 def test_settings_exist_in_the_command_line(service: str) -> None:
-    from spanledger_server.cli import _OTHER_VARIABLES
+    from spanledger_server.environment import OTHER_VARIABLES
 
     group = typer.main.get_command(app)
     commands = getattr(group, "commands").values()  # noqa: B009 (typer does not type the group)
-    known = {p.envvar for command in commands for p in command.params} | _OTHER_VARIABLES
+    known = {p.envvar for command in commands for p in command.params} | OTHER_VARIABLES
     known.add("FORWARDED_ALLOW_IPS")  # https://uvicorn.dev/settings/#http
     assert set(SERVICES[service]["environment"]) <= known
 

@@ -1,0 +1,83 @@
+"""The settings that processes take from the environment: read, and checked as a whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from spanledger_alerts.settings import VARIABLES as ALERT_VARIABLES
+from spanledger_analytics.invoices.pull_settings import VARIABLES as PULL_VARIABLES
+from spanledger_dashboard.access.settings import VARIABLES as ACCESS_VARIABLES
+from spanledger_server import sdk_cli
+from spanledger_server.errors import UsageError
+from spanledger_server.focus_cli import FOLDER as FOCUS_FOLDER
+from spanledger_server.guard import INGEST_KEY
+
+OTHER_VARIABLES = frozenset(
+    {
+        "SPANLEDGER_LOG_LEVEL",
+        "SPANLEDGER_LOG_FORMAT",
+        "SPANLEDGER_READ_STORE_URL",
+        "SPANLEDGER_OTLP_ENDPOINT",
+        INGEST_KEY,
+        *ACCESS_VARIABLES,
+        *ALERT_VARIABLES,
+        *PULL_VARIABLES,
+        FOCUS_FOLDER,
+        *sdk_cli.VARIABLES,
+    }
+)
+"""Settings that are no option of a command."""
+_LEVELS = ("debug", "info", "warning", "error")
+_FORMATS = ("text", "json")
+
+
+def read_secret_files() -> None:
+    """Let every variable come from a file: ``NAME_FILE`` (Docker and Kubernetes secrets).
+
+    Raises:
+        UsageError: such a file cannot be read.
+    """
+    for name in [n for n in os.environ if n.startswith("SPANLEDGER_") and n.endswith("_FILE")]:
+        path = os.environ.pop(name)
+        try:
+            os.environ[name[: -len("_FILE")]] = Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise UsageError(f"{name} names {path}, which cannot be read: {error.strerror}.") from (
+                None
+            )
+
+
+def check_variables(of_options: Iterable[str]) -> None:
+    """Refuse misspelt variables: a setting that is silently ignored is worse than none.
+
+    Args:
+        of_options: those that options of commands are read from.
+
+    Raises:
+        UsageError: there is one that nothing reads.
+    """
+    known = OTHER_VARIABLES.union(of_options)
+    unknown = sorted(n for n in os.environ if n.startswith("SPANLEDGER_") and n not in known)
+    if unknown:
+        raise UsageError(
+            f"{', '.join(unknown)}: no such setting; known are {', '.join(sorted(known))}."
+        )
+
+
+def log_settings() -> tuple[str, str]:
+    """Return from which level on is logged, and in which format.
+
+    Raises:
+        UsageError: there is no such level or format.
+    """
+    level = os.environ.get("SPANLEDGER_LOG_LEVEL", "info")
+    if level.lower() not in _LEVELS:
+        raise UsageError(
+            f"SPANLEDGER_LOG_LEVEL must be debug, info, warning or error, not {level!r}."
+        )
+    log_format = os.environ.get("SPANLEDGER_LOG_FORMAT", "text")
+    if log_format not in _FORMATS:
+        raise UsageError(f"SPANLEDGER_LOG_FORMAT must be text or json, not {log_format!r}.")
+    return level, log_format
