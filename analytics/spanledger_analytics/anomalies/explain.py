@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 from spanledger_analytics.anomalies import adtributor
 from spanledger_analytics.anomalies.adtributor import Pair
@@ -44,6 +44,7 @@ from spanledger_analytics.findings.finding import Json
 
 _CLASSES = (*INPUT_CLASSES, OUTPUT_CLASS)
 _STEP = Decimal("1e-12")
+_EXACT_DIGITS = 60  # effects that cancel each other may be far larger than what they explain
 ZERO = Decimal(0)
 CAUSES = {
     "tasks": "more traces",
@@ -159,14 +160,15 @@ def _change(now: Usage, before: Usage, factor: Decimal) -> Change:
     pairs = [(before.of(agent), now.of(agent)) for agent in agents] or [(before, now)]
     changes = [explain(_period(old, factor), _period(new, Decimal(1))) for old, new in pairs]
     parts: dict[str, Decimal] = {}
-    for change in changes:
-        for name, usd in change.parts.items():
-            parts[name] = parts.get(name, ZERO) + usd
-    return Change(
-        before_usd=sum((change.before_usd for change in changes), ZERO),
-        now_usd=sum((change.now_usd for change in changes), ZERO),
-        parts=parts,
-    )
+    with localcontext(prec=_EXACT_DIGITS):
+        for change in changes:
+            for name, usd in change.parts.items():
+                parts[name] = parts.get(name, ZERO) + usd
+        return Change(
+            before_usd=sum((change.before_usd for change in changes), ZERO),
+            now_usd=sum((change.now_usd for change in changes), ZERO),
+            parts=parts,
+        )
 
 
 def _period(usage: Usage, factor: Decimal) -> Period:
@@ -184,15 +186,18 @@ def _period(usage: Usage, factor: Decimal) -> Period:
             cost[kind] = cost.get(kind, ZERO) + part.costs_usd.get(kind, ZERO)
         for name, usd in part.other_usd.items():
             other[name] = other.get(name, ZERO) + usd
+    # What the decomposition would take tokens without a call, or without a trace, to stand for.
+    least = int(any(part.tokens.values() for part in usage.parts))
+    calls = sum(part.calls for part in usage.parts) or least
     return Period(
-        calls=round(sum(part.calls for part in usage.parts) * factor * _MILLION),
+        calls=round(calls * factor * _MILLION),
         models={
             model: ModelUse(
                 tokens[model], {kind: _scaled(usd, factor) for kind, usd in cost.items()}
             )
             for model, cost in costs.items()
         },
-        tasks=round(usage.traces * factor * _MILLION),
+        tasks=round((usage.traces or least) * factor * _MILLION),
         other_usd={name: _scaled(usd, factor) for name, usd in other.items()},
     )
 
