@@ -1,11 +1,12 @@
 """What people ask of the store, at one million and at ten million spans.
 
-    python -m benchmarks.store_queries [--millions 1,10] [--rounds 15]
+    python -m benchmarks.store_queries [--millions 1,10] [--rounds 15] [--data DIR]
 
-A trace by its id, of 50, 1,000 and 10,000 spans: with everything its spans hold, and with what the
-page of a trace asks for to draw its tree. And tokens by model and agent over the last 24 hours,
-from the hourly usage that pages read, from the ledger, and from the spans themselves. An engine of
-its own in a temporary directory, removed at the end.
+A trace by its id, of 50, 1,000 and 10,000 spans: with everything its spans hold, with what the
+page of a trace asks for to draw its tree, and with the question where the trace lies, which the
+page asks beside it. And tokens by model and agent over the last 24 hours, from the hourly usage
+that pages read, from the ledger, and from the spans themselves. An engine of its own in a temporary
+directory, removed at the end; a data directory is kept, and filled further by the next run.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from benchmarks.ledger import fill
 from benchmarks.payloads import trace, vocabulary
 from spanledger_analytics.usage import recompute_usage
 from spanledger_collector.decode.decode import Body, decode_traces
+from spanledger_dashboard.read_ahead import begin
+from spanledger_dashboard.trace.data import find_trace
+from spanledger_dashboard.trace.tree import load_tree
 from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.store import Store
@@ -43,13 +47,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n", 1)[0])
     parser.add_argument("--millions", default="1,10", help="sizes of the store, in spans")
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument(
+        "--data", type=Path, help="keep the store here; a temporary one if left out"
+    )
     options = parser.parse_args()
     print(
         f"{platform.machine()}, {psutil.cpu_count()} CPUs, Python {platform.python_version()}; "
         f"{options.rounds} rounds after {_WARM_UP}; milliseconds: median (min to max)"
     )
     with tempfile.TemporaryDirectory() as directory:
-        engine = Engine(EngineSettings(Path(directory), free_port()))
+        engine = Engine(EngineSettings(options.data or Path(directory), free_port()))
         engine.start()
         try:
             _measure(engine, [int(n) for n in options.millions.split(",")], options.rounds)
@@ -61,11 +68,13 @@ def _measure(engine: Engine, millions: list[int], rounds: int) -> None:
     create_database(engine.writer)
     store = Store.connect(engine.writer)
     migrate(store)
-    stored = 0
     for size in millions:
-        fill(store, stored, size * 1_000_000, _DAYS)
-        stored = size * 1_000_000
-        traces = {spans: put_trace(store, spans, seed=size) for spans in SIZES}
+        [stored] = store.sql_rows("SELECT count() AS n FROM spans WHERE version = 1")
+        if int(str(stored["n"])) > size * 1_000_000:
+            raise SystemExit(f"the store holds more than {size} million spans already")
+        fill(store, int(str(stored["n"])), size * 1_000_000, _DAYS)
+        # Traces that no earlier run has left.
+        traces = {spans: put_trace(store, spans, seed=time.time_ns()) for spans in SIZES}
         _settle(store)
         print(f"{size} million spans stored")
         for spans, trace_id in traces.items():
@@ -75,6 +84,7 @@ def _measure(engine: Engine, millions: list[int], rounds: int) -> None:
                 rounds,
             )
             _report("  … its tree", partial(read_tree, store, trace_id, spans), rounds)
+            _report("  … and its place", partial(open_tree, store, trace_id, spans), rounds)
         for name, statement in _AGGREGATES.items():
             _report(f"  {name}", partial(_aggregate, store, statement), rounds)
     store.close()
@@ -93,27 +103,32 @@ def put_trace(store: Store, spans: int, seed: int) -> str:
 
 
 def read_trace(store: Store, trace_id: str, spans: int) -> None:
-    """Read a trace: where it lies, then every column of every span."""
-    [place] = store.rows("dashboard_trace_hours", {"trace_id": trace_id})
-    rows = store.raw(
-        _TRACE, "Native", {"project": place["project"], "hours": place["hours_s"], "id": trace_id}
-    )
+    """Read every column of every span of a trace."""
+    rows = store.raw(_TRACE, "Native", {"id": trace_id})
     if len(rows) < 200 * spans:
         raise SystemExit(f"{len(rows)} bytes cannot be {spans} spans")
 
 
 def read_tree(store: Store, trace_id: str, spans: int) -> None:
-    """Read what a trace's page reads to draw it."""
-    [place] = store.rows("dashboard_trace_hours", {"trace_id": trace_id})
-    asked = {"project": place["project"], "hours_s": place["hours_s"], "trace_id": trace_id}
-    if store.arrow("dashboard_trace_tree", asked).num_rows != spans:
+    """Read what a trace's page draws it from."""
+    if load_tree(store, "default", trace_id).num_rows != spans:
         raise SystemExit(f"the tree has not {spans} spans")
+
+
+def open_tree(store: Store, trace_id: str, spans: int) -> None:
+    """Read it as the page does at first: while it is read, ask where the trace lies."""
+    tree = begin(partial(read_tree, store, trace_id, spans))
+    if find_trace(store, trace_id, "default") is None:
+        raise SystemExit("the trace was not found")
+    tree.result()
 
 
 _TRACE = """
 SELECT * FROM spans FINAL
-WHERE project = {project:String}
-    AND toStartOfHour(start_time) IN (SELECT toDateTime(arrayJoin({hours:Array(UInt32)}), 'UTC'))
+WHERE project = 'default'
+    AND toStartOfHour(start_time) IN (
+        SELECT hour FROM trace_hours WHERE project = 'default' AND trace_id = {id:String}
+    )
     AND trace_id = {id:String}
 """
 _SINCE = "toDateTime({since_s:UInt32}, 'UTC')"

@@ -132,6 +132,21 @@ def test_a_trace_of_a_closed_project_is_not_there(store: Store, seed: Seeder) ->
     assert find_trace(store, TRACE, "alpha", allowed=set()) is None
 
 
+def test_a_trace_of_another_project_than_people_look_at_is_shown(
+    app: AppTest, seed: Seeder
+) -> None:
+    seed.span(TRACE, ROOT, name="elsewhere", role="agent", project="beta")
+    seed.insert()
+    assert "### elsewhere" in text(page(app, trace_id=TRACE))
+
+
+def test_a_trace_that_arrives_is_shown_on_the_next_look(app: AppTest, seed: Seeder) -> None:
+    assert "No such trace" in text(page(app, trace_id=TRACE))
+    seed.span(TRACE, ROOT, name="late", role="agent")
+    seed.insert()
+    assert "### late" in text(app.run())
+
+
 def test_a_trace_of_one_span_that_was_not_counted_yet(app: AppTest, seed: Seeder) -> None:
     seed.span(TRACE, ROOT, name="alone", role="agent")
     seed.insert()

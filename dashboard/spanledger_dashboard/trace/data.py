@@ -12,9 +12,12 @@ import pyarrow.compute as pc
 
 from spanledger_dashboard.read_ahead import begin
 from spanledger_dashboard.trace.columns import is_any, is_known, rows_of, whole
+from spanledger_dashboard.trace.tree import load_tree
 from spanledger_storage.store import Store
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -50,7 +53,7 @@ class Trace:
     """A trace as read.
 
     Attributes:
-        spans: columns as in dashboard_trace_tree.sql, one row per span, by start.
+        spans: columns as load_tree says, one row per span, by start.
         calls: columns as in dashboard_trace_entries.sql, one row per ledger entry, by time.
         summary: the row of dashboard_trace.sql; None while the jobs have not seen the trace.
         findings: rows of dashboard_trace_findings.sql, the dearest first.
@@ -93,8 +96,13 @@ def find_trace(
     return TraceKey(str(found[0]["project"]), trace_id, tuple(int(h) for h in hours))
 
 
-def load_trace(store: Store, key: TraceKey) -> Trace:
+def load_trace(store: Store, key: TraceKey, tree: Future[pa.Table] | None = None) -> Trace:
     """Read the tree and the costs of a trace.
+
+    Args:
+        store: the telemetry store.
+        key: the trace.
+        tree: its tree (load_tree) where somebody has begun to read it already.
 
     Raises:
         StoreError: the store does not answer.
@@ -104,35 +112,10 @@ def load_trace(store: Store, key: TraceKey) -> Trace:
     findings = begin(lambda: store.rows("dashboard_trace_findings", key.params))
     return Trace(
         key=key,
-        spans=_told_once(store.arrow("dashboard_trace_tree", key.params)),
+        spans=tree.result() if tree else load_tree(store, key.project, key.trace_id),
         calls=calls.result(),
         summary=summary.result(),
         findings=tuple(findings.result()),
-    )
-
-
-def _told_once(spans: pa.Table) -> pa.Table:
-    """Return the spans without rows made from log records that only repeat another span.
-
-    By the rule that the jobs count spans by: such a row lies below a span of the trace, and has no
-    role of its own, or the role of that span or of one of the spans directly below it.
-    """
-    is_log = spans["is_log"].to_numpy() > 0
-    if not is_log.any():
-        return spans
-    rows = spans.select(["span_id", "parent_span_id", "role"]).to_pylist()
-    others = [row for row, log in zip(rows, is_log, strict=True) if not log]
-    ids = {row["span_id"] for row in others}
-    told = {
-        (row[column], row["role"]) for row in others for column in ("span_id", "parent_span_id")
-    }
-    return spans.filter(
-        [
-            not log
-            or row["parent_span_id"] not in ids
-            or (row["role"] != "other" and (row["parent_span_id"], row["role"]) not in told)
-            for row, log in zip(rows, is_log, strict=True)
-        ]
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
@@ -14,7 +14,7 @@ from spanledger_dashboard.access import viewer
 from spanledger_dashboard.compare.picker import show_compare_picker
 from spanledger_dashboard.connection import store
 from spanledger_dashboard.failures import explained
-from spanledger_dashboard.read_ahead import read_ahead
+from spanledger_dashboard.read_ahead import begin, read_ahead
 from spanledger_dashboard.settings import DashboardSettings
 from spanledger_dashboard.trace.conversation import Utterance, load_conversation
 from spanledger_dashboard.trace.data import (
@@ -39,7 +39,13 @@ from spanledger_dashboard.trace.payload import pack
 from spanledger_dashboard.trace.span_detail import show_span
 from spanledger_dashboard.trace.steps import Steps, load_steps
 from spanledger_dashboard.trace.transcript import show_transcript
+from spanledger_dashboard.trace.tree import load_tree
 from spanledger_dashboard.trace.view import trace_view
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    import pyarrow as pa
 
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _SPAN_ID = re.compile(r"[0-9a-f]{16}")
@@ -58,13 +64,13 @@ def _state(key: TraceKey) -> str:
 
 
 @st.cache_resource(ttl=timedelta(minutes=1), max_entries=16, show_spinner="Reading the trace …")
-def _read(key: TraceKey, state: str) -> Trace:
+def _read(key: TraceKey, state: str, _tree: Future[pa.Table] | None) -> Trace:
     del state  # part of the cache's key: a click reads nothing again that is as it was
-    return load_trace(store(), key)
+    return load_trace(store(), key, _tree)
 
 
-def _trace(key: TraceKey) -> Trace:
-    return _read(key, _state(key))
+def _trace(key: TraceKey, tree: Future[pa.Table] | None = None) -> Trace:
+    return _read(key, _state(key), tree)
 
 
 @st.cache_resource(ttl=timedelta(minutes=5), max_entries=16, show_spinner=False)
@@ -107,10 +113,12 @@ def show_page() -> None:
     if not _TRACE_ID.fullmatch(trace_id):
         _show_missing("No trace chosen" if not trace_id else "This is not a trace id", trace_id)
         return
+    project = scope.current().project
+    tree = _begun_tree(project, trace_id)
     key = _find(trace_id)
     if key is not None:
         read_ahead(lambda: _verdicts(key))
-    trace = None if key is None else _trace(key)
+    trace = None if key is None else _trace(key, tree if key.project == project else None)
     if key is None or trace is None or trace.spans.num_rows == 0:
         _show_missing("No such trace", trace_id)
         st.fragment(_await_arrival, run_every=_FRESH)(trace_id)
@@ -127,6 +135,18 @@ def show_page() -> None:
 def _find(trace_id: str) -> TraceKey | None:
     """Return where the trace lies, as far as the reader may look."""
     return find_trace(store(), trace_id, scope.current().project, viewer().projects)
+
+
+def _begun_tree(project: str, trace_id: str) -> Future[pa.Table] | None:
+    """Begin to read the tree while others look where the trace lies, once for every arrival.
+
+    Where the trace lies in another project than people look at, it is of no use.
+    """
+    if st.session_state.get("begun_tree") == trace_id:
+        return None
+    st.session_state["begun_tree"] = trace_id
+    telemetry = store()
+    return begin(lambda: load_tree(telemetry, project, trace_id))
 
 
 def _show_missing(title: str, trace_id: str) -> None:
