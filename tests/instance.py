@@ -91,7 +91,8 @@ class Instance:
     def kill(self) -> None:
         """kill -9 every process at once."""
         for process in self.tree():
-            process.send_signal(signal.SIGKILL)
+            with contextlib.suppress(psutil.NoSuchProcess):  # ended by itself meanwhile
+                process.send_signal(signal.SIGKILL)
         assert self.process is not None
         self.process.wait()
 

@@ -242,18 +242,11 @@ class Store:
         """
         if rows.num_rows == 0:
             return
-        # Whoever has rows has loaded pyarrow; who only asks need not wait for it.
-        from pyarrow import BufferOutputStream, ipc
-
-        # A stream, not a file: of a file the server first has to find the end.
-        sink = BufferOutputStream()
-        with ipc.new_stream(sink, rows.schema) as stream:
-            stream.write_table(rows)
         try:
             self._client.raw_insert(
                 table,
                 rows.column_names,
-                cast("bytes", sink.getvalue()),
+                cast("bytes", _stream_of(rows)),
                 fmt="ArrowStream",
                 settings={
                     "async_insert": 0,
@@ -270,6 +263,21 @@ class Store:
             )
         except ClickHouseError as error:
             raise _store_error(error, f"Insert into {table} failed") from error
+
+
+def _stream_of(rows: pa.Table) -> pa.Buffer:
+    """Return rows as an Arrow stream; not as a file, of which a server first finds the end."""
+    # Whoever has rows has loaded pyarrow; who only asks need not wait for it.
+    from pyarrow import FixedSizeBufferWriter, MockOutputStream, allocate_buffer, ipc
+
+    # Measured first, which copies nothing: a growing buffer is copied again and again.
+    size = MockOutputStream()
+    with ipc.new_stream(size, rows.schema) as stream:
+        stream.write_table(rows)
+    made = allocate_buffer(size.size())
+    with FixedSizeBufferWriter(made) as sink, ipc.new_stream(sink, rows.schema) as stream:
+        stream.write_table(rows)
+    return made
 
 
 def _store_error(error: ClickHouseError, what: str = "The store refused") -> StoreError:

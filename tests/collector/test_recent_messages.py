@@ -42,6 +42,16 @@ def test_a_message_is_held_for_the_window(after_s: int, holds: bool) -> None:
     assert recent.messages_of(TEXT) == ([KEY[1]] if holds else None)
 
 
+def test_a_text_is_held_no_longer_than_its_messages() -> None:
+    recent = filled()
+    recent.advance(NOON + 59 * SECOND)
+    recent.add([], {("p", "tool", b"found later"): [KEY[1]]})
+    assert recent.messages_of(("p", "tool", b"found later")) == [KEY[1]]
+    recent.advance(NOON + 60 * SECOND)
+    assert not recent.holds(KEY)
+    assert recent.messages_of(("p", "tool", b"found later")) is None
+
+
 def test_nothing_is_held_longer_however_often_the_clock_is_told() -> None:
     recent = filled()
     for second in range(1, 200):

@@ -64,10 +64,10 @@ def kill(instance: Instance, victim: str) -> None:
 
 
 def store_children(instance: Instance) -> list[psutil.Process]:
-    """The processes that decode and insert."""
+    """The processes that decode and insert, and what they are forked from."""
     collector = instance.pid_of("collect")
     assert collector is not None
-    children = psutil.Process(collector).children()
+    children = psutil.Process(collector).children(recursive=True)
     assert children
     return children
 

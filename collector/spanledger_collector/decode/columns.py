@@ -251,18 +251,12 @@ class SpanColumns:
 
 def empty_lists(size: int) -> dict[str, Array]:
     """Return the list columns of rows without flags, messages, events and links."""
-    columns = SpanColumns()
-    for lists in (
-        columns.flags,
-        columns.input_messages,
-        columns.output_messages,
-        columns.event_times,
-        columns.event_names,
-        columns.link_trace_ids,
-        columns.link_span_ids,
-    ):
-        lists.offsets = [0] * (size + 1)
-    return columns.lists()
+    nothing = np.zeros(size + 1, np.int32)
+    offsets: Any = pa.array(nothing)
+    return {
+        name: cast("Array", pa.ListArray.from_arrays(offsets, cast("Any", made).values))
+        for name, made in SpanColumns().lists().items()
+    }
 
 
 def without_defaults(spans: pa.Table) -> pa.Table:

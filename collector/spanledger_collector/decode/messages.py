@@ -9,7 +9,7 @@ is left out, because the answer of one call is the history of the next.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import TypeAlias, cast
 
 import orjson
@@ -123,8 +123,8 @@ class MessageStore:
         Raises:
             ValueError: as ``add``.
         """
-        key = (project, role, blake2b(written, digest_size=16).digest())
-        if (seen := self._seen(key)) is not None:
+        key = (project, role, sha256(written).digest())
+        if seen := self.texts.get(key) or self._recent.messages_of(key):
             return seen
         plain = plain_messages(written, may_break=may_break)
         if plain is not None:
@@ -136,10 +136,6 @@ class MessageStore:
             hashes = self.add(project, messages)
         self.texts[key] = hashes
         return hashes
-
-    def _seen(self, key: TextKey) -> list[bytes] | None:
-        """Return the messages of a text that need not be read again."""
-        return self.texts.get(key) or self._recent.messages_of(key)
 
     def table(self, stored_at_s: int) -> pa.Table:
         """Return the rows of ``messages``; ``stored_at_s``: in seconds since 1970."""
@@ -159,19 +155,23 @@ class MessageStore:
 
         Returns ``None`` when the value holds nothing to keep.
         """
-        key = None
         if isinstance(value, str):
-            written = value.encode("utf-8", "surrogatepass")
-            key = (project, f"{role} parts", blake2b(written, digest_size=16).digest())
-            if (seen := self._seen(key)) is not None:
-                return seen
-        parts = parts_of(value, role)
-        if not parts:
-            return None
-        hashes = self.add(project, [{"role": role, "parts": parts}])
-        if key is not None:
+            return self.add_written_parts(project, value.encode("utf-8", "surrogatepass"), role)
+        return self._keep_parts(project, value, role)
+
+    def add_written_parts(self, project: str, written: bytes, role: str) -> list[bytes] | None:
+        """Do the same with a text in UTF-8."""
+        key = (project, f"{role} parts", sha256(written).digest())
+        if seen := self.texts.get(key) or self._recent.messages_of(key):
+            return seen
+        hashes = self._keep_parts(project, written.decode("utf-8", "surrogatepass"), role)
+        if hashes is not None:
             self.texts[key] = hashes
         return hashes
+
+    def _keep_parts(self, project: str, value: Value, role: str) -> list[bytes] | None:
+        parts = parts_of(value, role)
+        return self.add(project, [{"role": role, "parts": parts}]) if parts else None
 
 
 def parts_of(value: Value, role: str) -> list[object]:

@@ -25,6 +25,7 @@ class _Generation:
     since_ns: int
     messages: set[Key] = field(default_factory=set[Key])
     texts: dict[TextKey, list[bytes]] = field(default_factory=dict[TextKey, list[bytes]])
+    """While it is the young one, their messages are in it or in the old one."""
 
 
 class RecentMessages:
@@ -48,6 +49,7 @@ class RecentMessages:
             self._young, self._old = _Generation(now_ns), self._young
         if now_ns - self._old.since_ns >= _WINDOW_NS:
             self._old = _Generation(now_ns)
+            self._young.texts.clear()  # their messages may have been among the old ones
 
     def _is_full(self) -> bool:
         young = self._young
@@ -59,13 +61,16 @@ class RecentMessages:
 
     def messages_of(self, key: TextKey) -> list[bytes] | None:
         """Return the messages of a text, where all of them are in the store."""
-        young, old = self._young, self._old
-        hashes = young.texts.get(key) or old.texts.get(key)
+        young = self._young
+        if (hashes := young.texts.get(key)) is not None:
+            return hashes
+        hashes = self._old.texts.get(key)
         if hashes is None:
             return None
+        project, old = key[0], self._old.messages
         for one in hashes:
-            message = key[0], one
-            if message not in young.messages and message not in old.messages:
+            message = project, one
+            if message not in young.messages and message not in old:
                 return None
         return hashes
 

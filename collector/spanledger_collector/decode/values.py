@@ -114,6 +114,8 @@ def parse_json(value: Value) -> object:
     JSON nested so deep that it could not be written again inside a message.
     """
     parsed = parse_any_depth(value)
+    if parsed is None:
+        return None
     if isinstance(value, str) and value.count("[") + value.count("{") > _SAFE_DEPTH:
         try:
             orjson.dumps([[[[[[[[parsed]]]]]]]])  # room for the message around it

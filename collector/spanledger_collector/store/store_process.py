@@ -11,12 +11,14 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,6 +33,9 @@ from spanledger_collector.spool.dead_letters import TABLE, DeadLetter, rows_of, 
 from spanledger_collector.store import memory
 from spanledger_storage.errors import StoreError
 from spanledger_storage.store import Store, StoreSettings
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerContext, SpawnContext
 
 _DAY_NS = 86_400 * 10**9
 _MOST_DAYS = 500
@@ -102,8 +107,7 @@ class StoreProcess:
     """
 
     def __init__(self, settings: StoreSettings, scratch: Path | None = None) -> None:
-        # Spawn, not fork: the parent has threads and an event loop.
-        context = multiprocessing.get_context("spawn")
+        context = _context()
         self._pipe, far_end = context.Pipe()
         _widen(self._pipe)
         self._process = context.Process(
@@ -133,6 +137,19 @@ class StoreProcess:
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
+
+
+def _context() -> ForkServerContext | SpawnContext:
+    """Return how children are started: not as forks of this process, which has threads."""
+    if sys.platform == "linux":
+        from multiprocessing import forkserver  # not everywhere there is one
+
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["spanledger_collector.store.preload"])
+        with suppress(OSError):  # nowhere to put its socket
+            forkserver.ensure_running()
+            return context
+    return multiprocessing.get_context("spawn")
 
 
 def _widen(pipe: Connection) -> None:

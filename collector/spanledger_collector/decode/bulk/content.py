@@ -48,7 +48,7 @@ class Said:
         self._take(self.outputs, content.output_messages, "assistant", among, self._messages)
 
     def _parts(self, project: str, text: bytes, role: str) -> list[bytes] | None:
-        return self._store.add_parts(project, text.decode("utf-8"), role)
+        return self._store.add_written_parts(project, text, role)
 
     def _messages(self, project: str, text: bytes, role: str) -> list[bytes] | None:
         return self._store.add_messages(project, text, role, may_break=self._may_break)

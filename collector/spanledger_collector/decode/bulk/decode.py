@@ -252,19 +252,26 @@ def _read_by_body(reading: Reading, bodies: int) -> list[Mask]:
 
 
 def _touches(spans: pa.Table) -> tuple[dict[tuple[str, str, int], int], set[tuple[str, str]]]:
+    """Return what ``Bulk`` tells of rows, whose order is that of the key."""
     start = np.asarray(spans["start_time"].cast(pa.int64()).to_numpy())
     hour = np.minimum(start // _HOUR_NS * 3_600, LAST_HOUR_S)
     # Not group_by, which loads what takes longer to load than all this takes.
-    projects = cast("list[str]", spans["project"].to_pylist())
-    trace_ids = cast("list[str]", spans["trace_id"].to_pylist())
-    parents = cast("list[str]", spans["parent_span_id"].to_pylist())
-    rooted = {
-        (project, trace_id)
-        for project, trace_id, parent in zip(projects, trace_ids, parents, strict=True)
-        if not parent
-    }
-    touches = Counter(zip(projects, trace_ids, cast("list[int]", hour.tolist()), strict=True))
-    return touches, rooted
+    projects, project = _numbered(spans, "project")
+    traces, trace = _numbered(spans, "trace_id")
+    is_other = [np.diff(column, prepend=-1) != 0 for column in (project, trace, hour)]
+    first = np.flatnonzero(np.logical_or.reduce(is_other))
+    touches = Counter[tuple[str, str, int]]()
+    sizes = np.diff(first, append=len(hour))
+    for row, size in zip(first.tolist(), sizes.tolist(), strict=True):
+        touches[projects[project[row]], traces[trace[row]], int(hour[row])] += size
+    roots = np.flatnonzero(arrow.sizes(spans["parent_span_id"].combine_chunks()) == 0).tolist()
+    return touches, {(projects[project[row]], traces[trace[row]]) for row in roots}
+
+
+def _numbered(spans: pa.Table, name: str) -> tuple[list[str], Indexes]:
+    """Return the distinct texts of a column, and of each row the place among them."""
+    texts, places = arrow.distinct(spans[name].combine_chunks())
+    return cast("list[str]", texts.to_pylist()), arrow.counts(places)
 
 
 def _attributes_map(reading: Reading, held: Mask) -> Array:
