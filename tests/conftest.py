@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import os
 import socket
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -26,9 +27,28 @@ settings.load_profile("spanledger")
 # Folders whose files take longest come first: no worker is left with a long file at the end.
 LONGEST_FIRST = ("dashboard", "server", "analytics", "collector", "storage", "sdk", "alerts")
 
+# Many times what all workers have in files at once; half of the memory of a small machine.
+MEMORY_BYTES = 3 << 30
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.option.loadscopereorder = False  # xdist would begin with the files of most tests
+    if folder := _folder_in_memory():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", folder)
+
+
+def _folder_in_memory() -> str | None:
+    """Return where files may lie in memory, None where there is no room for all that tests write.
+
+    ext4 does not use again what was deleted in the last five seconds, and searches past it for each
+    new file: a fifth of what the engine took, which makes and deletes files with every insert.
+    """
+    folder = "/dev/shm"  # pytest makes one below it that is the user's alone
+    if not os.access(folder, os.W_OK):
+        return None
+    told = os.statvfs(folder)
+    can_run = not told.f_flag & os.ST_NOEXEC  # some tests make commands
+    return folder if can_run and told.f_bavail * told.f_frsize >= MEMORY_BYTES else None
 
 
 @pytest.hookimpl(wrapper=True)

@@ -33,7 +33,8 @@ def postgres_server() -> Iterator[str]:
         pytest.skip("PostgreSQL or psycopg is not installed")
     if os.getuid() == 0 and "postgres" not in {entry.pw_name for entry in pwd.getpwall()}:
         pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
-    folder = Path(tempfile.mkdtemp(prefix="spanledger-pg-"))
+    memory = os.environ.get("PYTEST_DEBUG_TEMPROOT")  # pytest's own folder is closed to other users
+    folder = Path(tempfile.mkdtemp(prefix="spanledger-pg-", dir=memory))
     user = "postgres" if os.getuid() == 0 else None
     if user:
         shutil.chown(folder, user)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +33,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from spanledger_collector.signals import GRPC_SERVICES
 from spanledger_storage.store import Store
-from tests.instance import command, environment, wait_until
+from tests.instance import typed, wait_until
 from tests.otlp import request, span
 from tests.running import RunningCollector, running_collector
 from tests.signals import counter, logs, metrics, record
@@ -236,13 +235,6 @@ def test_a_collector_has_one_project_for_everything_it_receives(
 
 @pytest.mark.parametrize("name", ["", "two words", "-x", "a" * 65])
 def test_a_project_that_is_no_name_stops_the_start(name: str) -> None:
-    ended = subprocess.run(
-        [*command("collect"), "--project", name, "--store-url", "clickhouse://127.0.0.1:1/x"],
-        capture_output=True,
-        text=True,
-        env=environment(),
-        timeout=60,
-        check=False,
-    )
+    ended = typed("collect", "--project", name, "--store-url", "clickhouse://127.0.0.1:1/x")
     assert ended.returncode == 2
     assert "--project must be" in ended.stderr

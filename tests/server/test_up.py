@@ -1,4 +1,4 @@
-"""`spanledger up` as a user meets it."""
+"""`spanledger up` as a user meets it, and the first five minutes with it."""
 
 import errno
 import fcntl
@@ -9,11 +9,13 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from playwright.sync_api import Page, expect
 from typer.core import TyperGroup
 
 from spanledger_dashboard.access.settings import DashboardAuth
@@ -24,8 +26,11 @@ from spanledger_server.guard import Auth, Guard
 from spanledger_server.run_file import RunFile, RunInfo
 from spanledger_server.supervisor import Supervisor
 from spanledger_server.up_settings import UpSettings
+from tests.dashboard.process import CHROMIUM, chromium
 from tests.instance import Instance, run, runs, typed, wait_until
 from tests.otlp import llm_span, request, span
+
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 
 
 def test_it_prints_what_an_agent_needs_and_where_the_dashboard_is(instance: Instance) -> None:
@@ -246,6 +251,65 @@ def test_a_role_that_dies_is_started_again(own_instance: Instance) -> None:
     for role in ("collect", "work", "dashboard", "api", "engine"):
         own_instance.kill_role(role)
     assert run("doctor", "--data", str(own_instance.data)).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def demo(instance: Instance) -> Instance:
+    """An instance with three hours of the demo fleet in it, all of it priced."""
+    done = run("demo", "--data", str(instance.data), "--hours", "3", "--no-live")
+    assert done.returncode == 0, done.stderr
+    wait_until(lambda: instance.sql("SELECT 1 FROM traces WHERE total_cost_usd > 5"))
+    wait_until(
+        lambda: instance.sql("SELECT 1 FROM usage_hourly GROUP BY 1 HAVING sum(calls) > 250")
+    )
+    return instance
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    """Where a newcomer looks around."""
+    with chromium() as browser:
+        yield browser.new_page(viewport={"width": 1440, "height": 900}, locale="en-GB")
+
+
+def settle(page: Page) -> None:
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    page.wait_for_function("document.querySelectorAll('[data-testid=stSkeleton]').length === 0")
+
+
+@pytest.mark.browser
+@needs_chromium
+def test_the_overview_shows_what_the_fleet_spent(demo: Instance, page: Page) -> None:
+    page.goto(f"{demo.dashboard_url}/overview")
+    settle(page)
+    expect(page.locator("body")).to_contain_text("Spend since midnight")
+    expect(page.locator("body")).to_contain_text("harborline-intent-v3")  # has no price, says so
+    assert page.locator("[data-testid=stException]").count() == 0
+
+
+@pytest.mark.browser
+@needs_chromium
+def test_the_runaway_is_found_and_its_cost_is_read(demo: Instance, page: Page) -> None:
+    page.goto(f"{demo.dashboard_url}/traces?sort=Most+expensive")
+    settle(page)
+    box = page.locator("[data-testid=data-grid-canvas]").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 200, box["y"] + 35 + 17)  # the first row; the table is a canvas
+    page.wait_for_selector(".tv[data-ready]")
+    trace_id = page.url.partition("trace_id=")[2][:32]
+    [trace] = demo.sql(
+        "SELECT llm_calls, toString(total_cost_usd) AS cost FROM traces FINAL"
+        f" WHERE trace_id = '{trace_id}'"
+    )
+    assert trace["llm_calls"] > 100
+    cost = Decimal(trace["cost"])
+    expect(page.locator("body")).to_contain_text(f"${cost:.2f}")
+    call = page.locator(".tv .row", has_text="chat ").first
+    call.click()
+    detail = page.locator(".st-key-detail")
+    expect(detail.locator("h4")).to_contain_text("chat")
+    expect(detail).to_contain_text("$0.0")
+    assert "span_id=" in page.url
 
 
 def test_the_death_of_the_supervisor_ends_everything(instance: Instance) -> None:

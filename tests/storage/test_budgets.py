@@ -26,7 +26,7 @@ from spanledger_storage.budgets import Budget, Budgets, BudgetTerms, Measure
 from spanledger_storage.errors import ConfigError, StateError
 from spanledger_storage.projects import Projects
 from spanledger_storage.state import migrate_state, open_state, open_state_writer
-from tests.postgres import migrated_database, postgres_server
+from tests.postgres import migrated_database
 
 S = 10**9
 NOW_S = 1_795_000_000  # 2026-11-18T10:26:40Z
@@ -35,18 +35,12 @@ PLANNER = Subject(agent="planner")
 DOLLAR = BudgetTerms("cap", "agent", "planner", "usd", "month", hard_limit=Decimal(1))
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def state(request: pytest.FixtureRequest) -> Iterator[sa.Engine]:
     if request.param == "sqlite":
         yield request.getfixturevalue("sqlite")
         return
-    with migrated_database(request.getfixturevalue("postgres")) as url:
+    with migrated_database(request.getfixturevalue("postgres_url")) as url:
         engine = open_state(url)
         yield engine
         engine.dispose()
@@ -526,15 +520,15 @@ def test_counters_are_the_sums_of_their_rows_whatever_happens(state: sa.Engine) 
     assert spent
 
 
-def test_the_role_that_only_reads_may_write_budgets_alone(postgres: str) -> None:
-    owner = open_state(postgres)
+def test_the_role_that_only_reads_may_write_budgets_alone(postgres_url: str) -> None:
+    owner = open_state(postgres_url)
     with owner.begin() as connection:
         connection.exec_driver_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
         connection.exec_driver_sql("GRANT USAGE ON SCHEMA public TO public")
         connection.exec_driver_sql("CREATE ROLE reader LOGIN")
         connection.exec_driver_sql("ALTER ROLE reader SET default_transaction_read_only = on")
     migrate_state(owner)
-    reader = open_state_writer(postgres.replace("test@", "reader@"))
+    reader = open_state_writer(postgres_url.replace("test@", "reader@"))
     try:
         Budgets(reader).create("p", DOLLAR, "me", NOW)
         accounts = BudgetAccounts(reader)

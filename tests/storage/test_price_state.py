@@ -22,13 +22,7 @@ from spanledger_storage.price_state import (
     RateRow,
 )
 from spanledger_storage.state import metadata, migrate_state, open_state, open_state_reader
-from tests.postgres import migrated_database, postgres_server
-
-
-@pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
+from tests.postgres import migrated_database
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

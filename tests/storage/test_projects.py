@@ -20,15 +20,9 @@ from spanledger_storage.errors import ConfigError, StateError
 from spanledger_storage.project_settings import Limits, Privacy, ProjectSettings
 from spanledger_storage.projects import Keys, Projects
 from spanledger_storage.state import metadata, migrate_state, open_state, open_state_reader
-from tests.postgres import migrated_database, postgres_server
+from tests.postgres import migrated_database
 
 LIMITED = ProjectSettings(limits=Limits(items_per_s=5), privacy=Privacy(drop_keys=("a", "b*")))
-
-
-@pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

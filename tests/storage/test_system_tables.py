@@ -23,17 +23,17 @@ _OWN_TABLES = (
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """An engine of its own: the tables of a shared one would show what other tests did."""
+def own_engine(tmp_path: Path) -> Iterator[Engine]:
+    """The tables of a shared one would show what other tests did."""
     engine = Engine(EngineSettings(tmp_path / "engine", free_port()))
     engine.start()
     yield engine
     engine.stop()
 
 
-def test_many_inserts_leave_nothing_but_their_rows(engine: Engine, tmp_path: Path) -> None:
-    create_database(engine.writer)
-    store = Store.connect(engine.writer)
+def test_many_inserts_leave_nothing_but_their_rows(own_engine: Engine, tmp_path: Path) -> None:
+    create_database(own_engine.writer)
+    store = Store.connect(own_engine.writer)
     store.execute(
         "CREATE TABLE t (n Int64) ENGINE = MergeTree ORDER BY n"
         " SETTINGS non_replicated_deduplication_window = 100, old_parts_lifetime = 1"
