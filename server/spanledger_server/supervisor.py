@@ -104,6 +104,8 @@ class Supervisor:
                 self._say(ready_text(info, self._settings))
             while not self._stop.wait(0.2):
                 self._revive(info, environment)
+                if self._engine:
+                    self._engine.look_after_disk()
 
     # Starting
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from spanledger_storage.engine_disk import MergePause, kept_free_bytes
 from spanledger_storage.errors import EngineError
 from spanledger_storage.store import StoreSettings
 
@@ -72,6 +73,7 @@ class Engine:
         self._settings = settings
         self._log = settings.directory / "engine.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._merge_pause: MergePause | None = None
         settings.directory.mkdir(parents=True, exist_ok=True)
         self._credentials = Credentials.of(settings.directory)
 
@@ -111,6 +113,7 @@ class Engine:
                 start_new_session=True,
             )
         self._await_answer()
+        self._merge_pause = MergePause(self._settings.directory, self._ask)
         self._drop_logs_of_its_own()
 
     def stop(self, timeout_s: float = 5) -> None:
@@ -129,6 +132,11 @@ class Engine:
     def poll(self) -> int | None:
         """Return the exit status, None while it runs."""
         return self._process.poll() if self._process else 0
+
+    def look_after_disk(self) -> None:
+        """Keep merges from a disk that others fill; to be called several times a second."""
+        if self._merge_pause and self.poll() is None:
+            self._merge_pause.look()
 
     def _store(self, username: str, password: str) -> StoreSettings:
         return StoreSettings("127.0.0.1", self._settings.http_port, DATABASE, username, password)
@@ -162,11 +170,11 @@ class Engine:
         listed = self._ask(
             "SELECT name FROM system.tables WHERE database = 'system' AND engine LIKE '%MergeTree'"
         )
-        for name in listed.split():
+        for name in (listed or "").split():
             self._ask(f"DROP TABLE IF EXISTS system.`{name}` SYNC")
 
-    def _ask(self, sql: str) -> str:
-        """Return what the engine answers; '' when it refuses or does not answer in time."""
+    def _ask(self, sql: str) -> str | None:
+        """Return what the engine answers; None when it refuses or does not answer in time."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self._settings.http_port}/",
             data=sql.encode(),
@@ -176,7 +184,7 @@ class Engine:
             with _DIRECT.open(request, timeout=30) as answer:
                 return str(answer.read().decode())
         except (urllib.error.URLError, OSError):
-            return ""
+            return None
 
     def _why(self) -> str:
         text = self._log.read_text(encoding="utf-8", errors="replace").strip()
@@ -238,6 +246,7 @@ def _write_config(settings: EngineSettings, credentials: Credentials) -> Path:
         "@directory@": escape(str(settings.directory)),
         "@http_port@": str(settings.http_port),
         "@max_memory_bytes@": str(settings.max_memory_bytes),
+        "@kept_free_bytes@": str(kept_free_bytes(settings.directory)),
         "@max_query_memory_bytes@": str(settings.max_memory_bytes // 2),
         "@writer_basic@": _basic(_WRITER, credentials.writer),
         "@reader_basic@": _basic(_READER, credentials.reader),

@@ -1,17 +1,22 @@
 """The disk fills up under load, of the spool and of the engine, and has room again."""
 
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+from spanledger_collector.decode.decode import Body, decode_traces
 from spanledger_collector.errors import Unavailable
 from spanledger_collector.spool.spool import Spool
 from spanledger_collector.store.flush import Flusher
 from spanledger_storage.engine import Engine, EngineSettings
+from spanledger_storage.errors import StoreError
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.store import Store
 from tests.collecting import Sender, acknowledged_by, sending
@@ -42,11 +47,15 @@ def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]
 
 
 def fill(place: Path) -> Path:
-    """Fill the volume to its last byte; remove the result to make room."""
+    """Fill the volume to its last byte, as fast as disks are; remove the result to make room.
+
+    At the speed of memory the room that the engine leaves would be gone within one insert.
+    """
     filler = place / "filler"
     with filler.open("ab", buffering=0) as file, suppress(OSError):
         while True:
             file.write(bytes(1 << 16))
+            time.sleep(1e-4)
     return filler
 
 
@@ -132,6 +141,49 @@ def test_a_full_disk_of_the_engine_is_waited_for(
     finally:
         flusher.stop()
         spool.close()
+        store.close()
+        engine.stop()
+
+
+@pytest.mark.parametrize("small_disk", [300], indirect=True)
+def test_an_insert_that_the_engine_confirms_is_on_a_disk_that_fills_up(small_disk: Path) -> None:
+    engine = Engine(EngineSettings(small_disk / "engine", free_port()))
+    engine.start()
+    create_database(engine.writer)
+    store = Store.connect(engine.writer)
+    migrate(store)
+    store.execute("SYSTEM STOP MERGES spans")  # equal rows would become one
+    body = request(*(span(f"a.{n}") for n in range(300))).SerializeToString()
+    rows = decode_traces([Body("p", body, 1)], "f", 1).spans
+    confirmed, refused, stopping = list[str](), list[str](), threading.Event()
+    numbers = count()
+
+    def insert(name: str) -> None:
+        with closing(Store.connect(engine.writer)) as own:
+            while not stopping.is_set():
+                token = f"{name}-{next(numbers)}"
+                try:
+                    own.insert("spans", rows, token=token)
+                    confirmed.append(token)
+                except StoreError as error:
+                    refused.append(str(error))
+                    time.sleep(0.01)
+
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            for name in "abcd":
+                pool.submit(insert, name)
+            wait_until(lambda: len(confirmed) > 20)
+            filler = fill(small_disk)
+            wait_until(lambda: len(refused) > 20)
+            stopping.set()
+        filler.unlink()
+        # Counting alone reads nothing.
+        [found] = store.sql_rows("SELECT count() AS n FROM spans WHERE NOT ignore(*)")
+        assert found["n"] == 300 * len(confirmed)
+        assert all("NOT_ENOUGH_SPACE" in one for one in refused)
+    finally:
+        stopping.set()
         store.close()
         engine.stop()
 

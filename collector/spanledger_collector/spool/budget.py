@@ -19,7 +19,7 @@ _MOST_BYTES = 10 << 30
 _MOST_OF_VOLUME = 0.2
 # What SQLite and the engine need to carry on and make room: the last of it is not for requests.
 # The least is what SQLite's log may hold that is not in its file yet (wal_autocheckpoint).
-_RESERVE_BYTES = 256 << 20
+_RESERVE_BYTES = 1 << 30
 _LEAST_RESERVE_BYTES = 32 << 20
 _RESERVE_OF_VOLUME = 0.05
 # A request is written to the log of the file first, then to the file.
