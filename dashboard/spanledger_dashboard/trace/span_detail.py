@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import cast
 
@@ -30,8 +31,27 @@ from spanledger_dashboard.trace.span_messages import show_block, show_messages, 
 from spanledger_dashboard.trace.span_sources import show_sources
 
 _NAME_LIMIT = 120
+_FRESH = timedelta(seconds=5)
 _CALL_ROLES = ("llm", "embedding")
 _COUNTED_ROLES = (*_CALL_ROLES, "agent", "workflow", "tool")
+
+
+# Another tab, or another run of the page, shows the same span: what it says is not read again.
+
+
+@st.cache_data(ttl=_FRESH, max_entries=32, show_spinner=False)
+def _span(key: TraceKey, span_id: str) -> Row | None:
+    return load_span(store(), key, span_id)
+
+
+@st.cache_data(ttl=_FRESH, max_entries=32, show_spinner=False)
+def _raw(key: TraceKey, span_id: str) -> Row | None:
+    return load_raw(store(), key, span_id)
+
+
+@st.cache_data(ttl=_FRESH, max_entries=64, show_spinner=False)
+def _entries(key: TraceKey, span_id: str, *, is_call: bool) -> list[Row]:
+    return load_span_entries(store(), key, span_id, is_call=is_call)
 
 
 def show_span(key: TraceKey, span_id: str) -> None:
@@ -42,8 +62,8 @@ def show_span(key: TraceKey, span_id: str) -> None:
         StateError: the state database does not answer.
     """
     # Most spans that people open were counted; the others waste a question that costs no time.
-    own = begin(partial(load_span_entries, store(), key, span_id, is_call=False))
-    span = load_span(store(), key, span_id)
+    own = begin(partial(_entries, key, span_id, is_call=False))
+    span = _span(key, span_id)
     if span is None:
         st.info(f"Span {code(span_id)} has not arrived.", icon=":material/hourglass_empty:")
         return
@@ -51,7 +71,7 @@ def show_span(key: TraceKey, span_id: str) -> None:
     is_call = span["role"] in _CALL_ROLES
     entries = own.result() if is_counted else []
     if is_call and not entries:
-        entries = load_span_entries(store(), key, span_id)
+        entries = _entries(key, span_id, is_call=True)
     with st.container(key=f"span-{span_id}"):
         _show_head(span, entries)
     _show_error(span)
@@ -128,7 +148,7 @@ def _sections(key: TraceKey, span: Row, entries: Sequence[Row]) -> dict[str, Cal
     if entries:
         found["Cost"] = lambda: show_costs(entries, lambda entry: show_sources(key, entry))
     found["Details"] = lambda: show_facts(
-        span, load_raw(store(), key, str(span["span_id"])), is_silent=_is_silent(span)
+        span, _raw(key, str(span["span_id"])), is_silent=_is_silent(span)
     )
     if span["event_names"]:
         found["Events"] = lambda: _show_events(span)
@@ -197,7 +217,7 @@ def _show_links(span: Row) -> None:
 
 
 def _show_copies(key: TraceKey, span: Row) -> None:
-    raw = load_raw(store(), key, str(span["span_id"]))
+    raw = _raw(key, str(span["span_id"]))
     asked, answered = _texts(span, "input_hashes"), _texts(span, "output_hashes")
     contents = load_messages(store(), key.project, [*asked, *answered])
     inputs, outputs = _messages(asked, contents), _messages(answered, contents)
