@@ -165,6 +165,18 @@ def test_pages_without_data_load_cleanly(visit: Visit, path: str) -> None:
     expect(visit.page.locator(".st-key-no-data, .st-key-no-trace")).to_be_visible()
 
 
+def test_on_a_phone_the_logo_stands_above_the_title(visit: Visit) -> None:
+    visit.page.set_viewport_size({"width": 390, "height": 840})
+    visit.open("/overview")
+    logo = visit.page.get_by_test_id("stHeaderLogo").bounding_box()
+    title = visit.page.get_by_role("heading", name="Overview").bounding_box()
+    assert logo is not None
+    assert title is not None
+    assert logo["y"] + logo["height"] <= title["y"]
+    visit.page.get_by_test_id("stExpandSidebarButton").click()
+    expect(visit.page.get_by_test_id("stSidebarNavLink").first).to_be_visible()
+
+
 def test_the_process_ends_well_on_an_interrupt(store: Store, tmp_path: Path) -> None:
     """On SIGTERM too: that is how every other one ends here."""
     dashboard = start_dashboard(store_url(store.settings), tmp_path / "dashboard.log")
