@@ -339,7 +339,7 @@ def test_near_the_budget_it_is_said_once_and_again_only_after_it_eased(
 def test_a_nearly_full_disk_refuses_before_sqlite_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    usage = shutil.disk_usage(tmp_path)
+    usage = shutil.disk_usage(tmp_path)._replace(total=5 << 30)  # of which 256 MiB stay free
     now_s = [0.0]
     budget = DiskBudget(tmp_path, 1 << 40, clock_s=lambda: now_s[0])
 
