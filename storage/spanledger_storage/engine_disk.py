@@ -17,8 +17,8 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-_MOST_BYTES, _LEAST_BYTES = 512 << 20, 16 << 20
-_OF_VOLUME = 0.025
+_MOST_BYTES, _LEAST_BYTES = 512 << 20, 64 << 20
+_OF_VOLUME, _OF_SMALL_VOLUME = 0.025, 0.2
 _EASED = 1.25
 
 
@@ -27,8 +27,9 @@ def kept_free_bytes(directory: Path) -> int:
 
     Half of what collectors leave free: they stop first, and what they took can be stored.
     """
-    share = int(shutil.disk_usage(directory).total * _OF_VOLUME)
-    return min(_MOST_BYTES, max(_LEAST_BYTES, share))
+    total = shutil.disk_usage(directory).total
+    least = min(_LEAST_BYTES, int(total * _OF_SMALL_VOLUME))
+    return min(_MOST_BYTES, max(least, int(total * _OF_VOLUME)))
 
 
 class MergePause:

@@ -29,7 +29,12 @@ class Usage(NamedTuple):
 
 @pytest.mark.parametrize(
     ("volume", "kept"),
-    [(200 * MIB, 16 * MIB), (4 * GIB, int(4 * GIB * 0.025)), (1 << 44, 512 * MIB)],
+    [
+        (200 * MIB, 40 * MIB),
+        (1 * GIB, 64 * MIB),
+        (4 * GIB, int(4 * GIB * 0.025)),
+        (1 << 44, 512 * MIB),
+    ],
 )
 def test_a_share_of_the_volume_stays_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, volume: int, kept: int

@@ -18,10 +18,12 @@ _CALM_RATIO = 0.7
 _MOST_BYTES = 10 << 30
 _MOST_OF_VOLUME = 0.2
 # What SQLite and the engine need to carry on and make room: the last of it is not for requests.
+# It is twice what the engine leaves free (engine_disk.py), or what is spooled could not be stored.
 # The least is what SQLite's log may hold that is not in its file yet (wal_autocheckpoint).
 _RESERVE_BYTES = 1 << 30
+_SMALL_RESERVE_BYTES = 128 << 20
 _LEAST_RESERVE_BYTES = 32 << 20
-_RESERVE_OF_VOLUME = 0.05
+_RESERVE_OF_VOLUME, _RESERVE_OF_SMALL_VOLUME = 0.05, 0.4
 # A request is written to the log of the file first, then to the file.
 _WRITTEN_TIMES = 2
 _LOOK_EVERY_S = 0.1
@@ -104,7 +106,8 @@ class DiskBudget:
         except OSError:
             return  # writing will tell
         self._free_bytes = volume.free
-        wanted = max(_LEAST_RESERVE_BYTES, int(volume.total * _RESERVE_OF_VOLUME))
+        small = min(_SMALL_RESERVE_BYTES, int(volume.total * _RESERVE_OF_SMALL_VOLUME))
+        wanted = max(_LEAST_RESERVE_BYTES, small, int(volume.total * _RESERVE_OF_VOLUME))
         self._reserve_bytes = min(_RESERVE_BYTES, wanted)
 
     def _warn(self, ratio: float) -> None:
