@@ -27,8 +27,8 @@ import psutil
 
 from spanledger_storage.budgets import Budgets, BudgetTerms
 from spanledger_storage.state import migrate_state, open_state
-from tests.conftest import free_port
 from tests.instance import command, environment, wait_until
+from tests.ports import free_port
 
 _BASE = "/api/v1/budgets"
 _ALONE = 500

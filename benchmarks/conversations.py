@@ -34,8 +34,8 @@ from spanledger_collector.edge.json_otlp import traces_from_json
 from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.store import Store
-from tests.conftest import free_port
 from tests.otlp import attributes, llm_span, request
+from tests.ports import free_port
 
 _BODIES_A_BATCH = 20
 _EXPORTERS_ORDER = "ORDER BY (service_name, name, toDateTime(start_time))"

@@ -40,8 +40,8 @@ from spanledger_dashboard.warm_up import import_pages
 from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.store import Store
-from tests.conftest import free_port
 from tests.dashboard.process import CHROMIUM, chromium, start_dashboard, store_url
+from tests.ports import free_port
 
 _APP = Path(spanledger_dashboard.__file__).parent / "app.py"
 _MS = 1_000

@@ -31,8 +31,8 @@ from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.state import Watermarks, migrate_state, open_state
 from spanledger_storage.store import Store
-from tests.conftest import free_port
 from tests.otlp import request
+from tests.ports import free_port
 
 _REPEATS = 5
 _WINDOW_S = 8  # 2,000 traces are 5,000 spans a second

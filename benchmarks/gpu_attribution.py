@@ -30,7 +30,7 @@ from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.gpu_price_state import GpuPriceRow
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.store import Store
-from tests.conftest import free_port
+from tests.ports import free_port
 
 _HOUR_S = 3_600
 _START_S = 1_795_226_400  # 2026-11-21 02:00 UTC

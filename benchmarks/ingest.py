@@ -33,8 +33,8 @@ from spanledger_collector.decode.decode import Body, decode_traces
 from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.store import Store
-from tests.conftest import free_port
 from tests.instance import Instance
+from tests.ports import free_port
 
 _TIMEOUT_S = 300
 _SETTLING_S = 2

@@ -33,7 +33,7 @@ from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.state import Watermarks, migrate_state, open_state
 from spanledger_storage.store import Store
-from tests.conftest import free_port
+from tests.ports import free_port
 
 _SELDOM_S = 300  # jobs that run no more often are left out unless they are named
 _SETTLE_S = 120

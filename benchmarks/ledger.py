@@ -30,7 +30,7 @@ from spanledger_collector.decode.decode import Body, decode_traces
 from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.store import Store
-from tests.conftest import free_port
+from tests.ports import free_port
 
 _REPEATS = 5
 _SETTLE_S = 120

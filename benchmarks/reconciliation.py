@@ -32,7 +32,7 @@ from spanledger_analytics.reconciliation.result import Cause
 from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.store import Store
-from tests.conftest import free_port
+from tests.ports import free_port
 
 _MOST_SHOWN = 20
 

@@ -25,7 +25,7 @@ from spanledger_analytics.repricing_report import Report
 from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.store import Store
-from tests.conftest import free_port
+from tests.ports import free_port
 
 _FIRST = datetime(2026, 10, 1, tzinfo=UTC)
 _NS = 10**9

@@ -24,9 +24,9 @@ import grpc
 import psutil
 
 from benchmarks.payloads import payloads
-from tests.conftest import free_port
 from tests.instance import command, environment
 from tests.otlp import GRPC_METHOD
+from tests.ports import free_port
 
 _WARM_UP = 200
 

@@ -24,7 +24,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from statistics import quantiles
 
-from tests.conftest import free_port
+from tests.ports import free_port
 from tests.sdk.receiver import Receiver
 
 _BARE = "def work(x): return x"

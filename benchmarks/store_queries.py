@@ -33,8 +33,8 @@ from spanledger_dashboard.trace.tree import load_tree
 from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.store import Store
-from tests.conftest import free_port
 from tests.otlp import request
+from tests.ports import free_port
 
 SIZES = (50, 1_000, 10_000)
 _WARM_UP = 3

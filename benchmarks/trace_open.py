@@ -31,9 +31,9 @@ from spanledger_dashboard.trace.payload import pack
 from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.store import Store
-from tests.conftest import free_port
 from tests.dashboard.process import CHROMIUM, chromium, start_dashboard, store_url
 from tests.dashboard.seed import Seeder
+from tests.ports import free_port
 
 SIZES = (50, 1_000, 10_000, 100_000)
 _WARM_UP = 2

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
-from tests.conftest import free_port
 from tests.instance import command, environment, wait_until
 from tests.otlp import llm_span, request, span
+from tests.ports import free_port
 
 SPANS = 20
 # gpt-4o-mini: $0.15 and $0.60 per million tokens.

@@ -6,7 +6,6 @@ import contextlib
 import functools
 import gc
 import os
-import socket
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from typer.main import get_command
 from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.store import Store, StoreSettings
 from tests.databases import Databases
+from tests.ports import free_port
 from tests.state_template import use_template
 
 # How long an example takes says how busy the machine is, not whether the code is right.
@@ -70,12 +70,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tests = Path(__file__).parent
     rank = {folder: number for number, folder in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: rank.get(item.path.relative_to(tests).parts[0], 0))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from enum import StrEnum
 
-from tests.conftest import free_port
+from tests.ports import free_port
 
 _ENOUGH_BYTES = 1_500
 """More than any client sends before its first request."""

@@ -18,21 +18,25 @@ from unittest.mock import patch
 
 import psutil
 
+from tests.ports import free_port
+
 START_TIMEOUT_S = 120
+PORTS = ("http", "grpc", "dashboard", "api", "engine")
 
 
 class Instance:
-    """One running instance on its own data directory and free ports."""
+    """One running instance on its own data directory and ports, also when it starts again."""
 
     def __init__(self, data: Path) -> None:
         self.data = data
         self.process: subprocess.Popen[bytes] | None = None
         self.output = data.with_suffix(".out")
+        self._ports = [word for port in PORTS for word in (f"--{port}-port", str(free_port()))]
 
     def start(self) -> Instance:
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
-                [*command("up"), "--data", str(self.data), *self._ports()],
+                [*command("up"), "--data", str(self.data), *self._ports],
                 stdout=output,
                 stderr=output,
                 env=environment(),
@@ -43,15 +47,6 @@ class Instance:
                 raise AssertionError(f"not ready: {self.output.read_text()}")
             time.sleep(0.05)
         return self
-
-    def _ports(self) -> list[str]:
-        """Free ports the first time, the same ones after a restart."""
-        names = ("http_port", "grpc_port", "dashboard_port", "api_port", "engine_port")
-        known: dict[str, Any] = getattr(self, "_known_ports", {})
-        return [a for n in names for a in (f"--{n.replace('_', '-')}", str(known.get(n, 0)))]
-
-    def keep_ports(self) -> None:
-        self._known_ports = dict(self.run_file())
 
     def run_file(self) -> dict[str, Any]:
         return dict(json.loads((self.data / "run.json").read_text()))

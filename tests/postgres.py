@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from spanledger_storage.state import migrate_state, open_state
-from tests.conftest import free_port
+from tests.ports import free_port
 
 
 @contextlib.contextmanager

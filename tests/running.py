@@ -17,8 +17,8 @@ from spanledger_collector.edge.tls import TlsFiles
 from spanledger_collector.service import CollectorSettings, serve
 from spanledger_storage.project_settings import Project
 from spanledger_storage.store import Store
-from tests.conftest import free_port
 from tests.instance import wait_until
+from tests.ports import free_port
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,10 @@ from spanledger_collector.edge import deadline, http_protocol
 from spanledger_storage.engine import Engine
 from spanledger_storage.store import Store
 from tests.bad_requests import bomb
-from tests.conftest import free_port, fresh_store
+from tests.conftest import fresh_store
 from tests.instance import command, environment, wait_until
 from tests.otlp import GRPC_METHOD, export_grpc, request, span
+from tests.ports import free_port
 from tests.running import RunningCollector
 
 if sys.version_info >= (3, 14):

@@ -27,9 +27,9 @@ from spanledger_collector.spool.spool import Spool
 from spanledger_collector.telemetry import Telemetry
 from spanledger_storage.errors import StoreError
 from spanledger_storage.store import Store, StoreSettings
-from tests.conftest import free_port
 from tests.instance import environment, run, wait_until
 from tests.otlp import export_grpc, request, span
+from tests.ports import free_port
 from tests.running import RunningCollector, running_collector
 
 PROTOBUF = {"content-type": "application/x-protobuf"}

@@ -14,7 +14,7 @@ import pytest
 
 from spanledger_collector.store.store_process import StoreJob, StoreProcess
 from spanledger_storage.store import StoreSettings
-from tests.conftest import free_port
+from tests.ports import free_port
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forked on Linux only")
 

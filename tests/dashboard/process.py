@@ -17,7 +17,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from spanledger_storage.store import StoreSettings
-from tests.conftest import free_port
+from tests.ports import free_port
 
 CHROMIUM = shutil.which("chromium")
 START_TIMEOUT_S = 120  # a start is mostly imports, and other tests want the cores too

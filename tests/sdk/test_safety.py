@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import free_port
 from tests.instance import environment, wait_until
+from tests.ports import free_port
 from tests.sdk.receiver import Receiver, receiving
 
 _SENDS = {"SPANLEDGER_SEND_UNDER_PYTEST": "true"}

@@ -38,8 +38,8 @@ from spanledger_storage.budget_amounts import Amounts
 from spanledger_storage.budget_tables import reservations, settlements
 from spanledger_storage.budgets import Budgets, BudgetTerms
 from spanledger_storage.state import migrate_state, open_state
-from tests.conftest import free_port
 from tests.instance import wait_until
+from tests.ports import free_port
 
 TOO_LONG_S = 30.0  # far more than a machine that is busy needs
 

@@ -15,8 +15,8 @@ from spanledger_analytics.data_quality import CHECKS
 from spanledger_collector.edge.http_protocol import Connection
 from spanledger_server.api.app import create_app, serve
 from spanledger_storage.store import Store, StoreSettings
-from tests.conftest import free_port
 from tests.dashboard.seed import Seeder
+from tests.ports import free_port
 
 REPORT = "/api/v1/data-quality"
 TRACE = "ab" * 16

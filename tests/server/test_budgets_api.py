@@ -29,8 +29,8 @@ from spanledger_storage.budgets import Budgets, BudgetTerms
 from spanledger_storage.projects import Keys, Projects
 from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import StoreSettings
-from tests.conftest import free_port
 from tests.instance import command, environment, wait_until
+from tests.ports import free_port
 
 BASE = "/api/v1/budgets"
 STORE = "clickhouse://127.0.0.1:1/nowhere"

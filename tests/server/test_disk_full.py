@@ -20,9 +20,9 @@ from spanledger_storage.errors import StoreError
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.store import Store
 from tests.collecting import Sender, acknowledged_by, sending
-from tests.conftest import free_port
 from tests.instance import Instance, wait_until
 from tests.otlp import request, span
+from tests.ports import free_port
 from tests.server.test_kill import check
 
 pytestmark = pytest.mark.endurance

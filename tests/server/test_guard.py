@@ -23,9 +23,9 @@ from spanledger_storage.api_keys import Scope
 from spanledger_storage.project_settings import Project
 from spanledger_storage.projects import Keys
 from spanledger_storage.state import migrate_state, open_state
-from tests.conftest import free_port
 from tests.instance import command, environment, typed, wait_until
 from tests.keys import BODY, PROTOBUF
+from tests.ports import free_port
 
 NO_STORE = "clickhouse://127.0.0.1:1/x"
 STATIC = "a-key-from-the-environment"

@@ -32,7 +32,6 @@ def victims() -> list[str]:
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[Instance]:
     instance = Instance(tmp_path / "data").start()
-    instance.keep_ports()
     yield instance
     instance.stop()
 

@@ -16,8 +16,8 @@ from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.store import Store
 from tests.collecting import SPANS, CollectorProcess, Sender, acknowledged_by, sending
-from tests.conftest import free_port
 from tests.instance import run, wait_until
+from tests.ports import free_port
 
 pytestmark = pytest.mark.endurance
 

@@ -16,8 +16,8 @@ from spanledger_storage.engine import Engine
 from spanledger_storage.errors import StoreError
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.store import Store, StoreSettings
-from tests.conftest import free_port
 from tests.instance import wait_until
+from tests.ports import free_port
 
 ENDLESS = "SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(sipHash64(number))"
 

@@ -16,8 +16,8 @@ from spanledger_storage.engine import Engine, EngineSettings, find_binary
 from spanledger_storage.errors import EngineError, StoreError
 from spanledger_storage.migrations import create_database
 from spanledger_storage.store import Store
-from tests.conftest import free_port
 from tests.instance import wait_until
+from tests.ports import free_port
 
 
 def start(directory: Path, port: int | None = None) -> Engine:

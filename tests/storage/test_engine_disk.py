@@ -15,7 +15,7 @@ from spanledger_storage.engine_disk import kept_free_bytes
 from spanledger_storage.errors import StoreError
 from spanledger_storage.migrations import create_database
 from spanledger_storage.store import Store
-from tests.conftest import free_port
+from tests.ports import free_port
 
 MIB = 1 << 20
 GIB = 1 << 30

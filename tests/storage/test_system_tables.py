@@ -13,7 +13,7 @@ from spanledger_storage import migrations
 from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.migrations import create_database, migrate
 from spanledger_storage.store import Store
-from tests.conftest import free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 _INSERTS = 300

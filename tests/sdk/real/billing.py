@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.conftest import free_port
+from tests.ports import free_port
 
 Json = dict[str, Any]
 VERSIONS = {

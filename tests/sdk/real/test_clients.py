@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from spanledger_storage.engine import Engine
-from tests.conftest import free_port
+from tests.ports import free_port
 from tests.sdk.real.programs import Beside, Program, Stage, assert_billed_once, stage
 from tests.sdk.real.recipes import ALL
 

@@ -46,7 +46,6 @@ print(made)
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[Instance]:
     instance = Instance(tmp_path / "data").start()
-    instance.keep_ports()
     yield instance
     instance.stop()
 
@@ -57,22 +56,22 @@ def test_spans_of_a_program_outlive_its_collector_and_come_once(
 ) -> None:
     spool = tmp_path / "spool"
     variables = {"SPANLEDGER_ENDPOINT": instance.otlp_url, "SPANLEDGER_SPOOL": str(spool)}
-    program = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", _PROGRAM],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env={**environment(), "SPANLEDGER_SEND_UNDER_PYTEST": "true", **variables},
-    )
-    for kill in (instance.kill, lambda: instance.kill_role("collect")):
-        wait_until(lambda: _stored(instance)[0] > 20)
-        kill()
-        if kill == instance.kill:
-            wait_until(lambda: len(list(spool.glob("*/*.otlp"))) > 2)
-            instance.start()
-        time.sleep(1)
-    told, _ = program.communicate("\n", timeout=120)
-    made = int(told)
+    ) as program:
+        for kill in (instance.kill, lambda: instance.kill_role("collect")):
+            wait_until(lambda: _stored(instance)[0] > 20)
+            kill()
+            if kill == instance.kill:
+                wait_until(lambda: len(list(spool.glob("*/*.otlp"))) > 2)
+                instance.start()
+            time.sleep(1)
+        told, _ = program.communicate("\n", timeout=120)
+        made = int(told)
     assert made > 100
     wait_until(lambda: _stored(instance)[0] >= made)
     assert _stored(instance) == (made, made)
