@@ -228,6 +228,7 @@ def test_two_runs_are_told_apart_step_by_step(app: AppTest) -> None:
     assert table["B"].tolist()[2] == f"⚙ {EVIL}"
     app.toggle(key="differences").set_value(True).run()
     assert app.dataframe[0].value["#"].tolist() == [3]
+    assert not app.selectbox(key="refresh").disabled
 
 
 @pytest.mark.usefixtures("two")

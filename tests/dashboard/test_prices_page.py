@@ -89,6 +89,7 @@ def test_an_empty_instance_shows_list_prices_and_how_to_add_own_ones(
     rates = table(shown, "Input")
     assert "anthropic" in rates["Provider"]
     assert {m.label: m.value for m in shown.metric}["Own rates in force"] == "0"
+    assert not app.selectbox(key="refresh").disabled
 
 
 def test_without_a_state_database_list_prices_stay_and_a_sentence_says_why(

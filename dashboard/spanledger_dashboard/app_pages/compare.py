@@ -16,7 +16,7 @@ from spanledger_analytics.golden.alignment import (
 )
 from spanledger_analytics.golden.content import golden_side
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import scope, times
+from spanledger_dashboard import pickers, scope, shell, times
 from spanledger_dashboard.access import viewer
 from spanledger_dashboard.compare.diff_table import (
     diff_arrow,
@@ -60,7 +60,10 @@ def _state(side: Side) -> str:
 
 
 def _show() -> None:
-    st.title("Compare", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="page-head"):
+        st.title("Compare", anchor=False, width="stretch")
+        pickers.refresh_picker(is_of_range=False)
+        shell.show_help()
     st.caption("Two trajectories, their steps aligned: what differs, and what that costs.")
     asked = {name: (st.query_params.get(name) or "").strip() for name in ("a", "b", "golden")}
     a = _find(asked["a"])

@@ -22,7 +22,7 @@ from spanledger_analytics.price_book.commitments import ContractUse, Drawdown, d
 from spanledger_analytics.price_book.rates import FlatRate
 from spanledger_analytics.price_book.store import load_overrides
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard import tables
+from spanledger_dashboard import pickers, shell, tables
 from spanledger_dashboard.connection import state, store
 from spanledger_dashboard.downloads import show_downloads, show_titled
 from spanledger_dashboard.failures import explained
@@ -69,7 +69,10 @@ def _show() -> None:
     own = _own(PriceState(engine)) if engine else None
     book = _book(engine, PriceState(engine).revision() if engine else 0)
     seen = [s for s in _seen(now_s) if s.unpriced_calls]
-    st.title("Prices", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="page-head"):
+        st.title("Prices", anchor=False, width="stretch")
+        pickers.refresh_picker(is_of_range=False)
+        shell.show_help()
     st.caption(
         f"List prices: {plain(book.name)}, in US dollars per million tokens unless a row says "
         "otherwise. Own rates and contracts come before them."
