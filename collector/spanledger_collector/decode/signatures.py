@@ -6,7 +6,7 @@ paths, offsets, cursors and line numbers stay, because they are how progress sho
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import orjson
@@ -36,6 +36,8 @@ SIGNATURES = ("call_sig", "result_sig")
 """Columns."""
 JUDGED = (*SIGNATURES, "tool_evidence")
 """All columns that ``sign`` fills."""
+JUDGED_BY = ("tool_name", "tool_arguments", "tool_outcome", "tool_result")
+"""The columns of which ``judge`` reads."""
 _BREAKS = b"\t\n\r\x0b\x0c"
 _FLAT = frozenset((str, int, bool, type(None)))
 _BITS = 0x7FFF_FFFF_FFFF_FFFF  # so that a signature is an integer of OTLP, too
@@ -48,34 +50,49 @@ def sign(row: Row, key: bytes = b"") -> None:
         row: its columns, the arguments and the result among them.
         key: of a keyed hash, so that nobody can match signatures with guesses; 16 bytes or more.
     """
-    sign_all([row], key)
+    name, arguments, outcome, result = (str(row[column]) for column in JUDGED_BY)
+    if not result and outcome == "error":
+        result = str(row["status_message"] or row["error_type"])
+    [call], [answer], [evidence] = judge([name], [arguments], [outcome], [result], key)
+    for column, value in zip(JUDGED, (call, answer, evidence), strict=True):
+        row[column] = value or row[column]
 
 
-def sign_all(rows: Iterable[Row], key: bytes = b"") -> None:
-    """Do to each row what ``sign`` does."""
-    told: list[Row] = []
-    results: list[bytes] = []
-    for row in rows:
-        arguments = str(row["tool_arguments"])
-        if arguments:
-            said = _canonical(arguments, parse_json(arguments))
-            row["call_sig"] = _signature(str(row["tool_name"]), said, key)
-        outcome = str(row["tool_outcome"])
-        result = str(row["tool_result"])
-        if not result and outcome == "error":
-            result = str(row["status_message"] or row["error_type"])
-        parsed = parse_json(result)
-        if result:
-            told.append(row)
-            results.append(_canonical(result, parsed))
-        if evidence := DECLARED if outcome == "error" else error_evidence(result, parsed):
-            row["tool_evidence"] = evidence
-    for row, said in zip(told, _lasting(results), strict=True):
-        row["result_sig"] = _signature(str(row["tool_outcome"]), said, key)
+def judge(
+    names: Sequence[str],
+    arguments: Sequence[str],
+    outcomes: Sequence[str],
+    results: Sequence[str],
+    key: bytes = b"",
+) -> tuple[list[int], list[int], list[str]]:
+    """Return the columns ``JUDGED`` of tool spans: 0 and an empty text where nothing was said.
+
+    Args:
+        names: of their tools.
+        arguments: as in ``tool_arguments``.
+        outcomes: as in ``tool_outcome``.
+        results: as in ``tool_result``, or what else a failed call says.
+        key: as ``sign``.
+    """
+    calls = [
+        _signature(name, _canonical(said, parse_json(said)), key) if said else 0
+        for name, said in zip(names, arguments, strict=True)
+    ]
+    parsed = [parse_json(said) for said in results]
+    lasting = _lasting(list(map(_canonical, results, parsed)))
+    answers = [
+        _signature(outcome, what_lasts, key) if said else 0
+        for outcome, said, what_lasts in zip(outcomes, results, lasting, strict=True)
+    ]
+    evidence = [
+        DECLARED if outcome == "error" else error_evidence(said, json)
+        for outcome, said, json in zip(outcomes, results, parsed, strict=True)
+    ]
+    return calls, answers, evidence
 
 
 def _signature(subject: str, said: bytes, key: bytes) -> int:
-    digest = blake2b(subject.encode() + b"\0" + said, digest_size=8, key=key)
+    digest = blake2b(b"%b\0%b" % (subject.encode(), said), digest_size=8, key=key)
     return int.from_bytes(digest.digest(), "big") & _BITS or 1
 
 

@@ -116,7 +116,8 @@ def parse_json(value: Value) -> object:
     parsed = parse_any_depth(value)
     if parsed is None:
         return None
-    if isinstance(value, str) and value.count("[") + value.count("{") > _SAFE_DEPTH:
+    # What has fewer characters than levels need not be counted.
+    if isinstance(value, str) and len(value) > _SAFE_DEPTH < value.count("[") + value.count("{"):
         try:
             orjson.dumps([[[[[[[[parsed]]]]]]]])  # room for the message around it
         except orjson.JSONEncodeError:

@@ -7,7 +7,6 @@ from typing import cast
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from spanledger import INPUT_HASHES, OUTPUT_HASHES
 from spanledger_collector.decode.bulk import arrow
@@ -15,7 +14,7 @@ from spanledger_collector.decode.bulk.arrow import Indexes, Mask
 from spanledger_collector.decode.bulk.spans import Reading, pick
 from spanledger_collector.decode.columns import Array, hash_array
 from spanledger_collector.decode.messages import MessageStore
-from spanledger_collector.decode.signatures import SIGNATURES, sign_all
+from spanledger_collector.decode.signatures import JUDGED_BY, SIGNATURES, judge
 from spanledger_collector.dialects.base import Content
 
 _HASH_KEYS = (INPUT_HASHES, OUTPUT_HASHES)
@@ -122,37 +121,32 @@ def take_tools(reading: Reading, content: Content, among: Mask, held: Mask) -> N
         reading.columns[column] = pick(reading.size, arrow.array([""]), found)
 
 
-_SIGNED = (
-    "tool_name",
-    "tool_arguments",
-    "tool_outcome",
-    "tool_result",
-    "status_message",
-    "error_type",
-)
-
-
-def _signatures(reading: Reading, name: str) -> NDArray[np.uint64]:
-    """Return the signatures that spans came with, whose content stayed where it was."""
-    known = reading.columns.get(name)
-    return np.zeros(reading.size, np.uint64) if known is None else known.to_numpy().copy()
-
-
 def sign_tools(reading: Reading) -> None:
     """Fill what is judged of tool spans, each as the row-by-row reader does."""
     columns = reading.columns
     rows = np.flatnonzero(arrow.is_word(columns["role"], "tool"))
-    told = pa.table({name: arrow.take(columns[name], rows) for name in _SIGNED}).to_pylist()
-    sign_all(told)
-    signed = {name: _signatures(reading, name) for name in SIGNATURES}
-    evidence: dict[int, str] = {}
-    for row, said in zip(rows.tolist(), told, strict=True):
-        for name, column in signed.items():
-            column[row] = said.get(name, column[row])
-        if "tool_evidence" in said:
-            evidence[row] = said["tool_evidence"]
-    columns.update({name: arrow.array(column) for name, column in signed.items()})
-    if evidence:
+    names, arguments, outcomes, results = (_texts(columns[name], rows) for name in JUDGED_BY)
+    for place, (outcome, result) in enumerate(zip(outcomes, results, strict=True)):
+        if outcome == "error" and not result:
+            at = rows[place : place + 1]
+            results[place] = (
+                _texts(columns["status_message"], at)[0] or _texts(columns["error_type"], at)[0]
+            )
+    *signatures, evidence = judge(names, arguments, outcomes, results)
+    for name, signed in zip(SIGNATURES, signatures, strict=True):
+        known = columns.get(name)  # of spans whose content stayed where it was
+        made = np.zeros(reading.size, np.uint64) if known is None else known.to_numpy().copy()
+        new = np.array(signed, np.uint64)
+        made[rows] = np.where(new > 0, new, made[rows])
+        columns[name] = arrow.array(made)
+    found = np.array([place for place, said in enumerate(evidence) if said], np.int64)
+    if len(found):
+        told = arrow.array([evidence[place] for place in found.tolist()], pa.string())
         before = np.arange(reading.size), columns["tool_evidence"]
-        found = np.array(list(evidence), np.int64), pa.array(evidence.values(), pa.string())
-        columns["tool_evidence"] = pick(reading.size, arrow.array([""]), [before, found])
+        columns["tool_evidence"] = pick(
+            reading.size, arrow.array([""]), [before, (rows[found], told)]
+        )
+
+
+def _texts(column: Array, rows: Indexes) -> list[str]:
+    return cast("list[str]", arrow.take(column, rows).to_pylist())
