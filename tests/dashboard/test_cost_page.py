@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
@@ -231,6 +234,25 @@ def test_a_difference_is_explained_and_adds_up(app: AppTest, seed: Seeder) -> No
     )
     assert figures == {"a": [2, 3, 1], "b": [1, 0, -1], "c": [0, 1, 1], "Total": [3, 4, 1]}
     assert "Calls rose by 1 (+33%)" in text(again(app, measure="Calls"))
+
+
+def test_the_change_by_name_is_a_file(
+    app: AppTest, seed: Seeder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered: dict[str, Callable[[], bytes]] = {}
+
+    def button(_label: str, data: Callable[[], bytes], key: str, **_options: object) -> None:
+        offered[key] = data
+
+    monkeypatch.setattr(st, "download_button", button)
+    seed_change(seed)
+    page(app, group="Agent", vs="The period before")
+    found = pd.read_csv(io.BytesIO(offered["download-cost-change-csv"]()), dtype=str)
+    then, now = sorted(found["period_start"].unique())
+    spent = found.set_index(["agent_name", "period_start"])["total_cost_usd"].map(Decimal)
+    assert spent[spent != 0].to_dict() == {
+        ("a", then): 2, ("b", then): 1, ("a", now): 3, ("c", now): 1
+    }  # fmt: skip
 
 
 def test_periods_that_overlap_are_not_compared(app: AppTest, seed: Seeder) -> None:

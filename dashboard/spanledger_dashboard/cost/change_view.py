@@ -24,6 +24,7 @@ from spanledger_dashboard.cost.change import (
 from spanledger_dashboard.cost.drill import clicked_row, show_drill
 from spanledger_dashboard.cost.measures import DIMENSIONS
 from spanledger_dashboard.cost.query import Answer, Filters, Question
+from spanledger_dashboard.downloads import show_titled
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.text import plain
 
@@ -76,6 +77,9 @@ def _show_names(where: Scope, question: Question, compared: Compared, answer: An
     found = differences(answer, question.measure)
     frame, formats = cost_tables.changes(found, overall(answer, question.measure), answer, question)
     what = " and ".join(DIMENSIONS[key].label.lower() for key in question.by)
+    show_titled(f"Change by {what}", "cost-change",
+                lambda: cost_tables.as_file(answer, question), is_small=True,
+                what="Each name in both periods, with all sums exact")  # fmt: skip
     event = st.dataframe(
         tables.styled(frame, formats),
         hide_index=True,
