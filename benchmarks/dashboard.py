@@ -117,7 +117,7 @@ def _visits(filled: Store) -> list[Visit]:
     more = [
         ("Cost explorer 30d, two dimensions", "cost", {**month, "group2": "Agent"}),
         ("Cost explorer 30d, spend per task", "cost", {**month, "measure": "Spend per task"}),
-        ("Cost explorer 30d, by user (ledger)", "cost", {**month, "group": "User"}),
+        ("Cost explorer 30d, by user", "cost", {**month, "group": "User"}),
         ("Cost explorer 7d, explained", "cost", {"range": "7d", "vs": "The period before"}),
         ("Traces 30d, one agent", "traces", {**month, "agent": "agent-3"}),
         ("Trace", "trace", {"trace_id": str(trace["trace_id"])}),

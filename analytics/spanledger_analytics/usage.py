@@ -1,4 +1,4 @@
-"""Hourly usage: the ledger summed per hour, recomputed for hours in which it changed."""
+"""Hourly usage, whole and by user: the ledger summed per hour, anew where it changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ProjectHour = tuple[str, int]
 
 
 def recompute_usage(store: Store, hours: Iterable[ProjectHour], version: int) -> None:
-    """Write ``usage_hourly`` anew for these (project, UTC start hour in UNIX seconds).
+    """Write hourly usage, whole and by user, anew for (project, UTC start hour in UNIX seconds).
 
     Keys that no longer occur in an hour get tombstones. ``version`` is UTC nanoseconds, greater
     than at any earlier call. Running it again gives the same numbers.
@@ -23,6 +23,9 @@ def recompute_usage(store: Store, hours: Iterable[ProjectHour], version: int) ->
     for project, project_hours in by_project.items():
         for part in batches(project_hours):
             params = {"project": project, "hours": list(part), "version": version}
+            # Before usage_hourly: its version tells others that the hour is summed.
+            store.command("usage_by_user_recompute", params)
+            store.command("usage_by_user_remove_vanished", params)
             store.command("usage_recompute", params)
             store.command("usage_remove_vanished", params)
 

@@ -11,6 +11,8 @@ from spanledger_dashboard.time_range import Window
 _COLUMNS = frozenset(
     {"project", "kind", "provider", "model", "agent_name", "service_name", "environment"}
 )
+# And those of usage_by_user.
+_COLUMNS_BY_USER = _COLUMNS | {"user_id"}
 _HOUR_S = 3_600
 _DAY_S = 86_400
 _SCALE = 32  # buckets per doubling: migration 0044
@@ -26,6 +28,12 @@ def is_answered_hourly(columns: tuple[str, ...], *seconds: int) -> bool:
     return _COLUMNS.issuperset(columns) and not any(second % _HOUR_S for second in seconds)
 
 
+def is_answered_by_user(columns: tuple[str, ...], *seconds: int) -> bool:
+    """Return whether hourly usage by user can tell these columns apart; see above."""
+    is_known = _COLUMNS_BY_USER.issuperset(columns)
+    return is_known and not any(second % _HOUR_S for second in seconds)
+
+
 def is_counted_hourly(columns: tuple[str, ...], window: Window, bucket_s: int) -> bool:
     """Return whether percentiles come from hourly histograms: over more than a day.
 
@@ -33,6 +41,12 @@ def is_counted_hourly(columns: tuple[str, ...], window: Window, bucket_s: int) -
     """
     edges = (window.start_s, window.current_s, window.end_s, bucket_s)
     return window.length_s > _DAY_S and is_answered_hourly(columns, *edges)
+
+
+def is_counted_by_user(columns: tuple[str, ...], window: Window, bucket_s: int) -> bool:
+    """Return whether lists come from hourly usage by user: over more than a day, as above."""
+    edges = (window.start_s, window.current_s, window.end_s, bucket_s)
+    return window.length_s > _DAY_S and is_answered_by_user(columns, *edges)
 
 
 def percentile(counts: Mapping[int, int], share: float) -> float | None:

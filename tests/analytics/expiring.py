@@ -26,8 +26,9 @@ S = 10**9
 DAY = 86_400 * S
 NOW = time.time_ns() // DAY * DAY + DAY // 2  # noon, UTC
 BOOK = PriceBook.bundled()
-TABLES = ("spans", "logs", "messages", "metric_points", "ledger", "usage_hourly", "traces",
-          "trajectories", "trajectory_traces", "trajectory_keys")  # fmt: skip
+TABLES = ("spans", "logs", "messages", "metric_points", "ledger", "usage_hourly",
+          "usage_by_user", "traces", "trajectories", "trajectory_traces",
+          "trajectory_keys")  # fmt: skip
 _flushes = itertools.count(1)
 
 

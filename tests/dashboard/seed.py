@@ -49,12 +49,16 @@ _TYPES: dict[str, pa.DataType] = {
 
 @dataclass
 class Seeder:
-    """Collects rows and inserts them; columns a row omits take their defaults."""
+    """Collects rows and inserts them; columns a row omits take their defaults.
+
+    Hours of entries are summed up by user, too, as the job does.
+    """
 
     store: Store
     now_s: int
     rows: dict[str, list[Row]] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    sums_by_user: bool = True
 
     def span(self, trace_id: str, span_id: str, parent: Any = "", **columns: Any) -> Row:
         """Add a span; ``at_s`` and ``duration_s`` place it relative to now."""
@@ -223,7 +227,20 @@ class Seeder:
                 same = [row for row in rows if set(row) == set(columns)]
                 token = f"seed-{table}-{next(self.numbers)}"
                 self.store.insert(table, arrow_rows(same, columns), token=token)
+        if self.sums_by_user:
+            self._sum_by_user(self.rows.get("ledger", []))
         self.rows.clear()
+
+    def _sum_by_user(self, entries: list[Row]) -> None:
+        hours = {(e["project"], _hour_s(e["time"])) for e in entries}
+        for project in {project for project, _ in hours}:
+            params = {
+                "project": project,
+                "hours": sorted(hour for of, hour in hours if of == project),
+                "version": next(self.numbers),
+            }
+            self.store.command("usage_by_user_recompute", params)
+            self.store.command("usage_by_user_remove_vanished", params)
 
     def _add(self, table: str, row: Row) -> None:
         self.rows.setdefault(table, []).append(row)

@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from spanledger_analytics import ledger
 from spanledger_analytics.deletion import remove
-from spanledger_analytics.deletion.remove import CONDITIONS
+from spanledger_analytics.deletion.remove import CONDITIONS, TABLES
 from spanledger_analytics.deletion.subject import Kind, Subject, needles
 from spanledger_analytics.job import LedgerJob
 from spanledger_analytics.ledger import write_entries
@@ -105,8 +105,8 @@ class World:
     def digest(self, condition: str) -> dict[str, tuple[object, ...]]:
         """Everything stored that fulfils a condition."""
         tables = ("spans", "logs", "messages", "metric_points", "ledger", "usage_hourly",
-                  "traces", "trajectories", "trajectory_traces", "trajectory_keys", "trace_hours",
-                  "response_traces")  # fmt: skip
+                  "usage_by_user", "traces", "trajectories", "trajectory_traces", "trajectory_keys",
+                  "trace_hours", "response_traces")  # fmt: skip
         sql = "SELECT count(), groupBitXor(cityHash64(t.*)) FROM {} AS t FINAL WHERE {}"
         return {t: tuple(self.store.sql_rows(sql.format(t, condition))[0].values()) for t in tables}
 
@@ -115,13 +115,16 @@ class World:
         return self.store.sql_rows(sql)
 
     def sums(self) -> tuple[Decimal, Decimal]:
-        """What ledger and hourly usage add up to."""
+        """What ledger and hourly usage add up to, the latter by user as well as whole."""
+        by_user, whole = (
+            self.one(f"SELECT sum(total_cost_usd) FROM {table} FINAL WHERE is_deleted = 0")
+            for table in ("usage_by_user", "usage_hourly")
+        )
+        assert by_user == whole
         return (
             Decimal(str(self.one("SELECT sum(total_cost_usd) FROM ledger_current"))),
-            Decimal(str(self.one(
-                "SELECT sum(total_cost_usd) FROM usage_hourly FINAL WHERE is_deleted = 0"
-            ))),
-        )  # fmt: skip
+            Decimal(str(whole)),
+        )
 
     def usage_is_the_sum(self) -> bool:
         """Compare hourly usage with a sum of the entries made here."""
@@ -232,7 +235,8 @@ def test_a_user_goes_from_every_table_with_proof(world: World) -> None:
     assert set(table) >= set(CONDITIONS)
     assert (table["spans"], table["messages"]) == (["4", "0"], ["2", "0"])
     columns = {"spans": "attributes", "logs": "attributes", "metric_points": "attributes",
-               "ledger": "user_id", "traces": "user_id", "trajectories": "user_id"}  # fmt: skip
+               "ledger": "user_id", "traces": "user_id", "trajectories": "user_id",
+               "usage_by_user": "user_id"}  # fmt: skip
     for name, column in columns.items():
         where = f"project = 'default' AND toString({column}) LIKE '%anna%'"
         left = 1 if name == "logs" else 0  # a count that happens to be the same text
@@ -653,16 +657,18 @@ def test_dead_letters_and_unused_pages_of_the_spool_are_emptied(world: World) ->
 def test_no_file_holds_what_was_deleted(world: World, engine: Engine) -> None:
     for table, column in (("messages", "content"), ("logs", "body"), ("ledger", "user_id"),
                           ("spans", "user_id"), ("traces", "user_id"),
-                          ("trajectories", "user_id")):  # fmt: skip
+                          ("trajectories", "user_id"),
+                          ("usage_by_user", "user_id")):  # fmt: skip
         store = world.store
         store.execute(f"ALTER TABLE {table} MODIFY COLUMN {column} String CODEC(NONE)")
-    for table in CONDITIONS:
+    for table in TABLES:
         clean_at_once(world.store, table)
     user = "anna-whose-name-is-rare"
     plant(world, user=user)
     plant(world, project="other", user="dora")
     needles = (user.encode(), SENTINEL.encode())
-    assert {"spans", "ledger", "traces", "trajectories"} <= holding(world.store, needles[0])
+    named = {"spans", "ledger", "traces", "trajectories", "usage_by_user"}
+    assert named <= holding(world.store, needles[0])
     assert {"messages", "logs"} <= holding(world.store, needles[1])
     done = world.type("user", user, "--yes")
     assert done.code == 0, done.err

@@ -53,6 +53,8 @@ CONDITIONS: dict[str, str] = {
     "trace_hours": f"trace_id IN {_TARGETS}'trace')",
 }
 """Which rows of a table go; ids come from deletion_targets."""
+TABLES = (*CONDITIONS, "usage_by_user")
+"""Those that rows go from. Sums by user go hour by hour and come back without whoever left."""
 
 
 class Result(NamedTuple):
@@ -153,7 +155,7 @@ class Deletion:
 
         The engine keeps replaced files for eight minutes, against a loss of power.
         """
-        params = {"tables": list(CONDITIONS), "since": self._now_ns() // 10**9}
+        params = {"tables": list(TABLES), "since": self._now_ns() // 10**9}
         parts, before = 0, -1
         for waited_s in range(0, _OLD_PARTS_S, 2):
             [row] = self._store.rows("deletion_old_parts", params)
@@ -320,6 +322,9 @@ class Deletion:
         [row] = self._store.rows("deletion_usage_version", {"project": self._project})
         version = max(now_ns, int(str(row["newest"])) + 1)
         hours = sorted(hour for hour in targets.hours if 0 <= hour < 2**32)
+        for some in _rows.batches(hours):
+            asked = {"project": self._project, "hours": list(some)}
+            self._store.command("deletion_usage_by_user", asked)
         recompute_usage(self._store, [(self._project, hour) for hour in hours], version)
         shared: set[tuple[str, int]] = set()
         for part in _rows.batches(sorted(targets.partners | targets.mates)):

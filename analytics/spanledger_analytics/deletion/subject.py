@@ -138,6 +138,8 @@ def find(store: Store, subject: Subject, known_traces: Iterable[str] = ()) -> Ta
         for row in store.rows("deletion_find_series", params):
             targets.series.append(str(row["series_id"]))
             targets.hours.update(row["hours"])  # type: ignore[arg-type]  # a list of numbers
+    if subject.kind is Kind.USER:
+        targets.hours.update(_rows.integers(store.arrow("deletion_find_usage", params), "hour"))
     _find_letters(store, subject, targets)
     for part in _rows.batches(targets.traces):
         asked = {"project": subject.project.name, "trace_ids": _rows.Literal(part)}

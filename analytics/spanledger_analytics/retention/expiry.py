@@ -37,6 +37,7 @@ _DELETE = {
     "gpu_worker_hours": "retention_delete_gpu_worker_hours",
     "ledger": "retention_delete_ledger",
     "usage_hourly": "retention_delete_usage_hourly",
+    "usage_by_user": "retention_delete_usage_by_user",
     "cache_calls": "retention_delete_cache_calls",
 }
 _DELETE_TIES = {

@@ -29,6 +29,8 @@ from spanledger_dashboard.cost.query import (
     load_answer,
     row_parameters,
 )
+from spanledger_dashboard.hourly import is_answered_by_user
+from spanledger_dashboard.read_ahead import begin
 from spanledger_storage.store import Store
 
 Row = Mapping[str, object]
@@ -115,8 +117,12 @@ def load_explained(store: Store, project: str, compared: Compared, filters: Filt
         StoreError: the store does not answer.
     """
     parameters = row_parameters(project, compared.now, compared.before, filters)
-    rows = store.rows("dashboard_cost_parts", parameters)
+    columns = tuple(DIMENSIONS[key].column for key, _ in filters)
+    is_hourly = is_answered_by_user(columns, *compared.now.edges, *compared.before.edges)
+    statement = "dashboard_cost_parts_by_user" if is_hourly else "dashboard_cost_parts"
+    reading = begin(lambda: store.rows(statement, parameters))
     tasks = _tasks(store, project, compared, filters)
+    rows = reading.result()
     before, now = (
         _period([r for r in rows if r["is_now"] == is_now], tasks[is_now]) for is_now in (0, 1)
     )

@@ -27,7 +27,6 @@ class Dimension:
     Attributes:
         key: in the address, in filters, and in the parameters of statements.
         column: of the ledger, and of the other tables that have it.
-        is_hourly: whether the hourly usage knows it; the ledger always does.
         is_of_tasks: whether a task has one value of it; of models it uses several.
         traces_key: the address key of the trace list that narrows by it; empty: it cannot.
     """
@@ -35,7 +34,6 @@ class Dimension:
     key: str
     label: str
     column: str
-    is_hourly: bool = False
     is_of_tasks: bool = False
     traces_key: str = ""
 
@@ -43,24 +41,14 @@ class Dimension:
 DIMENSIONS = {
     d.key: d
     for d in (
-        Dimension("model", "Model", "model", is_hourly=True, traces_key="model"),
-        Dimension(
-            "agent", "Agent", "agent_name", is_hourly=True, is_of_tasks=True, traces_key="agent"
-        ),
-        Dimension("provider", "Provider", "provider", is_hourly=True),
-        Dimension(
-            "service",
-            "Service",
-            "service_name",
-            is_hourly=True,
-            is_of_tasks=True,
-            traces_key="service",
-        ),
+        Dimension("model", "Model", "model", traces_key="model"),
+        Dimension("agent", "Agent", "agent_name", is_of_tasks=True, traces_key="agent"),
+        Dimension("provider", "Provider", "provider"),
+        Dimension("service", "Service", "service_name", is_of_tasks=True, traces_key="service"),
         Dimension(
             "environment",
             "Environment",
             "environment",
-            is_hourly=True,
             is_of_tasks=True,
             traces_key="environment",
         ),
@@ -69,7 +57,7 @@ DIMENSIONS = {
         Dimension("version", "Agent version", "agent_version"),
         Dimension("workflow", "Workflow", "workflow_name"),
         Dimension("task", "Task", "task_id", is_of_tasks=True),
-        Dimension("kind", "Kind of call", "kind", is_hourly=True),
+        Dimension("kind", "Kind of call", "kind"),
         Dimension("requested", "Requested model", "request_model"),
         Dimension("tier", "Service tier", "service_tier"),
         Dimension("region", "Region", "region"),

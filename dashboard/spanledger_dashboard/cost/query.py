@@ -14,14 +14,16 @@ from spanledger_dashboard.cost.measures import (
     Sums,
     summed,
 )
+from spanledger_dashboard.hourly import is_answered_by_user, is_answered_hourly
 from spanledger_storage.store import Store
 
 Filters = tuple[tuple[str, tuple[str, ...]], ...]
-Source = Literal["hourly", "calls", "tasks"]
+Source = Literal["hourly", "by_user", "calls", "tasks"]
 
 _HOUR_S = 3_600
 _STATEMENTS = {
     "hourly": "dashboard_cost_hourly",
+    "by_user": "dashboard_cost_by_user",
     "calls": "dashboard_cost_calls",
     "tasks": "dashboard_cost_tasks",
 }
@@ -39,7 +41,12 @@ class Stretch:
     @property
     def is_hourly(self) -> bool:
         """Whether it begins and ends on an hour."""
-        return self.start_s % _HOUR_S == 0 and self.end_s % _HOUR_S == 0
+        return not any(edge % _HOUR_S for edge in self.edges)
+
+    @property
+    def edges(self) -> tuple[int, int]:
+        """Its start and its end."""
+        return self.start_s, self.end_s
 
 
 _NEVER = Stretch(0, 0)
@@ -74,9 +81,11 @@ class Question:
         used = [DIMENSIONS[key] for key in (*self.by, *(key for key, _ in self.filters))]
         if self.measure.is_of_tasks and all(d.is_of_tasks for d in used):
             return "tasks"
-        is_aligned = self.stretch.is_hourly and self.also.is_hourly
-        is_aligned = is_aligned and all(start % _HOUR_S == 0 for start in self.starts)
-        return "hourly" if is_aligned and all(d.is_hourly for d in used) else "calls"
+        columns = tuple(d.column for d in used)
+        edges = (*self.stretch.edges, *self.also.edges, *self.starts)
+        if is_answered_hourly(columns, *edges):
+            return "hourly"
+        return "by_user" if is_answered_by_user(columns, *edges) else "calls"
 
     @property
     def has_answer(self) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import cast
+from typing import Literal, cast
 
 import pyarrow as pa
 
-from spanledger_dashboard.hourly import is_counted_hourly
+from spanledger_dashboard.hourly import is_counted_by_user, is_counted_hourly
 from spanledger_dashboard.latency import Latency, Percentiles, counted_latency
+from spanledger_dashboard.read_ahead import begin
 from spanledger_dashboard.time_range import Window
 from spanledger_dashboard.usage import Only, Totals
 from spanledger_storage.store import Store
@@ -180,26 +181,52 @@ def load_entities(
 ) -> EntityRows:
     """Read the list of one kind of entity; over days, percentiles are within 1.1 %.
 
+    Those of users are exact, but without the time to the first token and tokens per second.
+
     Raises:
         StoreError: the store does not answer.
     """
-    is_hourly = _is_hourly(entity, wanted)
-    statement = "dashboard_entities_hourly" if is_hourly else entity.statement
-    rows = store.rows(statement, wanted.params(entity, max_rows))
+    source = _source(entity, wanted)
+    params = wanted.params(entity, max_rows)
+    is_by_user = source == "by_user"
+    timed = begin(lambda: store.rows("dashboard_entities_latency", params)) if is_by_user else None
+    rows = store.rows(_LISTS.get(source, entity.statement), params)
+    before = _before(store, entity, wanted, rows)
+    told = {row["called"]: _told_latency(row) for row in timed.result()} if timed else {}
+    latency_of = counted_latency if source == "hourly" else _told_latency
     starts = range(wanted.window.start_s, wanted.window.end_s, wanted.bucket_s)
     count = cast("int", rows[0]["names"]) if rows else 0
-    before = _before(store, entity, wanted, rows)
-    found = [_row(entity, row, starts, before, is_hourly=is_hourly) for row in rows]
+    found = [
+        _row(entity, row, starts, before, told.get(row["name"]) or latency_of(row)) for row in rows
+    ]
     if entity.is_failures:
         found = sorted((r for r in found if r.totals.errors), key=lambda r: -r.totals.errors)
         count = len(found)
     return EntityRows(tuple(found), count)
 
 
-def _is_hourly(entity: Entity, wanted: Slice) -> bool:
+_LISTS = {
+    "hourly": "dashboard_entities_hourly",
+    "by_user": "dashboard_entities_by_user",
+}
+_EARLIER = {
+    "hourly": "dashboard_spend_before_hourly",
+    "by_user": "dashboard_spend_before_by_user",
+    "calls": "dashboard_spend_before",
+}
+
+
+def _source(entity: Entity, wanted: Slice) -> Literal["hourly", "by_user", "calls"]:
+    """Return the smallest table that tells a list: sums by hour, by hour and user, or all calls."""
     columns = (entity.column, wanted.only.column if wanted.only else "project")
-    is_hourly = is_counted_hourly(columns, wanted.window, wanted.bucket_s)
-    return entity.statement == "dashboard_entities" and is_hourly
+    if entity.statement != "dashboard_entities":
+        return "calls"
+    if is_counted_hourly(columns, wanted.window, wanted.bucket_s):
+        return "hourly"
+    # Of what else is told within a user more is shown than sums and durations.
+    is_of_users = entity.column == "user_id"
+    is_by_user = is_counted_by_user(columns, wanted.window, wanted.bucket_s)
+    return "by_user" if is_of_users and is_by_user else "calls"
 
 
 def entity_table(store: Store, entity: Entity, wanted: Slice) -> pa.Table:
@@ -226,9 +253,7 @@ def _before(
         "from_s": window.start_s - window.length_s,
         "to_s": window.current_s - window.length_s,
     }
-    is_hourly = _is_hourly(entity, wanted)
-    statement = "dashboard_spend_before_hourly" if is_hourly else "dashboard_spend_before"
-    found = store.rows(statement, params)
+    found = store.rows(_EARLIER[_source(entity, wanted)], params)
     return {str(row["called"]): cast("Decimal", row["cost_usd"]) for row in found}
 
 
@@ -237,8 +262,7 @@ def _row(
     row: Mapping[str, object],
     starts: range,
     before: Mapping[str, Decimal],
-    *,
-    is_hourly: bool,
+    speeds: Latency,
 ) -> EntityRow:
     def number(name: str) -> int:
         return cast("int", row.get(name) or 0)
@@ -250,7 +274,6 @@ def _row(
         return tuple(cast("list[str]", row.get(name) or []))
 
     counts = {name: number(name) for name in _COUNTS}
-    speeds = counted_latency(row) if is_hourly else _told_latency(row)
     return EntityRow(
         name=entity.name_of(str(row["name"])),
         totals=Totals(**counts, total_cost_usd=amount("total_cost_usd")),

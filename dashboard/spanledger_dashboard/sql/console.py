@@ -35,6 +35,7 @@ TABLES = {
     "trajectories": "One row per trajectory across traces. Read with FINAL and is_deleted = 0.",
     "ledger_current": "One row per call that costs.",
     "usage_hourly": "Sums per hour and dimension. Read with FINAL and is_deleted = 0.",
+    "usage_by_user": "The same by user, with cost by class. Read with FINAL and is_deleted = 0.",
     "spans": "One row per span, as received.",
     "messages": "What was said, once per content and day; spans hold the hashes.",
     "logs": "One row per log record, as received.",

@@ -16,6 +16,13 @@ WHERE toYYYYMM(hour) <= intDiv({day:UInt32}, 100)
     AND project IN {projects:Array(String)}
 GROUP BY part
 UNION ALL
+SELECT 'usage_by_user' AS table_name, _part AS part, count() AS expired
+FROM usage_by_user
+WHERE toYYYYMM(hour) <= intDiv({day:UInt32}, 100)
+    AND toYYYYMMDD(hour) < {day:UInt32}
+    AND project IN {projects:Array(String)}
+GROUP BY part
+UNION ALL
 SELECT 'gpu_attribution' AS table_name, _part AS part, count() AS expired
 FROM gpu_attribution
 WHERE toYYYYMM(start) <= intDiv({day:UInt32}, 100)
