@@ -115,6 +115,11 @@ def test_a_project_that_was_made_can_be_chosen_before_it_has_data(
     monkeypatch.setenv("SPANLEDGER_STATE_URL", url)
     go(app, WITH)
     assert app.selectbox(key="project").options == ["default", "shop"]
+    assert any("spanledger demo" in code.value for code in app.code)
+    app.selectbox(key="project").set_value("shop").run()
+    # Without a key of its own everything, the demo too, goes to the default project.
+    assert not any("spanledger demo" in code.value for code in app.code)
+    assert any("keys create --project shop " in str(caption.value) for caption in app.caption)
 
 
 # Time range

@@ -147,6 +147,18 @@ def test_the_tree_is_worked_by_keyboard(opened: Open) -> None:
     assert f"span_id={span_id(1)}" in made.page.url
 
 
+def test_the_dearest_comes_first_from_wherever_the_reader_is(opened: Open) -> None:
+    spans = [span(1, **AGENT), *[span(n, 1, n, name=f"chat {n}") for n in (2, 3, 4)]]
+    made = opened(pack(trace(spans, call(2, "0.5"), call(3, "0.25"), call(4, "0.125"))))
+    made.page.get_by_role("treegrid", name="Spans of the trace").focus()
+    for keys, name in [
+        (["ArrowDown", "ArrowDown"], "chat 3"), (["$"], "chat 2"), (["$"], "chat 3"),
+        (["$"], "chat 4"), (["$"], "chat 2"), (["ArrowDown"], "chat 3"), (["$"], "chat 2"),
+    ]:  # fmt: skip
+        made.press(*keys)
+        expect(selected(made).locator(".label")).to_have_text(name)
+
+
 def test_a_search_counts_its_hits_and_walks_through_them(opened: Open) -> None:
     made = opened(pack(trace(support(), *calls())))
     page = made.page

@@ -313,11 +313,15 @@ class TraceView {
     this.select(spans[at], { center: true });
   }
 
+  /** Selects the dearest span; from there, and from where this led before, the next. */
   goDearest() {
-    if (!this.outline.dearest.length) return;
-    const at = (this.outline.dearest.indexOf(this.selected) + 1) % this.outline.dearest.length;
-    this.toolbar.say(`${count(at + 1)}/${count(this.outline.dearest.length)} by cost`);
-    this.select(this.outline.dearest[at], { center: true });
+    const { dearest } = this.outline;
+    if (!dearest.length) return;
+    const isOnTheWay = [dearest[0], this.reached].includes(this.selected);
+    const at = isOnTheWay ? (dearest.indexOf(this.selected) + 1) % dearest.length : 0;
+    this.reached = dearest[at];
+    this.toolbar.say(`${count(at + 1)}/${count(dearest.length)} by cost`);
+    this.select(dearest[at], { center: true });
   }
 
   /** Selects a row, opening what hides it. */
