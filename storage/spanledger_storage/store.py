@@ -280,9 +280,22 @@ def _stream_of(rows: pa.Table) -> pa.Buffer:
     return made
 
 
-def _store_error(error: ClickHouseError, what: str = "The store refused") -> StoreError:
+def _store_error(error: ClickHouseError, what: str = "") -> StoreError:
     """Return our error for the driver's, deciding whether a retry can help."""
     code = int(getattr(error, "code", 0) or 0)
     # Without a code it was not ClickHouse that answered: a proxy, or nobody.
     permanent = code != 0 and code not in _TRANSIENT_CODES
-    return StoreError(f"{what}: {error}", permanent=permanent, code=code)
+    why = None if code else _lost(error)
+    what = what or ("The store does not answer" if why else "The store refused")
+    return StoreError(f"{what}: {why or error}", permanent=permanent, code=code)
+
+
+def _lost(error: BaseException) -> str | None:
+    """Return why nobody was reached, where that is so: the drivers tell of their inner life."""
+    inner: BaseException | None = error
+    while inner is not None and not isinstance(inner, OSError):
+        inner = inner.__cause__ or inner.__context__
+    if inner is None:
+        return None
+    is_late = isinstance(inner, TimeoutError)
+    return "it takes too long" if is_late else (inner.strerror or str(inner)).lower()

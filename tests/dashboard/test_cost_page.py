@@ -77,17 +77,19 @@ def test_names_that_are_not_shown_are_summed(app: AppTest, seed: Seeder) -> None
     for number in range(1, 13):  # 1 + … + 12 = 78 dollars; the five dearest are 50 of them
         seed.usage(model=f"model-{number:02}", total_cost_usd=Decimal(number), hours_ago=number)
     seed.usage(model="unpriced", total_cost_usd=Decimal(0), calls=7, unpriced_calls=7)
+    seed.usage(model="llama", total_cost_usd=Decimal(0), calls=3, self_hosted_calls=3)
     seed.insert()
     shown = table(page(app, top="5"))
     assert list(shown.index) == [
         *(f"model-{n:02}" for n in (12, 11, 10, 9, 8)),
-        "8 others",
+        "9 others",
         "Total",
     ]
     assert list(shown["Spend"]) == [12, 11, 10, 9, 8, 28, 78]
-    assert list(shown["Calls"]) == [10, 10, 10, 10, 10, 77, 127]
+    assert list(shown["Calls"]) == [10, 10, 10, 10, 10, 80, 130]
     assert shown["Share"].iloc[-2] == pytest.approx(28 / 78)
     assert "7 calls not priced, not in the dollars" in text(app)
+    assert "3 calls on own machines, with the GPU time they used" in text(app)
 
 
 def test_a_cost_nobody_knows_is_a_dash(app: AppTest, seed: Seeder) -> None:

@@ -259,6 +259,10 @@ def test_a_download_holds_exact_dollars_and_no_formula(store: Store, window: Win
     assert [row["total_cost_usd"] for row in read] == [55, 4.5, 0.25]
     assert read[1]["name"] == EVIL
     assert "trend" not in read[0]
+    assert str(made.schema.field("first_time").type) == "timestamp[ms, tz=UTC]"
+    assert all(
+        window.start_s <= t.timestamp() <= window.end_s for t in made["first_time"].to_pylist()
+    )
 
 
 def test_a_model_in_full(app: AppTest, seed: Seeder, store: Store, window: Window) -> None:

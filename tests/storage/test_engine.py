@@ -2,10 +2,12 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -132,7 +134,15 @@ def test_an_error_says_whether_a_retry_can_help(store: Store, engine: Engine) ->
     with pytest.raises(StoreError) as absent:
         Store.connect(nobody)
     assert not absent.value.permanent
-    assert "secret" not in str(absent.value)
+    assert str(absent.value) == f"Cannot open the store at {nobody.address}: connection refused"
+
+
+def test_a_store_that_stays_silent_is_said_to(engine: Engine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings = replace(engine.writer, port=silent.getsockname()[1])
+        with pytest.raises(StoreError, match=r"/\w+: it takes too long$") as late:
+            Store.connect(settings, timeout_s=1)
+    assert not late.value.permanent
 
 
 def test_the_reader_reads_and_does_nothing_else(engine: Engine) -> None:

@@ -107,6 +107,8 @@ def show_drill(
         if limits or (one and one.is_rest):
             lost = [*limits, *(["the names that are not shown"] if one and one.is_rest else [])]
             st.caption(f"The list of traces cannot be narrowed by {', '.join(lost)}.")
+        elif names:
+            st.caption("Traces are listed whole, with whatever else they used.")
 
 
 def follow_click() -> None:

@@ -124,13 +124,14 @@ class Measure:
 GAPS = {
     "unpriced_calls": "not priced",
     "calls_without_usage": "without token counts",
-    "self_hosted_calls": "self-hosted, without a price",
 }
 """Counts of calls that no sum of dollars contains, and what they are called."""
+SELF_HOSTED = "self_hosted_calls"
+"""Those without a price per token: of their machines' time, what was attributed is in the sums."""
 
 
 def _has_gaps(sums: Sums) -> bool:
-    return any(sums.get(name, 0) for name in GAPS)
+    return any(sums.get(name, 0) for name in (*GAPS, SELF_HOSTED))
 
 
 def decimal(value: Fraction) -> Decimal:

@@ -25,7 +25,7 @@ from spanledger_dashboard.cost.drill import (
     follow_click,
     show_drill,
 )
-from spanledger_dashboard.cost.measures import DIMENSIONS, GAPS
+from spanledger_dashboard.cost.measures import DIMENSIONS, GAPS, SELF_HOSTED
 from spanledger_dashboard.cost.periods import Grain, bucket_starts, comparable, earlier, grain_of
 from spanledger_dashboard.cost.query import Answer, Question, Stretch, load_answer, load_values
 from spanledger_dashboard.downloads import show_downloads
@@ -127,6 +127,8 @@ def _show_total(question: Question, answer: Answer, grain: Grain | None) -> None
         for name, what in GAPS.items():
             if number := int(total.get(name, 0)):
                 parts.append(f":orange[{fmt.count(number)} calls {what}, not in the dollars]")
+        if number := int(total.get(SELF_HOSTED, 0)):
+            parts.append(f"{fmt.count(number)} calls on own machines, with the GPU time they used")
     if answer.shared:
         parts.append(f"of {fmt.count(int(total.get('tasks', 0)))} tasks, whatever they used")
     st.markdown(" · ".join(parts))

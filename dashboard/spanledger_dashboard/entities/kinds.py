@@ -236,6 +236,11 @@ def entity_table(store: Store, entity: Entity, wanted: Slice) -> pa.Table:
         StoreError: the store does not answer.
     """
     table = store.arrow(entity.statement, wanted.params(entity, _DOWNLOAD_ROWS))
+    for name in ("first_ms", "last_ms"):
+        if name in table.column_names:
+            at, moment = table.column_names.index(name), pa.timestamp("ms", "UTC")
+            column = table[name].cast(pa.int64()).cast(moment)
+            table = table.set_column(at, name.replace("_ms", "_time"), column)
     charted = {"names", "trend", "steps"}
     return table.drop_columns([name for name in table.column_names if name in charted])
 

@@ -17,8 +17,6 @@ from spanledger_dashboard.scope import Scope
 
 Row = dict[str, object]
 
-_ROW_HEIGHT_PX = 35
-
 
 @dataclass(frozen=True, slots=True)
 class _Column:
@@ -75,7 +73,7 @@ def show_table(frame: pd.DataFrame, trace_ids: Sequence[str]) -> Picked:
     state = st.dataframe(
         tables.styled(frame, {n: t for n in frame.columns if (t := _COLUMNS[n].text)}),
         hide_index=True,
-        height=(len(frame) + 1) * _ROW_HEIGHT_PX + 2,
+        height="content",
         on_select="rerun",
         selection_mode=modes,
         # What is picked belongs to these rows: other rows begin without.

@@ -67,7 +67,7 @@ def _agent_span(worker: GpuWorker, trace: GpuTrace) -> Span:
             ("gen_ai.operation.name", "invoke_agent"),
             ("gen_ai.agent.name", worker.agent),
             (TASK_ID, trace.task_id),
-            (TASK_OUTCOME, "success"),
+            (TASK_OUTCOME, "completed"),
         ),
     )
     return span
