@@ -55,7 +55,8 @@ def sign(row: Row, key: bytes = b"") -> None:
         result = str(row["status_message"] or row["error_type"])
     [call], [answer], [evidence] = judge([name], [arguments], [outcome], [result], key)
     for column, value in zip(JUDGED, (call, answer, evidence), strict=True):
-        row[column] = value or row[column]
+        if value:
+            row[column] = value
 
 
 def judge(
