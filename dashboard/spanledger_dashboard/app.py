@@ -26,10 +26,7 @@ with explained():
     if not entry.is_open_to(person):
         raise Denied(f"{entry.title} is about all projects; your account sees some of them.")
     if entry.has_range:
-        with st.container(
-            horizontal=True, vertical_alignment="center", gap="small", key="page-head"
-        ):
-            st.title(entry.title, anchor=False, width="stretch")
+        with shell.page_head(entry.title):
             pickers.range_picker()
             pickers.refresh_picker()
             pickers.project_picker()

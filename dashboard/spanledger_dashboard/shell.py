@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from urllib.parse import quote, urlsplit
 
 import streamlit as st
@@ -41,6 +43,14 @@ def show_person(person: Viewer) -> None:
             help=f"{person.role}, {_projects(person)}",
         )
         st.html('<a href="/logout" target="_self" class="sign-out">Sign out</a>')
+
+
+@contextmanager
+def page_head(title: str) -> Generator[None]:
+    """Show the title of a page; what is shown within stands at the right end of its line."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="page-head"):
+        st.title(title, anchor=False, width="stretch")
+        yield
 
 
 def show_help() -> None:

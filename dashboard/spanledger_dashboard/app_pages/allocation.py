@@ -66,8 +66,7 @@ def _show_head(now_s: int) -> tuple[Month, str]:
     """Show title and pickers; return the month, on the reader's calendar, and what rows are."""
     zone = scope.zone(st.context.timezone or "UTC")
     months = {month.text: month for month in recent_months(now_s, zone, _MONTHS)}
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="page-head"):
-        st.title("Allocation", anchor=False, width="stretch")
+    with shell.page_head("Allocation"):
         chosen = st.selectbox(
             "Month",
             list(months),

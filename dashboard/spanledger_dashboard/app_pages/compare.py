@@ -60,8 +60,7 @@ def _state(side: Side) -> str:
 
 
 def _show() -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="page-head"):
-        st.title("Compare", anchor=False, width="stretch")
+    with shell.page_head("Compare"):
         pickers.refresh_picker(is_of_range=False)
         shell.show_help()
     st.caption("Two trajectories, their steps aligned: what differs, and what that costs.")

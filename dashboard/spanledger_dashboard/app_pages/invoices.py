@@ -57,8 +57,7 @@ def _body() -> None:
 
 def _show_head(now_s: int) -> Month:
     months = {month.text: month for month in recent_months(now_s, UTC, _MONTHS)}
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="page-head"):
-        st.title("Invoices", anchor=False, width="stretch")
+    with shell.page_head("Invoices"):
         chosen = st.selectbox(
             "Month",
             list(months),

@@ -40,10 +40,7 @@ _TABLE_PX = 420
 
 def _body() -> None:
     with explained():
-        with st.container(
-            horizontal=True, vertical_alignment="center", gap="small", key="page-head"
-        ):
-            st.title("Mappings", anchor=False, width="stretch")
+        with shell.page_head("Mappings"):
             pickers.refresh_picker(is_of_range=False)
             pickers.project_picker()
             shell.show_help()

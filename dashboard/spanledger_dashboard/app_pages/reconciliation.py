@@ -85,8 +85,7 @@ def _body() -> None:
 def _show_head(now_s: int) -> Days:
     """Show title and pickers; return the month."""
     months = [month.text for month in recent_months(now_s, UTC, _MONTHS)]
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="page-head"):
-        st.title("Reconciliation", anchor=False, width="stretch")
+    with shell.page_head("Reconciliation"):
         chosen = st.selectbox(
             "Month",
             months,

@@ -69,8 +69,7 @@ def _show() -> None:
     own = _own(PriceState(engine)) if engine else None
     book = _book(engine, PriceState(engine).revision() if engine else 0)
     seen = [s for s in _seen(now_s) if s.unpriced_calls]
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="page-head"):
-        st.title("Prices", anchor=False, width="stretch")
+    with shell.page_head("Prices"):
         pickers.refresh_picker(is_of_range=False)
         shell.show_help()
     st.caption(
