@@ -18,35 +18,27 @@ _DAY_S = 86_400
 _SCALE = 32  # buckets per doubling: migration 0044
 
 
-def is_answered_hourly(columns: tuple[str, ...], *seconds: int) -> bool:
+def is_answered_hourly(columns: tuple[str, ...], *seconds: int, by_user: bool = False) -> bool:
     """Return whether hourly usage can tell these columns apart between times on whole hours.
 
     Args:
         columns: of the ledger, which group or narrow the entries.
         seconds: edges and widths of buckets, UNIX seconds.
+        by_user: whether usage_by_user is meant, and not usage_hourly.
     """
-    return _COLUMNS.issuperset(columns) and not any(second % _HOUR_S for second in seconds)
+    known = _COLUMNS_BY_USER if by_user else _COLUMNS
+    return known.issuperset(columns) and not any(second % _HOUR_S for second in seconds)
 
 
-def is_answered_by_user(columns: tuple[str, ...], *seconds: int) -> bool:
-    """Return whether hourly usage by user can tell these columns apart; see above."""
-    is_known = _COLUMNS_BY_USER.issuperset(columns)
-    return is_known and not any(second % _HOUR_S for second in seconds)
+def is_counted_hourly(
+    columns: tuple[str, ...], window: Window, bucket_s: int, *, by_user: bool = False
+) -> bool:
+    """Return whether lists and percentiles come from hourly usage: over more than a day.
 
-
-def is_counted_hourly(columns: tuple[str, ...], window: Window, bucket_s: int) -> bool:
-    """Return whether percentiles come from hourly histograms: over more than a day.
-
-    Within a day every call is read, and they are exact.
+    Within a day every call is read, and percentiles are exact.
     """
     edges = (window.start_s, window.current_s, window.end_s, bucket_s)
-    return window.length_s > _DAY_S and is_answered_hourly(columns, *edges)
-
-
-def is_counted_by_user(columns: tuple[str, ...], window: Window, bucket_s: int) -> bool:
-    """Return whether lists come from hourly usage by user: over more than a day, as above."""
-    edges = (window.start_s, window.current_s, window.end_s, bucket_s)
-    return window.length_s > _DAY_S and is_answered_by_user(columns, *edges)
+    return window.length_s > _DAY_S and is_answered_hourly(columns, *edges, by_user=by_user)
 
 
 def percentile(counts: Mapping[int, int], share: float) -> float | None:

@@ -29,7 +29,7 @@ from spanledger_dashboard.cost.query import (
     load_answer,
     row_parameters,
 )
-from spanledger_dashboard.hourly import is_answered_by_user
+from spanledger_dashboard.hourly import is_answered_hourly
 from spanledger_dashboard.read_ahead import begin
 from spanledger_storage.store import Store
 
@@ -118,7 +118,8 @@ def load_explained(store: Store, project: str, compared: Compared, filters: Filt
     """
     parameters = row_parameters(project, compared.now, compared.before, filters)
     columns = tuple(DIMENSIONS[key].column for key, _ in filters)
-    is_hourly = is_answered_by_user(columns, *compared.now.edges, *compared.before.edges)
+    edges = (*compared.now.edges, *compared.before.edges)
+    is_hourly = is_answered_hourly(columns, *edges, by_user=True)
     statement = "dashboard_cost_parts_by_user" if is_hourly else "dashboard_cost_parts"
     reading = begin(lambda: store.rows(statement, parameters))
     tasks = _tasks(store, project, compared, filters)

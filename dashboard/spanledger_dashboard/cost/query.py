@@ -14,7 +14,7 @@ from spanledger_dashboard.cost.measures import (
     Sums,
     summed,
 )
-from spanledger_dashboard.hourly import is_answered_by_user, is_answered_hourly
+from spanledger_dashboard.hourly import is_answered_hourly
 from spanledger_storage.store import Store
 
 Filters = tuple[tuple[str, tuple[str, ...]], ...]
@@ -85,7 +85,7 @@ class Question:
         edges = (*self.stretch.edges, *self.also.edges, *self.starts)
         if is_answered_hourly(columns, *edges):
             return "hourly"
-        return "by_user" if is_answered_by_user(columns, *edges) else "calls"
+        return "by_user" if is_answered_hourly(columns, *edges, by_user=True) else "calls"
 
     @property
     def has_answer(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Literal, cast
 
 import pyarrow as pa
 
-from spanledger_dashboard.hourly import is_counted_by_user, is_counted_hourly
+from spanledger_dashboard.hourly import is_counted_hourly
 from spanledger_dashboard.latency import Latency, Percentiles, counted_latency
 from spanledger_dashboard.read_ahead import begin
 from spanledger_dashboard.time_range import Window
@@ -225,7 +225,7 @@ def _source(entity: Entity, wanted: Slice) -> Literal["hourly", "by_user", "call
         return "hourly"
     # Of what else is told within a user more is shown than sums and durations.
     is_of_users = entity.column == "user_id"
-    is_by_user = is_counted_by_user(columns, wanted.window, wanted.bucket_s)
+    is_by_user = is_counted_hourly(columns, wanted.window, wanted.bucket_s, by_user=True)
     return "by_user" if is_of_users and is_by_user else "calls"
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import cast
 
-from spanledger_dashboard.hourly import is_answered_by_user
+from spanledger_dashboard.hourly import is_answered_hourly
 from spanledger_dashboard.time_range import Window
 from spanledger_dashboard.usage import Key, Usage, by_agent, by_model, grouped
 from spanledger_storage.store import Store
@@ -48,7 +48,7 @@ def load_user_movers(store: Store, project: str, window: Window) -> list[Mover]:
         StoreError: the store does not answer.
     """
     edges = (window.start_s, window.current_s, window.end_s)
-    is_hourly = is_answered_by_user(("user_id",), *edges)
+    is_hourly = is_answered_hourly(("user_id",), *edges, by_user=True)
     rows = store.rows(
         "dashboard_spend_change_by_user" if is_hourly else "dashboard_spend_change",
         {
