@@ -38,6 +38,7 @@ from tests.ports import free_port
 
 _TIMEOUT_S = 300
 _SETTLING_S = 2
+_POLL_S = 0.05
 _BATCH_SPANS = 20_000
 _PAYLOADS = {"agent": payloads, "chat": chat_payloads, "repeated": repeated_payloads}
 
@@ -229,7 +230,7 @@ def _await(store: Store, query: str, expected: int) -> float:
     while (found := _count(store, query)) < expected:
         if time.perf_counter() > deadline:
             raise SystemExit(f"after {_TIMEOUT_S} s: {found:,} of {expected:,}: {query}")
-        time.sleep(0.25)
+        time.sleep(_POLL_S)
     return time.perf_counter()
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import pytest
 
-from spanledger_collector.decode.columns import REPEATED, with_dictionaries, without_defaults
+from spanledger_collector.decode.columns import MAPS, REPEATED, with_dictionaries, without_defaults
 from spanledger_collector.decode.decode import Body, decode_traces
 from spanledger_collector.store.store_process import store_rows
 from spanledger_storage.store import Store
@@ -47,6 +48,19 @@ def test_a_dictionary_says_what_the_texts_say() -> None:
     made = with_dictionaries(rows)
     assert made.to_pylist() == rows.to_pylist()
     assert pa.types.is_dictionary(made.schema.field("request_model").type)
+    assert all(pa.types.is_dictionary(made.schema.field(name).type.key_type) for name in MAPS)
+
+
+@pytest.mark.parametrize(
+    "part", [(0, 0), (0, 1), (1, 2), (0, 2), (2, 1)], ids=lambda part: f"{part[0]}+{part[1]}"
+)
+def test_a_dictionary_of_keys_is_that_of_all_maps_of_a_part(part: tuple[int, int]) -> None:
+    rows = pa.concat_tables([_spans(), _spans()]).slice(*part)
+    made = with_dictionaries(rows)
+    made.validate(full=True)
+    assert made.to_pylist() == rows.to_pylist()
+    attributes, resource = (made[name].combine_chunks().keys.dictionary for name in MAPS)
+    assert attributes.equals(resource)
 
 
 def test_what_the_store_keeps_in_dictionaries_is_sent_in_such(store: Store) -> None:
@@ -55,3 +69,8 @@ def test_what_the_store_keeps_in_dictionaries_is_sent_in_such(store: Store) -> N
         " AND type = 'LowCardinality(String)'"
     )
     assert {str(row["name"]) for row in columns} == REPEATED
+    maps = store.sql_rows(
+        "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = 'spans'"
+        " AND type = 'Map(LowCardinality(String), String)' AND default_kind = ''"
+    )
+    assert {str(row["name"]) for row in maps} == set(MAPS)

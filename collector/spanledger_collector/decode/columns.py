@@ -114,6 +114,8 @@ REPEATED = frozenset(
     )
 )
 """Columns of texts that repeat: LowCardinality in the store."""
+MAPS = ("attributes", "resource_attributes")
+"""Columns of maps whose keys repeat likewise."""
 
 _MESSAGES: dict[str, pa.DataType] = {
     "project": pa.string(),
@@ -273,11 +275,26 @@ def with_dictionaries(spans: pa.Table) -> pa.Table:
 
     The store keeps them so, and would otherwise look each of them up.
     """
-    arrays: list[Any] = [
-        column.combine_chunks().dictionary_encode() if name in REPEATED else column
-        for name, column in zip(spans.column_names, spans.columns, strict=True)
-    ]
-    return pa.table(arrays, names=spans.column_names)
+    columns: dict[str, Any] = dict(zip(spans.column_names, spans.columns, strict=True))
+    for name in REPEATED & columns.keys():
+        columns[name] = columns[name].combine_chunks().dictionary_encode()
+    columns.update(_with_numbered_keys({name: columns[name] for name in MAPS}))
+    return pa.table(columns)
+
+
+def _with_numbered_keys(columns: dict[str, Any]) -> dict[str, Any]:
+    """Return columns of maps whose keys are numbers of one dictionary.
+
+    One for all, because ClickHouse before 26 may look for it by the name of the field, ``key``.
+    """
+    maps = {name: column.combine_chunks() for name, column in columns.items()}
+    keys: Any = pa.concat_arrays([made.keys for made in maps.values()]).dictionary_encode()
+    result: dict[str, Any] = {}
+    for name, made in maps.items():
+        size = len(made.keys)
+        result[name] = pa.MapArray.from_arrays(made.offsets, keys.slice(0, size), made.items)
+        keys = keys.slice(size)
+    return result
 
 
 def _is_silent(chunk: Any) -> bool:

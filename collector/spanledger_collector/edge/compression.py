@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-import zlib
 from collections.abc import Iterator
 from typing import Protocol
+
+from isal import isal_zlib
 
 from spanledger_collector.errors import InvalidRequest
 
@@ -61,7 +62,7 @@ class Decompressor:
                     self._stream = self._next_member(data)
                 yield from self._stream.feed(data)
                 data = self._stream.rest
-        except (zlib.error, zstd.ZstdError) as error:
+        except (isal_zlib.error, zstd.ZstdError) as error:
             raise InvalidRequest(f"The body is not valid {self._encoding}: {error}") from None
 
     def _next_member(self, data: bytes) -> _Stream:
@@ -77,7 +78,7 @@ class Decompressor:
 
 class _Zlib:
     def __init__(self, window_bits: int) -> None:
-        self._stream = zlib.decompressobj(window_bits)
+        self._stream = isal_zlib.decompressobj(window_bits)
 
     @property
     def is_complete(self) -> bool:

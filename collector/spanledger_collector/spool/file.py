@@ -7,11 +7,12 @@ import fcntl
 import os
 import sqlite3
 import uuid
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+
+from isal import isal_zlib
 
 from spanledger_collector.errors import CollectorError
 from spanledger_collector.signals import Signal
@@ -112,7 +113,7 @@ class SpoolRow:
             and isinstance(self.received_ns, int)
             and isinstance(self.items, int)
             and self.signal in list(Signal)
-            and self.crc32 == zlib.crc32(self.body)
+            and self.crc32 == isal_zlib.crc32(self.body)
         )
 
     def request(self) -> SpooledRequest:
@@ -126,7 +127,7 @@ class SpoolRow:
             self.project if isinstance(self.project, str) else _UNKNOWN,
             self.received_ns if isinstance(self.received_ns, int) else 0,
             max(0, self.items) if isinstance(self.items, int) else 0,
-            zlib.crc32(self.body),
+            isal_zlib.crc32(self.body),
             self.body,
             Signal(str(self.signal)) if self.signal in list(Signal) else Signal.TRACES,
         )

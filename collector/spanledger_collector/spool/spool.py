@@ -13,13 +13,14 @@ import logging
 import sqlite3
 import threading
 import time
-import zlib
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+
+from isal import isal_zlib
 
 from spanledger_collector.errors import Unavailable
 from spanledger_collector.signals import Signal
@@ -116,7 +117,7 @@ class Spool:
             self._waiting_bytes += size
 
         def insert(connection: sqlite3.Connection) -> int:
-            row = (project, received_ns, items, zlib.crc32(body), body, signal)
+            row = (project, received_ns, items, isal_zlib.crc32(body), body, signal)
             return int(connection.execute(INSERT_REQUEST, row).lastrowid or 0)
 
         def count(seq: int) -> None:
