@@ -1,6 +1,7 @@
 """Ingest: the running product against the floor, in one run.
 
     python -m benchmarks.ingest [--spans 100000] [--clients 4] [--per-request 64] [--payload agent]
+                                [--gzip]
 
 The product: `spanledger up`, loaded by OTLP/HTTP clients that keep their connections open. The
 worker sleeps until every span is queryable and merges had two seconds, so that receiving and
@@ -13,6 +14,7 @@ fixed piece of Python timed before and after, says how fast the machine was mean
 from __future__ import annotations
 
 import argparse
+import gzip
 import http.client
 import itertools
 import platform
@@ -40,6 +42,7 @@ _TIMEOUT_S = 300
 _SETTLING_S = 2
 _POLL_S = 0.05
 _BATCH_SPANS = 20_000
+_GZIP = b"\x1f\x8b"  # no protobuf begins so: it would be the end of a group
 _PAYLOADS = {"agent": payloads, "chat": chat_payloads, "repeated": repeated_payloads}
 
 
@@ -60,6 +63,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--per-request", type=int, default=64)
     parser.add_argument("--payload", choices=sorted(_PAYLOADS), default="agent")
+    parser.add_argument("--gzip", action="store_true", help="clients send what exporters do")
     options = parser.parse_args()
     made = list(_PAYLOADS[options.payload](options.spans, options.per_request))
     spans = sum(p.spans for p in made)
@@ -68,11 +72,14 @@ def main() -> None:
         f"{platform.machine()}, {psutil.cpu_count()} CPUs, Python {platform.python_version()}; "
         f"{spans:,} spans of {size:,.0f} bytes, {options.clients} clients, "
         f"{options.per_request} spans a request, payload {options.payload}"
+        + (", gzip" if options.gzip else "")
     )
     loop = reference_loop()
     with tempfile.TemporaryDirectory() as directory:
         parse, decode, insert = measure_floor(made, Path(directory) / "floor")
-        stored, priced = measure_product(made, options.clients, Path(directory) / "product")
+        bodies = [gzip.compress(p.body, 6) if options.gzip else p.body for p in made]
+        product = Path(directory) / "product"
+        stored, priced = measure_product(made, bodies, options.clients, product)
     loop = (loop + reference_loop()) / 2
     print(f"reference loop                 {loop:8.3f} CPU-s")
     for name, cpu in (
@@ -138,7 +145,9 @@ def _batches(made: list[Payload]) -> list[list[Payload]]:
     return [made[n : n + size] for n in range(0, len(made), size)]
 
 
-def measure_product(made: list[Payload], clients: int, data: Path) -> tuple[float, float]:
+def measure_product(
+    made: list[Payload], bodies: list[bytes], clients: int, data: Path
+) -> tuple[float, float]:
     """Print what the product did; return its CPU-seconds until queryable, and until priced."""
     instance = Instance(data).start()
     worker = psutil.Process(instance.pid_of("work"))
@@ -147,7 +156,7 @@ def measure_product(made: list[Payload], clients: int, data: Path) -> tuple[floa
         time.sleep(_SETTLING_S)  # let start-up work end
         worker.suspend()
         before = cpu_by_process(root)
-        load = send(made, clients, instance.run_file()["http_port"])
+        load = send(bodies, clients, instance.run_file()["http_port"])
         store = _store(instance)
         spans = sum(p.spans for p in made)
         _report_load(load, spans, _await(store, "SELECT count() AS n FROM spans", spans))
@@ -234,22 +243,23 @@ def _await(store: Store, query: str, expected: int) -> float:
     return time.perf_counter()
 
 
-def send(made: list[Payload], clients: int, port: int) -> Load:
+def send(bodies: list[bytes], clients: int, port: int) -> Load:
     """Send every body once, over ``clients`` connections."""
     load, lock = Load(), threading.Lock()
-    waiting = iter(made)
+    headers = {"Content-Type": "application/x-protobuf"}
+    if bodies[0].startswith(_GZIP):
+        headers["Content-Encoding"] = "gzip"
+    waiting = iter(bodies)
 
     def client() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         while True:
             with lock:
-                payload = next(waiting, None)
-            if payload is None:
+                body = next(waiting, None)
+            if body is None:
                 return
             started = time.perf_counter()
-            connection.request(
-                "POST", "/v1/traces", payload.body, {"Content-Type": "application/x-protobuf"}
-            )
+            connection.request("POST", "/v1/traces", body, headers)
             answer = connection.getresponse()
             answer.read()
             elapsed = time.perf_counter() - started
