@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 import pytest
 
@@ -59,7 +61,8 @@ def test_a_dictionary_of_keys_is_that_of_all_maps_of_a_part(part: tuple[int, int
     made = with_dictionaries(rows)
     made.validate(full=True)
     assert made.to_pylist() == rows.to_pylist()
-    attributes, resource = (made[name].combine_chunks().keys.dictionary for name in MAPS)
+    maps: list[Any] = [made[name].combine_chunks() for name in MAPS]
+    attributes, resource = (column.keys.dictionary for column in maps)
     assert attributes.equals(resource)
 
 
