@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+from isal import isal_zlib
 
 from spanledger_collector.errors import RequestTooLarge, Unavailable
 from spanledger_collector.signals import Signal
@@ -313,7 +314,7 @@ def test_the_checksum_of_a_request_is_not_taken_where_it_is_received(
         threads.append(threading.current_thread().name)
         return real(data)
 
-    monkeypatch.setattr(zlib, "crc32", crc32)
+    monkeypatch.setattr(isal_zlib, "crc32", crc32)
     spool = open_spool(tmp_path)
     fill(spool, 2)
     spool.close()
