@@ -42,7 +42,7 @@ _TIMEOUT_S = 300
 _SETTLING_S = 2
 _POLL_S = 0.05
 _BATCH_SPANS = 20_000
-_GZIP = b"\x1f\x8b"  # no protobuf begins so: it would be the end of a group
+_GZIP = b"\x1f\x8b"  # no protobuf begins so: there is no wire type 7
 _PAYLOADS = {"agent": payloads, "chat": chat_payloads, "repeated": repeated_payloads}
 
 
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--per-request", type=int, default=64)
     parser.add_argument("--payload", choices=sorted(_PAYLOADS), default="agent")
-    parser.add_argument("--gzip", action="store_true", help="clients send what exporters do")
+    parser.add_argument("--gzip", action="store_true", help="clients send as Collectors do")
     options = parser.parse_args()
     made = list(_PAYLOADS[options.payload](options.spans, options.per_request))
     spans = sum(p.spans for p in made)

@@ -285,7 +285,7 @@ def with_dictionaries(spans: pa.Table) -> pa.Table:
 def _with_numbered_keys(columns: dict[str, Any]) -> dict[str, Any]:
     """Return columns of maps whose keys are numbers of one dictionary.
 
-    One for all, because ClickHouse before 26 may look for it by the name of the field, ``key``.
+    One for all: earlier versions of ClickHouse look for it by the name of the field, ``key``.
     """
     maps = {name: column.combine_chunks() for name, column in columns.items()}
     keys: Any = pa.concat_arrays([made.keys for made in maps.values()]).dictionary_encode()
