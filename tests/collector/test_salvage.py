@@ -157,12 +157,15 @@ def test_what_can_be_read_is_brought_over_and_the_file_is_kept(
     assert f"{len(survived)} requests" in said[0]
 
 
-def test_a_file_of_an_earlier_version_survives_the_loss_of_its_first_page(tmp_path: Path) -> None:
-    connect(tmp_path / "spool.db", OLD_PAGE_BYTES).close()
+@pytest.mark.parametrize("size", OLD_PAGE_BYTES)
+def test_a_file_of_an_earlier_version_survives_the_loss_of_its_first_page(
+    tmp_path: Path, size: int
+) -> None:
+    connect(tmp_path / "spool.db", size).close()
     file = filled(tmp_path)
     with contextlib.closing(sqlite3.connect(file)) as connection:
-        assert connection.execute("PRAGMA page_size").fetchone() == (OLD_PAGE_BYTES,)
-    overwrite(file, 0, b"\xde\xad" * (OLD_PAGE_BYTES // 2))
+        assert connection.execute("PRAGMA page_size").fetchone() == (size,)
+    overwrite(file, 0, b"\xde\xad" * (size // 2))
     with opened(tmp_path) as spool:
         assert sorted(bodies(spool)) == sorted(body(n) for n in range(ROWS))
 

@@ -16,7 +16,7 @@ from spanledger_collector.errors import RequestTooLarge, Unavailable
 from spanledger_collector.signals import Signal
 from spanledger_collector.spool.batches import SpoolDepth
 from spanledger_collector.spool.budget import DiskBudget, default_budget
-from spanledger_collector.spool.file import SpoolError
+from spanledger_collector.spool.file import PAGE_BYTES, SpoolError
 from spanledger_collector.spool.spool import Spool
 
 
@@ -392,10 +392,10 @@ def test_freezing_costs_the_same_however_much_waits(tmp_path: Path) -> None:
 def test_the_disk_is_given_back_when_a_backlog_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spanledger_collector.spool.writer._AIR_BYTES", 4 << 20)
+    monkeypatch.setattr("spanledger_collector.spool.writer._AIR_BYTES", 16 << 20)
     monkeypatch.setattr("spanledger_collector.spool.writer._COMPACT_EVERY_S", 0.0)
     spool = open_spool(tmp_path, max_bytes=1 << 30, waiting=1 << 30)
-    for future in [spool.append("p", b"x" * 100_000, 1, n) for n in range(100)]:
+    for future in [spool.append("p", b"x" * 400_000, 1, n) for n in range(100)]:
         future.result(10)
     sizes = [sum(file.stat().st_size for file in tmp_path.iterdir())]
     while batch := spool.take(20, 1 << 20):
@@ -403,8 +403,8 @@ def test_the_disk_is_given_back_when_a_backlog_is_gone(
     fill(spool, 2)
     spool.close()
     sizes.append((tmp_path / "spool.db").stat().st_size)
-    assert sizes[0] > 5_000_000
-    assert sizes[1] < 400_000
+    assert sizes[0] > 40_000_000
+    assert sizes[1] < 12 * PAGE_BYTES
     again = open_spool(tmp_path)
     batch = again.take(10, 1 << 20)
     assert batch is not None

@@ -62,9 +62,9 @@ INSERT_REQUEST = (
     "INSERT INTO requests (project, received_ns, spans, crc32, body, signal)"
     " VALUES (?, ?, ?, ?, ?, ?)"
 )
-PAGE_BYTES = 16_384
+PAGE_BYTES = 65_536
 """Of new files: every page of a body is a write of its own, to the log and then to the file."""
-OLD_PAGE_BYTES = 4_096
+OLD_PAGE_BYTES = (4_096, 16_384)
 """Of files that earlier versions made."""
 _LOG_BYTES = 16 << 20
 DAMAGED_BODY = "the stored bytes do not match their checksum: the disk or the file is damaged"

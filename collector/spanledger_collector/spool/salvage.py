@@ -204,9 +204,10 @@ def _with_new_first_page(file: Path, directory: Path) -> Path:
     with suppress(FileNotFoundError):
         shutil.copyfile(f"{file}-wal", f"{copy}-wal")
     with copy.open("r+b") as damaged:
-        page = _first_page(directory / "old.db", OLD_PAGE_BYTES)
-        if not _has_trees(damaged, *page):
-            page = _first_page(directory / "new.db")
+        for size in (*OLD_PAGE_BYTES, PAGE_BYTES):
+            page = _first_page(directory / f"{size}.db", size)
+            if _has_trees(damaged, *page):
+                break
         header = bytearray(page.content)
         # The number of pages, and no free ones: https://www.sqlite.org/fileformat.html#the_database_header
         header[28:32] = (copy.stat().st_size // len(header)).to_bytes(4, "big")
@@ -223,7 +224,7 @@ class _FirstPage(NamedTuple):
     roots: list[int]
 
 
-def _first_page(donor: Path, page_bytes: int = PAGE_BYTES) -> _FirstPage:
+def _first_page(donor: Path, page_bytes: int) -> _FirstPage:
     """Return it of a new file, made with pages of so many bytes."""
     with closing(connect(donor, page_bytes)) as new:
         sql = "SELECT rootpage FROM sqlite_master WHERE rootpage > 0"
