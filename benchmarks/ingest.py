@@ -159,13 +159,13 @@ def measure_product(
         load = send(bodies, clients, instance.run_file()["http_port"])
         store = _store(instance)
         spans = sum(p.spans for p in made)
-        _report_load(load, spans, _await(store, "SELECT count() AS n FROM spans", spans))
+        report_load(load, spans, await_count(store, "SELECT count() AS n FROM spans", spans))
         time.sleep(_SETTLING_S)
         stored = _report_cpu("receive to queryable", root, before, spans)
         worker.resume()
         calls = sum(p.llm_calls for p in made)
         woken = time.perf_counter()
-        priced_at = _await(store, _PRICED, calls)
+        priced_at = await_count(store, _PRICED, calls)
         print(f"all priced                     {priced_at - woken:8.1f} s after the worker woke")
         priced = _report_cpu("receive to priced", root, before, spans)
         _report_store(store, made, root)
@@ -181,7 +181,8 @@ def _store(instance: Instance) -> Store:
     return Store.connect(engine.writer)
 
 
-def _report_load(load: Load, spans: int, queryable_at: float) -> None:
+def report_load(load: Load, spans: int, queryable_at: float) -> None:
+    """Print what the clients saw, and when all was queryable."""
     acknowledged = load.last_acknowledged - load.first_sent
     queryable = queryable_at - load.first_sent
     ordered = sorted(load.latencies_s)
@@ -233,7 +234,7 @@ def _count(store: Store, query: str) -> int:
     return int(str(store.sql_rows(query)[0]["n"]))
 
 
-def _await(store: Store, query: str, expected: int) -> float:
+def await_count(store: Store, query: str, expected: int) -> float:
     """Return the time at which a count was reached."""
     deadline = time.perf_counter() + _TIMEOUT_S
     while (found := _count(store, query)) < expected:
