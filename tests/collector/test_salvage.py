@@ -6,6 +6,7 @@ Cases after Vector's disk buffer (known_errors.rs) and the Collector's persisten
 import contextlib
 import logging
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -165,9 +166,72 @@ def test_a_file_of_an_earlier_version_survives_the_loss_of_its_first_page(
     file = filled(tmp_path)
     with contextlib.closing(sqlite3.connect(file)) as connection:
         assert connection.execute("PRAGMA page_size").fetchone() == (size,)
-    overwrite(file, 0, b"\xde\xad" * (size // 2))
+    overwrite(file, 0, b"\xde\xad" * (size // 2 + 256))  # and the beginning of the next one
     with opened(tmp_path) as spool:
         assert sorted(bodies(spool)) == sorted(body(n) for n in range(ROWS))
+
+
+def crashed(directory: Path) -> Path:
+    """A spool file and its log as a killed process leaves them: ROWS requests in 40 commits."""
+    with opened(directory / "running") as spool:
+        for first in range(0, ROWS, 10):
+            group = range(first, first + 10)
+            for future in [spool.append("p", body(n), 1, n + 1, Signal.LOGS) for n in group]:
+                future.result(10)
+        for name in ("spool.db", "spool.db-wal"):
+            shutil.copyfile(directory / "running" / name, directory / name)
+    return directory / "spool.db"
+
+
+def log_of(file: Path) -> Path:
+    return Path(f"{file}-wal")
+
+
+def middle_of_log(file: Path) -> None:
+    overwrite(log_of(file), log_of(file).stat().st_size // 2, b"\xde\xad" * 256)
+
+
+def header_of_log(file: Path) -> None:
+    overwrite(log_of(file), 0, b"\xde\xad" * 16)
+
+
+def empty_file(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+LOGS = {
+    "middle of the log": (middle_of_log, ROWS - 40),
+    "header of the log": (header_of_log, ROWS - 40),
+    "empty file": (empty_file, ROWS),
+    "lost file": (Path.unlink, ROWS),
+}
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_what_only_a_damaged_log_holds_is_brought_over(tmp_path: Path, name: str) -> None:
+    file = crashed(tmp_path)
+    damage, at_least = LOGS[name]
+    damage(file)
+    kept = log_of(file).read_bytes()
+    telemetry = Telemetry()
+    with opened(tmp_path, telemetry) as spool:
+        found = bodies(spool)
+    assert len(found) == len(set(found)) >= at_least
+    assert set(found) <= {body(n) for n in range(ROWS)}
+    value = telemetry.registry.get_sample_value
+    assert value("spanledger_collector_salvaged_requests_total") == len(found)
+    [aside] = tmp_path.glob("spool-damaged-*.db-wal")
+    assert aside.read_bytes() == kept, "nothing is deleted or changed"
+
+
+@pytest.mark.parametrize("cut", [0, 1, 30_000, 200_000])
+def test_a_log_that_a_crash_cut_off_is_no_damage(tmp_path: Path, cut: int) -> None:
+    file = crashed(tmp_path)
+    with log_of(file).open("r+b") as handle:
+        handle.truncate(log_of(file).stat().st_size - cut)
+    with opened(tmp_path) as spool:
+        assert ROWS - 20 - cut // 2_000 <= len(bodies(spool)) <= ROWS
+    assert not list(tmp_path.glob("spool-damaged-*"))
 
 
 def test_however_pages_are_damaged_only_what_was_there_comes_back(tmp_path: Path) -> None:

@@ -203,7 +203,10 @@ def _integer(value: object) -> int:
 
 def _double(value: object) -> float:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            return math.copysign(math.inf, value)  # as 1e400 is read
     if isinstance(value, str):
         special = _SPECIAL_DOUBLES.get(value)
         try:

@@ -12,7 +12,6 @@ from spanledger_collector.spool.file import PAGE_BYTES, SpoolRow
 # Questions about one unreadable stretch; what is left then is taken for lost.
 _MOST_PROBES = 20_000
 _LEAST_ROW_BYTES = 40
-_MOST_ROWS_OF_PAGE = PAGE_BYTES // _LEAST_ROW_BYTES
 _LAST = 2**62
 
 
@@ -54,11 +53,13 @@ class DamagedTable:
             f"SELECT {', '.join(columns)} FROM {table} WHERE seq BETWEEN ? AND ? ORDER BY seq"
         )
         self._pages = _number(source, "PRAGMA page_count") or 0
+        page_bytes = _number(source, "PRAGMA page_size") or PAGE_BYTES
+        self._most_rows_of_page = page_bytes // _LEAST_ROW_BYTES
         # What was frozen first and is not finished is the oldest request there is.
         frozen = _number(source, "SELECT min(first_seq) FROM batches")
         self._first = frozen if table == "requests" else None
         last = _number(source, "SELECT seq FROM sqlite_sequence WHERE name = 'requests'")
-        most = (self._first or position) + self._pages * _MOST_ROWS_OF_PAGE
+        most = (self._first or position) + self._pages * self._most_rows_of_page
         self._high = most if last is None else last
 
     def rows(self) -> Iterator[SpoolRow]:
@@ -86,7 +87,7 @@ class DamagedTable:
             yield from self._islands(self._first, end - 1)
         else:
             yield from self._islands(1, end - 1)
-            self.tally.damaged = min(self.tally.damaged, before + _MOST_ROWS_OF_PAGE)
+            self.tally.damaged = min(self.tally.damaged, before + self._most_rows_of_page)
 
     def _read(self, low: int, high: int) -> Iterator[SpoolRow | None]:
         """Yield the rows of a range in order; None, at the end, when reading failed."""

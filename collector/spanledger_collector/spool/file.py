@@ -16,6 +16,7 @@ from isal import isal_zlib
 
 from spanledger_collector.errors import CollectorError
 from spanledger_collector.signals import Signal
+from spanledger_collector.spool import wal
 from spanledger_collector.spool.batches import SpoolDepth, SpooledRequest
 
 # Salvage puts the first page of a new file in place of a torn one: the order of these tables, on
@@ -170,8 +171,10 @@ def check(path: Path) -> str | None:
     """Return what is wrong with the file, None when nothing is or there is none.
 
     Raises:
-        sqlite3.Error: it cannot be opened, for a reason that lies outside the file.
+        sqlite3.Error, OSError: it cannot be opened, for a reason that lies outside the file.
     """
+    if wrong := wal.damage(path):  # first: SQLite would forget it
+        return wrong
     try:
         connection = connect(path)
         try:

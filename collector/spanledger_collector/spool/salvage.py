@@ -13,13 +13,14 @@ import logging
 import shutil
 import sqlite3
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, NamedTuple
 
+from spanledger_collector.spool import wal
 from spanledger_collector.spool.damaged_table import DamagedTable, Tally
 from spanledger_collector.spool.file import (
     DAMAGED_BODY,
@@ -35,8 +36,9 @@ log = logging.getLogger(__name__)
 
 _DAMAGED = "-damaged-"
 _MENDING = "mending-"
-_KINDS_OF_PAGES = {b"\x02", b"\x05", b"\x0a", b"\x0d"}
-"""First byte of a page of a tree: https://www.sqlite.org/fileformat.html#b_tree_pages"""
+# First byte of a page of a tree: https://www.sqlite.org/fileformat.html#b_tree_pages
+_INDEX_PAGES = {b"\x02", b"\x0a"}
+_TABLE_PAGES = {b"\x05", b"\x0d"}
 _GROUP_ROWS = 200
 _GROUP_BYTES = 16 << 20
 
@@ -61,6 +63,7 @@ def set_aside(path: Path, now_ns: int) -> Path:
 
     The file itself goes last: :func:`finish_setting_aside` knows by that where it stopped.
     """
+    path.touch()  # it may be gone, and its log there
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now_ns / 1e9))
     target = path.with_name(f"{path.stem}{_DAMAGED}{stamp}-{now_ns % 10**9:09d}{path.suffix}")
     _rename(path, target)
@@ -75,8 +78,8 @@ def _rename(path: Path, target: Path) -> None:
 
 def finish_setting_aside(path: Path) -> bool:
     """Complete a renaming that a crash interrupted between two files; return whether one was."""
-    for wal in path.parent.glob(f"{path.stem}{_DAMAGED}*{path.suffix}-wal"):
-        target = Path(str(wal).removesuffix("-wal"))
+    for log_file in path.parent.glob(f"{path.stem}{_DAMAGED}*{path.suffix}-wal"):
+        target = Path(str(log_file).removesuffix("-wal"))
         if not target.exists() and path.exists():
             _rename(path, target)
             return True
@@ -182,61 +185,77 @@ def _copy_notes(source: sqlite3.Connection, fresh: sqlite3.Connection) -> None:
 
 @contextmanager
 def _opened(file: Path) -> Generator[sqlite3.Connection, None, None]:
-    """Open a damaged file without changing it; one whose first page is torn, as a mended copy."""
-    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as source:
-        try:
-            source.execute("SELECT seq FROM requests LIMIT 0")
-        except sqlite3.DatabaseError:
-            pass
-        else:
-            yield source
-            return
+    """Open a damaged file without changing it; one that SQLite cannot read, as a mended copy."""
+    if wal.damage(file) is None:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as source:
+            if _has_requests(source):
+                yield source
+                return
     with TemporaryDirectory(prefix=_MENDING, dir=file.parent) as directory:
-        copy = _with_new_first_page(file, Path(directory))
+        copy = Path(directory) / "copy.db"
+        shutil.copyfile(file, copy)
+        wal.write_into(copy, file)
+        with closing(sqlite3.connect(copy, isolation_level=None)) as source:
+            is_readable = _has_requests(source)
+        if not is_readable:
+            _exchange_first_page(copy, Path(directory))
         with closing(sqlite3.connect(copy, isolation_level=None)) as source:
             yield source
 
 
-def _with_new_first_page(file: Path, directory: Path) -> Path:
-    """Return a copy of the file with the first page of a new one, which says where tables begin."""
-    copy = directory / "copy.db"
-    shutil.copyfile(file, copy)
-    with suppress(FileNotFoundError):
-        shutil.copyfile(f"{file}-wal", f"{copy}-wal")
+def _has_requests(source: sqlite3.Connection) -> bool:
+    try:
+        source.execute("SELECT seq FROM requests LIMIT 0")
+    except sqlite3.DatabaseError:
+        return False
+    return True
+
+
+def _exchange_first_page(copy: Path, directory: Path) -> None:
+    """Put the first page of a new file, which says where tables begin, into a copy of a file."""
     with copy.open("r+b") as damaged:
-        for size in (*OLD_PAGE_BYTES, PAGE_BYTES):
-            page = _first_page(directory / f"{size}.db", size)
-            if _has_trees(damaged, *page):
-                break
+        sizes = (*OLD_PAGE_BYTES, PAGE_BYTES)
+        pages = [_first_page(directory / f"{size}.db", size) for size in sizes]
+        # A multiple of the right size finds trees, too, where rows are small: the smallest is it.
+        page = max(pages, key=lambda page: _trees(damaged, page))
         header = bytearray(page.content)
         # The number of pages, and no free ones: https://www.sqlite.org/fileformat.html#the_database_header
         header[28:32] = (copy.stat().st_size // len(header)).to_bytes(4, "big")
         header[32:40] = bytes(8)
         damaged.seek(0)
         damaged.write(header)
-    return copy
 
 
 class _FirstPage(NamedTuple):
-    """The first page of a file, and the numbers of the pages, from 1, at which tables begin."""
+    """The first page of a file, and the numbers of the pages, from 1, at which trees begin."""
 
     content: bytes
-    roots: list[int]
+    tables: list[int]
+    indexes: list[int]
 
 
 def _first_page(donor: Path, page_bytes: int) -> _FirstPage:
     """Return it of a new file, made with pages of so many bytes."""
     with closing(connect(donor, page_bytes)) as new:
-        sql = "SELECT rootpage FROM sqlite_master WHERE rootpage > 0"
-        roots = [root for (root,) in new.execute(sql)]
+        roots: dict[str, list[int]] = {"table": [], "index": []}
+        for kind, root in new.execute(
+            "SELECT type, rootpage FROM sqlite_master WHERE rootpage > 0"
+        ):
+            roots[kind].append(root)
     with donor.open("rb") as file:
-        return _FirstPage(file.read(page_bytes), roots)
+        return _FirstPage(file.read(page_bytes), roots["table"], roots["index"])
 
 
-def _has_trees(file: BinaryIO, content: bytes, roots: Sequence[int]) -> bool:
-    """Return whether a file has a page of a tree wherever a table would begin."""
-    found: set[bytes] = set()
-    for root in roots:
-        file.seek((root - 1) * len(content))
-        found.add(file.read(1))
-    return found <= _KINDS_OF_PAGES
+def _trees(file: BinaryIO, page: _FirstPage) -> tuple[int, int]:
+    """Return how many indexes and how many tables begin in a file where they do in a new one."""
+    size = len(page.content)
+    kinds = ((page.indexes, _INDEX_PAGES), (page.tables, _TABLE_PAGES))
+    indexes, tables = (
+        sum(_byte(file, (root - 1) * size) in known for root in roots) for roots, known in kinds
+    )
+    return indexes, tables
+
+
+def _byte(file: BinaryIO, place: int) -> bytes:
+    file.seek(place)
+    return file.read(1)
