@@ -219,6 +219,48 @@ def test_points_of_a_metric_at_fault_are_counted() -> None:
     assert len(left_out) == 4
 
 
+@pytest.mark.parametrize("fields", [{"count": -1}, {"bucketCounts": [-1, 2]}])
+@pytest.mark.parametrize("is_huge", [False, True])
+def test_figures_out_of_range_cost_their_point_alone_or_in_a_list(
+    fields: dict[str, Json], is_huge: bool
+) -> None:
+    points = [{"timeUnixNano": "1", "count": 2, "bucketCounts": [1, 1]}, fields]
+    metrics: Json = [{"name": "m", "histogram": {"dataPoints": points}}]
+    body = orjson.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]})
+    if is_huge:
+        body = body.replace(b"-1", b"1" * 401)
+    left_out, request = LeftOut(), ExportMetricsServiceRequest()
+    request_from_json(body, request, left_out)
+    [kept] = request.resource_metrics[0].scope_metrics[0].metrics
+    assert len(kept.histogram.data_points) == 1
+    assert left_out.by_reason == {Reason.UNREADABLE: 1}
+    place = "bucketCounts[0]" if "bucketCounts" in fields else "count"
+    assert left_out.summary.startswith(f"data_points[1].{place}: ")
+
+
+def test_the_reason_stays_where_the_path_is_long() -> None:
+    left_out, request = LeftOut(), ExportTraceServiceRequest()
+    request_from_json(_nested(48, "arrayValue"), request, left_out)
+    assert left_out.summary.startswith("spans[0].attributes[0].value.arrayValue.values[0]")
+    assert left_out.summary.endswith("nested deeper than 100 messages")
+    assert len(left_out.summary) == 200
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_integer_beyond_doubles_is_infinite(sign: int) -> None:
+    spoilt = {"attributes": [{"key": "k", "value": {"doubleValue": "@"}}]}
+    body = orjson.dumps(
+        {"resourceSpans": [{"scopeSpans": [{"spans": [spoilt, {"name": "good"}]}]}]}
+    )
+    number = str(sign * int("1" * 401)).encode()
+    left_out, request = LeftOut(), ExportTraceServiceRequest()
+    request_from_json(body.replace(b'"@"', number), request, left_out)
+    infinite, good = request.resource_spans[0].scope_spans[0].spans
+    assert infinite.attributes[0].value.double_value == sign * math.inf
+    assert good.name == "good"
+    assert not left_out
+
+
 # A random request, written as a sender would write it, is read back unchanged.
 
 _words = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)

@@ -21,15 +21,31 @@ import httpx
 import pytest
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric, NumberDataPoint
 
+from spanledger_collector.edge.left_out import LeftOut, Reason
+from spanledger_collector.edge.parsing import parse_protobuf
+from spanledger_collector.edge.screening import screen
+from spanledger_collector.signals import Signal
 from spanledger_storage.engine import Engine
 from spanledger_storage.store import Store
-from tests.bad_requests import Case, as_json, bad_requests
+from tests.bad_requests import (
+    Case,
+    as_json,
+    bad_requests,
+    length_delimited,
+    ten_spans,
+    with_raw,
+)
 from tests.conftest import fresh_store
 from tests.instance import wait_until
 from tests.otlp import export_grpc, request, span
 from tests.running import RunningCollector, running_collector
+from tests.signals import metrics
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -100,6 +116,65 @@ def test_bad_input_costs_no_good_span_and_is_never_our_fault(
     rejected = 10 - case.kept if case.kept else 0
     assert outcome.rejected == rejected
     assert bool(outcome.message) == (rejected > 0 or case.status != 200)
+
+
+def nested_lists(levels: int) -> bytes:
+    """An attribute of lists in each other; the library refuses to build it."""
+    value = length_delimited(1, b"bottom")
+    for _ in range(levels):
+        value = length_delimited(5, length_delimited(1, value))
+    return length_delimited(9, length_delimited(1, b"deep") + length_delimited(2, value))
+
+
+@pytest.mark.parametrize(
+    ("levels", "rejected"), [(46, 0), (47, 0), (48, 1), (49, 1), (50, 1), (51, 1)]
+)
+def test_a_span_nested_too_deep_costs_no_other(levels: int, rejected: int) -> None:
+    left_out = LeftOut()
+    body = with_raw(ten_spans("deep"), nested_lists(levels))
+    read = parse_protobuf(Signal.TRACES, body, left_out)
+    assert isinstance(read, ExportTraceServiceRequest)
+    assert len(read.resource_spans[0].scope_spans[0].spans) == 10 - rejected
+    assert len(left_out) == rejected
+
+
+@pytest.mark.parametrize("part", ["resource", "scope"])
+def test_a_group_that_cannot_be_read_costs_no_other(part: str) -> None:
+    made = request(span("a"), span("b"), service="spoilt" if part == "resource" else "x",
+                   scope="spoilt" if part == "scope" else "x")  # fmt: skip
+    made.MergeFrom(request(span("c"), service="good", scope="good"))
+    left_out = LeftOut()
+    body = made.SerializeToString().replace(b"spoilt", b"spo\xfflt")
+    read = parse_protobuf(Signal.TRACES, body, left_out)
+    assert isinstance(read, ExportTraceServiceRequest)
+    names = [s.name for g in read.resource_spans for sc in g.scope_spans for s in sc.spans]
+    assert names == ["c"]
+    assert left_out.by_reason == {Reason.UNREADABLE: 2}
+    assert left_out.summary == f"their {part} is not valid protobuf"
+
+
+def test_a_request_of_which_nothing_can_be_read_is_refused(collector: RunningCollector) -> None:
+    made = request(span("a"), service="spoilt")
+    answer = post(collector, made.SerializeToString().replace(b"spoilt", b"spo\xfflt"))
+    assert answer.status_code == 400
+    assert "their resource is not valid" in Status.FromString(answer.content).message
+
+
+@pytest.mark.parametrize("part", ["name", "service"])
+def test_the_points_of_metrics_that_cannot_be_read_are_counted(part: str) -> None:
+    points = [NumberDataPoint(as_int=n) for n in range(7)]
+    good = Metric(name="good", gauge=Gauge(data_points=points[:1]))
+    bad = Metric(name="spoilt", gauge=Gauge(data_points=points))
+    made = metrics(bad, good)
+    if part == "service":
+        bad.name = "fine"
+        made = metrics(bad, service="spoilt")
+        made.MergeFrom(metrics(good))
+    left_out = LeftOut()
+    body = made.SerializeToString().replace(b"spoilt", b"spo\xfflt")
+    read = parse_protobuf(Signal.METRICS, body, left_out)
+    assert screen(read, left_out) == 1
+    assert len(left_out) == 7
 
 
 def post(

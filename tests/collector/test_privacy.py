@@ -333,6 +333,20 @@ def test_that_a_tool_failed_is_known_without_what_it_said() -> None:
         ("k8s.pod.annotation.guest", "Alice"),
         ("k8s.pod.label.guest", "Alice"),
         ("code.line.text", "Alice"),
+        ("otel.status_description", PROMPT),
+        ("k8s.event.message", PROMPT),
+        ("k8s.pod.status.reason", PROMPT),
+        *((f"rpc.{end}", PROMPT) for end in ("body", "message", "response", "request.body")),
+        ("rpc.jsonrpc.error_message", PROMPT),
+        ("faas.event", "Alice"),
+        ("faas.input", PROMPT),
+        ("net.payload", PROMPT),
+        ("server.message", PROMPT),
+        ("client.message", PROMPT),
+        ("service.description", PROMPT),
+        *((f"{first}.guest", "Alice") for first in ("cloud", "deployment", "host", "network")),
+        ("telemetry.said", PROMPT),
+        ("otel.scope.said", "Alice"),
         (PROMPT, 5),
         ("Alice" * 60, True),
     ],
@@ -342,6 +356,34 @@ def test_no_key_known_or_not_carries_a_sentence(key: str, value: object) -> None
         row = row_of(span(said), project(content=Content.OFF))
         for word in (b"Alice", b"please", b"Paris"):
             assert word not in row["body"]
+
+
+def test_names_of_machines_libraries_and_protocols_stay() -> None:
+    said: dict[str, object] = {
+        "otel.status_code": "ERROR",
+        "otel.scope.name": "my.library",
+        "service.name": "Book a table",
+        "host.cpu.model.name": "11th Gen Intel(R) Core(TM) i7-1185G7 @ 3.00GHz",
+        "k8s.pod.name": "opentelemetry-pod-autoconf",
+        "k8s.deployment.uid": "275ecb36-5aa8-4c2a-9c47-d8bb681b9aff",
+        "k8s.container.status.last_terminated_reason": "OOMKilled",
+        "cloud.region": "eu-central-1",
+        "container.image.tags": ["1.27", "latest"],
+        "deployment.environment.name": "production",
+        "faas.trigger": "http",
+        "network.protocol.version": "1.1",
+        "net.peer.name": "api.openai.com",
+        "process.runtime.version": "3.12.1",
+        "rpc.service": "tables.Book",
+        "rpc.method": "Reserve",
+        "server.address": "http://127.0.0.1:48987/v1/",
+        "telemetry.sdk.language": "python",
+        "user_agent.original": "curl/8.5.0 (x86_64-pc-linux-gnu)",
+        "db.system.name": "postgresql",
+        "team": "Tables",
+    }
+    left = attributes_of(said, content=Content.OFF)
+    assert {key: left[key] for key in left if key != CARRIED} == said
 
 
 def test_a_repeated_key_does_not_hide_a_sentence() -> None:

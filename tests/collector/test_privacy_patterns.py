@@ -37,7 +37,22 @@ def test_addresses_of_e_mail_are_replaced(address: str) -> None:
     assert redacted(address, Preset.PHONE) == address
 
 
-@pytest.mark.parametrize("text", ["icon@2x.png", "vue@3.min.js", "x@y", "@scope/pkg", "a @ b.com"])
+def test_addresses_in_urls_are_replaced_and_the_rest_of_the_url_stays() -> None:
+    url = "https://shop.io/find?by=user%40example.com&page=40#bob.o-neil%40a-b.co.uk"
+    assert redacted(url, Preset.EMAIL) == "https://shop.io/find?by=[email]&page=40#[email]"
+    listed = "?to=a%40b.com%2Cc%40d.org;e@f.net;g%40h.com%2Cicon%402x.png"
+    assert redacted(listed, Preset.EMAIL) == "?to=[email];[email];[email]"
+    as_json = orjson.dumps({"url": url}).decode()
+    assert "%40" not in redacted(as_json, Preset.EMAIL)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("icon@2x.png", "vue@3.min.js", "x@y", "@scope/pkg", "a @ b.com"),
+        *("icon%402x.png", "/%40scope/pkg.ts", "lodash%404.17.21", "100%401", "a%41b.com"),
+    ],
+)
 def test_what_only_looks_like_an_address_stays(text: str) -> None:
     assert redacted(text, Preset.EMAIL) == text
 

@@ -150,7 +150,7 @@ def _fill_list(
             if field.read is None:
                 _fill(target.add(), _object(item), depth + 1, left_out)
             else:
-                target.append(field.read(item))
+                _append(target, field.read(item))
         except Misfit as error:
             error.path.append(f"[{index}]")
             if left_out is None or not field.holds_items:
@@ -174,6 +174,13 @@ def _set(message: Message, field: _Field, value: object) -> None:
         setattr(message, field.name, read(value))
     except Misfit:
         raise
+    except (ValueError, TypeError) as error:  # out of the range of the field
+        raise Misfit(str(error)) from None
+
+
+def _append(target: Any, value: object) -> None:
+    try:
+        target.append(value)
     except (ValueError, TypeError) as error:  # out of the range of the field
         raise Misfit(str(error)) from None
 
@@ -206,7 +213,7 @@ def _double(value: object) -> float:
         try:
             return float(value)
         except OverflowError:
-            return math.copysign(math.inf, value)  # as 1e400 is read
+            return math.inf if value > 0 else -math.inf  # as 1e400 is read
     if isinstance(value, str):
         special = _SPECIAL_DOUBLES.get(value)
         try:

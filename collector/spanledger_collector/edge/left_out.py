@@ -8,6 +8,8 @@ from enum import StrEnum
 
 _MOST_REASONS = 3
 _EXAMPLE_CHARACTERS = 200
+_LAST_CHARACTERS = 80
+"""Of a long example, which begins with the place and ends with the reason."""
 
 
 class Reason(StrEnum):
@@ -33,7 +35,7 @@ class LeftOut:
 
     def add(self, reason: Reason, example: str, items: int = 1) -> None:
         """Count items; ``example`` says in words what is wrong with the first of them."""
-        group = self._groups.setdefault(reason, _Group(example[:_EXAMPLE_CHARACTERS]))
+        group = self._groups.setdefault(reason, _Group(_shortened(example)))
         group.items += items
 
     def __len__(self) -> int:
@@ -51,3 +53,11 @@ class LeftOut:
         if len(self._groups) == 1:
             return groups[0].example
         return "; ".join(f"{group.items} × {group.example}" for group in groups)
+
+
+def _shortened(example: str) -> str:
+    """Return an example without its middle if it is too long."""
+    if len(example) <= _EXAMPLE_CHARACTERS:
+        return example
+    first = _EXAMPLE_CHARACTERS - _LAST_CHARACTERS - 1
+    return f"{example[:first]}…{example[-_LAST_CHARACTERS:]}"

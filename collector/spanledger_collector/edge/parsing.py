@@ -8,6 +8,10 @@ from typing import Any
 
 import numpy as np
 from google.protobuf.message import DecodeError, Message
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from spanledger_collector.edge.json_otlp import Misfit, request_from_json
 from spanledger_collector.edge.left_out import LeftOut, Reason
@@ -22,12 +26,17 @@ _BLOCK_BYTES = 1 << 20
 _LENGTH_DELIMITED = 2
 _SKIPPED = {1: 8, 5: 4}
 """Wire types of fixed size: https://protobuf.dev/programming-guides/encoding/#structure."""
+_KINDS_OF_METRICS = frozenset(
+    field.number for field in Metric.DESCRIPTOR.oneofs_by_name["data"].fields
+)
+"""Fields of a metric, each with its data points in field 1."""
 
 
 def parse_protobuf(signal: Signal, body: bytes, left_out: LeftOut) -> Request:
     """Return the request in a protobuf body.
 
-    Items that cannot be read, for example for a string that is no UTF-8, go to ``left_out``.
+    Items that cannot be read, for example for a string that is no UTF-8, go to ``left_out``, as do
+    those of a resource or scope that cannot be read.
 
     Raises:
         InvalidRequest: not a request of this signal.
@@ -41,7 +50,7 @@ def parse_protobuf(signal: Signal, body: bytes, left_out: LeftOut) -> Request:
     except DecodeError as error:
         reason = str(error)
     request = kind()
-    with contextlib.suppress(DecodeError, _BrokenFraming):
+    with contextlib.suppress(_BrokenFraming):
         _salvage(body, request, left_out)
         if left_out:  # else no item was at fault, and something is lost that nobody knows of
             return request
@@ -100,35 +109,98 @@ def _salvage(body: bytes, request: Request, left_out: LeftOut) -> None:
 
     Resource groups are field 1 of a request, scope groups field 2 of those, and items field 2 of
     those, for all signals
-    (https://github.com/open-telemetry/opentelemetry-proto/tree/main/opentelemetry/proto).
+    (https://github.com/open-telemetry/opentelemetry-proto/tree/main/opentelemetry/proto). With a
+    resource or scope that cannot be read go the items below it: nobody knows whose they are.
 
     Raises:
-        DecodeError: something else than an item cannot be read.
         _BrokenFraming: the items cannot be told apart.
     """
     for number, group_bytes in _fields(body):
         if number != 1:
             continue
-        group = _repeated(request, 1).add()
-        for scope_bytes in _split(group, group_bytes):
-            scope = _repeated(group, 2).add()
-            items = _repeated(scope, 2)
-            for index, item_bytes in enumerate(_split(scope, scope_bytes)):
-                try:
-                    items.add().MergeFromString(item_bytes)
-                except DecodeError:
-                    del items[-1]
-                    left_out.add(
-                        Reason.UNREADABLE, f"number {index} of its scope is not valid protobuf"
-                    )
+        shell, scopes = _split(group_bytes)
+        divided = [_split(scope_bytes) for scope_bytes in scopes]
+        group = _read_inside(request, shell)
+        if group is None:
+            lost = [item for _, items in divided for item in items]
+            _leave_out(lost, "their resource is not valid protobuf", request, left_out)
+        else:
+            _salvage_scopes(_appended(request, 1, group), divided, request, left_out)
+
+
+def _salvage_scopes(
+    group: Message, divided: list[tuple[bytes, list[bytes]]], request: Request, left_out: LeftOut
+) -> None:
+    """Add to a resource group the scope groups that can be read, without the items that cannot."""
+    for shell, found in divided:
+        read = _read_inside(request, shell, 2)
+        if read is None:
+            _leave_out(found, "their scope is not valid protobuf", request, left_out)
+            continue
+        scope = _appended(group, 2, read)
+        for index, item_bytes in enumerate(found):
+            item = _read_inside(request, item_bytes, 2, 2)
+            if item is None:
+                reason = f"number {index} of its scope is not valid protobuf"
+                _leave_out([item_bytes], reason, request, left_out)
+            else:
+                _appended(scope, 2, item)
+
+
+def _leave_out(items: list[bytes], reason: str, request: Request, left_out: LeftOut) -> None:
+    has_points = isinstance(request, ExportMetricsServiceRequest)
+    count = sum(map(_points_in, items)) if has_points else len(items)
+    left_out.add(Reason.UNREADABLE, reason, max(1, count))
+
+
+def _points_in(metric: bytes) -> int:
+    """Return how many data points a metric has, 1 if nobody can say."""
+    points = 0
+    try:
+        for number, kind in _fields(metric):
+            if number in _KINDS_OF_METRICS:
+                points += sum(field == 1 for field, _ in _fields(kind))
+    except _BrokenFraming:
+        return 1
+    return max(1, points)
+
+
+def _read_inside(request: Request, data: bytes, *numbers: int) -> Message | None:
+    """Return a part of a request, read as deep as it is there; ``None``: it is not valid.
+
+    Protobuf reads 100 levels: by itself, a part could be deeper than in its request.
+
+    Args:
+        request: tells the kind of request.
+        data: the part.
+        numbers: fields that lead from a resource group to it.
+    """
+    path = (1, *numbers)
+    for number in reversed(path):
+        data = _length_delimited(number, data)
+    try:
+        message: Message = type(request).FromString(data)
+    except DecodeError:
+        return None
+    for number in path:
+        message = _repeated(message, number)[0]
+    return message
 
 
 def _repeated(message: Message, number: int) -> Any:
     return getattr(message, message.DESCRIPTOR.fields_by_number[number].name)
 
 
-def _split(message: Message, data: bytes) -> list[bytes]:
-    """Fill a message except for its field 2; return the entries of that."""
+def _appended(message: Message, number: int, entry: Message) -> Message:
+    """Append a copy to a repeated field and return it."""
+    entries = _repeated(message, number)
+    entries.append(entry)
+    last: Message = entries[-1]
+    return last
+
+
+def _split(data: bytes) -> tuple[bytes, list[bytes]]:
+    """Return a message without its field 2, and the entries of that."""
     entries = list[bytes]()
     rest = bytearray()
     for number, value in _fields(data):
@@ -136,8 +208,7 @@ def _split(message: Message, data: bytes) -> list[bytes]:
             entries.append(value)
         else:
             rest += _length_delimited(number, value)
-    message.MergeFromString(bytes(rest))
-    return entries
+    return bytes(rest), entries
 
 
 def _length_delimited(number: int, value: bytes) -> bytes:

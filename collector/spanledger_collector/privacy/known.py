@@ -19,28 +19,14 @@ from spanledger_collector.decode.columns import TYPES
 from spanledger_collector.decode.values import Value, dump_json, parse_json
 from spanledger_collector.dialects import REGISTRY
 from spanledger_collector.dialects.raw_usage import parse_usage
+from spanledger_collector.privacy.machines import MACHINE_KEYS, REASON_KEYS
 
 REMOVED = "[removed]"
 LONGEST = 128
 """Characters of a text that may stay."""
 _WORD = re.compile(r"[\w.:/@+\-]{1,128}")
-_MACHINES = (
-    *("service.", "telemetry.", "otel.", "host.", "os.", "k8s.", "cloud.", "container.", "faas."),
-    *("deployment.", "process.runtime.", "server.", "client.", "network.", "net.", "rpc."),
-    *("thread.", "user_agent.", "webengine."),
-)
-_OF_MACHINES = frozenset(
-    (
-        *("messaging.system", "messaging.operation", "messaging.operation.name"),
-        *("messaging.operation.type", "db.system", "db.system.name", "db.namespace"),
-        *("db.operation", "db.operation.name", "http.request.method", "http.method"),
-        *("http.route", "url.scheme", "url.domain", "code.function", "code.function.name"),
-        *("code.filepath", "code.file.path", "code.namespace"),
-        *("team", "cost_center", "customer.id", "tenant.id"),  # dimensions: migration 0041
-    )
-)
-# Under these parts of keys people put what they like, and commands hold what was asked for.
-_ANYTHING = re.compile(r"\.(?:parameter|metadata|header|annotation|label)s?\.|command")
+_DIMENSIONS = frozenset({"team", "cost_center", "customer.id", "tenant.id"})
+"""Read into columns by the store: migration 0041."""
 _INSTRUMENTATIONS = (
     *("gen_ai.", "llm.", "langfuse.", "langsmith.", "traceloop.", "litellm.", "logfire."),
     *("openinference.", "openai.", "anthropic.", "temporal", "ai.", "gcp.vertex.agent.", "mcp."),
@@ -82,6 +68,7 @@ KNOWN_KEYS = frozenset(_COLUMNS)
 _ONE_WORD = {key for key, column in _COLUMNS.items() if column == "error_type"} | {
     "exception.type",
     "error.type",
+    *REASON_KEYS,
 }
 COUNTS = frozenset(key for key, column in _COLUMNS.items() if str(TYPES[column]) != "string")
 """Keys that hold figures, in any dialect."""
@@ -93,6 +80,8 @@ ROLES = {
     for key, _ in dialect.roles
 }
 """Keys that tell the role of a span, and the words known of each."""
+_SHORT = KNOWN_KEYS.union(ROLES, _STATED, _DIMENSIONS, MACHINE_KEYS)
+"""Keys under which short texts stay."""
 
 
 def what_may_stay(key: str, value: Value, *, is_tool: bool = False) -> Value:
@@ -107,7 +96,7 @@ def what_may_stay(key: str, value: Value, *, is_tool: bool = False) -> Value:
         return value
     if key in _ONE_WORD:
         return value if isinstance(value, str) and _WORD.fullmatch(value) else None
-    if key in _COLUMNS or key in ROLES or key in _STATED or _is_of_machines(key):
+    if key in _SHORT:
         found = _short(value)
         if found is not None:
             return found
@@ -147,12 +136,6 @@ def _short(value: Value) -> Value:
         words = all(isinstance(item, str) and _WORD.fullmatch(item) for item in value)
         return value if words else None
     return None
-
-
-@lru_cache(maxsize=4096)
-def _is_of_machines(key: str) -> bool:
-    """Return whether a key names a machine, a library or a protocol."""
-    return key in _OF_MACHINES or (key.startswith(_MACHINES) and _ANYTHING.search(key) is None)
 
 
 @lru_cache(maxsize=4096)

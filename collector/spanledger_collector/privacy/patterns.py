@@ -110,10 +110,10 @@ def _after_escape(text: bytes, start: int, end: int) -> int:
 
 
 # E-mail. https://www.rfc-editor.org/rfc/rfc5322#section-3.4.1, as people write addresses; letters
-# of any script: https://www.rfc-editor.org/rfc/rfc6531
+# of any script: https://www.rfc-editor.org/rfc/rfc6531; in URLs the sign is written %40.
 _EMAIL = (
     r"[\p{L}\p{N}._%+\-][\p{L}\p{N}._%+'\-]*"
-    r"@(?:[\p{L}\p{N}](?:[\p{L}\p{N}\-]*[\p{L}\p{N}])?\.)+\p{L}{2,}"
+    r"(?:@|%40)(?:[\p{L}\p{N}](?:[\p{L}\p{N}\-]*[\p{L}\p{N}])?\.)+\p{L}{2,}"
 )
 _FILES = frozenset(
     b"avif bmp css gif html ico jpeg jpg js json jsx map pdf png svg tsx webp woff".split()
@@ -122,7 +122,10 @@ _FILES = frozenset(
 
 def _is_address(text: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Pass over files whose names look like addresses: ``icon@2x.png``, ``vue@3.min.js``."""
-    if text[start:end].rpartition(b".")[2].lower() not in _FILES:
+    found = text[start:end]
+    is_file = found.rpartition(b".")[2].lower() in _FILES
+    # An address may stand before the file: ``a%40b.com%2Cicon%402x.png`` is one match.
+    if not is_file or found.count(b"@") + found.count(b"%40") > 1:
         yield start, end
 
 
