@@ -21,10 +21,10 @@ _COLUMNS = ("name", "role", "projects", "signs_in_by", "created", "created_by")
 _SOON = "A dashboard that runs knows it within 2 seconds."
 
 
-def print_accounts(state: StateEngine, output: Format) -> None:
-    """Print every account, never anything of a password."""
+def print_accounts(state: StateEngine, output: Format, add_one: str) -> None:
+    """Print every account, never anything of a password; ``add_one``: the command, for none."""
     rows = [_fields(account) for account in Accounts(state).all()]
-    print_rows(_COLUMNS, rows, output, "No accounts. Make one: spanledger accounts add NAME")
+    print_rows(_COLUMNS, rows, output, f"No accounts. Make one: {add_one}")
 
 
 def add(

@@ -55,9 +55,11 @@ def list_accounts(
 ) -> None:
     """List accounts, without their passwords."""
     from spanledger_server.account_changes import print_accounts
+    from spanledger_server.guard import placed
     from spanledger_server.state_database import state_reader_of
 
-    print_accounts(state_reader_of(data, state_url), output)
+    add_one = placed("spanledger accounts add NAME", data, state_url)
+    print_accounts(state_reader_of(data, state_url), output, add_one)
 
 
 @app.command(name="set-role")

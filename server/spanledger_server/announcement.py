@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spanledger_server.guard import Auth
+from spanledger_server.guard import Auth, placed
 from spanledger_server.run_file import RunInfo
 from spanledger_server.up_settings import UpSettings
 
@@ -27,10 +27,12 @@ def ready_text(info: RunInfo, settings: UpSettings) -> str:
 
 
 def _about_keys(settings: UpSettings) -> str:
-    people = "People sign in to the dashboard: spanledger accounts add NAME."
-    if settings.dashboard_guard.is_open:
+    guard = settings.dashboard_guard
+    add = placed("spanledger accounts add NAME", guard.data, guard.state_url)
+    people = f"People sign in to the dashboard: `{add}`."
+    if guard.is_open:
         people = (
             "The dashboard asks nobody to sign in, so it stays on loopback; "
             "--dashboard-auth accounts changes that."
         )
-    return f"Requests need a key: spanledger keys create. {people}"
+    return f"Requests need a key: `{settings.guard.make_key}`. {people}"

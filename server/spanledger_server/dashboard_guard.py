@@ -14,11 +14,10 @@ from spanledger_dashboard.access.settings import (
     SECRET,
     AccessSettings,
     DashboardAuth,
-    check_listening,
 )
 from spanledger_dashboard.settings import SettingsError
 from spanledger_server.errors import UsageError
-from spanledger_server.guard import loopback_of
+from spanledger_server.guard import is_loopback, loopback_of, placed
 
 if TYPE_CHECKING:
     from spanledger_collector.edge.tls import TlsFiles
@@ -88,11 +87,11 @@ class DashboardGuard:
         Raises:
             UsageError: it would be open to others, or something it needs is missing.
         """
+        self._check_listening(host)
         os.environ[AUTH] = self.auth
         if self.state_url:
             os.environ[_STATE] = self.state_url
         try:
-            check_listening(host, self.auth)
             if not self.is_open:
                 self._find_state()
                 data = self.data.expanduser().absolute()
@@ -102,6 +101,16 @@ class DashboardGuard:
             AccessSettings.from_environment()
         except SettingsError as error:
             raise UsageError(str(error)) from None
+
+    def _check_listening(self, host: str) -> None:
+        """Refuse what the dashboard itself refuses, with the command for this instance."""
+        if self.is_open and not is_loopback(host):
+            add = placed("spanledger accounts add NAME --role admin", self.data, self.state_url)
+            raise UsageError(
+                f"Without sign-in the dashboard listens on loopback only, not on {host}. Make an "
+                f"account with `{add}` and give --auth accounts (or --auth oidc), or listen on "
+                "127.0.0.1."
+            )
 
     def _find_state(self) -> None:
         if os.environ.get(_STATE):

@@ -15,7 +15,7 @@ from pathlib import Path
 import typer
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from spanledger_analytics.deletion.remove import Deletion, Result
+from spanledger_analytics.deletion.remove import TABLES, Deletion, Result
 from spanledger_analytics.deletion.subject import Kind, Subject, is_trace_id, needles
 from spanledger_analytics.job import LEDGER
 from spanledger_analytics.metric_usage import recompute_metric_usage
@@ -42,6 +42,7 @@ from spanledger_storage.store import Store
 
 _COLUMNS = ("table", "found", "left")
 _LOG = ("at", "who", "project", "kind", "subject", "action", "said")
+_LETTERS = "dead letters of the spool"
 _WAIT_S = 3_600
 _NUMBER = re.compile(r"-?[1-9][0-9]{0,18}|0", re.ASCII)
 _ALIVE_S = 30
@@ -73,15 +74,19 @@ def delete(
     Raises:
         UsageError: the id is none, nobody said yes, requests wait in the spool, or the worker is
             far behind.
+        ConfigError: there is no such project, and nothing is stored of one.
         StorageError: the store or the state database refused; running it again goes on.
     """
     if not id_.strip():
         raise UsageError("The id is empty: everything that names nobody would match.")
     data = data.expanduser()
     if options.is_dry:
-        subject = _subject(state_reader_of(data, state_url), project, kind, id_)
+        state = state_reader_of(data, state_url)
+        subject = _subject(state, project, kind, id_)
         with open_store(data, store_url) as store:
-            _, planned = _deletion(store, state_reader_of(data, state_url), subject, options).plan()
+            _, planned = _deletion(store, state, subject, options).plan()
+            if not any(planned.found.values()):
+                _demand_project(store, state, project)
         _print_plan(subject, planned, options)
         return
     state = state_writer_of(data, state_url)
@@ -103,8 +108,11 @@ def _run(
     targets, planned = deletion.plan()
     before = state.unfinished(subject.project.name, subject.kind, subject.digest)
     letters = spool.count_letters(subject.project.name, needles(subject, targets.traces))
-    _print_plan(subject, planned, options)
-    if not any(planned.found.values()) and not letters and before is None:
+    is_nothing = not any(planned.found.values()) and not letters and before is None
+    if is_nothing:
+        _demand_project(store, engine, subject.project.name)
+    _print_plan(subject, planned, options, letters)
+    if is_nothing:
         return
     if not options.is_agreed and not _is_agreed():
         raise UsageError("Nothing was deleted: nobody said yes. With --yes nobody is asked.")
@@ -112,8 +120,8 @@ def _run(
         state.note_deletion(_entry(subject, options, "begin", _said(planned, options)))
     targets, result = deletion.run()
     spool.remove_letters(subject.project.name, needles(subject, targets.traces))
+    is_clean = spool.clean()  # before what takes minutes: the texts can be read until then
     files = deletion.await_files(_say) if options.is_waiting else None
-    is_clean = spool.clean()
     is_done = is_clean and not files and not any(result.left.values())
     if is_done:  # else a later run needs the ids that were found
         deletion.forget()
@@ -197,6 +205,20 @@ def _subject(state: StateEngine, project: str, kind: str, id_: str) -> Subject:
     return Subject(found, Kind.TRACE, trace_id)
 
 
+def _demand_project(store: Store, state: StateEngine, name: str) -> None:
+    """Return if there is a project of the name, or something is stored under it.
+
+    Raises:
+        ConfigError: neither; the message names those there are.
+    """
+    try:
+        Projects(state).get(name)
+    except ConfigError:
+        sql = "SELECT 1 FROM {} WHERE project = {{project:String}} LIMIT 1"
+        if not any(store.sql_rows(sql.format(table), {"project": name}) for table in TABLES):
+            raise
+
+
 def _hashes(id_: str, salt: bytes) -> tuple[str, ...]:
     """Return what stands for an id, sent as text or as a number, where its keys are hashed."""
     if not salt:
@@ -229,14 +251,15 @@ def _entry(subject: Subject, options: Options, action: str, said: dict[str, obje
     )
 
 
-def _print_plan(subject: Subject, planned: Result, options: Options) -> None:
+def _print_plan(subject: Subject, planned: Result, options: Options, letters: int = 0) -> None:
     rows = [{"table": table, "found": n} for table, n in sorted(planned.found.items()) if n]
-    print(
-        f"{subject.kind.capitalize()} in project {subject.project.name}: {planned.traces} traces."
-    )
+    if letters:
+        rows.append({"table": _LETTERS, "found": letters})
+    project = subject.project.name
     if not rows:
-        print("Nothing is stored of it.")
+        print(f"Nothing is stored of this {subject.kind} in project {project}.")
         return
+    print(f"{subject.kind.capitalize()} in project {project}: {planned.traces} traces.")
     print(table_text(_COLUMNS[:2], rows))
     print(_money(planned, "would leave", "would stay") if options.is_dry else "")
 
@@ -250,7 +273,7 @@ def _print_result(planned: Result, result: Result, files: int | None, letters: i
     found = {table: max(n, result.found[table]) for table, n in planned.found.items()}
     rows = [{"table": t, "found": n, "left": result.left[t]} for t, n in sorted(found.items())]
     if letters:
-        rows.append({"table": "dead letters of the spool", "found": letters, "left": 0})
+        rows.append({"table": _LETTERS, "found": letters, "left": 0})
     print(table_text(_COLUMNS, rows))
     largest = max(planned, result, key=lambda one: one.gone_usd + one.kept_usd)
     print(f"\n{_money(largest, 'left', 'stay')}")

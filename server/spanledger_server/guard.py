@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 INGEST_KEY = "SPANLEDGER_INGEST_KEY"
 """A key for containers: scope ingest, not in the state database, never an option."""
+MAKE_KEY = "spanledger keys create --project default --scope ingest"
 
 
 class Auth(StrEnum):
@@ -58,13 +59,7 @@ class Guard:
     @property
     def make_key(self) -> str:
         """The command that makes a key for this role's senders."""
-        command = "spanledger keys create --project default --scope ingest"
-        if self.state_url:
-            is_known = self.state_url == os.environ.get("SPANLEDGER_STATE_URL")
-            return command if is_known else f"{command} --state-url URL"  # it may hold a password
-        known = Path(os.environ.get("SPANLEDGER_DATA", "~/.spanledger")).expanduser()
-        data = self.data.expanduser()
-        return command if data == known else f"{command} --data {shlex.quote(str(data))}"
+        return placed(MAKE_KEY, self.data, self.state_url)
 
     @classmethod
     def of(
@@ -144,6 +139,16 @@ class Guard:
                 f"`{self.make_key}`, or set {INGEST_KEY}. Without keys only loopback is listened "
                 "on."
             )
+
+
+def placed(command: str, data: Path, state_url: str) -> str:
+    """Return a command with the option without which it would not find this instance."""
+    if state_url:
+        is_known = state_url == os.environ.get("SPANLEDGER_STATE_URL")
+        return command if is_known else f"{command} --state-url URL"  # it may hold a password
+    known = Path(os.environ.get("SPANLEDGER_DATA", "~/.spanledger")).expanduser()
+    data = data.expanduser()
+    return command if data == known else f"{command} --data {shlex.quote(str(data))}"
 
 
 def sender_headers() -> dict[str, str]:

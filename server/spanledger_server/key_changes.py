@@ -20,8 +20,12 @@ _SPAN = re.compile(r"(\d{1,5})([hdw])", re.ASCII)
 _SECONDS = {"h": 3_600, "d": 86_400, "w": 7 * 86_400}
 
 
-def print_keys(state: StateEngine, project: str, output: Format, *, with_dead: bool) -> None:
+def print_keys(
+    state: StateEngine, project: str, output: Format, make_key: str, *, with_dead: bool
+) -> None:
     """Print the keys of a project (empty: of all), never a secret; ``with_dead``: also over ones.
+
+    Where there is none, ``make_key`` is the command that is shown.
 
     Raises:
         ConfigError: there is no such project.
@@ -34,21 +38,27 @@ def print_keys(state: StateEngine, project: str, output: Format, *, with_dead: b
         for row in Keys(state).all()
         if (not project or row.project == project) and (with_dead or row.is_live(now))
     ]
-    nothing = "No keys. Make one: spanledger keys create --project default --scope ingest"
-    print_rows(_COLUMNS, rows, output, nothing)
+    print_rows(_COLUMNS, rows, output, f"No keys. Make one: {make_key}")
 
 
 def create(
-    state: StateEngine, project: str, scopes: Sequence[Scope], label: str, expires: str, by: str
+    state: StateEngine,
+    project: str,
+    scopes: Sequence[Scope],
+    label: str,
+    expires: str | None,
+    by: str,
 ) -> None:
     """Make a key: the key alone on standard output, words about it on standard error.
+
+    Without ``expires`` it is good for ever.
 
     Raises:
         UsageError: ``expires`` is not a time to come.
         ConfigError: there is no such project.
     """
     now = now_ns()
-    expires_at_ns = _expiry(expires, now) if expires else None
+    expires_at_ns = None if expires is None else _expiry(expires, now)
     row, key = Keys(state).create(
         project, scopes, user(by), now, label=label, expires_at_ns=expires_at_ns
     )

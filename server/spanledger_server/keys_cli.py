@@ -30,8 +30,8 @@ def create_key(
     ] = None,
     label: Annotated[str, typer.Option(help="What it is for, in your words.")] = "",
     expires: Annotated[
-        str, typer.Option(metavar="TIME", help="90d, 12h, 4w, or a date; default: never.")
-    ] = "",
+        str | None, typer.Option(metavar="TIME", help="90d, 12h, 4w, or a date; default: never.")
+    ] = None,
     by: By = "",
     data: Data = DEFAULT_DATA,
     state_url: StateUrl = "",
@@ -54,10 +54,12 @@ def list_keys(
     state_url: StateUrl = "",
 ) -> None:
     """List keys, without their secrets."""
+    from spanledger_server.guard import MAKE_KEY, placed
     from spanledger_server.key_changes import print_keys
     from spanledger_server.state_database import state_reader_of
 
-    print_keys(state_reader_of(data, state_url), project, output, with_dead=with_dead)
+    make_key = placed(MAKE_KEY, data, state_url)
+    print_keys(state_reader_of(data, state_url), project, output, make_key, with_dead=with_dead)
 
 
 @app.command(name="revoke")

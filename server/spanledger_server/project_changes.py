@@ -107,13 +107,13 @@ def print_log(state: StateEngine, limit: int, output: Format) -> None:
     print_rows(columns, rows, output, "Nothing has been changed.")
 
 
-def create(state: StateEngine, name: str, by: str) -> ProjectRow:
-    """Make a project and say what comes next; raises ConfigError when it cannot be."""
+def create(state: StateEngine, name: str, by: str, make_key: str) -> ProjectRow:
+    """Make a project and say what comes next; raises ConfigError when it cannot be.
+
+    ``make_key`` is the command that makes a key for it.
+    """
     row = Projects(state).create(name, user(by), now_ns())
-    print(
-        f"Project {name} is there. A key to send with: spanledger keys create --project {name} "
-        "--scope ingest"
-    )
+    print(f"Project {name} is there. A key to send with: {make_key}")
     return row
 
 

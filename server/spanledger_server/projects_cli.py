@@ -60,10 +60,12 @@ def create_project(
     name: Name, by: By = "", data: Data = DEFAULT_DATA, state_url: StateUrl = ""
 ) -> None:
     """Make a project; it keeps everything, without limits, until it is set otherwise."""
+    from spanledger_server.guard import placed
     from spanledger_server.project_changes import create
     from spanledger_server.state_database import state_writer_of
 
-    create(state_writer_of(data, state_url), name, by)
+    make_key = f"spanledger keys create --project {name} --scope ingest"
+    create(state_writer_of(data, state_url), name, by, placed(make_key, data, state_url))
 
 
 @app.command(name="set")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -92,6 +93,13 @@ def up(
     from spanledger_server.supervisor import Supervisor
     from spanledger_server.up_settings import UpSettings
 
+    ports = {
+        "--http-port": http_port,
+        "--grpc-port": grpc_port,
+        "--dashboard-port": dashboard_port,
+        "--api-port": api_port,
+    }
+    _check_ports(ports if store_url else {**ports, "--engine-port": engine_port})
     tls = tls_files(tls_cert, tls_key, tls_client_ca)
     guard = Guard.of(host, auth, data, state_url, tls)
     dashboard_guard = DashboardGuard(dashboard_auth, data.expanduser(), state_url, tls)
@@ -155,6 +163,7 @@ def collect(
     """Run a collector alone, against a ClickHouse server. Any number may run side by side."""
     if supervised:
         roles.end_with_parent()
+    _check_ports({"--http-port": http_port, "--grpc-port": grpc_port})
     roles.collect(
         host=host,
         http_port=http_port,
@@ -243,6 +252,20 @@ def api(
         store_url=required(reader, "--store-url", variables),
         guard=Guard.of(host, auth, data, state_url, tls_files(tls_cert, tls_key, tls_client_ca)),
     )
+
+
+def _check_ports(ports: Mapping[str, int]) -> None:
+    """Return if no two options name the same port; 0 is any free one.
+
+    Raises:
+        UsageError: some do; the message says which.
+    """
+    for port in filter(None, ports.values()):
+        same = [option for option, other in ports.items() if other == port]
+        if len(same) > 1:
+            raise UsageError(
+                f"The same port, {port}, is that of {' and '.join(same)}: give each its own."
+            )
 
 
 def _origins(given: list[str] | None) -> tuple[str, ...]:

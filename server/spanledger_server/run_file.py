@@ -120,7 +120,7 @@ class RunFile:
             UsageError: the directory cannot be written or locked, or another instance has it.
         """
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = (self._directory / "lock").open("w", encoding="utf-8")
         except OSError as error:
             raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -353,7 +354,7 @@ def _free(host: str, port: int, option: str) -> int:
     """Return the port, or any free one for 0.
 
     Raises:
-        UsageError: somebody listens there already.
+        UsageError: somebody listens there already, or the address is none of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -361,6 +362,11 @@ def _free(host: str, port: int, option: str) -> int:
         try:
             probe.bind((host, port))
         except OSError as error:
+            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+                raise UsageError(
+                    f"Cannot listen on {host} ({error.strerror}); give an address of this machine "
+                    "with --host."
+                ) from None
             raise UsageError(
                 f"Cannot listen on {host}:{port} ({error.strerror}); choose another port with "
                 f"{option} (0: any free one)."

@@ -74,7 +74,7 @@ class Engine:
         self._log = settings.directory / "engine.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._merge_pause: MergePause | None = None
-        settings.directory.mkdir(parents=True, exist_ok=True)
+        settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._credentials = Credentials.of(settings.directory)
 
     @property

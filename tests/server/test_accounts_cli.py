@@ -151,6 +151,20 @@ def test_a_password_is_demanded_and_never_repeated(run: Run, typed: str, message
 # Starting the dashboard
 
 
+def test_commands_that_are_named_find_the_same_directory(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SPANLEDGER_DATA")
+    place = ("--data", str(tmp_path))
+    made = f"spanledger accounts add NAME --data {tmp_path}"
+    assert f"Make one: {made}" in run("accounts", "list", *place).out
+    store = ("--store-url", "clickhouse://127.0.0.1:1/x")
+    done = run("dashboard", "--host", "0.0.0.0", *store, *place)
+    assert f"`spanledger accounts add NAME --role admin --data {tmp_path}`" in done.err
+    done = run("dashboard", "--host", "0.0.0.0", *store, "--state-url", "sqlite:////x")
+    assert "`spanledger accounts add NAME --role admin --state-url URL`" in done.err
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.1", "::", "dashboard.example.com"])
 def test_beyond_loopback_nobody_is_let_in_without_signing_in(run: Run, host: str) -> None:
     done = run("dashboard", "--host", host, "--store-url", "clickhouse://127.0.0.1:1/x")

@@ -239,6 +239,16 @@ def test_clickhouse_users_need_passwords_and_the_reader_cannot_write() -> None:
     assert int(users.findtext("profiles/reader/max_memory_usage") or 0) > 0
 
 
+def test_the_reader_may_read_what_that_of_the_local_engine_may() -> None:
+    compose = ET.fromstring(COMPOSE["configs"]["clickhouse-users"]["content"])
+    local = ET.parse(ROOT / "storage" / "spanledger_storage" / "engine_users.xml").getroot()
+    grants = [
+        [query.text for query in users.iterfind("users/reader/grants/query")]
+        for users in (compose, local)
+    ]
+    assert grants[0] == grants[1] != []
+
+
 def test_clickhouse_bounds_its_memory_and_its_own_tables() -> None:
     server = ET.fromstring(COMPOSE["configs"]["clickhouse-server"]["content"])
     assert 0 < float(server.findtext("max_server_memory_usage_to_ram_ratio") or 0) < 1

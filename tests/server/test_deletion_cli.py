@@ -412,7 +412,7 @@ def test_an_id_that_nothing_carries_changes_nothing(world: World) -> None:
     plant_one(world)
     before = world.digest("1")
     done = world.type("user", "nobody", "--yes")
-    assert (done.code, "Nothing is stored of it." in done.out) == (0, True)
+    assert (done.code, done.out) == (0, "Nothing is stored of this user in project default.\n")
     assert world.digest("1") == before
     assert world.type("user", " ", "--yes").code == 2
     assert world.type("user", "x", "--project", "a b", "--yes").code == 2
@@ -526,6 +526,28 @@ def test_a_worker_that_is_far_behind_is_not_waited_for(
     done = world.type("user", "anna", "--yes", "--no-wait")
     assert done.code == 2
     assert "run this again when it has caught up" in done.err
+
+
+@pytest.mark.parametrize("how", ["--yes", "--dry-run"])
+def test_a_trace_that_is_not_there_is_not_counted(world: World, how: str) -> None:
+    done = world.type("trace", "e" * 32, how)
+    assert (done.code, done.out) == (0, "Nothing is stored of this trace in project default.\n")
+
+
+@pytest.mark.parametrize("how", ["--yes", "--dry-run"])
+def test_a_project_that_is_not_there_is_refused(world: World, how: str) -> None:
+    done = world.type("user", "anna", "--project", "rde", how)
+    assert (done.code, done.out) == (2, "")
+    assert "There is no project 'rde'; there are default." in done.err
+
+
+@pytest.mark.parametrize("how", ["--yes", "--dry-run"])
+def test_a_project_of_which_something_is_stored_need_not_be_listed(world: World, how: str) -> None:
+    world.put(request(call("anna")), project="unlisted")
+    done = world.type("user", "nobody", "--project", "unlisted", how)
+    assert (done.code, "in project unlisted" in done.out) == (0, True), done.err
+    done = world.type("user", "anna", "--project", "unlisted", "--no-wait", how)
+    assert (done.code, "1 traces" in done.out) == (0, True), done.err
 
 
 def test_a_trace_is_named_in_full(world: World) -> None:
@@ -644,6 +666,7 @@ def test_dead_letters_and_unused_pages_of_the_spool_are_emptied(world: World) ->
         spool.commit()
         done = world.type("user", "anna", "--yes", "--no-wait")
         assert done.code == 0, done.err
+        assert done.out.count("dead letters of the spool") == 2  # in the plan and in the proof
         kept = spool.execute("SELECT seq FROM dead_letters ORDER BY seq").fetchall()
     assert kept == [(2,), (3,)]
     for path in (world.data / "spool").iterdir():

@@ -98,6 +98,17 @@ def test_a_project_is_made_listed_and_shown(run: Run) -> None:
         assert setting in good(run("projects", "show", "shop"))
 
 
+def test_a_key_is_made_where_the_project_was(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SPANLEDGER_DATA")
+    place = ("--data", str(tmp_path))
+    words = f"spanledger keys create --project shop --scope ingest --data {tmp_path}"
+    assert words in good(run("projects", "create", "shop", *place))
+    words = f"spanledger keys create --project default --scope ingest --data {tmp_path}"
+    assert words in good(run("keys", "list", *place))
+
+
 def test_every_setting_can_be_set_told_and_cleared(run: Run, state: sa.Engine) -> None:
     given = {
         "--items-per-s": ["500"], "--bytes-per-s": ["1000000"], "--content": ["off"],
@@ -227,7 +238,7 @@ def test_a_key_can_expire(run: Run, text: str, expires: str) -> None:
     assert (row["expires"], row["status"]) == (expires, "live")
 
 
-@pytest.mark.parametrize("text", ["0d", "2026-01-01", "soon", "-1d", "1y", "2027-13-01"])
+@pytest.mark.parametrize("text", ["", " ", "0d", "2026-01-01", "soon", "-1d", "1y", "2027-13-01"])
 def test_a_time_that_is_none_or_over_is_refused(run: Run, state: sa.Engine, text: str) -> None:
     assert "--expires" in bad(run("keys", "create", f"--expires={text}"))
     assert Keys(state).all() == []

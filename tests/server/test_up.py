@@ -20,12 +20,14 @@ from typer.core import TyperGroup
 
 from spanledger_dashboard.access.settings import DashboardAuth
 from spanledger_server import cli
+from spanledger_server.announcement import ready_text
 from spanledger_server.dashboard_guard import DashboardGuard
 from spanledger_server.errors import UsageError
 from spanledger_server.guard import Auth, Guard
 from spanledger_server.run_file import RunFile, RunInfo
 from spanledger_server.supervisor import Supervisor
 from spanledger_server.up_settings import UpSettings
+from spanledger_storage.state import migrate_state, open_state
 from tests.dashboard.process import CHROMIUM, chromium
 from tests.instance import Instance, run, runs, typed, wait_until
 from tests.otlp import llm_span, request, span
@@ -156,6 +158,63 @@ def test_a_taken_port_is_named_with_its_option(tmp_path: Path, option: str) -> N
     assert done.returncode == 2
     assert str(port) in done.stderr
     assert f"--{option}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        (["up", "--http-port", "7001", "--grpc-port", "7001"], "--http-port and --grpc-port"),
+        (["up", "--grpc-port", "8501"], "--grpc-port and --dashboard-port"),
+        (["up", "--api-port", "18123"], "--api-port and --engine-port"),
+        (["collect", "--http-port", "4317", "--store-url", "clickhouse://127.0.0.1:1/x"],
+         "--http-port and --grpc-port"),
+    ],
+)  # fmt: skip
+def test_a_port_for_two_is_refused_at_once(tmp_path: Path, words: list[str], options: str) -> None:
+    done = typed(*words, "--data", str(tmp_path / "data"))
+    assert done.returncode == 2
+    assert f"is that of {options}: give each its own" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_port_of_the_engine_is_free_where_none_is_started(tmp_path: Path) -> None:
+    store = ["--store-url", "clickhouse://127.0.0.1:1/x"]
+    with socket.socket() as taken:  # which ends the start once the ports were found to differ
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = typed("up", "--data", str(tmp_path / "data"), "--http-port", port,
+                     "--engine-port", port, *store)  # fmt: skip
+    assert "Cannot listen" in done.stderr
+
+
+@pytest.mark.parametrize("host", ["no-host.invalid", "192.0.2.1"])
+@pytest.mark.parametrize("name", ["up", "collect"])
+def test_an_address_that_is_not_of_this_machine_is_blamed_on_the_host(
+    tmp_path: Path, name: str, host: str
+) -> None:
+    ports = ["--http-port", "0", "--grpc-port", "0"]
+    settings = {"SPANLEDGER_INGEST_KEY": "a-key-from-the-environment"}
+    migrate_state(open_state(f"sqlite:///{tmp_path / 'state.db'}"))
+    store = ["--store-url", "clickhouse://127.0.0.1:1/x"]
+    done = run(name, "--data", str(tmp_path), "--host", host, *ports, *store, **settings)
+    assert done.returncode == 2
+    assert f"Cannot listen on {host} (" in done.stderr
+    assert done.stderr.strip().endswith("; give an address of this machine with --host.")
+    assert "port" not in done.stderr
+
+
+@pytest.mark.parametrize("state", ["", "sqlite:////x/state.db"])
+def test_what_is_told_when_it_is_ready_names_its_place(tmp_path: Path, state: str) -> None:
+    guard = Guard(Auth.KEYS, tmp_path, state)
+    people = DashboardGuard(DashboardAuth.ACCOUNTS, tmp_path, state)
+    settings = UpSettings(tmp_path, "0.0.0.0", 0, 0, 0, 0, 0, guard, people, state_url=state)
+    info = RunInfo(pid=1, started_at_s=0, host="", http_port=1, grpc_port=1, dashboard_port=1,
+                   engine_port=0)  # fmt: skip
+    place = "--state-url URL" if state else f"--data {tmp_path}"
+    said = ready_text(info, settings)
+    assert f"`spanledger keys create --project default --scope ingest {place}`" in said
+    assert f"`spanledger accounts add NAME {place}`" in said
 
 
 def test_an_unwritable_directory_is_refused(tmp_path: Path) -> None:

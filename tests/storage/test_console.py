@@ -127,6 +127,10 @@ SELECT * FROM system.disks
 SELECT * FROM system.server_settings
 SELECT * FROM system.named_collections
 SELECT * FROM system.parts
+SELECT path FROM system.parts
+SELECT command FROM system.mutations
+SELECT path FROM system.detached_parts
+SHOW CREATE TABLE system.query_log
 SELECT * FROM system.mutations
 SELECT * FROM system.stack_trace
 SELECT * FROM system.query_cache
