@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import socket
 import sys
@@ -254,4 +255,8 @@ def _bind_grpc(server: object, settings: CollectorSettings) -> None:
 
 def _port_taken(host: str, port: int, option: str, error: Exception) -> PortTaken:
     reason = getattr(error, "strerror", None) or "the address cannot be used"
+    if isinstance(error, socket.gaierror) or getattr(error, "errno", 0) == errno.EADDRNOTAVAIL:
+        return PortTaken(
+            f"Cannot listen on {host} ({reason}); give an address of this machine with --host."
+        )
     return PortTaken(f"Cannot listen on {host}:{port} ({reason}); choose another with {option}.")

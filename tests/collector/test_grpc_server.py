@@ -286,6 +286,10 @@ def test_readiness_and_health_tell_of_the_end(store: Store, tmp_path: Path) -> N
         [problem] = readiness.refusals()
         assert problem.startswith("spool: ")
         spool.budget.max_bytes = 1 << 30
+        spool.append("p", bytes(10 << 20), 1, 1).result(10)
+        spool.budget.max_bytes = int((10 << 20) / 0.945)  # all but small requests are refused
+        assert [problem.split(":")[0] for problem in readiness.refusals()] == ["spool"]
+        spool.budget.max_bytes = 1 << 30
         readiness.close()
         assert readiness.refusals() == ["shutting down"]
         unreachable = Readiness(spool, store.settings.with_database("no_such"), lambda: ["other"])

@@ -19,9 +19,9 @@ import pytest
 from spanledger_collector.errors import Unavailable
 from spanledger_collector.signals import Signal
 from spanledger_collector.spool import salvage
+from spanledger_collector.spool.batches import PAGE_BYTES
 from spanledger_collector.spool.file import (
     OLD_PAGE_BYTES,
-    PAGE_BYTES,
     SpoolError,
     SpoolRow,
     connect,

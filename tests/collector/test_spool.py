@@ -14,9 +14,9 @@ from isal import isal_zlib
 
 from spanledger_collector.errors import RequestTooLarge, Unavailable
 from spanledger_collector.signals import Signal
-from spanledger_collector.spool.batches import SpoolDepth
+from spanledger_collector.spool.batches import PAGE_BYTES, SpoolDepth
 from spanledger_collector.spool.budget import DiskBudget, default_budget
-from spanledger_collector.spool.file import PAGE_BYTES, SpoolError
+from spanledger_collector.spool.file import SpoolError
 from spanledger_collector.spool.spool import Spool
 
 
@@ -387,6 +387,24 @@ def test_freezing_costs_the_same_however_much_waits(tmp_path: Path) -> None:
         steps.append(counted[0])
         spool.close()
     assert steps[1] < steps[0] * 1.5
+
+
+@pytest.mark.parametrize("size", [300, 9_000, 33_000, 100_000, 600_000])
+def test_the_budget_counts_what_requests_take_in_the_file(tmp_path: Path, size: int) -> None:
+    spool = open_spool(tmp_path, max_bytes=1 << 30, waiting=1 << 30)
+    empty = 8 * PAGE_BYTES
+    for future in [spool.append("p", b"x" * size, 1, n) for n in range(12_000_000 // size)]:
+        future.result(30)
+    counted = spool.depth().disk_bytes
+    spool.close()
+    taken = (tmp_path / "spool.db").stat().st_size - empty
+    assert taken * 0.9 < counted < taken * 1.4 + empty
+    again = open_spool(tmp_path, max_bytes=1 << 30)
+    assert again.depth().disk_bytes == counted
+    while batch := again.take(10_000, 1 << 30):
+        again.finish(batch)
+    assert again.depth().disk_bytes == 0
+    again.close()
 
 
 def test_the_disk_is_given_back_when_a_backlog_is_gone(

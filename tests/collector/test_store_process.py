@@ -34,6 +34,22 @@ if __name__ == "__main__":
 """
 
 
+_LOGGING = """
+import logging, sys
+from spanledger_collector.decode.decode import Body
+from spanledger_collector.store.store_process import StoreJob, StoreProcess
+from spanledger_storage.store import StoreSettings
+
+if __name__ == "__main__":
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("<%(levelname)s> %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    process = StoreProcess(StoreSettings("127.0.0.1", int(sys.argv[1]), "nothing", "nobody", ""))
+    process.run(StoreJob("flush", 1, [Body("default", b"no request", 1)]))
+    process.close()
+"""
+
+
 @pytest.fixture
 def nowhere() -> StoreSettings:
     return StoreSettings("127.0.0.1", free_port(), "nothing", "nobody", "")
@@ -72,6 +88,17 @@ def test_nothing_outlives_a_collector_that_was_killed(tmp_path: Path) -> None:
     left = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
     _, alive = psutil.wait_procs(left, timeout=10)
     assert alive == []
+
+
+def test_a_storing_process_logs_as_the_collector_does(tmp_path: Path) -> None:
+    script = tmp_path / "logging_.py"
+    script.write_text(_LOGGING)
+    done = subprocess.run(
+        [sys.executable, str(script), str(free_port())], capture_output=True, text=True, timeout=60
+    )
+    lines = done.stderr.splitlines()
+    assert lines
+    assert all(line.startswith("<WARNING> ") for line in lines), done.stderr
 
 
 def test_without_a_place_for_a_socket_processes_start_all_the_same(

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 _STORE_WITHIN_S = 2
 _GOOD_FOR_S = 1.0
+_USUAL_BYTES = 1 << 20
+"""Of a request: where there is no room for one, most are refused, though small ones may fit."""
 
 
 class Readiness:
@@ -39,7 +41,9 @@ class Readiness:
         if not self._is_open:
             return ["shutting down"]
         try:
-            self._spool.budget.admit(1, self._spool.depth().disk_bytes, 0)
+            budget = self._spool.budget
+            usual = min(_USUAL_BYTES, max(1, budget.max_bytes // 100))
+            budget.admit(usual, self._spool.depth().disk_bytes, 0)
         except IntakeError as error:
             return [f"spool: {error}"]
         return []

@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from spanledger_collector.spool.file import PAGE_BYTES, SpoolRow
+from spanledger_collector.spool.batches import PAGE_BYTES
+from spanledger_collector.spool.file import SpoolRow
 
 # Questions about one unreadable stretch; what is left then is taken for lost.
 _MOST_PROBES = 20_000

@@ -17,7 +17,12 @@ from isal import isal_zlib
 from spanledger_collector.errors import CollectorError
 from spanledger_collector.signals import Signal
 from spanledger_collector.spool import wal
-from spanledger_collector.spool.batches import SpoolDepth, SpooledRequest
+from spanledger_collector.spool.batches import (
+    PAGE_BYTES,
+    SpoolDepth,
+    SpooledRequest,
+    held_bytes,
+)
 
 # Salvage puts the first page of a new file in place of a torn one: the order of these tables, on
 # which their root pages depend, is part of the format. Add tables at the end.
@@ -63,8 +68,6 @@ INSERT_REQUEST = (
     "INSERT INTO requests (project, received_ns, spans, crc32, body, signal)"
     " VALUES (?, ?, ?, ?, ?, ?)"
 )
-PAGE_BYTES = 65_536
-"""Of new files: every page of a body is a write of its own, to the log and then to the file."""
 OLD_PAGE_BYTES = (4_096, 16_384)
 """Of files that earlier versions made."""
 _LOG_BYTES = 16 << 20
@@ -210,7 +213,7 @@ def lock(path: Path) -> IO[str]:
         SpoolError: another process has it, or its directory cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds what was said
         file = path.with_name(f"{path.name}.lock").open("a+", encoding="ascii")
     except OSError as error:
         raise SpoolError(
@@ -270,10 +273,12 @@ def oldest_ns(connection: sqlite3.Connection) -> int | None:
 def count_waiting(read: sqlite3.Connection, frozen_to: int) -> SpoolDepth:
     """Return what waits in a file that was just opened, by reading through it."""
     sums = "SELECT count(*), coalesce(sum(items), 0), coalesce(sum(size), 0)"
-    rows = f"{sums} FROM (SELECT seq, {SIZES} FROM"
-    [waiting] = read.execute(f"{rows} requests)").fetchall()
-    [unfrozen] = read.execute(f"{rows} requests WHERE seq > ?)", (frozen_to,)).fetchall()
-    numbers: list[int] = [*waiting, *count_letters(read), *unfrozen]
+    rows = f"(SELECT seq, {SIZES} FROM requests)"
+    read.create_function("held_bytes", 1, held_bytes)
+    held = "coalesce(sum(held_bytes(size)), 0)"
+    [waiting] = read.execute(f"{sums}, {held} FROM {rows}").fetchall()
+    [unfrozen] = read.execute(f"{sums} FROM {rows} WHERE seq > ?", (frozen_to,)).fetchall()
+    numbers: list[int] = [*waiting[:3], *count_letters(read), *unfrozen, waiting[3]]
     return SpoolDepth(*numbers)
 
 

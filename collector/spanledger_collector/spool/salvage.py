@@ -21,12 +21,12 @@ from tempfile import TemporaryDirectory
 from typing import BinaryIO, NamedTuple
 
 from spanledger_collector.spool import wal
+from spanledger_collector.spool.batches import PAGE_BYTES
 from spanledger_collector.spool.damaged_table import DamagedTable, Tally
 from spanledger_collector.spool.file import (
     DAMAGED_BODY,
     INSERT_REQUEST,
     OLD_PAGE_BYTES,
-    PAGE_BYTES,
     SpoolRow,
     bury,
     connect,

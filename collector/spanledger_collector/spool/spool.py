@@ -26,7 +26,7 @@ from spanledger_collector.errors import Unavailable
 from spanledger_collector.signals import Signal
 from spanledger_collector.spool import file as spool_file
 from spanledger_collector.spool import salvage
-from spanledger_collector.spool.batches import Batch, SpoolDepth, SpooledRequest
+from spanledger_collector.spool.batches import Batch, SpoolDepth, SpooledRequest, held_bytes
 from spanledger_collector.spool.budget import DiskBudget
 from spanledger_collector.spool.dead_letters import DeadLetter
 from spanledger_collector.spool.file import (
@@ -107,6 +107,7 @@ class Spool:
             RequestTooLarge: more than the whole disk budget.
         """
         size = len(body)
+        held = held_bytes(size)
         if not self._writer.is_whole:
             raise Unavailable("The spool is being mended; send again.")
         with self._admitting:
@@ -124,7 +125,7 @@ class Spool:
             if not self._depth.requests:
                 self._oldest_ns = received_ns
             self._fresh.add(SpooledRequest(seq, project, received_ns, items, body, signal))
-            self._depth = self._depth.plus(SpoolDepth(1, items, size, 0, 0, 1, items, size))
+            self._depth = self._depth.plus(SpoolDepth(1, items, size, 0, 0, 1, items, size, held))
             self._arrived.set()
 
         done = self._writer.submit(insert, count, size=size)
@@ -262,6 +263,7 @@ class Spool:
     ) -> None:
         """Run what ends a batch, unless the file was exchanged: then its requests come again."""
         count, items, size = len(batch.requests), batch.items, batch.size_bytes
+        held = batch.held_bytes
 
         def guarded(connection: sqlite3.Connection) -> tuple[bool, int | None]:
             return (True, run(connection)) if self._is_ours(batch) else (False, None)
@@ -270,7 +272,7 @@ class Spool:
             if result[0]:
                 self._oldest_ns = result[1]
                 kept = SpoolDepth(dead_letters=letters, dead_bytes=size if letters else 0)
-                self._depth = self._depth.minus(count, items, size).plus(kept)
+                self._depth = self._depth.minus(count, items, size, held).plus(kept)
 
         self._writer.submit(guarded, note).result()
 

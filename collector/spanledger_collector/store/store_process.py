@@ -7,15 +7,18 @@ on is sent again under the same token after the restart.
 from __future__ import annotations
 
 import gc
+import logging
 import multiprocessing
 import os
 import signal
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from logging import StreamHandler
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,7 +114,10 @@ class StoreProcess:
         self._pipe, far_end = context.Pipe()
         _widen(self._pipe)
         self._process = context.Process(
-            target=_serve, args=(far_end, settings, scratch), name="spanledger-store", daemon=True
+            target=_serve,
+            args=(far_end, settings, scratch, *_logging()),
+            name="spanledger-store",
+            daemon=True,
         )
         self._process.start()
         far_end.close()  # or the child's end of the pipe would never see ours close
@@ -178,7 +184,24 @@ def _receive(pipe: Connection) -> StoreJob | LetterJob:
     return job
 
 
-def _serve(pipe: Connection, settings: StoreSettings, scratch: Path | None) -> None:
+def _logging() -> tuple[int, logging.Formatter | None]:
+    """Return the level of this process's log and the form of its lines, for a child to have."""
+    root = logging.getLogger()
+    plain = (handler.formatter for handler in root.handlers if type(handler) is StreamHandler)
+    return root.level, next(plain, None)  # of other handlers a formatter may be no child's
+
+
+def _serve(
+    pipe: Connection,
+    settings: StoreSettings,
+    scratch: Path | None,
+    level: int,
+    formatter: logging.Formatter | None,
+) -> None:
+    logging.Formatter.converter = time.gmtime
+    handler = StreamHandler()
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=level, handlers=[handler])
     # Ctrl-C reaches the whole group; the parent decides when we end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Rows in the making are many objects and no cycles: looking for some took a fifth of the time.
