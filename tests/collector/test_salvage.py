@@ -199,7 +199,7 @@ def empty_file(file: Path) -> None:
     file.write_bytes(b"")
 
 
-LOGS = {
+LOGS: dict[str, tuple[Callable[[Path], None], int]] = {
     "middle of the log": (middle_of_log, ROWS - 40),
     "header of the log": (header_of_log, ROWS - 40),
     "empty file": (empty_file, ROWS),
