@@ -224,8 +224,8 @@ def test_points_of_a_metric_at_fault_are_counted() -> None:
 def test_figures_out_of_range_cost_their_point_alone_or_in_a_list(
     fields: dict[str, Json], is_huge: bool
 ) -> None:
-    points: Json = [{"timeUnixNano": "1", "count": 2, "bucketCounts": [1, 1]}, fields]
-    metrics: Json = [{"name": "m", "histogram": {"dataPoints": points}}]
+    points: list[Json] = [{"timeUnixNano": "1", "count": 2, "bucketCounts": [1, 1]}, fields]
+    metrics: list[Json] = [{"name": "m", "histogram": {"dataPoints": points}}]
     body = orjson.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]})
     if is_huge:
         body = body.replace(b"-1", b"1" * 401)
