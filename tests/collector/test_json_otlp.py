@@ -222,7 +222,7 @@ def test_points_of_a_metric_at_fault_are_counted() -> None:
 @pytest.mark.parametrize("fields", [{"count": -1}, {"bucketCounts": [-1, 2]}])
 @pytest.mark.parametrize("is_huge", [False, True])
 def test_figures_out_of_range_cost_their_point_alone_or_in_a_list(
-    fields: dict[str, Json], is_huge: bool
+    fields: Json, is_huge: bool
 ) -> None:
     points: list[Json] = [{"timeUnixNano": "1", "count": 2, "bucketCounts": [1, 1]}, fields]
     metrics: list[Json] = [{"name": "m", "histogram": {"dataPoints": points}}]
