@@ -25,7 +25,7 @@ def main() -> None:
     arguments = sys.argv[1:]
     is_ours = bool(arguments) and arguments[0] in COMMANDS and arguments[0] != "doctor"
     if not is_ours and find_spec(_SERVER) is not None:
-        import_module(f"{_SERVER}.cli").main()
+        import_module(f"{_SERVER}.__main__").main()
         return
     sys.exit(command(arguments))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -17,6 +16,7 @@ from types import FrameType
 from pythonjsonlogger.json import JsonFormatter
 
 from spanledger_server.guard import Guard
+from spanledger_server.loading import loading
 from spanledger_server.run_file import RunFile
 
 
@@ -72,12 +72,13 @@ def collect(
     supervised: bool,
 ) -> None:
     """Run the collector until SIGTERM or SIGINT."""
-    import uvloop
+    with loading():
+        import uvloop
 
-    from spanledger_collector.service import DEFAULT_INFLIGHT_BYTES, CollectorSettings, serve
-    from spanledger_server.spool_notes import notes_of
-    from spanledger_storage.project_settings import Project
-    from spanledger_storage.store import StoreSettings
+        from spanledger_collector.service import DEFAULT_INFLIGHT_BYTES, CollectorSettings, serve
+        from spanledger_server.spool_notes import notes_of
+        from spanledger_storage.project_settings import Project
+        from spanledger_storage.store import StoreSettings
 
     own = Project(project)
     ring = guard.key_ring(own)
@@ -107,7 +108,6 @@ def collect(
 
     ring.start()
     notes = notes_of(settings.spool, guard.state_writer())
-    gc.freeze()  # what was loaded is never garbage, and looking through it delays answers
     try:
         with notes:
             uvloop.run(run())
@@ -128,9 +128,10 @@ def _not_ready(data: Path) -> Callable[[], list[str]]:
 
 def work(*, store_url: str, state_url: str) -> None:
     """Run the jobs until SIGTERM or SIGINT."""
-    from spanledger_server.worker import Worker
-    from spanledger_storage.state import open_state
-    from spanledger_storage.store import StoreSettings
+    with loading():
+        from spanledger_server.worker import Worker
+        from spanledger_storage.state import open_state
+        from spanledger_storage.store import StoreSettings
 
     worker = Worker(StoreSettings.from_url(store_url), open_state(state_url), instance_name())
     stop = threading.Event()
@@ -143,11 +144,12 @@ def work(*, store_url: str, state_url: str) -> None:
 
 def api(*, host: str, port: int, store_url: str, guard: Guard) -> None:
     """Run the API until SIGTERM or SIGINT."""
-    from spanledger_alerts.settings import SLACK_SECRET
-    from spanledger_server.api.app import serve
-    from spanledger_server.guard import Auth
-    from spanledger_storage.project_settings import DEFAULT_PROJECT, Project
-    from spanledger_storage.store import StoreSettings
+    with loading():
+        from spanledger_alerts.settings import SLACK_SECRET
+        from spanledger_server.api.app import serve
+        from spanledger_server.guard import Auth
+        from spanledger_storage.project_settings import DEFAULT_PROJECT, Project
+        from spanledger_storage.store import StoreSettings
 
     # Uvicorn stops on these by itself, then raises them again for whoever handled them before:
     # without a handler of ours the process would die of the signal instead of ending well.

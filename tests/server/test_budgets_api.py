@@ -286,6 +286,7 @@ def process(state: sa.Engine, tmp_path: Path) -> Iterator[Api]:
         api.end(signal.SIGKILL)
 
 
+@pytest.mark.endurance
 def test_a_hundred_clients_and_a_kill_never_go_over_the_limit(
     state: sa.Engine, process: Api
 ) -> None:

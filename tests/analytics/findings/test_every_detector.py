@@ -85,7 +85,10 @@ SHORT = (
     failing, nothing_known, no_time_passes, clocks_go_back, negative_costs, one_step, no_steps,
     no_lanes,
 )  # fmt: skip
-ODD = (*SHORT, equal, distinct, pytest.param(mixed, marks=pytest.mark.endurance))
+ODD = (
+    *SHORT,
+    *(pytest.param(long, marks=pytest.mark.endurance) for long in (equal, distinct, mixed)),
+)
 
 
 @pytest.mark.parametrize("lanes", ODD)
