@@ -34,6 +34,7 @@ from tests.instance import wait_until
 
 PAGE = PAGE_BYTES
 ROWS = 400
+COMMIT_ROWS = 10
 
 
 @contextlib.contextmanager
@@ -174,8 +175,8 @@ def test_a_file_of_an_earlier_version_survives_the_loss_of_its_first_page(
 def crashed(directory: Path) -> Path:
     """A spool file and its log as a killed process leaves them: ROWS requests in 40 commits."""
     with opened(directory / "running") as spool:
-        for first in range(0, ROWS, 10):
-            group = range(first, first + 10)
+        for first in range(0, ROWS, COMMIT_ROWS):
+            group = range(first, first + COMMIT_ROWS)
             for future in [spool.append("p", body(n), 1, n + 1, Signal.LOGS) for n in group]:
                 future.result(10)
         for name in ("spool.db", "spool.db-wal"):
@@ -222,6 +223,29 @@ def test_what_only_a_damaged_log_holds_is_brought_over(tmp_path: Path, name: str
     assert value("spanledger_collector_salvaged_requests_total") == len(found)
     [aside] = tmp_path.glob("spool-damaged-*.db-wal")
     assert aside.read_bytes() == kept, "nothing is deleted or changed"
+
+
+@pytest.mark.parametrize("unwritten", [False, True])
+def test_a_damaged_page_of_the_log_costs_no_request_of_another_commit(
+    tmp_path: Path, unwritten: bool
+) -> None:
+    """Not even where it was being written when the power went, in whatever order."""
+    file = crashed(tmp_path)
+    images = {path: path.read_bytes() for path in (file, log_of(file))}
+    frame = 24 + PAGE
+    frames = (len(images[log_of(file)]) - 32) // frame
+    for number in (1, 7, frames // 2, *range(frames - 8, frames)):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        for path, image in images.items():
+            (directory / path.name).write_bytes(image)
+        at, junk = (0, bytes(frame)) if unwritten else (24 + 100, b"\xde\xad" * 200)
+        overwrite(log_of(directory / "spool.db"), 32 + number * frame + at, junk)
+        with opened(directory) as spool:
+            found = bodies(spool)
+        lost = {n for n in range(ROWS) if body(n) not in found}
+        assert len({n // COMMIT_ROWS for n in lost}) <= 1
+        assert len(set(found)) == len(found) == ROWS - len(lost)
 
 
 @pytest.mark.parametrize("cut", [0, 1, 30_000, 200_000])

@@ -14,7 +14,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -110,15 +110,18 @@ def salvage_pending(path: Path) -> list[Salvage]:
 def _salvage(file: Path, fresh: sqlite3.Connection) -> Salvage:
     """Bring over what a damaged file holds, from where an earlier attempt ended."""
     fresh.execute("INSERT OR IGNORE INTO salvages (file) VALUES (?)", (file.name,))
-    [(requests_to, letters_to, *counted)] = fresh.execute(
+    [(*places, salvaged, damaged)] = fresh.execute(
         "SELECT requests_to, dead_letters_to, salvaged, damaged FROM salvages WHERE file = ?",
         (file.name,),
     ).fetchall()
-    tally = Tally(*counted)
-    with _opened(file) as source:
-        _copy_notes(source, fresh)
-        _copy(DamagedTable(source, "requests", tally, requests_to), fresh, file.name)
-        _copy(DamagedTable(source, "dead_letters", tally, letters_to), fresh, file.name)
+    tally = Tally(salvaged, damaged)
+    with closing(_readings(file)) as readings:
+        for source in readings:
+            _copy_notes(source, fresh)
+            for n, name in enumerate(("requests", "dead_letters")):
+                table = DamagedTable(source, name, tally, places[n])
+                _copy(table, fresh, file.name)
+                places[n] = table.position
     fresh.execute(
         "UPDATE salvages SET damaged = ?, ended_ns = ? WHERE file = ?",
         (tally.damaged, time.time_ns(), file.name),
@@ -183,10 +186,14 @@ def _copy_notes(source: sqlite3.Connection, fresh: sqlite3.Connection) -> None:
                 )
 
 
-@contextmanager
-def _opened(file: Path) -> Generator[sqlite3.Connection, None, None]:
-    """Open a damaged file without changing it; one that SQLite cannot read, as a mended copy."""
-    if wal.damage(file) is None:
+def _readings(file: Path) -> Generator[sqlite3.Connection, None, None]:
+    """Open a damaged file without changing it; one that SQLite cannot read, as a mended copy.
+
+    Where the log is damaged, twice: as it was before, and then with every page that is whole, for
+    the rows behind. Such pages may be of different moments, and rows moved between them missing.
+    """
+    has_damaged_log = wal.damage(file) is not None
+    if not has_damaged_log:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as source:
             if _has_requests(source):
                 yield source
@@ -194,6 +201,11 @@ def _opened(file: Path) -> Generator[sqlite3.Connection, None, None]:
     with TemporaryDirectory(prefix=_MENDING, dir=file.parent) as directory:
         copy = Path(directory) / "copy.db"
         shutil.copyfile(file, copy)
+        if has_damaged_log:
+            wal.write_into(copy, file, before_damage=True)
+            with closing(sqlite3.connect(copy, isolation_level=None)) as source:
+                if _has_requests(source):
+                    yield source
         wal.write_into(copy, file)
         with closing(sqlite3.connect(copy, isolation_level=None)) as source:
             is_readable = _has_requests(source)

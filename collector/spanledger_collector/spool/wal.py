@@ -44,6 +44,16 @@ class _Log:
     has_header: bool
     """Whether the checksum of its beginning is right."""
 
+    def first_broken(self) -> int:
+        """Return which frame is the first that is not whole; their number: all are."""
+        broken = (n for n, frame in enumerate(self.frames) if not frame.is_whole)
+        return next(broken, len(self.frames))
+
+    def last_commit(self, end: int) -> int:
+        """Return how many frames there are up to the last commit of those before ``end``."""
+        commits = (n for n in range(end - 1, -1, -1) if self.frames[n].is_commit)
+        return next(commits, -1) + 1
+
 
 def damage(path: Path) -> str | None:
     """Return what is wrong with the log of a file that nobody has open; None: nothing is.
@@ -58,20 +68,27 @@ def damage(path: Path) -> str | None:
         return "the file is empty, and its log is not"
     if not log.has_header:
         return "the beginning of its log is damaged"
-    broken = next((n for n, frame in enumerate(log.frames) if not frame.is_whole), None)
-    if broken is None or not any(frame.is_commit for frame in log.frames[broken + 1 :]):
-        return None
-    return "its log is damaged before its end"
+    # Also where the power went while this was being written, and nobody was told that it had been:
+    # what is left looks the same, and reading it row by row loses nothing.
+    if any(frame.is_commit for frame in log.frames[log.first_broken() + 1 :]):
+        return "its log is damaged before its end"
+    return None
 
 
-def write_into(copy: Path, path: Path) -> None:
-    """Write every whole page in a file's log, up to the last commit, into a copy of the file."""
+def write_into(copy: Path, path: Path, *, before_damage: bool = False) -> None:
+    """Write the whole pages in a file's log, up to the last commit, into a copy of the file.
+
+    Args:
+        copy: of the file.
+        path: the file.
+        before_damage: stop at the last commit before the first page that is not whole.
+    """
     log = _read(path)
     if log is None:
         return
-    last = max((n for n, frame in enumerate(log.frames) if frame.is_commit), default=-1)
+    end = log.last_commit(log.first_broken() if before_damage else len(log.frames))
     with copy.open("r+b") as file:
-        for frame in log.frames[: last + 1]:
+        for frame in log.frames[:end]:
             if frame.is_whole:
                 file.seek((frame.number - 1) * log.page_bytes)
                 file.write(log.data[frame.place : frame.place + log.page_bytes])
