@@ -69,6 +69,43 @@ def test_parameters_and_case_of_the_content_type_do_not_matter(
     assert answer.status_code == 200
 
 
+UPGRADE = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB"
+
+
+@pytest.mark.parametrize(
+    "offer", [UPGRADE, "Connection: upgrade\r\nUpgrade: websocket", "Upgrade: h2c"]
+)
+@pytest.mark.parametrize("is_chunked", [False, True])
+@pytest.mark.parametrize("pause_after", [None, "head", "half"])
+def test_whoever_offers_another_protocol_is_read_and_answered_in_this_one(
+    collector: RunningCollector, offer: str, is_chunked: bool, pause_after: str | None
+) -> None:
+    """As the HTTP client of Java does with the first request of a connection."""
+    body = request(span(), span()).SerializeToString()
+    length = "Transfer-Encoding: chunked" if is_chunked else f"Content-Length: {len(body)}"
+    sent = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if is_chunked else body
+    head = f"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\n{offer}\r\n{length}\r\n"
+    message = f"{head}Content-Type: application/x-protobuf\r\n\r\n".encode() + sent
+    first = {None: len(message), "head": len(message) - len(sent), "half": len(message) // 3}
+    with socket.create_connection(("127.0.0.1", collector.http_port), timeout=10) as connection:
+        for _ in range(2):  # the connection goes on, and a resend is stored once
+            connection.sendall(message[: first[pause_after]])
+            if pause_after:
+                time.sleep(0.1)
+            connection.sendall(message[first[pause_after] :])
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+    collector.await_spans(2)
+
+
+def test_a_protocol_offered_with_nothing_else_is_passed_over(collector: RunningCollector) -> None:
+    message = f"GET /healthz HTTP/1.1\r\nHost: localhost\r\n{UPGRADE}\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", collector.http_port), timeout=10) as connection:
+        connection.sendall(message * 9)
+        answers = b""
+        while answers.count(b"HTTP/1.1 200 ") < 9:
+            answers += connection.recv(65536)
+
+
 def test_json_is_answered_in_json(collector: RunningCollector) -> None:
     body = (
         b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"5B8EFFF798038103D269B633813FC60C",'

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
+from httptools import HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from spanledger_collector.edge import deadline
@@ -18,6 +20,8 @@ IDLE_S = 75
 """Idle connections are kept longer than exporters pause: 5 s for spans, 60 s for metrics."""
 _MORE_S = 5.0
 """Longer than the application waits for a body, so that it can still answer."""
+_OFFERING = (b"connection", b"upgrade", b"http2-settings")
+"""Headers that offer another protocol; what else Connection says is asked of the parser."""
 
 
 class Connection(HttpToolsProtocol):
@@ -29,6 +33,9 @@ class Connection(HttpToolsProtocol):
     _bare_bytes = 0
     """Came since there was last something of a body or an end: headers, trailers, empty lines."""
     _has_headers = False
+    _data = b""
+    _again = b""
+    """What came is to be read as."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, or refuse if there are too many."""
@@ -47,7 +54,10 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Read on, unless the headers have no end: the parser would keep them all."""
         self._bare_bytes += len(data)
-        super().data_received(data)
+        while data:
+            self._data, self._again = data, b""
+            super().data_received(data)
+            data = self._again
         if self._bare_bytes > MOST_HEADER_BYTES and not self.transport.is_closing():
             error = HeadersTooLarge(f"The headers are larger than {MOST_HEADER_BYTES} bytes.")
             self._end_with(refusal(error, self.media_type, close=True))
@@ -67,7 +77,8 @@ class Connection(HttpToolsProtocol):
         """The headers are complete: the body must follow in time."""
         self._has_headers, self._bare_bytes = True, 0
         self._expect(deadline.RECEIVE_WITHIN_S + _MORE_S)
-        super().on_headers_complete()
+        if not self._offers_upgrade():
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
@@ -78,7 +89,30 @@ class Connection(HttpToolsProtocol):
         """The request is complete."""
         self._bare_bytes = 0
         self._expect(None)
-        super().on_message_complete()
+        if not self._offers_upgrade():
+            super().on_message_complete()
+
+    def _offers_upgrade(self) -> bool:
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Read a request again as if it had offered no other protocol (RFC 9110, section 7.8).
+
+        Java's HTTP client offers HTTP/2 with every first request. The parser takes such a request
+        to end with its headers, and uvicorn would answer it without its body.
+        """
+        if not self._offers_upgrade():
+            return
+        end = sys.exc_info()[1]
+        assert isinstance(end, HttpParserUpgrade)
+        head = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self._version())]
+        head += [b"%b: %b" % pair for pair in self.headers if pair[0] not in _OFFERING]
+        if not self.parser.should_keep_alive():
+            head.append(b"connection: close")
+        self._again = b"\r\n".join([*head, b"", self._data[end.args[0] :]])
+
+    def _version(self) -> bytes:
+        return self.parser.get_http_version().encode()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP."""
