@@ -347,6 +347,9 @@ def test_touches_tell_whether_the_first_span_of_a_trace_came() -> None:
     child = _span(trace_id=b"\x01" * 16, span_id=b"\x0c" * 8, parent_span_id=b"\x0a" * 8)
     root = _span(trace_id=b"\x02" * 16, span_id=b"\x0b" * 8)
     late = _span(trace_id=b"\x02" * 16, span_id=b"\x0d" * 8, parent_span_id=b"\x0b" * 8)
+    zero = _span(trace_id=b"\x03" * 16, span_id=b"\x0e" * 8, parent_span_id=bytes(8))
+    assert touched(zero) == {"03": 1}, "an id of zeros is none"
+    assert _decode(zero).spans["parent_span_id"].to_pylist() == [""]
     assert touched(child) == {"01": 0}
     assert touched(child, root) == {"01": 0, "02": 1}
     assert touched(late, child, root) == {"01": 0, "02": 1}

@@ -96,7 +96,7 @@ def identify(row: Row, span: Span) -> None:
     status, kind = span.status, span.kind
     row["trace_id"] = span.trace_id.hex()
     row["span_id"] = span.span_id.hex()
-    row["parent_span_id"] = span.parent_span_id.hex()
+    row["parent_span_id"] = span.parent_span_id.hex() if any(span.parent_span_id) else ""
     row["name"] = span.name
     row["kind"] = row["kind"] or (_KINDS[kind] if 0 <= kind < len(_KINDS) else "unspecified")
     row["status"] = _STATUSES[status.code] if 0 <= status.code < len(_STATUSES) else "unset"

@@ -155,13 +155,15 @@ def _word(codes: Indexes, names: Sequence[str], odd: Mask) -> Array:
 
 
 def _hex(ids: Array, size: int, odd: Mask, *, may_lack: bool) -> Array:
-    """Return ids in hex digits; rows with an id of another size are odd."""
+    """Return ids in hex digits; rows with an id of another size, or a zero parent, are odd."""
     lengths = arrow.sizes(ids)
     right = lengths == size
     odd |= ~(right | (lengths == 0)) if may_lack else ~right
     if not right.all():
         ids = arrow.choose(right, ids, bytes(size))
     raw = np.frombuffer(arrow.data(ids), np.uint8, size * len(ids), int(arrow.offsets(ids)[0]))
+    if may_lack:
+        odd |= right & (raw.view(np.uint64) == 0)
     texts = arrow.strings(len(ids), 2 * size, _HEX[raw])
     return texts if right.all() else arrow.choose(right, texts, "")
 
