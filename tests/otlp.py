@@ -78,8 +78,8 @@ def llm_span(
     return made
 
 
-def export_grpc(port: int, body: bytes) -> bytes:
-    """Send a serialised request over gRPC; return the serialised answer.
+def export_grpc(port: int, body: bytes, timeout: float = 10) -> bytes:
+    """Send a serialised request over gRPC; return the serialised answer. Timeout: in seconds.
 
     Raises:
         grpc.RpcError: the server refused.
@@ -88,4 +88,4 @@ def export_grpc(port: int, body: bytes) -> bytes:
         export = channel.unary_unary(
             GRPC_METHOD, request_serializer=bytes, response_deserializer=bytes
         )
-        return export(body, timeout=10)
+        return export(body, timeout=timeout)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import grpc
 import httpx
@@ -17,12 +18,15 @@ from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from spanledger_collector import intake
+from spanledger_collector.access.senders import OpenAccess
 from spanledger_collector.edge import deadline, grpc_reading
 from spanledger_collector.edge.admission import Admission, Ticket
 from spanledger_collector.edge.grpc_reading import Reading
 from spanledger_collector.edge.grpc_server import Health
 from spanledger_collector.errors import Overloaded, TooSlow, Unavailable
 from spanledger_collector.telemetry import Telemetry
+from spanledger_storage.project_settings import Privacy, Project, ProjectSettings
 from spanledger_storage.store import Store
 from tests.instance import wait_until
 from tests.otlp import GRPC_METHOD, export_grpc, request, span
@@ -42,6 +46,39 @@ def test_bad_data_has_details_and_no_leave_to_send_again(collector: RunningColle
     status = Status.FromString(trailers["grpc-status-details-bin"])
     assert [d.TypeName() for d in status.details] == [BadRequest.DESCRIPTOR.full_name]
     assert "google.rpc.retryinfo-bin" not in trailers
+
+
+def test_a_call_that_is_given_up_is_counted_until_its_message_takes_no_room(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads, go_on = [], threading.Event()
+
+    def read(*arguments: Any) -> object:
+        reads.append(arguments)
+        assert go_on.wait(30)
+        return _read(*arguments)
+
+    _read = intake._read
+    monkeypatch.setattr(intake, "_read", read)
+    monkeypatch.setattr(intake, "_INLINE_BYTES", 1)
+    secrets = Project("default", ProjectSettings(privacy=Privacy(drop_keys=("secret",))), b"salt")
+    with running_collector(store, tmp_path, access=OpenAccess(secrets)) as collector:
+        body = request(span()).SerializeToString()
+        for _ in range(3):
+            with pytest.raises(grpc.RpcError) as given_up:
+                export_grpc(collector.grpc_port, body, timeout=0.5)
+            assert given_up.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert 0 < len(reads) <= 2, "two at once, whether anybody waits for them or not"
+        assert _inflight_bytes(collector) >= 2 * len(body)
+        go_on.set()
+        wait_until(lambda: _inflight_bytes(collector) == 0)
+        collector.await_spans(1)
+
+
+def _inflight_bytes(collector: RunningCollector) -> float:
+    told = httpx.get(f"{collector.url}/metrics", timeout=10).text
+    [line] = [x for x in told.splitlines() if x.startswith("spanledger_collector_inflight_bytes ")]
+    return float(line.split()[1])
 
 
 def test_overload_has_both_trailers_that_clients_look_for(

@@ -6,8 +6,10 @@ the wire, because then a call can be refused before its message is read into mem
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -19,6 +21,7 @@ from spanledger_collector.edge.grpc_reading import WINDOW_BYTES, Reading
 from spanledger_collector.errors import IntakeError, InvalidRequest
 from spanledger_collector.signals import GRPC_SERVICES, Signal
 from spanledger_collector.telemetry import Reception
+from spanledger_storage.project_settings import Project
 
 _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 _Context = grpc.aio.ServicerContext[bytes, bytes]
@@ -70,6 +73,7 @@ class _Export:
         self._reading = reading
         self._signal = signal
         self._figures = Reception(edge.telemetry, "grpc", signal)
+        self._taking = set[asyncio.Task[bytes]]()
 
     async def __call__(self, context: _Context) -> bytes:
         started = time.perf_counter()
@@ -89,14 +93,23 @@ class _Export:
         raise AssertionError("abort always raises")
 
     async def _take(self, context: _Context) -> bytes:
-        edge = self._edge
-        project = edge.access.ingest(_headers(context))
-        with Ticket(edge.admission) as ticket:
+        project = self._edge.access.ingest(_headers(context))
+        with ExitStack() as stack:
+            ticket = stack.enter_context(Ticket(self._edge.admission))
             body = await self._reading.read(context, ticket)
             if body is None:
                 raise InvalidRequest("The call ended without a message.")
             self._figures.read(len(body))
-            answer = await edge.intake.export_protobuf(self._signal, body, project)
+            taking = asyncio.create_task(self._keep(body, project, stack.pop_all()))
+        # A call that is given up does not end the thread that reads its message: what that takes
+        # stays counted until it is free.
+        self._taking.add(taking)
+        taking.add_done_callback(self._taking.discard)
+        return await asyncio.shield(taking)
+
+    async def _keep(self, body: bytes, project: Project, ticket: ExitStack) -> bytes:
+        with ticket:
+            answer = await self._edge.intake.export_protobuf(self._signal, body, project)
         return answer.SerializeToString()
 
 
