@@ -425,6 +425,16 @@ def test_values_under_other_keys_are_no_users(world: World) -> None:
     assert world.one("SELECT count() FROM spans WHERE user_id = 'bob'") == 1
 
 
+def test_whom_an_event_or_a_link_names_is_found(world: World) -> None:
+    event, link, other = span("event"), span("link"), span("other")
+    event.events.add(name="asked", attributes=attributes({"user.id": "17"}))
+    link.links.add(trace_id=b"t" * 16, span_id=b"s" * 8, attributes=attributes({"user.id": "17"}))
+    other.events.add(name="asked", attributes=attributes({"user.id": "bob", "count": "17"}))
+    world.put(request(event, link, other))
+    assert world.type("user", "17", "--yes", "--no-wait").code == 0
+    assert [row["name"] for row in world.store.sql_rows("SELECT name FROM spans")] == ["other"]
+
+
 def test_a_user_whose_id_is_hashed_is_found(world: World) -> None:
     salt = Projects(world.state).get("default").project.salt
     text = hashed(AnyValue(string_value="17"), salt)

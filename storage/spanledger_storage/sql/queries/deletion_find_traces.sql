@@ -2,7 +2,7 @@
 -- Parameters: project; kind: session or user; ids: the id and its hashes; keys:
 --   regular expression (RE2) of the attribute keys that name a session or a user.
 -- Result: trace_id; one row per trace in which any span, log record, ledger entry or trace
---   carries the id, in its column or in an attribute of such a key.
+--   carries the id, in its column or in an attribute of such a key, its events' and links' too.
 -- Relies on sort keys that begin with project; reads the ids and attributes of the whole project.
 SELECT DISTINCT trace_id
 FROM
@@ -21,6 +21,15 @@ FROM
                     arrayConcat(mapKeys(attributes), mapKeys(resource_attributes)),
                     arrayConcat(mapValues(attributes), mapValues(resource_attributes))
                 )
+            )
+            OR arrayExists(
+                said -> hasAny(mapValues(said), {ids:Array(String)})
+                    AND arrayExists(
+                        (k, v) -> has({ids:Array(String)}, v) AND match(k, {keys:String}),
+                        mapKeys(said),
+                        mapValues(said)
+                    ),
+                arrayConcat(events.attributes, links.attributes)
             )
         )
     UNION ALL
