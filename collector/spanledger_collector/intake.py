@@ -73,22 +73,27 @@ class Intake:
     ) -> Response:
         if not self._is_open:
             raise Unavailable("The collector is shutting down; send again.")
-        left_out = LeftOut()
+        left_out, came_bytes = LeftOut(), len(body)
         is_long = is_json and len(body) > _INLINE_JSON_BYTES
         if is_long or (policy_of(project) and len(body) > _INLINE_BYTES):
             async with self._turn():
                 # No name is given to the parsed request: it takes more memory than the body.
                 items, body = await self._redacted(
-                    project, *await asyncio.to_thread(_read, signal, body, left_out, is_json)
+                    project,
+                    came_bytes,
+                    *await asyncio.to_thread(_read, signal, body, left_out, is_json),
                 )
         else:
-            items, body = await self._redacted(project, *_read(signal, body, left_out, is_json))
+            items, body = await self._redacted(
+                project, came_bytes, *_read(signal, body, left_out, is_json)
+            )
         if items:
             done = self._spool.append(project.name, body, items, self._now_ns(), signal)
             await asyncio.wrap_future(done)
         self._telemetry.accepted_items.labels(signal, project.name).inc(items)
         if not left_out:
-            return RESPONSES[signal]()
+            notice = left_out.notice
+            return rejection(signal, 0, notice) if notice else RESPONSES[signal]()
         for reason, count in left_out.by_reason.items():
             self._telemetry.rejected_items.labels(signal, reason).inc(count)
         return rejection(signal, len(left_out), _explanation(signal, items, left_out))
@@ -111,12 +116,23 @@ class Intake:
             self._turns.release()
 
     async def _redacted(
-        self, project: Project, request: Request, items: int, body: bytes
+        self, project: Project, came_bytes: int, request: Request, items: int, body: bytes
     ) -> tuple[int, bytes]:
-        """Return the number of items, and the request without what its project wants taken out."""
+        """Return the number of items, and the request without what its project wants taken out.
+
+        Args:
+            project: whose request it is.
+            came_bytes: the request as it came, decompressed: with blanks and what is left out.
+            request: what of it is kept.
+            items: in that.
+            body: that, serialised.
+
+        Raises:
+            RateLimited: the project is over its limits.
+        """
+        self._limits.take(project, items, came_bytes)
         if not items:
             return 0, body
-        self._limits.take(project, items, len(body))
         policy = policy_of(project)
         if policy is None:
             return items, body
@@ -144,11 +160,13 @@ def _check_items(items: int, left_out: LeftOut) -> None:
             f"A request may hold {_MOST_ITEMS:,} spans, log records or data points, not {items:,}."
         )
     if not items and set(left_out.by_reason) == {Reason.UNREADABLE}:
-        raise InvalidRequest(f"Nothing in the request can be read: {left_out.summary}")
+        raise InvalidRequest(
+            f"Nothing in the request can be read: {left_out.summary}", field=left_out.place
+        )
 
 
 def _explanation(signal: Signal, kept: int, left_out: LeftOut) -> str:
     text = f"{len(left_out)} of {kept + len(left_out)} {ITEMS[signal]} rejected: {left_out.summary}"
     if signal is Signal.TRACES and not kept and " has 0" in left_out.summary:
         text += "; no span has an id: are these logs or metrics sent to the traces endpoint?"
-    return text
+    return f"{text}; {left_out.notice}" if left_out.notice else text

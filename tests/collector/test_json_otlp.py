@@ -28,13 +28,14 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     NumberDataPoint,
     Sum,
 )
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from spanledger_collector.decode.decode import Body
 from spanledger_collector.decode.decode_batch import decode_batch
 from spanledger_collector.edge.json_otlp import request_from_json, traces_from_json
 from spanledger_collector.edge.left_out import LeftOut, Reason
 from spanledger_collector.signals import Signal
+from spanledger_collector.store.letter_text import describe
 
 RECORDINGS = Path(__file__).parents[1] / "fixtures" / "otlp"
 Json = dict[str, object]
@@ -98,6 +99,56 @@ def test_integers_are_strings_or_numbers(number: object) -> None:
     assert _span(startTimeUnixNano=number).start_time_unix_nano == 2**63 - 1
 
 
+# https://protobuf.dev/programming-guides/json/ of int64: "Exponent notation and fractional zeros
+# are accepted, quoted or unquoted."
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("1e2", 100),
+        ("5.0", 5),
+        ("-5.00E+0", -5),
+        ("1200e-2", 12),
+        ("-0.0e5", 0),
+        ("0e999999999", 0),
+        ("9223372036854775807.0", 2**63 - 1),
+        ("9.223372036854775807e18", 2**63 - 1),
+        ("-922337203685477580.8e1", -(2**63)),
+        (1e2, 100),
+        (5.0, 5),
+    ],
+)
+def test_integers_with_exponents_and_fractions_are_read_exactly(
+    written: object, number: int
+) -> None:
+    assert _value(intValue=written).int_value == number
+
+
+def test_unsigned_integers_with_exponents_fill_their_range() -> None:
+    assert _span(startTimeUnixNano="1.8446744073709551615e19").start_time_unix_nano == 2**64 - 1
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ("9.223372036854775808e18", "out of the range"),
+        ("1e999999999", "out of the range"),
+        ("-1e999999999", "out of the range"),
+        ("1e-999999999", "not an integer"),
+        ("1e9999999999999999999999", "not an integer"),
+        ("5.5", "not an integer"),
+        ("5.", "not an integer"),
+        (".5e1", "not an integer"),
+        (" 5.0", "not an integer"),
+        ("1_0.0", "not an integer"),
+        ("Infinity", "not an integer"),
+        (5.5, "not an integer"),
+    ],
+)
+def test_integers_out_of_range_or_between_two_are_refused(written: object, problem: str) -> None:
+    with pytest.raises(ValueError, match=f"intValue: {problem}"):
+        _value(intValue=written)
+
+
 def test_doubles_may_be_named() -> None:
     assert math.isnan(_value(doubleValue="NaN").double_value)
     assert _value(doubleValue="-Infinity").double_value == -math.inf
@@ -143,7 +194,9 @@ def test_an_empty_value_holds_nothing() -> None:
         (_request(traceId=5), "spans[0].traceId: not hex"),
         (_request(name=5), "spans[0].name: not a string"),
         (_request(startTimeUnixNano=-1), "spans[0].startTimeUnixNano: "),
-        (_request(startTimeUnixNano="1e3"), "spans[0].startTimeUnixNano: not an integer"),
+        (_request(startTimeUnixNano="15e-1"), "spans[0].startTimeUnixNano: not an integer"),
+        (_request(traceId="ab cd"), "spans[0].traceId: not hexadecimal: it has blanks"),
+        (_request(spanId="abcd\n"), "spans[0].spanId: not hexadecimal: it has blanks"),
         (_request(kind=True), "spans[0].kind: not an integer"),
         (
             _request(attributes=[{"key": "a"}, {"value": {"bytesValue": "%"}}]),
@@ -151,6 +204,8 @@ def test_an_empty_value_holds_nothing() -> None:
         ),
         (_request(attributes=[{"value": {"boolValue": 1}}]), "boolValue: not true or false"),
         (_request(attributes=[{"value": {"doubleValue": "x"}}]), "doubleValue: not a number"),
+        (_request(attributes=[{"value": {"doubleValue": "1_000"}}]), "doubleValue: not a number"),
+        (_request(attributes=[{"value": {"intValue": "1_000"}}]), "intValue: not an integer"),
     ],
 )
 def test_errors_name_the_place(body: bytes, problem: str) -> None:
@@ -202,7 +257,72 @@ def test_items_at_fault_are_left_out_when_asked() -> None:
     request_from_json(body, request, left_out)
     assert len(request.resource_spans[0].scope_spans[0].spans) == 2
     assert left_out.by_reason == {Reason.UNREADABLE: 3}
-    assert left_out.summary == "spans[1].traceId: not hexadecimal"
+    assert left_out.summary == (
+        "1 × resourceSpans[0].scopeSpans[0].spans[1].traceId: not hexadecimal; "
+        "1 × resourceSpans[0].scopeSpans[0].spans[3].attributes: not a list; "
+        "1 × resourceSpans[0].scopeSpans[0].spans[4]: not an object"
+    )
+
+
+def _left_out_of(*metrics: Json) -> LeftOut:
+    body = orjson.dumps({"resourceMetrics": [{"scopeMetrics": [{}, {"metrics": metrics}]}]})
+    left_out = LeftOut()
+    request_from_json(body, ExportMetricsServiceRequest(), left_out)
+    return left_out
+
+
+def test_what_differs_is_told_apart_with_its_place_and_counted() -> None:
+    point = {"asInt": 1}
+    left_out = _left_out_of(
+        {"name": "a", "sum": {"dataPoints": [point, {"asInt": "x"}, {"asInt": "y"}]}},
+        {"name": "b", "gauge": {"data_points": [{"asDouble": "1_0"}, {"asInt": 2**63}]}},
+        {"name": 3, "sum": {"dataPoints": [point, point, point]}},
+        {"name": "d", "histogram": {"dataPoints": [{"count": -1}]}},
+        {"name": "e", "histogram": {"dataPoints": [{"count": -2}]}},
+        {"name": "f", "histogram": {"dataPoints": [{"bucketCounts": {}}]}},
+    )
+    metrics = "resourceMetrics[0].scopeMetrics[1].metrics"
+    assert left_out.summary == (
+        f"3 × {metrics}[2].name: not a string; "
+        f"2 × {metrics}[0].sum.dataPoints[1].asInt: not an integer; "
+        f"2 × {metrics}[3].histogram.dataPoints[0].count: out of the range of its field; "
+        "3 more for other reasons"
+    )
+    assert left_out.place == f"{metrics}[2].name"
+    assert left_out.by_reason == {Reason.UNREADABLE: 10}
+
+
+def test_one_reason_is_told_once_however_many_groups_it_occurs_in() -> None:
+    metric: Json = {"sum": {"dataPoints": [{"asInt": "x"}]}}
+    left_out = _left_out_of(*[metric] * 1000)
+    place = "resourceMetrics[0].scopeMetrics[1].metrics[0].sum.dataPoints[0].asInt"
+    assert (len(left_out), left_out.summary) == (1000, f"{place}: not an integer")
+
+
+def test_keys_are_named_as_the_sender_wrote_them() -> None:
+    assert ".metrics[0].gauge.data_points[0].as_int: " in _left_out_of(
+        {"gauge": {"data_points": [{"as_int": "x"}]}}
+    ).summary  # fmt: skip
+
+
+def test_endless_reasons_take_little_and_are_all_counted() -> None:
+    left_out = LeftOut()
+    for n in range(5_000):
+        left_out.add(Reason.UNREADABLE, "x" * n)
+    assert len(left_out) == 5_000
+    assert len(left_out.summary) < 700
+    assert left_out.summary.endswith("; 4997 more for other reasons")
+
+
+@pytest.mark.parametrize("key", ["resourceLogs", "resource_logs"])
+def test_lists_of_other_signals_are_named_with_their_path(key: str) -> None:
+    left_out = LeftOut()
+    body = orjson.dumps({key: [{}], "resourceMetrics": []})
+    request_from_json(body, ExportTraceServiceRequest(), left_out)
+    assert left_out.notice == f"nothing of {key} was read: send it to /v1/logs"
+    left_out = LeftOut()
+    request_from_json(body, ExportLogsServiceRequest(), left_out)
+    assert (len(left_out), left_out.notice) == (0, "")
 
 
 def test_points_of_a_metric_at_fault_are_counted() -> None:
@@ -235,13 +355,15 @@ def test_figures_out_of_range_cost_their_point_alone_or_in_a_list(
     assert len(kept.histogram.data_points) == 1
     assert left_out.by_reason == {Reason.UNREADABLE: 1}
     place = "bucketCounts[0]" if "bucketCounts" in fields else "count"
-    assert left_out.summary.startswith(f"data_points[1].{place}: ")
+    above = "resourceMetrics[0].scopeMetrics[0].metrics[0].histogram"
+    assert left_out.summary.startswith(f"{above}.dataPoints[1].{place}: ")
 
 
 def test_the_reason_stays_where_the_path_is_long() -> None:
     left_out, request = LeftOut(), ExportTraceServiceRequest()
     request_from_json(_nested(48, "arrayValue"), request, left_out)
-    assert left_out.summary.startswith("spans[0].attributes[0].value.arrayValue.values[0]")
+    above = "resourceSpans[0].scopeSpans[0].spans[0]"
+    assert left_out.summary.startswith(f"{above}.attributes[0].value.arrayValue.values[0]")
     assert left_out.summary.endswith("nested deeper than 100 messages")
     assert len(left_out.summary) == 200
 
@@ -259,6 +381,17 @@ def test_an_integer_beyond_doubles_is_infinite(sign: int) -> None:
     assert infinite.attributes[0].value.double_value == sign * math.inf
     assert good.name == "good"
     assert not left_out
+
+
+def test_what_is_shown_of_a_dead_letter_is_otlp_json() -> None:
+    span = Span(trace_id=b"t" * 16, span_id=b"s" * 8, kind=Span.SPAN_KIND_CLIENT)
+    span.status.code = Status.STATUS_CODE_ERROR
+    request = ExportTraceServiceRequest()
+    request.resource_spans.add().scope_spans.add().spans.append(span)
+    shown = describe(request.SerializeToString(), "traces")
+    assert '"kind": 3' in shown
+    assert '"code": 2' in shown
+    assert traces_from_json(shown.encode()) == request
 
 
 # A random request, written as a sender would write it, is read back unchanged.

@@ -268,6 +268,38 @@ def test_bad_data_names_its_place_in_the_details(collector: RunningCollector) ->
     assert found.field_violations[0].description
 
 
+def test_items_of_which_all_are_bad_are_told_with_the_place_of_one(
+    collector: RunningCollector,
+) -> None:
+    points = [{"asInt": "x"}, {"asDouble": {}}, {"asInt": "y"}]
+    groups = [{"scopeMetrics": [{"metrics": [{"sum": {"dataPoints": points}}]}]}]
+    answer = post(collector, json.dumps({"resourceMetrics": groups}).encode(), JSON, "/v1/metrics")
+    assert answer.status_code == 400
+    above = "resourceMetrics[0].scopeMetrics[0].metrics[0].sum.dataPoints"
+    assert answer.json()["message"] == (
+        "Nothing in the request can be read: "
+        f"2 × {above}[0].asInt: not an integer; 1 × {above}[1].asDouble: not a number"
+    )
+    [violation] = answer.json()["details"][0]["fieldViolations"]
+    assert violation["field"] == f"{above}[0].asInt"
+
+
+def test_another_signal_sent_to_a_path_is_told_where_it_belongs(
+    collector: RunningCollector,
+) -> None:
+    body = json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [{}]}]}]}).encode()
+    answer = post(collector, body, JSON)
+    assert answer.status_code == 200
+    notice = "nothing of resourceLogs was read: send it to /v1/logs"
+    assert answer.json() == {"partialSuccess": {"errorMessage": notice}}
+    assert post(collector, b"{}", JSON).json() == {}
+    bad = {"scopeSpans": [{"spans": [{"traceId": "ab"}]}]}
+    both = json.dumps({"resourceSpans": [bad], "resourceLogs": [{}]}).encode()
+    said = post(collector, both, JSON).json()["partialSuccess"]
+    assert said["rejectedSpans"] == "1"
+    assert said["errorMessage"].endswith(f"; {notice}")
+
+
 def test_answers_stay_small_whatever_is_asked(collector: RunningCollector) -> None:
     endless = "ü" * 30_000
     answers = [

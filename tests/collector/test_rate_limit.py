@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
 import pytest
 
 from spanledger_collector.access.rate_limit import RateLimits
 from spanledger_collector.errors import RateLimited
+from spanledger_collector.intake import Intake
+from spanledger_collector.signals import Signal
+from spanledger_collector.spool.spool import Spool
+from spanledger_collector.telemetry import Telemetry
 from spanledger_storage.project_settings import Limits, Project, ProjectSettings
+from tests.bad_requests import as_json
+from tests.otlp import request, span
 
 
 class Clock:
@@ -89,3 +101,59 @@ def test_a_limit_that_changes_holds_at_once() -> None:
     assert not takes(limits, limited(items=1), 1)
     clock.tick(1)
     assert [takes(limits, limited(items=1_000), n) for n in (999, 1)] == [True, False]
+
+
+# What counts of a request
+
+
+SMALL = request(span("small"))
+BAD = request(span("small"), span("x" * 30_000, trace_id=b"short"))
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    opened = Spool(tmp_path / "spool.db", max_bytes=1 << 30)
+    yield opened
+    opened.close()
+
+
+def _sent_twice(spool: Spool, body: bytes, *, is_json: bool) -> list[bool]:
+    """Return which of two requests are taken of a project that may send 10,000 bytes a second."""
+
+    async def send() -> list[bool]:
+        intake, taken = Intake(spool, Telemetry()), list[bool]()
+        export = intake.export_json if is_json else intake.export_protobuf
+        for _ in range(2):
+            try:
+                await export(Signal.TRACES, body, limited(size=10_000))
+                taken.append(True)
+            except RateLimited:
+                taken.append(False)
+        return taken
+
+    return asyncio.run(send())
+
+
+@pytest.mark.parametrize(
+    ("body", "is_json"),
+    [
+        (orjson.dumps(as_json(SMALL)) + b" " * 30_000, True),
+        (orjson.dumps(as_json(BAD)), True),
+        (BAD.SerializeToString(), False),
+        (request(span("x" * 30_000, trace_id=b"short")).SerializeToString(), False),
+    ],
+    ids=["blanks", "left out of JSON", "left out of protobuf", "all left out"],
+)
+def test_bytes_are_counted_as_they_came_and_not_as_they_are_kept(
+    spool: Spool, body: bytes, is_json: bool
+) -> None:
+    assert _sent_twice(spool, body, is_json=is_json) == [True, False]
+
+
+def test_the_spool_holds_what_is_kept_whatever_came(spool: Spool, tmp_path: Path) -> None:
+    body = orjson.dumps(as_json(SMALL)) + b" " * 5_000
+    assert _sent_twice(spool, body, is_json=True) == [True, True]
+    with sqlite3.connect(tmp_path / "spool.db") as file:
+        held = file.execute("SELECT body FROM requests").fetchall()
+    file.close()
+    assert [bytes(row[0]) for row in held] == [SMALL.SerializeToString()] * 2

@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -26,16 +27,27 @@ from spanledger_collector.edge.left_out import LeftOut, Reason
 MAX_DEPTH = 100
 """Levels of messages, as many as protobuf parses."""
 _DIGITS = re.compile(r"-?\d{1,20}", re.ASCII)
+_NUMBER = re.compile(r"-?\d{1,50}(\.\d{1,50})?([eE][+-]?\d{1,9})?", re.ASCII)
+"""Integers, too, may have an exponent or a fraction: https://protobuf.dev/programming-guides/json/."""
+_MOST_DIGITS = 20
+"""Of an integer of 64 bits."""
 _SPECIAL_DOUBLES = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _HEX_FIELDS = frozenset({"trace_id", "span_id", "parent_span_id"})
-_ITEMS = frozenset(
-    {
-        "opentelemetry.proto.trace.v1.Span",
-        "opentelemetry.proto.logs.v1.LogRecord",
-        "opentelemetry.proto.metrics.v1.Metric",
-    }
+_WHOLE_ITEMS = frozenset(
+    {"opentelemetry.proto.trace.v1.Span", "opentelemetry.proto.logs.v1.LogRecord"}
 )
-"""Kinds of messages that are kept or left out one by one; besides them, data points."""
+"""Kinds of messages that are kept or left out as a whole; besides them, data points."""
+_METRIC = "opentelemetry.proto.metrics.v1.Metric"
+"""Is kept or left out, too, and so is each of its data points."""
+_PATHS = {
+    "resourceSpans": "/v1/traces",
+    "resource_spans": "/v1/traces",
+    "resourceLogs": "/v1/logs",
+    "resource_logs": "/v1/logs",
+    "resourceMetrics": "/v1/metrics",
+    "resource_metrics": "/v1/metrics",
+}
+"""Where a list is to be sent."""
 _BOOLS = {True: True, False: False, "true": True, "false": False}
 
 
@@ -71,7 +83,16 @@ def request_from_json(data: bytes, request: Message, left_out: LeftOut | None = 
     body = read_json(data)
     if not isinstance(body, dict):
         raise ValueError("the body is not a JSON object")
-    _fill(request, body, 0, left_out)
+    _fill(request, body, 0, None if left_out is None else _Place(left_out))
+    if left_out is not None:
+        left_out.notice = _notice(request, body)
+
+
+def _notice(request: Message, body: dict[str, Any]) -> str:
+    """Return what is to be said of lists of other signals, which nobody reads here."""
+    own = _fields(request.DESCRIPTOR)
+    others = [key for key in _PATHS if key not in own and body.get(key)]
+    return "; ".join(f"nothing of {key} was read: send it to {_PATHS[key]}" for key in others)
 
 
 def traces_from_json(data: bytes) -> ExportTraceServiceRequest:
@@ -83,11 +104,20 @@ def traces_from_json(data: bytes) -> ExportTraceServiceRequest:
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """How one field of a message is read; ``read`` is ``None`` for messages."""
+    """How one field of a message is read.
+
+    Attributes:
+        name: as protobuf has it.
+        is_repeated: it is a list.
+        holds_items: of messages that may be left out one by one.
+        is_divided: something may be left out within a message.
+        read: reads a value; ``None`` for messages.
+    """
 
     name: str
     is_repeated: bool
     holds_items: bool
+    is_divided: bool
     read: Callable[[object], object] | None
 
 
@@ -96,7 +126,11 @@ def _fields(message: Descriptor) -> dict[str, _Field]:
     """Return the fields of a message by both spellings of their names."""
     table: dict[str, _Field] = {}
     for field in message.fields:
-        entry = _Field(field.name, field.is_repeated, _holds_items(field), _reader(field))
+        kind = field.message_type.full_name if field.message_type else ""
+        is_whole = kind in _WHOLE_ITEMS or kind.endswith("DataPoint")
+        entry = _Field(
+            field.name, field.is_repeated, is_whole or kind == _METRIC, not is_whole, _reader(field)
+        )
         table[field.json_name] = table[field.name] = entry
     return table
 
@@ -112,12 +146,25 @@ def _reader(field: FieldDescriptor) -> Callable[[object], object] | None:
     return _READERS.get(field.type, _integer)
 
 
-def _holds_items(field: FieldDescriptor) -> bool:
-    kind = field.message_type.full_name if field.message_type else ""
-    return kind in _ITEMS or kind.endswith("DataPoint")
+@dataclass(slots=True)
+class _Place:
+    """A message of which something may be left out.
+
+    Made for every group, scope and metric, so it becomes text only when something is wrong.
+    """
+
+    left_out: LeftOut
+    key: str = ""
+    index: int | None = None
+    above: _Place | None = None
+
+    def path(self) -> list[str]:
+        """Return the way to it, from the inside out, as ``Misfit`` has it."""
+        here = [] if self.index is None else [f"[{self.index}]"]
+        return [*here, self.key, *self.above.path()] if self.above else []
 
 
-def _fill(message: Message, source: dict[str, Any], depth: int, left_out: LeftOut | None) -> None:
+def _fill(message: Message, source: dict[str, Any], depth: int, place: _Place | None) -> None:
     if depth > MAX_DEPTH:
         raise Misfit(f"nested deeper than {MAX_DEPTH} messages")
     table = _fields(message.DESCRIPTOR)
@@ -127,11 +174,12 @@ def _fill(message: Message, source: dict[str, Any], depth: int, left_out: LeftOu
             continue
         try:
             if field.is_repeated:
-                _fill_list(getattr(message, field.name), field, value, depth, left_out)
+                _fill_list(getattr(message, field.name), field, key, value, depth, place)
             elif field.read is None:
                 child: Message = getattr(message, field.name)
                 child.SetInParent()
-                _fill(child, _object(value), depth + 1, left_out)
+                inside = place and _Place(place.left_out, key, None, place)
+                _fill(child, _object(value), depth + 1, inside)
             else:
                 _set(message, field, value)
         except Misfit as error:
@@ -140,7 +188,7 @@ def _fill(message: Message, source: dict[str, Any], depth: int, left_out: LeftOu
 
 
 def _fill_list(
-    target: Any, field: _Field, value: object, depth: int, left_out: LeftOut | None
+    target: Any, field: _Field, key: str, value: object, depth: int, place: _Place | None
 ) -> None:
     if not isinstance(value, list):
         raise Misfit("not a list")
@@ -148,15 +196,21 @@ def _fill_list(
         before = len(target)
         try:
             if field.read is None:
-                _fill(target.add(), _object(item), depth + 1, left_out)
+                inside = (
+                    _Place(place.left_out, key, index, place)
+                    if place and field.is_divided
+                    else None
+                )
+                _fill(target.add(), _object(item), depth + 1, inside)
             else:
                 _append(target, field.read(item))
         except Misfit as error:
             error.path.append(f"[{index}]")
-            if left_out is None or not field.holds_items:
+            if place is None or not field.holds_items:
                 raise
             del target[before:]
-            left_out.add(Reason.UNREADABLE, f"{field.name}{error}", _points_in(item))
+            error.path += [key, *place.path()]
+            place.left_out.add(Reason.UNREADABLE, str(error.args[0]), _points_in(item), error.place)
 
 
 def _points_in(item: object) -> int:
@@ -174,15 +228,15 @@ def _set(message: Message, field: _Field, value: object) -> None:
         setattr(message, field.name, read(value))
     except Misfit:
         raise
-    except (ValueError, TypeError) as error:  # out of the range of the field
-        raise Misfit(str(error)) from None
+    except (ValueError, TypeError):
+        raise Misfit("out of the range of its field") from None
 
 
 def _append(target: Any, value: object) -> None:
     try:
         target.append(value)
-    except (ValueError, TypeError) as error:  # out of the range of the field
-        raise Misfit(str(error)) from None
+    except (ValueError, TypeError):
+        raise Misfit("out of the range of its field") from None
 
 
 def _object(value: object) -> dict[str, Any]:
@@ -199,13 +253,27 @@ def _text(value: object) -> str:
 
 
 def _integer(value: object) -> int:
-    if isinstance(value, str) and _DIGITS.fullmatch(value):
-        return int(value)
+    if isinstance(value, str):
+        return int(value) if _DIGITS.fullmatch(value) else _written_integer(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     raise Misfit("not an integer")
+
+
+def _written_integer(text: str) -> int:
+    """Read an integer with an exponent or a fraction, exactly: a double has 53 bits."""
+    if not _NUMBER.fullmatch(text):
+        raise Misfit("not an integer")
+    number = Decimal(text)
+    if not number:
+        return 0
+    if number.adjusted() >= _MOST_DIGITS:  # written out it could fill the memory
+        raise Misfit("out of the range of its field")
+    if number.adjusted() < 0 or number != number.to_integral_value():
+        raise Misfit("not an integer")
+    return int(number)
 
 
 def _double(value: object) -> float:
@@ -214,7 +282,7 @@ def _double(value: object) -> float:
             return float(value)
         except OverflowError:
             return math.inf if value > 0 else -math.inf  # as 1e400 is read
-    if isinstance(value, str):
+    if isinstance(value, str) and "_" not in value:  # Python's own way to group digits
         special = _SPECIAL_DOUBLES.get(value)
         try:
             return float(value) if special is None else special
@@ -231,9 +299,13 @@ def _bool(value: object) -> bool:
 
 def _hex(value: object) -> bytes:
     try:
-        return bytes.fromhex(_text(value))
+        digits = _text(value)
+        read = bytes.fromhex(digits)
     except ValueError as error:
         raise Misfit("not hexadecimal") from error
+    if 2 * len(read) != len(digits):
+        raise Misfit("not hexadecimal: it has blanks")
+    return read
 
 
 def _base64(value: object) -> bytes:

@@ -35,8 +35,10 @@ def describe(body: bytes, signal: str) -> str:
 
 
 def otlp_json(request: Message) -> str:
-    """Return a request in OTLP's JSON, whose ids are hexadecimal, indented."""
-    return json.dumps(_with_hex_ids(MessageToDict(request)), indent=2, ensure_ascii=False)
+    """Return a request in OTLP's JSON, whose ids are hexadecimal and enums numbers, indented."""
+    # https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding: no names of enums
+    said = MessageToDict(request, use_integers_for_enums=True)
+    return json.dumps(_with_hex_ids(said), indent=2, ensure_ascii=False)
 
 
 def _with_hex_ids(value: object) -> object:
