@@ -88,8 +88,12 @@ class Intake:
                 project, came_bytes, *_read(signal, body, left_out, is_json)
             )
         if items:
-            done = self._spool.append(project.name, body, items, self._now_ns(), signal)
-            await asyncio.wrap_future(done)
+            try:
+                done = self._spool.append(project.name, body, items, self._now_ns(), signal)
+                await asyncio.wrap_future(done)
+            except Unavailable:
+                self._limits.give_back(project, items, came_bytes)
+                raise
         self._telemetry.accepted_items.labels(signal, project.name).inc(items)
         if not left_out:
             notice = left_out.notice

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import orjson
 import pytest
 
 from spanledger_collector.access.rate_limit import RateLimits
-from spanledger_collector.errors import RateLimited
+from spanledger_collector.errors import RateLimited, Unavailable
 from spanledger_collector.intake import Intake
 from spanledger_collector.signals import Signal
 from spanledger_collector.spool.spool import Spool
@@ -157,3 +158,28 @@ def test_the_spool_holds_what_is_kept_whatever_came(spool: Spool, tmp_path: Path
         held = file.execute("SELECT body FROM requests").fetchall()
     file.close()
     assert [bytes(row[0]) for row in held] == [SMALL.SerializeToString()] * 2
+
+
+def test_what_the_spool_refused_was_not_sent(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    project, append, intake = limited(items=2), spool.append, Intake(spool, Telemetry())
+    body = request(*(span() for _ in range(40))).SerializeToString()
+
+    def refuse(*_: object) -> Future[None]:
+        raise Unavailable("The spool is full; send again.")
+
+    def fail(*_: object) -> Future[None]:
+        done = Future[None]()
+        done.set_exception(Unavailable("The spool could not be written; send again."))
+        return done
+
+    async def send() -> None:
+        await intake.export_protobuf(Signal.TRACES, body, project)
+
+    for trouble in (refuse, fail):
+        monkeypatch.setattr(spool, "append", trouble)
+        with pytest.raises(Unavailable):
+            asyncio.run(send())
+    monkeypatch.setattr(spool, "append", append)
+    asyncio.run(send())
+    with pytest.raises(RateLimited):
+        asyncio.run(send())

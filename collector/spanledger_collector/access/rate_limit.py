@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from spanledger_collector.errors import RateLimited
 from spanledger_storage.project_settings import Project
@@ -30,15 +30,9 @@ class RateLimits:
         Raises:
             RateLimited: it is over one of them; nothing was counted.
         """
-        limits = project.settings.limits
-        if limits.items_per_s is None and limits.bytes_per_s is None:
-            return
         now_ns = self._now_ns()
-        wanted = (("items", limits.items_per_s, items), ("bytes", limits.bytes_per_s, size_bytes))
         taken = list[tuple[_Bucket, int]]()
-        for unit, rate, amount in wanted:
-            if rate is None:
-                continue
+        for unit, rate, amount in _wanted(project, items, size_bytes):
             bucket = self._buckets.setdefault((project.name, unit), _Bucket(rate, now_ns))
             if not bucket.has_room(rate, amount, now_ns):
                 raise RateLimited(
@@ -47,6 +41,21 @@ class RateLimits:
             taken.append((bucket, amount))
         for bucket, amount in taken:
             bucket.take(amount)
+
+    def give_back(self, project: Project, items: int, size_bytes: int) -> None:
+        """Count a request no more that ``take`` counted, because nothing of it was kept."""
+        for unit, _, amount in _wanted(project, items, size_bytes):
+            if bucket := self._buckets.get((project.name, unit)):
+                bucket.take(-amount)
+
+
+def _wanted(project: Project, items: int, size_bytes: int) -> Iterator[tuple[str, int, int]]:
+    """Yield unit, rate and amount of each limit that a project has."""
+    limits = project.settings.limits
+    if limits.items_per_s is not None:
+        yield "items", limits.items_per_s, items
+    if limits.bytes_per_s is not None:
+        yield "bytes", limits.bytes_per_s, size_bytes
 
 
 class _Bucket:
