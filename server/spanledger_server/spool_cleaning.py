@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 import time
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from spanledger_collector.spool import salvage, wal
 from spanledger_server.errors import UsageError
 from spanledger_server.run_file import RunFile
 
@@ -35,6 +37,7 @@ class SpoolCleaning:
             UsageError: it does not get stored, because no collector runs or the store refuses; or
                 the spool cannot be read.
         """
+        self._demand_whole_log()  # also where the file is gone: its log holds requests
         if not self._path.exists():
             return
         newest, waiting = self._waiting()
@@ -55,11 +58,16 @@ class SpoolCleaning:
         return len(self._letters(project, needles)) if self._path.exists() else 0
 
     def remove_letters(self, project: str, needles: Sequence[bytes]) -> None:
-        """Remove the dead letters of the spool that hold one of these byte sequences."""
+        """Remove the dead letters of the spool that hold one of these byte sequences.
+
+        Raises:
+            UsageError: the spool cannot be read.
+        """
         if not self._path.exists():
             return
         found = self._letters(project, needles)
-        with self._opened() as connection, connection:
+        self._demand_whole_log()
+        with self._opened("rw") as connection, connection:
             connection.executemany("DELETE FROM dead_letters WHERE seq = ?", [(s,) for s in found])
 
     def clean(self) -> bool:
@@ -67,11 +75,8 @@ class SpoolCleaning:
         if not self._path.exists():
             return True
         try:
-            with closing(self._open()) as connection:
-                connection.execute("VACUUM")
-                is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                why = "another process reads it" if is_busy else ""
-        except sqlite3.DatabaseError as error:
+            why = self._damage() or self._compact()
+        except (sqlite3.DatabaseError, OSError) as error:
             why = str(error)
         if why:
             print(
@@ -79,6 +84,49 @@ class SpoolCleaning:
                 "hold requests that were stored before. Run this again when less is received."
             )
         return not why
+
+    def _compact(self) -> str:
+        """Rewrite the file without unused pages; return why some may be left, else nothing."""
+        with closing(self._open("rw")) as connection:
+            connection.execute("VACUUM")
+            is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return "another process reads it" if is_busy else ""
+
+    def _demand_whole_log(self) -> None:
+        try:
+            wrong = self._damage()
+        except OSError as error:
+            wrong = str(error)
+        if wrong:
+            raise UsageError(
+                f"The spool {self._path} may hold what is to be deleted, but {wrong}. Start the "
+                "collector once, which brings over what can be read, and run this again."
+            )
+
+    def _damage(self) -> str | None:
+        """Return what only a collector that starts can mend: SQLite would forget such a log.
+
+        Raises:
+            OSError: the log cannot be read.
+        """
+        if self._is_in_use():
+            return None
+        is_half = salvage.half_set_aside(self._path) is not None
+        wrong = "a crash kept it from being set aside" if is_half else wal.damage(self._path)
+        # A log that a collector just began to write may look damaged.
+        return None if wrong and self._is_in_use() else wrong
+
+    def _is_in_use(self) -> bool:
+        """Return whether a collector has the spool.
+
+        The lock is let go at once: a collector that starts meanwhile would be refused.
+        """
+        try:
+            with self._path.with_name(f"{self._path.name}.lock").open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            return isinstance(error, BlockingIOError)
+        return False
 
     def _waiting(self, until: int | None = None) -> tuple[int, int]:
         with self._opened() as connection:
@@ -97,9 +145,9 @@ class SpoolCleaning:
             return [seq for seq, body in rows if any(n in bytes(body) for n in wanted)]
 
     @contextmanager
-    def _opened(self) -> Generator[sqlite3.Connection]:
+    def _opened(self, mode: str = "ro") -> Generator[sqlite3.Connection]:
         try:
-            with closing(self._open()) as connection:
+            with closing(self._open(mode)) as connection:
                 yield connection
         except sqlite3.DatabaseError as error:
             raise UsageError(
@@ -107,5 +155,6 @@ class SpoolCleaning:
                 "deleted. Start the collector, which mends it or sets it aside, and run this again."
             ) from None
 
-    def _open(self) -> sqlite3.Connection:
-        return sqlite3.connect(self._path, timeout=_LOCKED_S)
+    def _open(self, mode: str) -> sqlite3.Connection:
+        uri = f"{self._path.absolute().as_uri()}?mode={mode}"
+        return sqlite3.connect(uri, timeout=_LOCKED_S, uri=True)

@@ -225,6 +225,18 @@ def test_what_only_a_damaged_log_holds_is_brought_over(tmp_path: Path, name: str
     assert aside.read_bytes() == kept, "nothing is deleted or changed"
 
 
+def test_a_lost_file_is_salvaged_from_a_log_of_few_pages(tmp_path: Path) -> None:
+    """Those of the tables that nothing was written to are not in it."""
+    with opened(tmp_path) as spool:
+        for n in range(3):
+            spool.append("p", body(n), 1, n + 1, Signal.LOGS).result(5)
+        image = log_of(tmp_path / "spool.db").read_bytes()
+    (tmp_path / "spool.db").unlink()
+    log_of(tmp_path / "spool.db").write_bytes(image)
+    with opened(tmp_path) as spool:
+        assert sorted(bodies(spool)) == sorted(body(n) for n in range(3))
+
+
 @pytest.mark.parametrize("unwritten", [False, True])
 def test_a_damaged_page_of_the_log_costs_no_request_of_another_commit(
     tmp_path: Path, unwritten: bool
@@ -353,6 +365,121 @@ def test_a_setting_aside_that_was_killed_half_way_is_completed(
     with opened(tmp_path) as spool:
         assert bodies(spool) == [body(n) for n in range(50)]
     assert (tmp_path / target).exists()
+
+
+def put(directory: Path, images: dict[str, bytes]) -> None:
+    for name, image in images.items():
+        (directory / name).write_bytes(image)
+
+
+def images_of(directory: Path) -> dict[str, bytes]:
+    names = ("spool.db", "spool.db-wal", "spool.db-shm")
+    return {name: (directory / name).read_bytes() for name in names}
+
+
+def set_aside_with_its_log(directory: Path) -> Path:
+    """Damage and salvage a file, store what was in it; return the name it was given."""
+    middle_of_log(crashed(directory))
+    with opened(directory) as spool:
+        while batch := spool.take(100, 1 << 30):
+            spool.finish(batch)
+    [aside] = directory.glob("spool-damaged-*.db")
+    return aside
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_log_whose_file_was_removed_is_not_taken_for_that_of_the_live_file(
+    tmp_path: Path, is_killed: bool
+) -> None:
+    aside = set_aside_with_its_log(tmp_path)
+    kept = log_of(aside).read_bytes()
+    aside.unlink()
+    wanted = [body(n) for n in range(50)]
+    with opened(tmp_path) as spool:
+        for one in wanted:
+            spool.append("p", one, 1, 1, Signal.LOGS).result(5)
+        images = images_of(tmp_path)
+    if is_killed:
+        put(tmp_path, images)
+    with opened(tmp_path) as spool:
+        assert bodies(spool) == wanted
+    assert not list(tmp_path.glob("spool-damaged-*.db"))
+    assert [file.read_bytes() for file in tmp_path.glob("spool-damaged-*-wal*")] == [kept]
+
+
+def test_a_log_without_a_file_is_left_alone_also_by_a_spool_that_knows_nothing_of_it(
+    tmp_path: Path,
+) -> None:
+    aside = set_aside_with_its_log(tmp_path)
+    aside.unlink()
+    (tmp_path / "spool.db").unlink()
+    for _ in range(2):
+        with opened(tmp_path) as spool:
+            assert spool.depth().requests == 0
+    assert not list(tmp_path.glob("spool-damaged-*.db"))
+
+
+@pytest.mark.parametrize("steps", range(5))
+def test_a_setting_aside_that_ends_anywhere_loses_no_log(
+    tmp_path: Path, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file has notes of an earlier one, the log of which has lost its file."""
+    before = set_aside_with_its_log(tmp_path)
+    before.unlink()
+    with opened(tmp_path) as spool:
+        for n in range(50):
+            spool.append("p", body(n), 1, n, Signal.LOGS).result(5)
+        images = images_of(tmp_path)
+    put(tmp_path, images)
+    left = [steps]
+
+    def sync(_directory: Path) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(salvage, "_sync", sync)
+        with pytest.raises(KeyboardInterrupt):
+            salvage.set_aside(tmp_path / "spool.db", time.time_ns())
+    with opened(tmp_path) as spool:
+        assert bodies(spool) == [body(n) for n in range(50)]
+    [aside] = tmp_path.glob("spool-damaged-*.db")
+    assert log_of(aside).read_bytes() == images["spool.db-wal"]
+    assert not list(tmp_path.glob("*-renaming"))
+
+
+def test_a_file_that_was_written_while_half_set_aside_keeps_its_log(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for directory in (first, second):
+        with opened(directory) as spool:
+            for n in range(5):
+                one = f"{directory.name} {n}".encode()
+                spool.append("p", one, 1, n, Signal.LOGS).result(5)
+            images = images_of(directory)
+        put(directory, images)
+    aside = tmp_path / "spool-damaged-20261121T000000-000000001.db"
+    log_of(first / "spool.db").rename(log_of(aside))
+    Path(f"{aside}-renaming").touch()
+    put(tmp_path, images)
+    with opened(tmp_path) as spool:
+        assert bodies(spool) == [b"second %d" % n for n in range(5)]
+    assert len(list(tmp_path.glob("*-wal-alone"))) == 1
+
+
+def test_a_second_damage_brings_nothing_of_the_first_damaged_file_again(tmp_path: Path) -> None:
+    scrambled_page(0.5)(filled(tmp_path))
+    with opened(tmp_path) as spool:
+        while batch := spool.take(100, 1 << 30):
+            spool.finish(batch)
+        for n in range(ROWS):
+            spool.append("p", b"second " + body(n), 1, n + 1, Signal.LOGS).result(5)
+    scrambled_page(0.5)(tmp_path / "spool.db")
+    with opened(tmp_path) as spool:
+        found = bodies(spool)
+    assert all(one.startswith(b"second") for one in found)
+    assert len(set(found)) == len(found) >= ROWS - 40
+    assert len(list(tmp_path.glob("spool-damaged-*.db"))) == 2
 
 
 def test_a_file_that_is_no_spool_is_set_aside_and_a_fresh_one_serves(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import shutil
 import sqlite3
 import sys
 import threading
@@ -31,8 +32,10 @@ from spanledger_collector.decode.decode import Body
 from spanledger_collector.decode.decode_batch import decode_batch
 from spanledger_collector.privacy.hashing import hashed
 from spanledger_collector.signals import Request, Signal
+from spanledger_collector.spool.spool import Spool
 from spanledger_collector.store.store_process import store_rows
 from spanledger_server import cli, deletion_run, spool_cleaning
+from spanledger_server.errors import UsageError
 from spanledger_storage.engine import Engine
 from spanledger_storage.project_settings import Project
 from spanledger_storage.projects import Projects
@@ -638,6 +641,90 @@ def test_nothing_is_deleted_while_requests_wait_in_the_spool(
     assert done.code == 2
     assert "1 requests wait in the spool" in done.err
     assert world.one("SELECT count() FROM spans WHERE user_id = 'anna'") == 1
+
+
+def killed(data: Path) -> Path:
+    """A spool file whose 60 requests are in its log only, as a killed collector leaves them."""
+    path, running = data / "spool" / "spool.db", data / "running" / "spool.db"
+    path.parent.mkdir()
+    spool = Spool(running, max_bytes=1 << 30)
+    try:
+        for n in range(60):
+            spool.append("default", b"request %d" % n, 1, 1).result(5)
+        for suffix in ("", "-wal"):
+            shutil.copyfile(f"{running}{suffix}", f"{path}{suffix}")
+    finally:
+        spool.close()
+    return path
+
+
+def waiting_in(path: Path) -> int:
+    spool = Spool(path, max_bytes=1 << 30)
+    try:
+        return spool.depth().requests
+    finally:
+        spool.close()
+
+
+@pytest.mark.parametrize("is_file_lost", [False, True])
+def test_a_damaged_log_of_the_spool_is_left_to_the_collector(
+    tmp_path: Path, is_file_lost: bool
+) -> None:
+    path = killed(tmp_path)
+    log = Path(f"{path}-wal")
+    if is_file_lost:
+        path.unlink()
+    else:
+        damaged = bytearray(log.read_bytes())
+        damaged[len(damaged) // 2] ^= 0xFF
+        log.write_bytes(damaged)
+    before = log.read_bytes()
+    cleaning = spool_cleaning.SpoolCleaning(tmp_path, drained_in_s=0)
+    with pytest.raises(UsageError, match="Start the collector once"):
+        cleaning.await_empty()
+    if not is_file_lost:
+        with pytest.raises(UsageError, match="Start the collector once"):
+            cleaning.remove_letters("default", [b"x"])
+        assert not cleaning.clean()
+    assert log.read_bytes() == before
+    assert waiting_in(path) >= 58
+    with pytest.raises(UsageError, match="requests wait"):
+        cleaning.await_empty()
+
+
+def test_looking_into_a_spool_leaves_its_log(tmp_path: Path) -> None:
+    path = killed(tmp_path)
+    before = {suffix: Path(f"{path}{suffix}").read_bytes() for suffix in ("", "-wal")}
+    with pytest.raises(UsageError, match="60 requests wait"):
+        spool_cleaning.SpoolCleaning(tmp_path, drained_in_s=0).await_empty()
+    assert {suffix: Path(f"{path}{suffix}").read_bytes() for suffix in before} == before
+    assert waiting_in(path) == 60
+
+
+def test_a_spool_that_was_half_set_aside_is_left_to_the_collector(tmp_path: Path) -> None:
+    path = killed(tmp_path)
+    Path(f"{path}-wal").rename(path.with_name("spool-damaged-20261121T000000-000000001.db-wal"))
+    with pytest.raises(UsageError, match="set aside"):
+        spool_cleaning.SpoolCleaning(tmp_path).await_empty()
+    assert waiting_in(path) == 60
+
+
+def test_the_log_of_a_running_collector_is_not_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damage(_path: Path) -> str:
+        return "it is being written"
+
+    monkeypatch.setattr("spanledger_collector.spool.wal.damage", damage)
+    path = tmp_path / "spool" / "spool.db"
+    cleaning = spool_cleaning.SpoolCleaning(tmp_path)
+    spool = Spool(path, max_bytes=1 << 30)
+    try:
+        cleaning.await_empty()
+    finally:
+        spool.close()
+    with pytest.raises(UsageError, match="it is being written"):
+        cleaning.await_empty()
 
 
 def test_a_spool_that_drains_is_waited_for(tmp_path: Path) -> None:

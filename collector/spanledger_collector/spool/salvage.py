@@ -10,6 +10,7 @@ was interrupted goes on where it was; the few rows it may bring over twice are h
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import sqlite3
 import time
@@ -35,6 +36,9 @@ from spanledger_collector.spool.file import (
 log = logging.getLogger(__name__)
 
 _DAMAGED = "-damaged-"
+_MARKER = "-renaming"
+"""Ends the name of an empty file that is there while a file is being set aside."""
+_LONELY = "-alone"
 _MENDING = "mending-"
 # First byte of a page of a tree: https://www.sqlite.org/fileformat.html#b_tree_pages
 _INDEX_PAGES = {b"\x02", b"\x0a"}
@@ -61,7 +65,8 @@ class Salvage:
 def set_aside(path: Path, now_ns: int) -> Path:
     """Rename a damaged file and what SQLite keeps beside it; return its new name.
 
-    The file itself goes last: :func:`finish_setting_aside` knows by that where it stopped.
+    Raises:
+        OSError: it cannot be renamed; :func:`finish_setting_aside` goes on with it.
     """
     path.touch()  # it may be gone, and its log there
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now_ns / 1e9))
@@ -70,19 +75,100 @@ def set_aside(path: Path, now_ns: int) -> Path:
     return target
 
 
-def _rename(path: Path, target: Path) -> None:
-    for suffix in ("-wal", "-shm", ""):
-        with suppress(FileNotFoundError):
-            Path(f"{path}{suffix}").rename(f"{target}{suffix}")
-
-
 def finish_setting_aside(path: Path) -> bool:
-    """Complete a renaming that a crash interrupted between two files; return whether one was."""
-    for log_file in path.parent.glob(f"{path.stem}{_DAMAGED}*{path.suffix}-wal"):
-        target = Path(str(log_file).removesuffix("-wal"))
-        if not target.exists() and path.exists():
-            _rename(path, target)
-            return True
+    """Complete a renaming that a crash interrupted between two files; return whether one was.
+
+    A log whose file somebody removed is renamed: a later start must not take it for that of
+    another file.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    target = half_set_aside(path)
+    if target:
+        _rename(path, target)
+    for marker in _beside(path, _MARKER):
+        marker.unlink()
+    for lonely in _lonely_logs(path):
+        log.warning("the file of %s is gone: it cannot be salvaged, and is kept", lonely)
+        lonely.rename(f"{lonely}{_LONELY}")
+    return target is not None
+
+
+def half_set_aside(path: Path) -> Path | None:
+    """Return the name that a crash kept a file from getting, its log maybe not; None: nothing did.
+
+    Certain by the marker. Earlier versions left none: a log without a file is of ``path``, unless
+    that has one of its own or is newer.
+    """
+    if not path.exists():
+        return None
+    has_log = _has_log(path)
+    for marker in _beside(path, _MARKER):
+        target = Path(str(marker).removesuffix(_MARKER))
+        if not target.exists() and not (has_log and _has_log(target)):
+            return target
+    for lonely in _lonely_logs(path):
+        target = Path(str(lonely).removesuffix("-wal"))
+        if not has_log and not _is_newer(path, target):
+            return target
+    return None
+
+
+def _lonely_logs(path: Path) -> list[Path]:
+    """Return the logs set aside whose file is not there."""
+    logs = _beside(path, "-wal")
+    return [log_file for log_file in logs if not Path(str(log_file).removesuffix("-wal")).exists()]
+
+
+def _rename(path: Path, target: Path) -> None:
+    """Give a file and what is beside it a name, the file last; a crash may come after any step."""
+    marker = Path(f"{target}{_MARKER}")
+    marker.touch()
+    _sync(path.parent)
+    for suffix in ("-wal", "-shm", ""):
+        old, new = Path(f"{path}{suffix}"), Path(f"{target}{suffix}")
+        with suppress(FileNotFoundError):
+            if suffix == "-wal" and _has_log(target):
+                old.unlink()  # empty: made by a process that looked at the file since
+            else:
+                old.rename(new)
+        _sync(path.parent)
+    marker.unlink()
+    _sync(path.parent)
+
+
+def _sync(directory: Path) -> None:
+    """Make what was renamed in a directory last through a power cut."""
+    number = os.open(directory, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some file systems cannot
+            os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def _beside(path: Path, suffix: str = "") -> list[Path]:
+    """Return the files that were set aside, or those of them that end so, the oldest first."""
+    return sorted(path.parent.glob(f"{path.stem}{_DAMAGED}*{path.suffix}{suffix}"))
+
+
+def _has_log(path: Path) -> bool:
+    try:
+        return Path(f"{path}-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+def _is_newer(path: Path, target: Path) -> bool:
+    """Return whether a file, which has no log, was made after a name had been given to another.
+
+    Then it names that one or a later one, which was salvaged into it; names sort by time.
+    """
+    uri = f"{path.absolute().as_uri()}?immutable=1"
+    with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(uri, uri=True)) as file:
+        sql = "SELECT 1 FROM salvages WHERE file >= ? LIMIT 1"
+        return bool(file.execute(sql, (target.name,)).fetchall())
     return False
 
 
@@ -99,12 +185,18 @@ def salvage_pending(path: Path) -> list[Salvage]:
         sqlite3.Error, OSError: the fresh file cannot be written, for example on a full disk; what
             was not brought over stays where it is, and calling again goes on with it.
     """
-    damaged = sorted(path.parent.glob(f"{path.stem}{_DAMAGED}*{path.suffix}"))
+    damaged = _beside(path)
     if not damaged:
         return []
     with closing(connect(path)) as fresh:
-        ended = fresh.execute("SELECT file FROM salvages WHERE ended_ns > 0").fetchall()
-        return [_salvage(file, fresh) for file in damaged if (file.name,) not in ended]
+        # The newest first: its notes say which of the others were salvaged into it.
+        files = reversed(damaged)
+        return [_salvage(file, fresh) for file in files if not _is_ended(file, fresh)]
+
+
+def _is_ended(file: Path, fresh: sqlite3.Connection) -> bool:
+    sql = "SELECT 1 FROM salvages WHERE file = ? AND ended_ns > 0"
+    return fresh.execute(sql, (file.name,)).fetchone() is not None
 
 
 def _salvage(file: Path, fresh: sqlite3.Connection) -> Salvage:
@@ -181,7 +273,8 @@ def _copy_notes(source: sqlite3.Connection, fresh: sqlite3.Connection) -> None:
         for file, *numbers in source.execute(f"SELECT {columns} FROM salvages").fetchall():
             if isinstance(file, str) and all(isinstance(number, int) for number in numbers):
                 fresh.execute(
-                    f"INSERT OR IGNORE INTO salvages ({columns}) VALUES (?, ?, ?, ?)",
+                    f"INSERT INTO salvages ({columns}) VALUES (?, ?, ?, ?)"
+                    " ON CONFLICT DO UPDATE SET ended_ns = max(ended_ns, excluded.ended_ns)",
                     (file, *numbers),
                 )
 
@@ -206,11 +299,11 @@ def _readings(file: Path) -> Generator[sqlite3.Connection, None, None]:
             with closing(sqlite3.connect(copy, isolation_level=None)) as source:
                 if _has_requests(source):
                     yield source
-        wal.write_into(copy, file)
+        page_bytes = wal.write_into(copy, file)
         with closing(sqlite3.connect(copy, isolation_level=None)) as source:
             is_readable = _has_requests(source)
         if not is_readable:
-            _exchange_first_page(copy, Path(directory))
+            _exchange_first_page(copy, Path(directory), page_bytes)
         with closing(sqlite3.connect(copy, isolation_level=None)) as source:
             yield source
 
@@ -223,16 +316,23 @@ def _has_requests(source: sqlite3.Connection) -> bool:
     return True
 
 
-def _exchange_first_page(copy: Path, directory: Path) -> None:
-    """Put the first page of a new file, which says where tables begin, into a copy of a file."""
+def _exchange_first_page(copy: Path, directory: Path, page_bytes: int) -> None:
+    """Put the first page of a new file, which says where tables begin, into a copy of a file.
+
+    ``page_bytes`` are those of its log, which may hold too few pages to tell; 0: it has none.
+    """
     with copy.open("r+b") as damaged:
-        sizes = (*OLD_PAGE_BYTES, PAGE_BYTES)
+        known = (*OLD_PAGE_BYTES, PAGE_BYTES)
+        sizes = [size for size in known if size == page_bytes] or known
         pages = [_first_page(directory / f"{size}.db", size) for size in sizes]
         # A multiple of the right size finds trees, too, where rows are small: the smallest is it.
         page = max(pages, key=lambda page: _trees(damaged, page))
         header = bytearray(page.content)
         # The number of pages, and no free ones: https://www.sqlite.org/fileformat.html#the_database_header
-        header[28:32] = (copy.stat().st_size // len(header)).to_bytes(4, "big")
+        # SQLite refuses a file that ends before one of its tables begins.
+        count = max(copy.stat().st_size // len(header), *page.tables, *page.indexes)
+        damaged.truncate(count * len(header))
+        header[28:32] = count.to_bytes(4, "big")
         header[32:40] = bytes(8)
         damaged.seek(0)
         damaged.write(header)

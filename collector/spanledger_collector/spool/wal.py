@@ -75,8 +75,10 @@ def damage(path: Path) -> str | None:
     return None
 
 
-def write_into(copy: Path, path: Path, *, before_damage: bool = False) -> None:
+def write_into(copy: Path, path: Path, *, before_damage: bool = False) -> int:
     """Write the whole pages in a file's log, up to the last commit, into a copy of the file.
+
+    Returns the size of its pages in bytes; 0: there is no log.
 
     Args:
         copy: of the file.
@@ -85,13 +87,14 @@ def write_into(copy: Path, path: Path, *, before_damage: bool = False) -> None:
     """
     log = _read(path)
     if log is None:
-        return
+        return 0
     end = log.last_commit(log.first_broken() if before_damage else len(log.frames))
     with copy.open("r+b") as file:
         for frame in log.frames[:end]:
             if frame.is_whole:
                 file.seek((frame.number - 1) * log.page_bytes)
                 file.write(log.data[frame.place : frame.place + log.page_bytes])
+    return log.page_bytes
 
 
 def _read(path: Path) -> _Log | None:
