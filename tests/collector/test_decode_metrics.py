@@ -24,6 +24,7 @@ from spanledger_collector.decode.decode_batch import decode_batch
 from spanledger_collector.decode.exponential import explicit_buckets
 from spanledger_collector.signals import Signal
 from spanledger_storage.store import Store
+from tests.otlp import attributes
 from tests.signals import CUMULATIVE, DELTA, counter, histogram, metrics
 
 T0 = 1_795_227_458_521_000_000
@@ -138,15 +139,13 @@ def test_boundaries_never_fall_and_counts_fit_them(
     assert sum(counts) == 1 + above + below
 
 
-def test_ids_of_single_calls_make_no_series() -> None:
-    found = points(
-        *(
-            counter("strands.tool.call_count", 1, T0, T0 + n, {"tool_use_id": f"t{n}", "k": "v"})
-            for n in range(2)
-        )
-    )
-    assert len({row["series_id"] for row in found}) == 1
-    assert dict(found[0]["attributes"]) == {"k": "v"}
+@pytest.mark.parametrize("scope", ["app", "strands.telemetry.metrics"])
+@pytest.mark.parametrize("key", ["tool_use_id", "event_loop_cycle_id"])
+def test_points_that_only_an_id_of_a_call_tells_apart_stay_as_many(key: str, scope: str) -> None:
+    said = [{key: f"t{n}", "k": "v"} for n in range(3)]
+    found = points(*(counter("calls", 1, T0, T0 + 1, one, DELTA) for one in said), scope=scope)
+    assert len({row["series_id"] for row in found}) == 3
+    assert [dict(row["attributes"]) for row in found] == said
 
 
 def test_a_series_is_resource_scope_metric_and_attributes() -> None:
@@ -161,6 +160,28 @@ def test_a_series_is_resource_scope_metric_and_attributes() -> None:
         *points(counter("m", 1, T0, T0, {"a": 1, "b": 2}), instance="other"),
     ]
     assert len({row["series_id"] for row in (*same, *others)}) == 6
+
+
+def test_scopes_of_one_name_are_told_apart_by_version_and_attributes() -> None:
+    request = metrics(counter("m", 1, T0, T0, {}))
+    scoped = request.resource_metrics[0].scope_metrics
+    for version, said in (
+        ("1", {}),
+        ("2", {}),
+        ("", {"a": "1"}),
+        ("", {"a": "2"}),
+        ("1", {"a": 1}),
+    ):
+        other = scoped.add()
+        other.CopyFrom(scoped[0])
+        other.scope.version = version
+        other.scope.attributes.extend(attributes(said))
+    assert len({row["series_id"] for row in decode(request)["metric_points"]}) == 6
+
+
+def test_a_series_of_a_scope_with_only_a_name_keeps_its_id() -> None:
+    [row] = points(counter("m", 1, T0, T0, {"a": 1}))
+    assert row["series_id"] == "b650fd06791db0572e71bc6d290ba0fa"
 
 
 def test_the_jobs_are_told_of_the_hours_of_points_and_of_no_trace() -> None:

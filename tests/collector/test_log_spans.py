@@ -16,7 +16,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, SeverityNumber
 from spanledger_collector.decode.decode import Body
 from spanledger_collector.decode.decode_batch import decode_batch
 from spanledger_collector.signals import Signal
-from tests.otlp import Value
+from tests.otlp import Value, attributes
 from tests.signals import CLAUDE_EVENTS, claude, logs, record
 
 T0 = 1_795_227_458_521_000_000
@@ -314,6 +314,37 @@ def test_whatever_a_record_says_it_is_kept(
         assert len(row["span_id"]) == 16
         assert any(bytes.fromhex(row["span_id"]))
         assert len(row["trace_id"]) == 32
+
+
+def log_ids(*records: LogRecord) -> list[str]:
+    return [row["log_id"] for row in decode(logs(*records))["logs"]]
+
+
+def test_records_that_differ_in_anything_are_as_many() -> None:
+    made = [record("e", "said", time_ns=T0) for _ in range(6)]
+    made[1].severity_text = "WARN"
+    made[2].observed_time_unix_nano = T0
+    made[3].observed_time_unix_nano = T0 + 1
+    made[4].flags = 1
+    assert len(set(log_ids(*made))) == 5  # the last is the first once more
+
+
+def test_records_of_scopes_of_one_name_are_as_many() -> None:
+    request = logs(record("e", "said", time_ns=T0), scope="s")
+    scoped = request.resource_logs[0].scope_logs
+    for version, said in (("1", {}), ("2", {}), ("", {"a": "1"}), ("", {"a": "2"})):
+        other = scoped.add()
+        other.CopyFrom(scoped[0])
+        other.scope.version = version
+        other.scope.attributes.extend(attributes(said))
+    assert len({row["log_id"] for row in decode(request)["logs"]}) == 5
+
+
+def test_a_record_that_says_no_more_than_it_had_to_keeps_its_id() -> None:
+    assert log_ids(record("e", "said", time_ns=T0, said={"a": 1})) == ["3ad97dde781c82cb"]
+    made = record("e", "said", said={"a": 1})
+    made.observed_time_unix_nano = T0
+    assert log_ids(made) == ["3ad97dde781c82cb"]
 
 
 def test_a_call_without_any_time_ended_when_it_was_received() -> None:

@@ -21,6 +21,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from spanledger_collector.decode.carried import CARRIED, RECORD_HASH
 from spanledger_collector.decode.decode import Body, decode_traces
 from spanledger_collector.decode.decode_logs import decode_logs
+from spanledger_collector.decode.decode_metrics import decode_metrics
 from spanledger_collector.decode.values import read_attributes
 from spanledger_collector.intake import Intake
 from spanledger_collector.privacy.by_key import ByKey
@@ -42,7 +43,7 @@ from spanledger_storage.project_settings import (
 )
 from tests.decoded import NOW_NS, any_value, pairs, span
 from tests.otlp import request
-from tests.signals import claude, logs, record
+from tests.signals import DELTA, claude, counter, logs, metrics, record
 
 SALT = b"salt of the project"
 PROMPT = "please book a table for Alice at seven"
@@ -88,6 +89,14 @@ def row_of(made: Span, whose: Project, scope: str = "test") -> dict[str, Any]:
         "body": body,
         "messages": decoded.messages.num_rows,
     }
+
+
+def log_rows(body: bytes) -> list[dict[str, Any]]:
+    return decode_logs([Body("p", body, NOW_NS, Signal.LOGS)], NOW_NS).to_pylist()
+
+
+def point_rows(body: bytes) -> list[dict[str, Any]]:
+    return decode_metrics([Body("p", body, NOW_NS, Signal.METRICS)], NOW_NS)[0].to_pylist()
 
 
 def attributes_of(attributes: dict[str, object], **privacy: Any) -> dict[str, Any]:
@@ -203,6 +212,30 @@ def test_keys_are_dropped_in_bodies_of_logs() -> None:
         out, found = redacted(made, project(drop_keys=("body.user", "user")))
         assert b"bob" not in out
         assert found == {"dropped": 2}
+
+
+@pytest.mark.parametrize("body", ["bob", {"user": "bob"}, '{"user": "bob"}', ["bob"], b"bob", 7])
+def test_bodies_of_logs_are_dropped_and_hashed_whole(body: object) -> None:
+    for glob in ("body", "body*", "*"):
+        made = logs(record("e", any_value(body)))
+        out, found = redacted(made, project(drop_keys=(glob,)))
+        assert b"bob" not in out
+        assert not made.resource_logs[0].scope_logs[0].log_records[0].HasField("body")
+        assert found == {"dropped": 2 if glob == "*" else 1}  # with the name of the service
+        made = logs(record("e", any_value(body)))
+        out, found = redacted(made, project(hash_keys=(glob,)))
+        assert b"bob" not in out
+        [row] = log_rows(out)
+        assert row["body"] == hashed(any_value(body), SALT)
+        assert found == {"hashed": 2 if glob == "*" else 1}
+
+
+def test_a_log_without_a_body_has_none_to_drop_or_hash() -> None:
+    settings: list[dict[str, Any]] = [{"drop_keys": ("body",)}, {"hash_keys": ("body",)}]
+    for privacy in settings:
+        made = logs(record("e"))
+        expected = made.SerializeToString()
+        assert redacted(made, project(**privacy)) == (expected, {})
 
 
 def test_hashed_values_stay_equal_in_a_project_and_differ_between_projects() -> None:
@@ -471,14 +504,15 @@ def test_log_records_without_content_still_count_as_calls() -> None:
 def test_log_records_that_differ_only_in_what_was_said_stay_two() -> None:
     made = logs(record("", "first secret"), record("", "second secret"), record("", "first secret"))
     body, _ = redacted(made, project(content=Content.OFF))
-    rows = decode_logs([Body("p", body, NOW_NS, Signal.LOGS)], NOW_NS).to_pylist()
+    rows = log_rows(body)
     assert [row["body"] for row in rows] == ["", "", ""]
     assert len({row["log_id"] for row in rows}) == 2
 
 
 def test_what_a_sender_says_was_read_is_not_believed() -> None:
     forged = {CARRIED: {"columns": {"agent_name": PROMPT, "input_tokens": 9}, "inputs": b""}}
-    for privacy in ({"content": Content.OFF}, {"drop_keys": ("x",)}):
+    settings: list[dict[str, Any]] = [{"content": Content.OFF}, {"drop_keys": ("x",)}]
+    for privacy in settings:
         row = row_of(span({**CALL, **forged}), project(**privacy))
         assert (row["agent_name"], row["input_tokens"]) == ("", 100)
 
@@ -517,6 +551,101 @@ def test_a_forged_reading_never_breaks_the_decoder(forged: object) -> None:
     decoded = decode_traces([body], "flush", NOW_NS)
     assert decoded.spans.num_rows == 1
     assert dict(decoded.spans.to_pylist()[0]["attributes"]).keys().isdisjoint({CARRIED})
+
+
+# What redaction makes alike
+
+ALIKE: list[dict[str, Any]] = [
+    {"drop_keys": ("user.email",)},
+    {"hash_keys": ("user.email",)},
+    {"presets": (Preset.EMAIL,)},
+    {"content": Content.OFF, "presets": (Preset.EMAIL,)},
+]
+SENT = 1_000, 20, 3
+
+
+def points_by_user(*, add: int = 0, swap: bool = False) -> ExportMetricsServiceRequest:
+    """Return a point for each of three users; ``swap``: the labels in another order."""
+    made = ExportMetricsServiceRequest()
+    for user, amount in zip(("alice", "bob", "carol"), SENT, strict=True):
+        said = {"user.email": f"{user}@x.io", "gen_ai.token.type": "input"}
+        labels = dict(reversed(said.items())) if swap else said
+        made.MergeFrom(metrics(counter("tokens", amount + add, 1, NOW_NS, labels, DELTA)))
+    return made
+
+
+@pytest.mark.parametrize("privacy", ALIKE, ids=str)
+def test_points_that_lose_what_told_them_apart_stay_as_many(privacy: dict[str, Any]) -> None:
+    rows = point_rows(redacted(points_by_user(), project(**privacy))[0])
+    assert len({row["series_id"] for row in rows}) == 3
+    assert tuple(row["integer_value"] for row in rows) == SENT
+    assert not any(key == RECORD_HASH for row in rows for key, _ in row["attributes"])
+    again = point_rows(redacted(points_by_user(add=5, swap=True), project(**privacy))[0])
+    assert [row["series_id"] for row in again] == [row["series_id"] for row in rows]
+
+
+def test_nobody_can_look_up_which_series_was_whose() -> None:
+    told = {
+        row["series_id"]
+        for salt in (SALT, b"other salt")
+        for row in point_rows(redacted(points_by_user(), project(salt, **ALIKE[0]))[0])
+    }
+    assert len(told) == 6
+
+
+def test_points_of_resources_and_metrics_made_alike_stay_as_many() -> None:
+    made = ExportMetricsServiceRequest()
+    for user in ("alice@x.io", "bob@x.io"):
+        made.MergeFrom(metrics(counter("tokens", 1, 1, NOW_NS, {}), service=user))
+        made.MergeFrom(metrics(counter("tokens", 1, 1, NOW_NS, {}), scope=user))
+        made.MergeFrom(metrics(counter(f"tokens {user}", 1, 1, NOW_NS, {})))
+    rows = point_rows(redacted(made, project(presets=(Preset.EMAIL,)))[0])
+    assert len({row["series_id"] for row in rows}) == 6
+
+
+def test_a_series_in_which_nothing_changes_keeps_its_id() -> None:
+    made = metrics(counter("tokens", 1, 1, NOW_NS, {"model": "m"}))
+    [before] = point_rows(made.SerializeToString())
+    for privacy in ALIKE:
+        [row] = point_rows(redacted(made, project(**privacy))[0])
+        assert row["series_id"] == before["series_id"]
+
+
+@pytest.mark.parametrize("privacy", ALIKE, ids=str)
+def test_records_that_lose_what_told_them_apart_stay_as_many(privacy: dict[str, Any]) -> None:
+    users = ("alice@x.io", "bob@x.io", "alice@x.io")
+    made = logs(*(record("e", user, time_ns=1, said={"user.email": user}) for user in users))
+    privacy = {**privacy, "drop_keys": (*privacy.get("drop_keys", ()), "body")}
+    rows = log_rows(redacted(made, project(**privacy))[0])
+    assert len({row["log_id"] for row in rows}) == 2
+    assert not any(key == RECORD_HASH for row in rows for key, _ in row["attributes"])
+
+
+def test_records_of_resources_made_alike_stay_as_many() -> None:
+    made = logs(record("e", time_ns=1), service="alice@x.io")
+    made.MergeFrom(logs(record("e", time_ns=1), service="bob@x.io"))
+    rows = log_rows(redacted(made, project(presets=(Preset.EMAIL,)))[0])
+    assert len({row["log_id"] for row in rows}) == 2
+
+
+def test_calls_of_records_made_alike_are_as_many_and_show_no_hash() -> None:
+    said = [claude("api_request", 1, model="m", who=f"{user}@x.io") for user in ("alice", "bob")]
+    made = logs(*said, scope="com.anthropic.claude_code.events")
+    body, _ = redacted(made, project(presets=(Preset.EMAIL,)))
+    rows = decode_traces([Body("p", body, NOW_NS, Signal.LOGS)], "f", NOW_NS).spans.to_pylist()
+    assert {row["span_id"] for row in rows} == {row["log_id"] for row in log_rows(body)}
+    assert len({row["span_id"] for row in rows}) == 2
+    assert not any(key == RECORD_HASH for row in rows for key, _ in row["attributes"])
+
+
+def test_a_hash_that_a_sender_made_up_tells_nothing_apart() -> None:
+    said = [{RECORD_HASH: number, "user.email": "bob@x.io"} for number in (1, 2)]
+    made = logs(*(record("e", time_ns=1, said=one) for one in said))
+    rows = log_rows(redacted(made, project(drop_keys=("user.email",)))[0])
+    assert len({row["log_id"] for row in rows}) == 1
+    points = metrics(*(counter("tokens", 1, 1, NOW_NS, one) for one in said))
+    found = point_rows(redacted(points, project(drop_keys=("user.email",)))[0])
+    assert len({row["series_id"] for row in found}) == 1
 
 
 # Sampling
@@ -655,9 +784,15 @@ def test_logs_and_metrics_fail_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     made = logs(
         LogRecord(body=any_value("bob"), event_name="bob", severity_text="bob"), service="bob"
     )
+    made.resource_logs[0].scope_logs[0].log_records.add(body=any_value("alice"))
     body, found = redacted(made, project(presets=(Preset.EMAIL,)))
     assert b"bob" not in body
-    assert found[FAILED] == 3  # resource, scope, record
+    assert found[FAILED] == 4  # resource, scope, records
+    assert len({row["log_id"] for row in log_rows(body)}) == 2
+    points = points_by_user()
+    body, _ = redacted(points, project(presets=(Preset.EMAIL,)))
+    assert b"bob" not in body
+    assert len({row["series_id"] for row in point_rows(body)}) == 3
 
 
 def test_the_call_of_a_log_record_that_failed_is_flagged(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
+from spanledger_collector.decode.carried import RECORD_HASH
 from spanledger_collector.privacy.policy import Policy, policy_of
 from spanledger_collector.privacy.redact import FAILED, redact_body
 from spanledger_collector.signals import Request
@@ -140,6 +141,20 @@ def redacted(applied: Policy, request: Request) -> tuple[bytes, Counter[str]]:
     return redact_body(applied, made, NOW_NS)
 
 
+def without_hashes(request: Request) -> Request:
+    """Take out of a request what redaction put there to tell its items apart."""
+    items: list[Any] = []
+    if isinstance(request, ExportLogsServiceRequest):
+        items += request.resource_logs[0].scope_logs[0].log_records
+    elif isinstance(request, ExportMetricsServiceRequest):
+        items += request.resource_metrics[0].scope_metrics[0].metrics[0].sum.data_points
+    for item in items:
+        kept = [pair for pair in item.attributes if pair.key != RECORD_HASH]
+        del item.attributes[:]
+        item.attributes.extend(kept)
+    return request
+
+
 @settings(max_examples=60, deadline=None)
 @given(requests())
 def test_no_planted_secret_survives_anywhere(request: Request) -> None:
@@ -157,7 +172,7 @@ def test_what_replaces_a_secret_stands_where_it_stood_and_nothing_else_changes(
     for secret, placeholder in SECRETS.items():
         _substitute(expected, secret, placeholder)
     body, found = redacted(PATTERNS, request)
-    assert type(request).FromString(body) == expected
+    assert without_hashes(type(request).FromString(body)) == expected
     if not found:
         assert body == request.SerializeToString()
 
@@ -182,8 +197,9 @@ def test_redacting_twice_changes_nothing_more(request: Request) -> None:
         policy(presets=tuple(Preset), drop_keys=("*.y",), hash_keys=("user.*", "note*")),
     ):
         once, _ = redacted(applied, request)
-        twice, found = redacted(applied, type(request).FromString(once))
-        assert twice == once
+        sent = without_hashes(type(request).FromString(once))
+        twice, found = redacted(applied, sent)
+        assert twice == sent.SerializeToString()
         assert not found
 
 

@@ -23,7 +23,11 @@ from spanledger_collector.decode.values import Value, count, flag, number, usd, 
 CARRIED = "spanledger.read"
 """Key of the attribute."""
 RECORD_HASH = "spanledger.record"
-"""Key of a log record's own hash, which tells records apart that differ in what is gone."""
+"""Key of a log record's or data point's own hash: it tells apart what differs in what is gone.
+
+It goes into the id of the record or series and is not stored. Who sends one makes ids of its own
+that differ, as with any other attribute.
+"""
 COLUMNS, FLAGS, INPUTS, OUTPUTS = "columns", "flags", "inputs", "outputs"
 """Keys of the map; with ``inputs`` in it, the span itself is not read any more."""
 _HASH_BYTES = 16

@@ -8,7 +8,7 @@ import pyarrow as pa
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-from spanledger_collector.decode.carried import CARRIED, RECORD_HASH
+from spanledger_collector.decode.carried import CARRIED
 from spanledger_collector.decode.columns import Maps
 from spanledger_collector.decode.decode import Body
 from spanledger_collector.decode.log_spans import DETAILS_EVENT, Record, origin_of, read_record
@@ -94,8 +94,7 @@ class _Rows:
                 text(session) or "",
             )
         )
-        for key in (CARRIED, RECORD_HASH):
-            attributes.pop(key, None)
+        attributes.pop(CARRIED, None)
         if record.event_name == DETAILS_EVENT:
             for key in _HELD_AS_MESSAGES:
                 attributes.pop(key, None)

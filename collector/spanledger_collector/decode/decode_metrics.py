@@ -23,6 +23,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     SummaryDataPoint,
 )
 
+from spanledger_collector.decode.carried import RECORD_HASH
 from spanledger_collector.decode.columns import Lists, Maps
 from spanledger_collector.decode.decode import HOUR_NS, Body
 from spanledger_collector.decode.exponential import explicit_buckets
@@ -61,8 +62,6 @@ _SCHEMA: dict[str, pa.DataType] = {
     "max": pa.float64(),
 }
 _TEMPORALITIES = ("", "delta", "cumulative")
-# Strands stamps every point with ids of its own (see its telemetry/metrics.py): a series per call.
-_UNBOUNDED = ("tool_use_id", "event_loop_cycle_id")
 _NO_VALUE = DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
 
 
@@ -138,7 +137,8 @@ class _Rows:
             _TEMPORALITIES[temporality] if 0 <= temporality < len(_TEMPORALITIES) else "",
             data.is_monotonic if kind == "sum" else None,
         )
-        stem = dump_json([origin.resource_attributes, origin.scope_name, *about])
+        stream = [origin.resource_attributes, origin.scope_name, *about, *origin.scope_details]
+        stem = dump_json(stream)
         rules = self.infrastructure.rules(metric.name)
         for point in data.data_points:
             self._add_point(point, about, stem, origin, rules)
@@ -148,9 +148,8 @@ class _Rows:
         rules: Sequence[Rule],
     ) -> None:  # fmt: skip
         attributes = read_attributes(point.attributes)
-        for key in _UNBOUNDED:
-            attributes.pop(key, None)
         series = blake2b(stem + dump_json(dict(attributes)), digest_size=16).hexdigest()
+        attributes.pop(RECORD_HASH, None)
         figures = _Figures() if point.flags & _NO_VALUE else _figures(point)
         at_ns = time_ns(point.time_unix_nano) or origin.received_ns
         start_ns = time_ns(point.start_time_unix_nano)

@@ -17,6 +17,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
+from spanledger_collector.decode.carried import RECORD_HASH
 from spanledger_collector.decode.values import (
     MAX_TIME_NS,
     Attributes,
@@ -70,13 +71,32 @@ def read_record(log: LogRecord, origin: bytes) -> Record:
         dict(attributes),
         read_value(log.body),
     ]
+    more = {
+        "severity_text": log.severity_text,
+        "observed_time": log.observed_time_unix_nano if log.time_unix_nano else 0,
+        "flags": log.flags,
+    }
+    if any(more.values()):
+        said.append(more)
     record_id = _digest(origin + dump_json(said), 8).hex()
+    attributes.pop(RECORD_HASH, None)
     return Record(log, attributes, event_name, record_id, trace_id, span_id, time_ns)
 
 
 def origin_of(resource: Resource, scope: InstrumentationScope) -> bytes:
     """Return what tells records of different origins apart though they say the same."""
-    return dump_json([dict(read_attributes(resource.attributes)), scope.name])
+    said: list[object] = [dict(read_attributes(resource.attributes)), scope.name]
+    return dump_json([*said, *details_of(scope)])
+
+
+def details_of(scope: InstrumentationScope) -> list[Attributes]:
+    """Return what tells a scope from others of its name; empty: it says no more than that."""
+    said: Attributes = {
+        "version": scope.version,
+        "attributes": dict(read_attributes(scope.attributes)),
+    }
+    found: Attributes = {name: value for name, value in said.items() if value}
+    return [found] if found else []
 
 
 def spans_of_logs(request: ExportLogsServiceRequest, received_ns: int) -> Iterator[ResourceSpans]:
@@ -144,7 +164,7 @@ def _span(record: Record, name: str) -> Span:
         name=name,
         start_time_unix_nano=max(0, record.time_ns - duration_ns),
         end_time_unix_nano=record.time_ns,
-        attributes=record.log.attributes,
+        attributes=[pair for pair in record.log.attributes if pair.key != RECORD_HASH],
     )
 
 

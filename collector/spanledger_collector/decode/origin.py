@@ -12,7 +12,8 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from spanledger_collector.decode.columns import Array, Maps
 from spanledger_collector.decode.decode import Body
-from spanledger_collector.decode.values import read_attributes, render_all, text
+from spanledger_collector.decode.log_spans import details_of
+from spanledger_collector.decode.values import Attributes, read_attributes, render_all, text
 
 _TEXTS = (
     "project",
@@ -26,7 +27,10 @@ _TEXTS = (
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Resource and scope of some rows, and the request they came in."""
+    """Resource and scope of some rows, and the request they came in.
+
+    ``scope_details`` as of ``details_of``.
+    """
 
     project: str
     service_name: str
@@ -37,6 +41,7 @@ class Origin:
     received_ns: int
     ingested_ms: int
     resource_attributes: dict[str, str]
+    scope_details: list[Attributes]
 
     @classmethod
     def of(
@@ -55,6 +60,7 @@ class Origin:
             body.received_ns,
             ingested_at_ns // 1_000_000,
             render_all(attributes),
+            details_of(scope),
         )
 
     @staticmethod

@@ -42,17 +42,21 @@ class ByKey:
         """Drop and hash attributes; ``above``: the path of what holds them, with a dot."""
         gone: list[int] = []
         for index, pair in enumerate(pairs):
-            path = above + pair.key
-            if self._drops(path):
-                gone.append(index)
-            elif self._hashed.has(path):
-                self._hash(pair.value)
-            elif not self.value(pair.value, path):
+            if not self.value(pair.value, above + pair.key):
                 gone.append(index)
         for index in reversed(gone):
             del pairs[index]
 
     def value(self, value: AnyValue, path: str) -> bool:
+        """Hash a value, or drop and hash inside it; return False if it goes as a whole."""
+        if self._drops(path):
+            return False
+        if not self._hashed.has(path):
+            return self._within(value, path)
+        self._hash(value)
+        return True
+
+    def _within(self, value: AnyValue, path: str) -> bool:
         """Drop and hash inside a value; return False if it is emptied, as nobody can look in."""
         kind = value.WhichOneof("value")
         if kind == "string_value":
@@ -67,7 +71,7 @@ class ByKey:
             self.pairs(value.kvlist_value.values, f"{path}.")
         elif kind == "array_value":
             for item in value.array_value.values:
-                self.value(item, path)
+                self._within(item, path)
         return True
 
     def _hash(self, value: AnyValue) -> None:

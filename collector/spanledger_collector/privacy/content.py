@@ -12,7 +12,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from spanledger_collector import dialects
-from spanledger_collector.decode.carried import CARRIED, RECORD_HASH, any_value, carry
+from spanledger_collector.decode.carried import CARRIED, any_value, carry
 from spanledger_collector.decode.columns import TEMPLATE, Row
 from spanledger_collector.decode.log_spans import span_of_log
 from spanledger_collector.decode.messages import MessageStore
@@ -132,7 +132,6 @@ def _state(state: str) -> str:
 
 def silence_log(log: LogRecord, place: Place) -> None:
     """Take what was said out of a log record, and leave on it what was read of its call."""
-    digest = place.digest(log)
     attributes = read_attributes(log.attributes)
     span = span_of_log(log, place.resource, place.scope, place.received_ns)
     if not _only_names(log, attributes):
@@ -144,7 +143,6 @@ def silence_log(log: LogRecord, place: Place) -> None:
         is_tool = reading.draft.row["role"] == "tool"
         _silence(log.attributes, reading.draft.attributes, is_tool=is_tool)
         log.attributes.append(place.carried(reading, base))
-    log.attributes.add(key=RECORD_HASH).value.bytes_value = digest
     log.event_name = word_or(log.event_name, REMOVED) if log.event_name else ""
     log.severity_text = word_or(log.severity_text, "")
 

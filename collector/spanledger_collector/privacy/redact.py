@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -24,7 +25,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from spanledger_collector.decode.carried import CARRIED, RECORD_HASH, add_flag
 from spanledger_collector.decode.messages import MessageStore
-from spanledger_collector.privacy.attributes import Pairs, attributes_of
+from spanledger_collector.privacy.attributes import Pairs, attributes_of, points_of
 from spanledger_collector.privacy.by_key import ByKey
 from spanledger_collector.privacy.content import (
     Place,
@@ -34,6 +35,7 @@ from spanledger_collector.privacy.content import (
     silence_span,
     trace_of,
 )
+from spanledger_collector.privacy.identity import identity, set_apart
 from spanledger_collector.privacy.last_resort import (
     strip_attributes,
     strip_log,
@@ -91,6 +93,18 @@ def redact(policy: Policy, request: Request, received_ns: int) -> Counter[str]:
     return redaction.found
 
 
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """A resource, or a scope with its resource: what it was, and what became of it."""
+
+    identity: bytes = b""
+    is_clean: bool = True
+    is_changed: bool = False
+
+
+_NOWHERE = _Origin()
+
+
 class _Redaction:
     """The redaction of one request."""
 
@@ -110,36 +124,31 @@ class _Redaction:
     def traces(self, request: ExportTraceServiceRequest) -> None:
         """Redact the spans of a request, each by itself."""
         for group in request.resource_spans:
-            is_clean = self._origin(group, group.resource)
+            above = self._origin(group, group.resource)
             for scoped in group.scope_spans:
-                is_scope_clean = self._origin(scoped, scoped.scope) and is_clean
+                origin = self._origin(scoped, scoped.scope, above)
                 place = self._place(group.resource, scoped.scope)
                 for span in scoped.spans:
-                    self._span(span, place, is_scope_clean)
+                    self._span(span, place, origin.is_clean)
 
     def logs(self, request: ExportLogsServiceRequest) -> None:
         """Redact the log records of a request, each by itself."""
         for group in request.resource_logs:
-            is_clean = self._origin(group, group.resource)
+            above = self._origin(group, group.resource)
             for scoped in group.scope_logs:
-                is_scope_clean = self._origin(scoped, scoped.scope) and is_clean
+                origin = self._origin(scoped, scoped.scope, above)
                 place = self._place(group.resource, scoped.scope)
                 for record in scoped.log_records:
-                    if not self._try(self._log, record, place):
-                        strip_log(record)
-                    elif is_scope_clean:
-                        continue
-                    add_flag(record.attributes, FAILED)  # for the span it may amount to
+                    self._log(record, place, origin)
 
     def metrics(self, request: ExportMetricsServiceRequest) -> None:
         """Redact the metrics of a request, each by itself."""
         for group in request.resource_metrics:
-            self._origin(group, group.resource)
+            above = self._origin(group, group.resource)
             for scoped in group.scope_metrics:
-                self._origin(scoped, scoped.scope)
+                origin = self._origin(scoped, scoped.scope, above)
                 for metric in scoped.metrics:
-                    if not self._try(self._metric, metric):
-                        strip_metric(metric)
+                    self._metric(metric, origin)
 
     def _try(self, work: Callable[..., None], *arguments: object) -> bool:
         try:
@@ -153,18 +162,27 @@ class _Redaction:
         key = self._policy.content_key
         return Place(resource, scope, self._received_ns, self._messages, key)
 
-    def _origin(self, group: Any, source: Resource | InstrumentationScope) -> bool:
-        """Redact a resource or scope and the URL of its schema; return whether that worked."""
-        if self._try(self._redact_origin, group, source):
-            return True
-        strip_attributes(source.attributes)
-        group.schema_url = ""
-        if isinstance(source, Resource):
-            del source.entity_refs[:]
-        return False
+    def _origin(
+        self, group: Any, source: Resource | InstrumentationScope, above: _Origin = _NOWHERE
+    ) -> _Origin:
+        """Redact a resource or scope and the URL of its schema."""
+        self._remove_ours(source.attributes)
+        before = self._identity(source, above)
+        is_clean = self._try(self._redact_origin, group, source)
+        if not is_clean:
+            strip_attributes(source.attributes)
+            group.schema_url = ""
+            if isinstance(source, Resource):
+                del source.entity_refs[:]
+        is_changed = above.is_changed or self._identity(source, above) != before
+        return _Origin(before, is_clean and above.is_clean, is_changed)
+
+    def _identity(self, source: Resource | InstrumentationScope, above: _Origin) -> bytes:
+        names = () if isinstance(source, Resource) else (source.name, source.version)
+        more = (above.identity, *(name.encode() for name in names))
+        return identity(self._policy.content_key, source.attributes, *more)
 
     def _redact_origin(self, group: Any, source: Resource | InstrumentationScope) -> None:
-        self._remove_ours(source.attributes)
         if self._by_key.is_active:
             self._by_key.pairs(source.attributes)
         if not self._policy.keeps_all_content:
@@ -208,11 +226,24 @@ class _Redaction:
             if signatures is not None:
                 span.attributes.append(signatures)
 
-    def _log(self, record: LogRecord, place: Place) -> None:
+    def _log(self, record: LogRecord, place: Place, origin: _Origin) -> None:
+        """Redact a log record; one that changed is told from others that look like it now."""
         self._remove_ours(record.attributes)
+        before = record.SerializeToString(deterministic=True)
+        is_clean = self._try(self._redact_log, record, place)
+        if not is_clean:
+            strip_log(record)
+        if origin.is_changed or record.SerializeToString(deterministic=True) != before:
+            digest = identity(self._policy.content_key, [], origin.identity, before)
+            set_apart(record.attributes, digest)
+        if not (is_clean and origin.is_clean):
+            add_flag(record.attributes, FAILED)  # for the span it may amount to
+
+    def _redact_log(self, record: LogRecord, place: Place) -> None:
         if self._by_key.is_active:
             self._by_key.pairs(record.attributes)
-            self._by_key.value(record.body, "body")
+            if record.HasField("body") and not self._by_key.value(record.body, "body"):
+                record.ClearField("body")
         if not self._policy.keeps_all_content and not self._policy.keeps_content(
             trace_of(record, place)
         ):
@@ -221,10 +252,27 @@ class _Redaction:
         if self._scrub.is_active and self._scrub.may_be_in(record.SerializeToString()):
             self._scrub.message(record)
 
-    def _metric(self, metric: Metric) -> None:
+    def _metric(self, metric: Metric, origin: _Origin) -> None:
+        """Redact a metric; points whose series changed are told from others.
+
+        What tells them is of their labels and origin alone, so that a series stays one over time.
+        """
         for pairs in attributes_of(metric):
             self._remove_ours(pairs)
-            if self._by_key.is_active:
+        before = Metric()
+        before.CopyFrom(metric)
+        if not self._try(self._redact_metric, metric):
+            strip_metric(metric)
+        is_changed = origin.is_changed or (metric.name, metric.unit) != (before.name, before.unit)
+        more = (origin.identity, before.name.encode(), before.unit.encode())
+        for point, was in zip(points_of(metric), points_of(before), strict=True):
+            if is_changed or point.attributes != was.attributes:
+                digest = identity(self._policy.content_key, was.attributes, *more)
+                set_apart(point.attributes, digest)
+
+    def _redact_metric(self, metric: Metric) -> None:
+        if self._by_key.is_active:
+            for pairs in attributes_of(metric):
                 self._by_key.pairs(pairs)
         if not self._policy.keeps_all_content:
             silence_metric(metric)

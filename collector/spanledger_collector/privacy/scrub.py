@@ -11,7 +11,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from spanledger_collector.decode.carried import CARRIED, COLUMNS, RECORD_HASH
+from spanledger_collector.decode.carried import CARRIED, COLUMNS
 from spanledger_collector.privacy.known import COUNTS, KNOWN_KEYS, ROLES
 from spanledger_collector.privacy.texts import TextRedactor
 
@@ -63,7 +63,7 @@ class Scrub:
         """Replace in an attribute of the item itself; only there is a key of ours surely ours."""
         if pair.key == CARRIED:
             self._carried(pair.value)
-        elif pair.key != RECORD_HASH:
+        else:
             self._pair(pair)
 
     def _inside(self, message: Message) -> None:
