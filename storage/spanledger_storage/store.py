@@ -22,7 +22,49 @@ if TYPE_CHECKING:
 
 Params = Mapping[str, object]
 
-# ClickHouse error codes after which the same statement may succeed later: timeouts, network,
+# ClickHouse error codes that blame the rows of an insert: values that do not fit a type, a value
+# that a constraint or a default refuses, more than a limit on one insert. Whatever else an insert
+# meets may pass while the rows wait: a file system without inodes says 1001 (STD_EXCEPTION), others
+# 586, 172, 1000 or a code of the next version, and a list of all that may pass is never complete.
+# What is listed here wrongly makes dead letters of good rows for as long as the trouble lasts; what
+# is missing lets one request wait, with the engine's words in the log, until somebody looks.
+_ROW_CODES = frozenset(
+    {
+        6,  # CANNOT_PARSE_TEXT
+        19,  # SIZE_OF_FIXED_STRING_DOESNT_MATCH
+        27,  # CANNOT_PARSE_INPUT_ASSERTION_FAILED
+        38,  # CANNOT_PARSE_DATE
+        41,  # CANNOT_PARSE_DATETIME
+        69,  # ARGUMENT_OUT_OF_BOUND
+        70,  # CANNOT_CONVERT_TYPE
+        72,  # CANNOT_PARSE_NUMBER
+        117,  # INCORRECT_DATA
+        128,  # TOO_LARGE_ARRAY_SIZE
+        131,  # TOO_LARGE_STRING_SIZE
+        153,  # ILLEGAL_DIVISION
+        158,  # TOO_MANY_ROWS
+        190,  # SIZES_OF_ARRAYS_DONT_MATCH
+        248,  # INVALID_PARTITION_VALUE
+        307,  # TOO_MANY_BYTES
+        321,  # VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
+        349,  # CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
+        376,  # CANNOT_PARSE_UUID
+        395,  # FUNCTION_THROW_IF_VALUE_IS_NON_ZERO
+        396,  # TOO_MANY_ROWS_OR_BYTES
+        407,  # DECIMAL_OVERFLOW
+        467,  # CANNOT_PARSE_BOOL
+        469,  # VIOLATED_CONSTRAINT
+        490,  # CANNOT_FORMAT_DATETIME
+        565,  # TOO_MANY_PARTITIONS
+        632,  # UNEXPECTED_DATA_AFTER_PARSED_VALUE
+        675,  # CANNOT_PARSE_IPV4
+        676,  # CANNOT_PARSE_IPV6
+        691,  # UNKNOWN_ELEMENT_OF_ENUM
+        760,  # UNICODE_ERROR
+    }
+)
+
+# ClickHouse error codes after which any other statement may succeed later: timeouts, network,
 # overload, memory, disk full, read-only replica, server shutting down; and what an operator puts
 # right while the rows wait: users and grants, and a schema whose migration is still on its way.
 # https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
@@ -238,7 +280,8 @@ class Store:
         https://clickhouse.com/docs/guides/developer/deduplicating-inserts-on-retries
 
         Raises:
-            StoreError: ``permanent`` tells whether the rows themselves are refused.
+            StoreError: ``permanent`` tells whether the rows themselves are refused; only what can
+                be blamed on nothing else is.
         """
         if rows.num_rows == 0:
             return
@@ -262,7 +305,9 @@ class Store:
                 },
             )
         except ClickHouseError as error:
-            raise _store_error(error, f"Insert into {table} failed") from error
+            failed = _store_error(error, f"Insert into {table} failed")
+            failed.permanent = failed.code in _ROW_CODES
+            raise failed from error
 
 
 def _stream_of(rows: pa.Table) -> pa.Buffer:

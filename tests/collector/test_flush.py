@@ -1,9 +1,10 @@
 """From the spool into the store when things go wrong."""
 
 import contextlib
+import shutil
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,129 @@ def test_a_request_that_kills_its_process_is_set_aside(
     spool.close()
 
 
+def test_deaths_between_which_the_store_answered_do_not_add_up(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    troubles: list[StoreOutcome | None] = [None, StoreOutcome("down", permanent=False)] * 3
+    real_run = StoreProcess.run
+
+    def run(self: StoreProcess, job: StoreJob) -> StoreOutcome:
+        if not troubles:
+            return real_run(self, job)
+        if outcome := troubles.pop():
+            return outcome
+        raise StoreProcessDied("it ended")
+
+    monkeypatch.setattr(StoreProcess, "run", run)
+    monkeypatch.setattr("spanledger_collector.store.flush._BACKOFF_S", (0.01,))
+    spool = spooled(tmp_path, good("a"))
+    drain(spool, store.settings)
+    spool.close()
+    assert (stored(store), letters(store)) == (["a"], [])
+
+
+def test_processes_that_end_while_idle_make_no_dead_letter(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idle, real_run = [1, 2, 3, 4], StoreProcess.run
+
+    def run(self: StoreProcess, job: StoreJob) -> StoreOutcome:
+        if idle:
+            idle.pop()
+            self._process.kill()
+            self._process.join()
+        return real_run(self, job)
+
+    monkeypatch.setattr(StoreProcess, "run", run)
+    monkeypatch.setattr("spanledger_collector.store.flush._BACKOFF_S", (0.01,))
+    spool = spooled(tmp_path, good("a"))
+    drain(spool, store.settings)
+    spool.close()
+    assert (stored(store), letters(store), idle) == (["a"], [], [])
+
+
+@contextlib.contextmanager
+def no_new_files(store: Store, table: str) -> Iterator[None]:
+    """Keep the engine from making files for a table, as a volume without inodes does."""
+    [row] = store.sql_rows(
+        "SELECT data_paths[1] AS path FROM system.tables"
+        f" WHERE database = currentDatabase() AND name = '{table}'"
+    )
+    folder = Path(str(row["path"]))
+    away = folder.rename(folder.with_name("away"))
+    folder.touch()
+    try:
+        yield
+    finally:
+        folder.unlink()
+        away.rename(folder)
+
+
+def test_what_a_file_system_in_trouble_refuses_waits_until_it_works_again(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spanledger_collector.store.flush._BACKOFF_S", (0.01,))
+    spool = spooled(tmp_path, good("a"), good("b"))
+    telemetry = Telemetry()
+    flusher = Flusher(spool, store.settings, telemetry=telemetry)
+    try:
+        with no_new_files(store, "spans"):
+            flusher.start()
+            failures = telemetry.store_failures.labels("unavailable")
+            wait_until(lambda: failures._value.get() > 1 or spool.depth().dead_letters > 0)
+            assert (spool.depth().requests, spool.depth().dead_letters) == (2, 0)
+        wait_until(lambda: spool.depth().requests == 0)
+    finally:
+        flusher.stop()
+        spool.close()
+    assert (stored(store), letters(store)) == (["a", "b"], [])
+
+
+def test_what_copies_of_a_spool_accept_is_all_stored(tmp_path: Path, store: Store) -> None:
+    spool = spooled(tmp_path / "one", good("before"))
+    drain(spool, store.settings)
+    spool.close()
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    for directory in ("one", "two"):
+        spool = spooled(tmp_path / directory, good(directory))
+        drain(spool, store.settings)
+        spool.close()
+    assert stored(store) == ["before", "one", "two"]
+
+
+def test_a_damaged_receive_time_keeps_no_dead_letter_back(tmp_path: Path, store: Store) -> None:
+    spooled(tmp_path, b"one", b"two", b"\xff\xff\xff").close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "spool.db")) as file, file:
+        file.execute("UPDATE requests SET received_ns = -5, crc32 = crc32 + 1 WHERE seq = 1")
+        file.execute("UPDATE requests SET received_ns = 9223372036854775807 WHERE seq = 2")
+    spool = spooled(tmp_path)
+    drain(spool, store.settings)
+    spool.close()
+    times = "SELECT toUnixTimestamp64Nano(received_at) AS ns FROM dead_letters ORDER BY ns"
+    first, _, last = [row["ns"] for row in store.sql_rows(times)]
+    assert (first, last) == (0, 2**63 - 1)
+
+
+def test_a_dead_letter_that_the_store_never_takes_keeps_no_other_back(
+    tmp_path: Path, store: Store
+) -> None:
+    spool = spooled(tmp_path, b"one", b"two", b"three")
+    batch = spool.take(10, 1 << 20)
+    assert batch is not None
+    spool.bury(batch, "cannot be stored")
+    with contextlib.closing(sqlite3.connect(tmp_path / "spool.db")) as file, file:
+        file.execute("UPDATE dead_letters SET seq = -2 WHERE seq = 2")  # no number of the store's
+    flusher = Flusher(spool, store.settings)
+    flusher.start()
+    try:
+        wait_until(lambda: spool.depth().dead_letters == 1)
+    finally:
+        flusher.stop()
+    assert [letter.body for letter in spool.letters(10, 1 << 20)] == [b"two"]
+    spool.close()
+    assert {bytes.fromhex(str(letter["body"])) for letter in letters(store)} == {b"one", b"three"}
+
+
 def test_dead_letters_wait_in_the_spool_while_the_store_does_not_take_them(
     tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,7 +401,7 @@ def test_a_batch_that_names_requests_no_longer_there_is_passed_over(
     spooled(tmp_path, good("a"), good("b")).close()
     with contextlib.closing(sqlite3.connect(tmp_path / "spool.db")) as file:
         file.execute("DELETE FROM requests WHERE seq = 1")
-        file.execute("INSERT INTO batches VALUES (7, 1, 1)")
+        file.execute("INSERT INTO batches (batch_id, first_seq, last_seq) VALUES (7, 1, 1)")
         file.commit()
     spool = spooled(tmp_path)
     drain(spool, store.settings)

@@ -14,10 +14,11 @@ from isal import isal_zlib
 
 from spanledger_collector.errors import RequestTooLarge, Unavailable
 from spanledger_collector.signals import Signal
-from spanledger_collector.spool.batches import PAGE_BYTES, SpoolDepth
+from spanledger_collector.spool.batches import PAGE_BYTES, Batch, SpoolDepth
 from spanledger_collector.spool.budget import DiskBudget, default_budget
 from spanledger_collector.spool.file import SpoolError
 from spanledger_collector.spool.spool import Spool
+from tests.instance import wait_until
 
 
 def open_spool(directory: Path, max_bytes: int = 1 << 20, waiting: int = 1 << 20) -> Spool:
@@ -82,6 +83,80 @@ def test_a_finished_batch_is_gone_and_its_name_is_never_used_again(tmp_path: Pat
         spool.close()
         spool = open_spool(tmp_path)
     assert len(names) == 3
+    spool.close()
+
+
+def test_copies_of_a_file_share_the_names_of_batches_frozen_before_and_no_others(
+    tmp_path: Path,
+) -> None:
+    spool = open_spool(tmp_path / "one")
+    fill(spool, 1)
+    before = spool.take(100, 1 << 20)
+    assert before is not None
+    spool.close()
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    names: set[str] = set()
+    for directory in ("one", "two"):
+        spool = open_spool(tmp_path / directory)
+        assert spool.take(100, 1 << 20) == before
+        spool.finish(before)
+        fill(spool, 3)
+        after = spool.take(100, 1 << 20)
+        assert after is not None
+        names |= {batch.flush_id for batch in (after, *spool.split(after))}
+        spool.close()
+    assert len(names) == 6
+
+
+def test_a_batch_taken_while_the_file_is_exchanged_is_of_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = open_spool(tmp_path)
+    fill(spool, 3)
+    assert spool.take(1, 1 << 20) is not None
+    spool.close()
+    spool = open_spool(tmp_path)
+    old_id, real_adopt, waits = spool.spool_id, spool._adopt, threading.Event()
+    taken: list[Batch | None] = []
+    taker = threading.Thread(target=lambda: taken.append(spool.take(10, 1 << 20)))
+
+    class Watched(contextlib.AbstractContextManager[None]):
+        lock = spool._reading
+
+        def __enter__(self) -> None:
+            if threading.current_thread() is taker:
+                waits.set()
+            self.lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            self.lock.release()
+
+    def meanwhile(sql: str) -> None:
+        if "spool_id" in sql and not taker.ident:
+            taker.start()
+            waits.wait(5)
+
+    def adopt(read: sqlite3.Connection) -> None:
+        read.set_trace_callback(meanwhile)
+        real_adopt(read)
+
+    def meet_damage(_: sqlite3.Connection) -> None:
+        error = sqlite3.DatabaseError("malformed")
+        error.sqlite_errorcode = 11
+        raise error
+
+    monkeypatch.setattr(spool, "_reading", Watched())
+    monkeypatch.setattr(spool, "_adopt", adopt)
+    with pytest.raises(Unavailable):
+        spool._writer.submit(meet_damage).result(5)
+    wait_until(lambda: bool(taken))
+    [batch] = taken
+    assert batch is not None
+    assert not batch.flush_id.startswith(old_id)
+    assert len(batch.requests) == 3
+    with contextlib.closing(sqlite3.connect(tmp_path / "spool.db")) as file:
+        assert file.execute("SELECT batch_id FROM batches").fetchall() == [(batch.batch_id,)]
+    taker.join(5)
     spool.close()
 
 
@@ -169,6 +244,7 @@ def test_a_file_of_the_version_that_knew_traces_only_opens_and_drains(tmp_path: 
     assert frozen is not None
     assert rest is not None
     assert frozen.flush_id == "the-id-7", "what it may have stored already is told by this name"
+    assert rest.flush_id != "the-id-8", "a copy of the file may have used this one"
     assert [(r.body, r.signal) for r in frozen.requests + rest.requests] == [
         (b"old 4", Signal.TRACES), (b"old 5", Signal.TRACES), (b"new", Signal.LOGS),
     ]  # fmt: skip

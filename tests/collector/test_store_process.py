@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from spanledger_collector.store.store_process import StoreJob, StoreProcess
+from spanledger_collector.store.store_process import StoreJob, StoreProcess, StoreProcessDied
 from spanledger_storage.store import StoreSettings
 from tests.ports import free_port
 
@@ -99,6 +101,35 @@ def test_a_storing_process_logs_as_the_collector_does(tmp_path: Path) -> None:
     lines = done.stderr.splitlines()
     assert lines
     assert all(line.startswith("<WARNING> ") for line in lines), done.stderr
+
+
+def test_a_process_that_ended_before_its_job_did_not_end_over_it(nowhere: StoreSettings) -> None:
+    with closing(StoreProcess(nowhere)) as process:
+        process.run(StoreJob("flush", 1, []))
+        process._process.kill()
+        process._process.join()
+        with pytest.raises(StoreProcessDied) as died:
+            process.run(StoreJob("flush", 1, []))
+    assert not died.value.had_begun
+
+
+def test_a_process_that_ends_with_its_job_in_hand_says_so() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        settings = StoreSettings("127.0.0.1", port, "nothing", "nobody", "")
+        with closing(StoreProcess(settings)) as process:
+
+            def kill() -> None:
+                with silent.accept()[0]:
+                    process._process.kill()
+                    process._process.join()
+
+            killer = threading.Thread(target=kill)
+            killer.start()
+            with pytest.raises(StoreProcessDied) as died:
+                process.run(StoreJob("flush", 1, []))
+            killer.join(5)
+    assert died.value.had_begun
 
 
 def test_without_a_place_for_a_socket_processes_start_all_the_same(

@@ -137,6 +137,43 @@ def test_an_error_says_whether_a_retry_can_help(store: Store, engine: Engine) ->
     assert str(absent.value) == f"Cannot open the store at {nobody.address}: connection refused"
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "code"),
+    [
+        ("n Int64, CONSTRAINT positive CHECK n > 0", -1, 469),
+        ("n Enum8('a' = 1)", "b", 691),
+        ("n FixedString(2)", "longer", 131),
+        ("n Decimal(4, 2)", 10**9, 407),
+        ("n UUID", "none", 376),
+    ],
+)
+def test_an_insert_whose_rows_are_at_fault_is_refused_for_good(
+    store: Store, column: str, value: object, code: int
+) -> None:
+    store.execute(f"CREATE TABLE t ({column}) ENGINE = MergeTree ORDER BY n")
+    with pytest.raises(StoreError) as refused:
+        store.insert("t", pa.table({"n": [value]}), token="x")
+    assert (refused.value.code, refused.value.permanent) == (code, True)
+
+
+def test_an_insert_that_the_file_system_refuses_may_succeed_later(store: Store) -> None:
+    store.execute("CREATE TABLE t (n Int64) ENGINE = MergeTree ORDER BY n")
+    [row] = store.sql_rows(
+        "SELECT data_paths[1] AS path FROM system.tables"
+        " WHERE database = currentDatabase() AND name = 't'"
+    )
+    folder = Path(str(row["path"]))
+    away = folder.rename(folder.with_name("away"))
+    folder.touch()  # where files should be made
+    with pytest.raises(StoreError) as refused:
+        store.insert("t", numbers(1), token="x")
+    folder.unlink()
+    away.rename(folder)
+    assert (refused.value.code, refused.value.permanent) == (1001, False)
+    store.insert("t", numbers(1), token="x")
+    assert store.sql_rows("SELECT n FROM t") == [{"n": 1}]
+
+
 def test_a_store_that_stays_silent_is_said_to(engine: Engine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings = replace(engine.writer, port=silent.getsockname()[1])

@@ -40,7 +40,8 @@ CREATE TABLE IF NOT EXISTS requests (
 CREATE TABLE IF NOT EXISTS batches (
     batch_id INTEGER PRIMARY KEY AUTOINCREMENT,
     first_seq INTEGER NOT NULL,
-    last_seq INTEGER NOT NULL
+    last_seq INTEGER NOT NULL,
+    name TEXT
 );
 CREATE TABLE IF NOT EXISTS dead_letters (
     seq INTEGER PRIMARY KEY,
@@ -129,7 +130,8 @@ class SpoolRow:
         """Return project, received_ns, items, crc32, body and signal, made to fit."""
         return (
             self.project if isinstance(self.project, str) else _UNKNOWN,
-            self.received_ns if isinstance(self.received_ns, int) else 0,
+            # SQLite knows no larger numbers than the store; one below 0 no table of it takes.
+            max(0, self.received_ns) if isinstance(self.received_ns, int) else 0,
             max(0, self.items) if isinstance(self.items, int) else 0,
             isal_zlib.crc32(self.body),
             self.body,
@@ -161,6 +163,7 @@ def connect(path: Path, page_bytes: int = PAGE_BYTES) -> sqlite3.Connection:
         connection.execute("PRAGMA secure_delete=FAST")
         connection.executescript(_SCHEMA)
         _add_signals(connection)
+        _add_names(connection)
         connection.execute(
             "INSERT INTO meta SELECT ? WHERE NOT EXISTS (SELECT 1 FROM meta)", (uuid.uuid4().hex,)
         )
@@ -246,17 +249,45 @@ def _note_owner(file: IO[str]) -> None:
 def _add_signals(connection: sqlite3.Connection) -> None:
     """Bring a file of a version that knew traces only to the present form."""
     for table in ("requests", "dead_letters"):
-        columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-        if "signal" not in columns:
+        if "signal" not in _columns(connection, table):
             connection.execute(
                 f"ALTER TABLE {table} ADD COLUMN signal TEXT NOT NULL DEFAULT '{Signal.TRACES}'"
             )
 
 
-def insert_batch(connection: sqlite3.Connection, first: int, last: int) -> int:
-    """Note a batch of the requests from ``first`` to ``last``; return its number."""
-    sql = "INSERT INTO batches (first_seq, last_seq) VALUES (?, ?)"
-    return int(connection.execute(sql, (first, last)).lastrowid or 0)
+def _add_names(connection: sqlite3.Connection) -> None:
+    """Bring a file of a version whose batches had numbers only to the present form."""
+    if "name" not in _columns(connection, "batches"):
+        connection.execute("ALTER TABLE batches ADD COLUMN name TEXT")
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
+    return [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+
+
+def insert_batch(
+    connection: sqlite3.Connection, spool_id: str, first: int, last: int
+) -> tuple[int, str]:
+    """Note a batch of the requests from ``first`` to ``last``; return its number and flush id."""
+    sql, name = "INSERT INTO batches (first_seq, last_seq, name) VALUES (?, ?, ?)", uuid.uuid4().hex
+    batch_id = int(connection.execute(sql, (first, last, name)).lastrowid or 0)
+    return batch_id, _flush_id(spool_id, batch_id, name)
+
+
+def frozen_batches(read: sqlite3.Connection, spool_id: str) -> list[tuple[int, int, int, str]]:
+    """Return number, first and last request and flush id of each batch, in their order."""
+    rows = read.execute("SELECT batch_id, first_seq, last_seq, name FROM batches ORDER BY batch_id")
+    return [(n, first, last, _flush_id(spool_id, n, name)) for n, first, last, name in rows]
+
+
+def _flush_id(spool_id: str, batch_id: int, name: str | None) -> str:
+    """Return how the store knows a batch.
+
+    Numbers come again in a copy of the file, or in one put back from a backup, and the store would
+    drop their rows as what it has: hence the name. A batch frozen before the copy was made has one
+    name in both, and the same rows. Those that earlier versions froze have none.
+    """
+    return f"{spool_id}-{name}-{batch_id}" if name else f"{spool_id}-{batch_id}"
 
 
 def delete_batch(connection: sqlite3.Connection, batch_id: int) -> None:

@@ -73,7 +73,7 @@ class Spool:
         self._depth = SpoolDepth()
         self._oldest_ns: int | None = None
         self._frozen_to = 0
-        self._unfinished: deque[tuple[int, int, int]] = deque()
+        self._unfinished: deque[tuple[int, int, int, str]] = deque()
         self._fresh = FreshRequests()
         self._is_set_aside = False
         self._lock_file = spool_file.lock(path)
@@ -161,7 +161,8 @@ class Spool:
             sqlite3.Error: the spool cannot be read now.
         """
         with self._taking:
-            generation, frozen = self._generation, self._unfinished
+            with self._reading:  # or they might be of two files
+                generation, frozen = self._generation, self._unfinished
             if not frozen:
                 self._freeze(max_items, max_bytes, generation)
             if not frozen:
@@ -188,18 +189,19 @@ class Spool:
             return
         frozen = self._unfinished
 
-        def insert(connection: sqlite3.Connection) -> int:
+        def insert(connection: sqlite3.Connection) -> tuple[int, str]:
             self._require(generation)
-            return spool_file.insert_batch(connection, first, last)
+            return spool_file.insert_batch(connection, self.spool_id, first, last)
 
-        def note(batch_id: int) -> None:
-            frozen.append((batch_id, first, last))
+        def note(made: tuple[int, str]) -> None:
+            batch_id, flush_id = made
+            frozen.append((batch_id, first, last, flush_id))
             self._frozen_to = last
             self._depth = self._depth.plus(SpoolDepth(0, 0, 0, 0, 0, -count, -items, -size))
 
         self._writer.submit(insert, note).result()
 
-    def _batch(self, batch_id: int, first: int, last: int, generation: int) -> Batch:
+    def _batch(self, batch_id: int, first: int, last: int, flush_id: str, generation: int) -> Batch:
         """Return a frozen batch; rows that are damaged become dead letters."""
         every = "SELECT seq FROM requests WHERE seq BETWEEN ? AND ? ORDER BY seq"
         one = f"SELECT {ROW_COLUMNS} FROM requests WHERE seq = ?"
@@ -207,13 +209,13 @@ class Spool:
             seqs = [seq for (seq,) in read.execute(every, (first, last))]
             requests = self._fresh.take(seqs)
             found = [read.execute(one, (n,)).fetchone() for n in seqs if n not in requests]
-            flush_id, damage = self._flush_id(batch_id), self._flush_id(0)
+            spool_id = self.spool_id
         for row in map(SpoolRow.of, found):
             if row.is_whole():
                 requests[row.seq] = row.request()
             else:
                 self._telemetry.damaged_requests.inc()
-                self.bury(Batch(0, damage, (row.request(),)), DAMAGED_BODY)
+                self.bury(Batch(0, f"{spool_id}-0", (row.request(),)), DAMAGED_BODY)
         return Batch(batch_id, flush_id, tuple(requests[n] for n in seqs if n in requests))
 
     # What becomes of batches
@@ -227,9 +229,9 @@ class Spool:
             if not self._is_ours(batch):
                 return []
             spool_file.delete_batch(connection, batch.batch_id)
-            ids = [spool_file.insert_batch(connection, h[0].seq, h[-1].seq) for h in halves]
-            pairs = zip(ids, halves, strict=True)
-            return [Batch(batch_id, self._flush_id(batch_id), half) for batch_id, half in pairs]
+            ends = [(half[0].seq, half[-1].seq) for half in halves]
+            made = [spool_file.insert_batch(connection, self.spool_id, *pair) for pair in ends]
+            return [Batch(*names, half) for names, half in zip(made, halves, strict=True)]
 
         return self._writer.submit(insert).result()
 
@@ -360,10 +362,8 @@ class Spool:
             self._fresh.clear()
             self._read = read
             self.spool_id = str(read.execute("SELECT spool_id FROM meta").fetchone()[0])
-            self._unfinished = deque(
-                read.execute("SELECT batch_id, first_seq, last_seq FROM batches ORDER BY batch_id")
-            )
-            self._frozen_to = max((last for _, _, last in self._unfinished), default=0)
+            self._unfinished = deque(spool_file.frozen_batches(read, self.spool_id))
+            self._frozen_to = max((last for _, _, last, _ in self._unfinished), default=0)
             self._depth = spool_file.count_waiting(read, self._frozen_to)
             self._oldest_ns = oldest_ns(read)
         self._arrived.set()
@@ -409,7 +409,4 @@ class Spool:
 
     def _is_ours(self, batch: Batch) -> bool:
         """Return whether a batch is of the present file: only then its numbers mean its rows."""
-        return batch.flush_id == self._flush_id(batch.batch_id)
-
-    def _flush_id(self, batch_id: int) -> str:
-        return f"{self.spool_id}-{batch_id}"
+        return batch.flush_id.startswith(f"{self.spool_id}-")

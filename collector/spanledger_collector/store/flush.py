@@ -6,11 +6,12 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from spanledger_collector.decode.decode import Body
 from spanledger_collector.spool.batches import Batch
+from spanledger_collector.spool.dead_letters import DeadLetter
 from spanledger_collector.spool.spool import Spool
 from spanledger_collector.store.store_process import (
     LetterJob,
@@ -28,7 +29,7 @@ _MAX_ITEMS = 20_000
 _MAX_BYTES = 48 << 20
 _LINGER_S = 0.2
 _BACKOFF_S = (0.2, 0.5, 1, 2, 5)
-# A batch that kills its process this often is at fault itself.
+# A batch that kills its process this often, one after another, is at fault itself.
 _MAX_DEATHS = 3
 _LETTERS = 500
 _LETTER_BYTES = 8 << 20
@@ -134,7 +135,7 @@ class Flusher:
         while not self._stopping.is_set():
             # Every attempt has its own time: it decides which messages need not come along.
             outcome, is_dead = self._ask(StoreJob(batch.flush_id, self._now_ns(), bodies))
-            deaths += is_dead
+            deaths = deaths + 1 if is_dead else 0
             if deaths >= _MAX_DEATHS:
                 outcome = StoreOutcome(outcome.error, permanent=True)
             if outcome.error is None or outcome.permanent:
@@ -146,18 +147,23 @@ class Flusher:
         return None
 
     def _ask(self, job: StoreJob | LetterJob) -> tuple[StoreOutcome, bool]:
-        """Return what became of one attempt, and whether the process ended over it."""
+        """Return what became of one attempt, and whether the process ended over it.
+
+        A process that ended before, as the system may end one for lack of memory while the store is
+        down, tells nothing of the job.
+        """
         self._process = self._process or self._start_process()
         try:
-            outcome, is_dead = self._process.run(job), False
+            outcome = self._process.run(job)
         except StoreProcessDied as error:
             self._process.close(timeout_s=0)
             self._process = None
-            outcome, is_dead = StoreOutcome(str(error)), True
+            self._telemetry.store_failures.labels("process").inc()
+            return StoreOutcome(str(error)), error.had_begun
         if outcome.error is not None:
-            kind = "process" if is_dead else "refused" if outcome.permanent else "unavailable"
+            kind = "refused" if outcome.permanent else "unavailable"
             self._telemetry.store_failures.labels(kind).inc()
-        return outcome, is_dead
+        return outcome, False
 
     def _start_process(self) -> StoreProcess:
         if self._scratch:
@@ -172,14 +178,25 @@ class Flusher:
         if not letters:
             self._spool.recount_letters()
             return
-        outcome, _ = self._ask(LetterJob(letters, self._now_ns()))
+        outcome = self._deliver(letters)
         if outcome.error is None:
-            self._spool.forget(letters)
             self._letters_after_s = float("-inf")
             return
         if self._letters_after_s < 0:  # the first attempt of a row
             log.warning("storing: dead letters wait in the spool: %s", outcome.error)
         self._letters_after_s = time.monotonic() + _BACKOFF_S[-1]
+
+    def _deliver(self, letters: Sequence[DeadLetter]) -> StoreOutcome:
+        """Return what became of letters; where one is refused for good, the others go alone."""
+        outcome, _ = self._ask(LetterJob(letters, self._now_ns()))
+        if outcome.error is None:
+            self._spool.forget(letters)
+        elif outcome.permanent and len(letters) > 1:
+            for letter in letters:
+                alone = self._deliver([letter])
+                if self._stopping.is_set() or (alone.error and not alone.permanent):
+                    return alone
+        return outcome
 
     def _complain(self, message: str) -> None:
         """Log a state of trouble once, not at every attempt."""

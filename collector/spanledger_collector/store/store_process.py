@@ -98,7 +98,15 @@ class StoreOutcome:
 
 
 class StoreProcessDied(CollectorError):
-    """The child process ended by itself, for example for lack of memory."""
+    """The child process ended by itself, for example for lack of memory.
+
+    Attributes:
+        had_begun: whether it had the job in hand; else it ended before, and not over the job.
+    """
+
+    def __init__(self, message: str, *, had_begun: bool = True) -> None:
+        super().__init__(message)
+        self.had_begun = had_begun
 
 
 class StoreProcess:
@@ -128,11 +136,17 @@ class StoreProcess:
         Raises:
             StoreProcessDied: the child ended; make a new one.
         """
+        had_begun = False
         try:
-            _send(self._pipe, job)
+            _send_head(self._pipe, job)
+            self._pipe.recv()  # that it has the job: it lives, and what comes now is over the job
+            had_begun = True
+            _send_payloads(self._pipe, job)
             outcome = self._pipe.recv()
         except (EOFError, OSError) as error:
-            raise StoreProcessDied(f"The storing process ended: {error!r}") from error
+            raise StoreProcessDied(
+                f"The storing process ended: {error!r}", had_begun=had_begun
+            ) from error
         assert isinstance(outcome, StoreOutcome)
         return outcome
 
@@ -164,19 +178,22 @@ def _widen(pipe: Connection) -> None:
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _PIPE_BYTES)
 
 
-def _send(pipe: Connection, job: StoreJob | LetterJob) -> None:
-    """Send a job, each body by itself: one message of all would be copied as a whole, often."""
-    if isinstance(job, LetterJob):
-        pipe.send(job)
-        return
-    pipe.send(replace(job, bodies=[replace(body, payload=b"") for body in job.bodies]))
-    for body in job.bodies:
+def _send_head(pipe: Connection, job: StoreJob | LetterJob) -> None:
+    """Send a job without its bodies: one message of all would be copied as a whole, often."""
+    if isinstance(job, StoreJob):
+        job = replace(job, bodies=[replace(body, payload=b"") for body in job.bodies])
+    pipe.send(job)
+
+
+def _send_payloads(pipe: Connection, job: StoreJob | LetterJob) -> None:
+    for body in job.bodies if isinstance(job, StoreJob) else ():
         pipe.send_bytes(body.payload)
 
 
 def _receive(pipe: Connection) -> StoreJob | LetterJob:
-    """Return the next job; raises EOFError or OSError at the end of all."""
+    """Return the next job, and say that it came; raises EOFError or OSError at the end of all."""
     job = pipe.recv()
+    pipe.send(None)
     if isinstance(job, StoreJob):
         bodies = [replace(body, payload=pipe.recv_bytes()) for body in job.bodies]
         return replace(job, bodies=bodies)
