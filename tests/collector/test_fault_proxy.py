@@ -27,6 +27,7 @@ from tests.conftest import fresh_store
 from tests.fault_proxy import Fault, fault_proxy
 from tests.instance import wait_until
 from tests.running import RunningCollector, running_collector
+from tests.variants import first
 
 NODE = Path(__file__).parents[1] / "node"
 _BATCHES = 3
@@ -104,7 +105,7 @@ def _port(receiver: RunningCollector, name: str) -> int:
     return receiver.grpc_port if "grpc" in name else receiver.http_port
 
 
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", first(Fault, 2))
 def test_python_exporters_lose_and_double_nothing(receiver: RunningCollector, fault: Fault) -> None:
     with ExitStack() as stack, ThreadPoolExecutor(len(PYTHON)) as pool:
         ports = [
@@ -141,7 +142,7 @@ def node_clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", first(Fault, 2))
 def test_node_exporters_lose_and_double_nothing(
     receiver: RunningCollector, node_clients: Path, fault: Fault
 ) -> None:
