@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Iterator
+from collections.abc import Generator
 
 
 @contextlib.contextmanager
-def loading() -> Iterator[None]:
+def loading() -> Generator[None]:
     """Import what a process needs; what was loaded is never looked at again.
 
     Modules are many objects and no garbage: looking for some takes a sixth of what importing does.

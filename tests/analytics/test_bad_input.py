@@ -264,8 +264,9 @@ def test_four_times_the_spans_take_about_four_times_as_long(shape: str) -> None:
             times=3 if size < most else 1,
         )
 
-    few = seconds(most // _TIMES_MORE)
-    assert seconds(most) < _MOST_TIMES * few or seconds(most) < _MOST_TIMES * few
+    # What else runs on the machine shares its caches: what is quadratic is so at every attempt.
+    pairs = ((seconds(most), seconds(most // _TIMES_MORE)) for _ in range(3))
+    assert any(many < _MOST_TIMES * few for many, few in pairs)
 
 
 @pytest.mark.parametrize("role", ["other", "llm", "agent"])

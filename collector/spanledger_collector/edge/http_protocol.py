@@ -93,7 +93,8 @@ class Connection(HttpToolsProtocol):
             super().on_message_complete()
 
     def _offers_upgrade(self) -> bool:
-        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        parser = self.parser
+        return bool(parser and parser.should_upgrade() and parser.get_method() != b"CONNECT")
 
     def _unsupported_upgrade_warning(self) -> None:
         """Read a request again as if it had offered no other protocol (RFC 9110, section 7.8).
@@ -103,16 +104,15 @@ class Connection(HttpToolsProtocol):
         """
         if not self._offers_upgrade():
             return
-        end = sys.exc_info()[1]
+        parser, end = self.parser, sys.exc_info()[1]
+        assert parser is not None
         assert isinstance(end, HttpParserUpgrade)
-        head = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self._version())]
+        version = parser.get_http_version().encode()
+        head = [b"%b %b HTTP/%b" % (parser.get_method(), self.url, version)]
         head += [b"%b: %b" % pair for pair in self.headers if pair[0] not in _OFFERING]
-        if not self.parser.should_keep_alive():
+        if not parser.should_keep_alive():
             head.append(b"connection: close")
         self._again = b"\r\n".join([*head, b"", self._data[end.args[0] :]])
-
-    def _version(self) -> bytes:
-        return self.parser.get_http_version().encode()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP."""
