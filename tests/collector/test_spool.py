@@ -8,6 +8,7 @@ import sys
 import threading
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from isal import isal_zlib
@@ -108,6 +109,21 @@ def test_copies_of_a_file_share_the_names_of_batches_frozen_before_and_no_others
     assert len(names) == 6
 
 
+class Watched(contextlib.AbstractContextManager[None]):
+    """A lock that tells when one thread wants it."""
+
+    def __init__(self, lock: Any, who: threading.Thread, wanted: threading.Event) -> None:
+        self._lock, self._who, self._wanted = lock, who, wanted
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is self._who:
+            self._wanted.set()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
 def test_a_batch_taken_while_the_file_is_exchanged_is_of_the_new_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,17 +135,6 @@ def test_a_batch_taken_while_the_file_is_exchanged_is_of_the_new_one(
     old_id, real_adopt, waits = spool.spool_id, spool._adopt, threading.Event()
     taken: list[Batch | None] = []
     taker = threading.Thread(target=lambda: taken.append(spool.take(10, 1 << 20)))
-
-    class Watched(contextlib.AbstractContextManager[None]):
-        lock = spool._reading
-
-        def __enter__(self) -> None:
-            if threading.current_thread() is taker:
-                waits.set()
-            self.lock.acquire()
-
-        def __exit__(self, *_: object) -> None:
-            self.lock.release()
 
     def meanwhile(sql: str) -> None:
         if "spool_id" in sql and not taker.ident:
@@ -145,7 +150,7 @@ def test_a_batch_taken_while_the_file_is_exchanged_is_of_the_new_one(
         error.sqlite_errorcode = 11
         raise error
 
-    monkeypatch.setattr(spool, "_reading", Watched())
+    monkeypatch.setattr(spool, "_reading", Watched(spool._reading, taker, waits))
     monkeypatch.setattr(spool, "_adopt", adopt)
     with pytest.raises(Unavailable):
         spool._writer.submit(meet_damage).result(5)
