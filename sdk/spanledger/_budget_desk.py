@@ -11,15 +11,16 @@ import weakref
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from time import monotonic
 from typing import Any
 
 from opentelemetry.trace import Span, format_span_id, format_trace_id
 
 from spanledger._budget_server import BudgetServer, Refused, Unanswered
+from spanledger._budget_subjects import reduced
 from spanledger._failures import told
-from spanledger._leases import Lease, Line, Need, Taken, text_of
+from spanledger._lease_terms import Lease, Need, Taken, text_of
+from spanledger._leases import Line
 from spanledger._settings import is_under_pytest, switch, variable
 
 DEFAULT_URL = "http://localhost:8502"
@@ -31,7 +32,6 @@ _EXIT_S = 1.0
 _MOST_LINES = 2_000
 _MOST_SETTLEMENTS = 10_000
 _BATCH = 200
-_MOST_TAGS = 64  # that the server takes
 
 
 @dataclass(slots=True)
@@ -71,13 +71,13 @@ class Desk:
 
     def line(self, subject: Mapping[str, object], *, is_strict: bool) -> Line:
         """Return the line of a subject: calls that the same budgets count share one."""
-        reduced = _reduced(subject, self._scopes)
-        key = (is_strict, json.dumps(reduced, sort_keys=True))
+        counted = reduced(subject, self._scopes)
+        key = (is_strict, json.dumps(counted, sort_keys=True))
         with self._lock:
             found = self._lines.get(key)
             if found is None:
                 found = self._lines[key] = Line(
-                    reduced, self._ask, self._give_back, self._timeout_s, is_strict=is_strict
+                    counted, self._ask, self._give_back, self._timeout_s, is_strict=is_strict
                 )
                 while len(self._lines) > _MOST_LINES:
                     _, oldest = self._lines.popitem(last=False)
@@ -267,7 +267,7 @@ class Desk:
     def _learn(self, line: Line, answer: Mapping[str, Any]) -> None:
         """Take up which scopes there are budgets for, and let alike calls share the line."""
         self._scopes = frozenset(map(str, answer["scopes"]))
-        line.subject = _reduced(line.subject, self._scopes)
+        line.subject = reduced(line.subject, self._scopes)
         key = (line.is_strict, json.dumps(line.subject, sort_keys=True))
         with self._lock:
             self._lines.setdefault(key, line)
@@ -349,18 +349,6 @@ def _ids_of(span: Span | None) -> dict[str, object]:
     if own is None or not own.is_valid:
         return {}
     return {"trace_id": format_trace_id(own.trace_id), "span_id": format_span_id(own.span_id)}
-
-
-def _reduced(subject: Mapping[str, object], scopes: frozenset[str] | None) -> dict[str, object]:
-    """Return the part of a subject that any budget asks for; all of it before the first answer."""
-    given = subject["tags"]
-    known: Mapping[str, str] = given if isinstance(given, dict) else {}
-    found = {key: value for key, value in subject.items() if key != "tags" and value}
-    tags = known.items()
-    if scopes is not None:
-        found = {key: value for key, value in found.items() if key in scopes}
-        tags = {key: value for key, value in tags if f"tag:{key}" in scopes}.items()
-    return {**found, "tags": dict(islice(tags, _MOST_TAGS))}
 
 
 _desks: weakref.WeakSet[Desk] = weakref.WeakSet()

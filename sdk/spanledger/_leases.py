@@ -15,12 +15,19 @@ import secrets
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from decimal import Decimal
-from time import monotonic, time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
-from spanledger._prices import PICODOLLARS
+from spanledger._lease_terms import (
+    Lease,
+    Limit,
+    Need,
+    Taken,
+    amount_of,
+    is_as_large,
+    limit_of,
+    text_of,
+)
 
 if TYPE_CHECKING:
     import asyncio
@@ -36,67 +43,6 @@ _KEPT_S = 300.0  # that an unanswered request is sent again; what it set aside t
 _LOCK_S = 0.02  # more than anybody holds a line, but the thread itself that asks for it
 _HOT_S = 5.0  # a lease that was used up within this was too small
 _MOST_CALLS = 64
-
-
-class Need(NamedTuple):
-    """What a call may use: picodollars, tokens, calls; None: not known."""
-
-    usd: int | None
-    tokens: int | None
-    llm_calls: int
-
-
-@dataclass(slots=True)
-class Lease:
-    """One reservation: what is left of it by measure that is limited, and the calls it covers."""
-
-    id: str
-    granted: Mapping[str, int]
-    left: dict[str, int]
-    use_until_s: float
-    began_s: float
-    in_flight: int = 0
-    is_retired: bool = False
-    used_at_s: float = 0.0
-
-    @property
-    def is_low(self) -> bool:
-        """Whether more than half of it is used up."""
-        return any(2 * left < self.granted[measure] for measure, left in self.left.items())
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A budget of the server that a call does not fit in, or whose soft limit it is over."""
-
-    id: str
-    name: str
-    selector: str
-    measure: str
-    level: str
-    limit: Decimal
-    spent: Decimal
-
-
-@dataclass(slots=True)
-class Taken:
-    """What a call may do.
-
-    Attributes:
-        lease: what it was taken from; None: nothing is limited, or nobody answered.
-        parts: by measure, what was taken.
-        over: budgets it does not fit in; ``soft``: those with a soft limit that is reached.
-        was_passed: nobody answered in time.
-        is_free: nothing is limited.
-    """
-
-    lease: Lease | None = None
-    parts: dict[str, int] = field(default_factory=dict[str, int])
-    over: tuple[Limit, ...] = ()
-    soft: tuple[Limit, ...] = ()
-    was_passed: bool = False
-    is_free: bool = False
-    started_at_s: float = field(default_factory=time)
 
 
 class Line:
@@ -335,7 +281,7 @@ class Line:
         return is_enough and now_s < lease.use_until_s
 
     def _is_refused(self, need: Need, now_s: float, for_s: float) -> bool:
-        return now_s < self._refused_at_s + for_s and _is_as_large(need, self._refused)
+        return now_s < self._refused_at_s + for_s and is_as_large(need, self._refused)
 
     def _parts(self, lease: Lease, need: Need) -> dict[str, int]:
         known: dict[str, int | None] = need._asdict()
@@ -364,7 +310,7 @@ class Line:
 
     def _take_up(self, answer: Mapping[str, Any], now_s: float) -> str:
         """Return the id of a reservation that nobody needs any more, or nothing."""
-        budgets = [_limit_of(one) for one in answer["budgets"]]
+        budgets = [limit_of(one) for one in answer["budgets"]]
         over = tuple(one for one in budgets if one.id in answer["over"])
         if not answer["granted"]:
             self._refused_at_s, self._refused, self._refused_by = now_s, self._asked, over
@@ -399,37 +345,6 @@ class Line:
             return False
         lease.is_retired = True
         return lease.in_flight == 0
-
-
-def text_of(measure: str, amount: int) -> str:
-    """Return an amount as the server reads it: dollars, or a whole number."""
-    return f"{Decimal(amount) / PICODOLLARS:f}" if measure == "usd" else str(amount)
-
-
-def amount_of(measure: str, text: str) -> int:
-    """Return an amount of the server: picodollars, or a whole number."""
-    return int(Decimal(text) * PICODOLLARS) if measure == "usd" else int(Decimal(text))
-
-
-def _limit_of(found: Mapping[str, Any]) -> Limit:
-    limit = found["hard_limit"] if found["hard_limit"] is not None else found["soft_limit"]
-    return Limit(
-        id=str(found["id"]),
-        name=str(found["name"]),
-        selector=str(found["selector"]),
-        measure=str(found["measure"]),
-        level=str(found["level"]),
-        limit=Decimal(limit),
-        spent=Decimal(found["spent"]),
-    )
-
-
-def _is_as_large(need: Need, refused: Need) -> bool:
-    """Return whether a call is known to need no less than one that was refused."""
-    return all(
-        theirs is None if mine is None else theirs is not None and mine >= theirs
-        for mine, theirs in zip(need, refused, strict=True)
-    )
 
 
 def _end_sleep(sleeper: asyncio.Future[None]) -> None:

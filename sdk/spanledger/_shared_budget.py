@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import cast
 
-from opentelemetry import baggage
 from opentelemetry.context import Context, get_current
 from opentelemetry.trace import Span, get_current_span
 
 from spanledger._accounts import Amount
-from spanledger._attributes import DIMENSION_PREFIX, TASK_ID
 from spanledger._budget_desk import Desk
 from spanledger._budget_events import HINTS, BudgetEvent, BudgetUse, tell
-from spanledger._context import SESSION_ID, USER_ID, agent_of
+from spanledger._budget_subjects import subject_of
 from spanledger._errors import BudgetExceeded
 from spanledger._guards import ModelCall, ToolCall
-from spanledger._leases import Limit, Line, Need, Taken
+from spanledger._lease_terms import Limit, Need, Taken
+from spanledger._leases import Line
 from spanledger._prices import PICODOLLARS, Rate, rate_of
 from spanledger._usage import Usage
 
 _NOTHING = Need(0, 0, 0)
 _MOST_TOOLS = 1_000
-_LONGEST_NAME = 512  # characters that the server takes
 
 
 @dataclass(slots=True)
@@ -53,12 +51,12 @@ class SharedGuard:
 
     async def prepare(self, base: Context) -> None:
         """Wait, without blocking the event loop, for a first lease."""
-        line = self._desk.line(_subject(base, ""), is_strict=self._is_strict)
+        line = self._desk.line(subject_of(base, ""), is_strict=self._is_strict)
         await line.prepare(Need(None, None, 1))
 
     async def ready(self, call: ModelCall, base: Context) -> None:
         """Take what a call may use, without blocking the event loop."""
-        line = self._desk.line(_subject(base, call.model), is_strict=self._is_strict)
+        line = self._desk.line(subject_of(base, call.model), is_strict=self._is_strict)
         taken = await line.take_when_told(_need(call))
         call.asked = {**(call.asked or {}), id(self): _Ticket(line, taken)}
 
@@ -77,7 +75,7 @@ class SharedGuard:
         asked = (call.asked or {}).pop(id(self), None)
         if isinstance(asked, _Ticket):
             return self._admitted(asked)
-        line = self._desk.line(_subject(base, call.model), is_strict=self._is_strict)
+        line = self._desk.line(subject_of(base, call.model), is_strict=self._is_strict)
         return self._admitted(_Ticket(line, line.take(_need(call))))
 
     def after_model(
@@ -99,7 +97,7 @@ class SharedGuard:
         """
         if call.is_admitted or not call.usd:
             return
-        line = self._desk.line(_subject(get_current(), ""), is_strict=self._is_strict)
+        line = self._desk.line(subject_of(get_current(), ""), is_strict=self._is_strict)
         need = Need(int(call.usd * PICODOLLARS), 0, 0)
         ticket = self._admitted(_Ticket(line, line.take(need)))
         span = call.span or get_current_span()
@@ -121,7 +119,7 @@ class SharedGuard:
         if usd < 0:
             self._desk.undo(self._tools.pop(own.get_span_context().span_id, None))
             return
-        line = self._desk.line(_subject(get_current(), ""), is_strict=self._is_strict)
+        line = self._desk.line(subject_of(get_current(), ""), is_strict=self._is_strict)
         self._desk.settle(line, Taken(), Need(int(usd * PICODOLLARS), 0, 0), own)
 
     def _unused(self, line: Line, taken: Taken) -> None:
@@ -167,36 +165,6 @@ class SharedGuard:
             self._told.add(limit.id)
         tell(event, self._on_limit)
         return event
-
-
-def _subject(base: Context, model: str) -> dict[str, object]:
-    """Return whose a call is, as the server takes it; names that it does not are left out."""
-    carried: Mapping[str, object] = baggage.get_all(base)
-    named = {
-        "agent": agent_of(base),
-        "session": str(carried.get(SESSION_ID, "")),
-        "user": str(carried.get(USER_ID, "")),
-        "task": str(carried.get(TASK_ID, "")),
-        "model": str(model),
-    }
-    tags = {
-        key[len(DIMENSION_PREFIX) :]: str(value)
-        for key, value in carried.items()
-        if key.startswith(DIMENSION_PREFIX)
-    }
-    return {
-        **{key: value if _is_name(value) else "" for key, value in named.items()},
-        "tags": {key: value for key, value in tags.items() if _is_name(key) and _is_name(value)},
-    }
-
-
-def _is_name(text: str) -> bool:
-    if len(text) > _LONGEST_NAME or "\0" in text:
-        return False
-    try:
-        return text.isascii() or bool(text.encode())
-    except UnicodeEncodeError:  # half a character, as of a name of a file
-        return False
 
 
 def _need(call: ModelCall) -> Need:
