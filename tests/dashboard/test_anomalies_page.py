@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,9 +14,11 @@ import spanledger_dashboard
 from spanledger_analytics.anomalies.cells import Leaf
 from spanledger_analytics.anomalies.explain import Part, Usage, explained
 from spanledger_analytics.findings.finding import Finding, Json
+from spanledger_analytics.forecasting.month_end import month_end
 from spanledger_dashboard.anomalies.data import Series, band_of
 from spanledger_dashboard.anomalies.explanation import drivers_frame, steps_of
 from spanledger_dashboard.anomalies.forecast import load_outlooks
+from spanledger_dashboard.overview.day_spend import load_day_spend
 from spanledger_storage.store import Store
 from tests.dashboard.found import TRACE, loop, put
 from tests.dashboard.seed import Seeder
@@ -191,17 +194,22 @@ def test_the_month_of_agents_and_the_rest_is_the_month_of_the_project(
                 hours_ago=hours_ago, agent_name=f"a{n:02}", total_cost_usd=Decimal(n + 1) / 8
             )
     seed.insert()
+    now_s -= now_s % 60  # as pages ask
     project, *agents = load_outlooks(store, "default", "UTC", now_s)
     assert project.spent_usd == sum(one.spent_usd for one in agents)
     assert len(agents) == 13
-    assert agents[-1].name in {"a03", "All other agents"}
-    low, mid, high = project.ahead.low, project.ahead.mid, project.ahead.high
+    assert agents[-1].agent in {"a03", "All other agents"}
+    ahead = project.forecast
+    low, mid, high = ahead.low, ahead.mid, ahead.high
     assert low is not None
     assert mid is not None
     assert high is not None
     assert project.spent_usd <= low <= mid <= high
     # Every hour costs fifteen dollars; the hour that runs has all of it already.
     assert abs(high - low) <= 30
+    # The API and the overview tell the same, each from a statement of its own.
+    assert month_end(store, "default", now_s)[0].forecast == ahead
+    assert load_day_spend(store, "default", UTC, now_s).month_end.forecast == ahead
 
 
 def test_figures_that_make_no_sense_are_left_out() -> None:

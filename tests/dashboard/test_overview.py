@@ -15,14 +15,17 @@ from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
 from spanledger_analytics.data_quality.job import QualityJob
+from spanledger_analytics.forecasting.month_end import of_hours
 from spanledger_analytics.usage import recompute_usage
 from spanledger_dashboard.overview import attention
 from spanledger_dashboard.overview.attention import Notice, Urgency
-from spanledger_dashboard.overview.day_spend import Moments, day_spend, load_day_spend
+from spanledger_dashboard.overview.day_spend import DaySpend, Moments, day_spend, load_day_spend
+from spanledger_dashboard.overview.figures import money_figures
 from spanledger_dashboard.overview.movers import Mover, load_user_movers, top_movers
-from spanledger_dashboard.overview.tasks import load_active, load_tasks
+from spanledger_dashboard.overview.tasks import Tasks, load_active, load_tasks
 from spanledger_dashboard.time_range import RANGES, Window
 from spanledger_dashboard.usage import Totals, Usage, UsageRow
+from spanledger_storage.budget_windows import window_at
 from spanledger_storage.store import Store
 from tests.dashboard.seed import Row, Seeder
 
@@ -278,30 +281,32 @@ def test_zones_off_the_hour_cut_the_hours_of_their_midnights() -> None:
     assert at(18, 12) not in found.cut_hours_s
 
 
-def test_the_month_is_projected_with_the_mean_of_the_last_whole_days() -> None:
+def figure_of_the_month(day: DaySpend) -> str:
+    usage, tasks = Usage(Window(0, 2 * HOUR, 3 * HOUR), (), ()), Tasks(0, 0, 0, 0, 0, Decimal(0))
+    return money_figures(day, usage, tasks, "24 hours")[1].note
+
+
+def test_days_are_summed_until_now() -> None:
     moments = Moments.at(NOON, UTC)
     # $10 at noon of every day since the 1st, $24 on the 17th; today $3 so far.
     pieces = [(at(day, 12), Decimal(10)) for day in range(1, 17)]
     pieces += [(at(17, 9), Decimal(20)), (at(17, 13), Decimal(4)), (at(18, 12), Decimal(3))]
-    found = day_spend(moments, pieces)
+    window = window_at("month", "UTC", None, NOON)
+    found = day_spend(moments, pieces, of_hours("p", None, dict(pieces), window, NOON))
     assert [found.today_usd, found.yesterday_usd, found.last_week_usd] == dollars(3, 20, 10)
-    assert found.month_usd == 16 * 10 + 24 + 3
-    assert found.mean_usd == Decimal(6 * 10 + 24) / 7 == 12
-    assert found.mean_days == 7
-    days_left = Decimal(13) + Decimal("11.5") / 24  # 19 to 31 March, and the rest of the 18th
-    assert found.month_end_usd == 187 + 12 * days_left
+    assert found.month_usd == found.month_end.spent_usd == 16 * 10 + 24 + 3
     assert found.curves[0][-1] == 3
     assert list(found.curves[1][8:10]) == dollars(0, 20)
     assert (len(found.curves[0]), len(found.curves[1])) == (13, 24)
+    assert "≈ $" in figure_of_the_month(found)
 
 
-def test_the_day_on_which_data_begin_is_no_whole_day() -> None:
-    moments = Moments.at(NOON, UTC)
-    young = [(at(16, 20), Decimal(1)), (at(17, 3), Decimal(8))]
-    found = day_spend(moments, young)
-    assert (found.mean_usd, found.mean_days) == (Decimal(8), 1)
-    newborn = day_spend(moments, [(at(17, 20), Decimal(1))])
-    assert (newborn.mean_usd, newborn.month_end_usd) == (None, None)
+def test_a_month_of_two_days_has_no_estimate() -> None:
+    hours = {at(17, 20): Decimal(1), at(18, 3): Decimal(8)}
+    window = window_at("month", "UTC", None, NOON)
+    month = of_hours("p", None, hours, window, NOON)
+    found = day_spend(Moments.at(NOON, UTC), list(hours.items()), month)
+    assert figure_of_the_month(found) == "estimate after three days"
 
 
 def test_spend_until_now_is_exact_to_the_minute(store: Store, seed: Seeder) -> None:

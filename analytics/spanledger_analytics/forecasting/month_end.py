@@ -63,26 +63,24 @@ def month_end(store: Store, project: str, now_s: int, timezone: str = "UTC") -> 
         hour, usd = int(str(row["start_s"])), Decimal(str(row["cost_usd"]))
         total[hour] = total.get(hour, ZERO) + usd
         agents.setdefault(str(row["agent"]), {})[hour] = usd
-    found = [of_hours(None, total, window, now_s, project)]
-    named = [
-        of_hours(agent, hours, window, now_s, f"{project} {agent}")
-        for agent, hours in agents.items()
-    ]
+    found = [of_hours(project, None, total, window, now_s)]
+    named = [of_hours(project, agent, hours, window, now_s) for agent, hours in agents.items()]
     named.sort(key=lambda one: (-one.spent_usd, one.agent or ""))
     return found + named[:MOST_AGENTS]
 
 
-def of_hours(agent: str | None, hours: Hours, window: Window, now_s: int, seed: str) -> MonthEnd:
-    """Return the forecast of what was spent by hour; pure.
+def of_hours(project: str, agent: str | None, hours: Hours, window: Window, now_s: int) -> MonthEnd:
+    """Return the forecast of what was spent by hour; pure: the same wherever it is told.
 
     Args:
-        agent: whose; None: of the whole project.
-        hours: dollars by hour, with the one that runs.
+        project: whose spending.
+        agent: the one whose hours these are; None: of the whole project.
+        hours: dollars by hour, six weeks of them, with the one that runs.
         window: the month.
         now_s: the clock.
-        seed: the same one gives the same figures.
     """
     first = -(-window.start_s // HOUR_S) * HOUR_S
     spent = sum((usd for hour, usd in hours.items() if first <= hour <= now_s), ZERO)
+    seed = project if agent is None else f"{project} {agent}"
     told = forecast(hours, spent, None, window, now_s, is_rolling=False, seed=seed)
     return MonthEnd(agent, window, spent, told)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import cast
 
@@ -11,13 +10,13 @@ import pandas as pd
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
-from spanledger_analytics.budgets.forecast import Forecast, forecast
+from spanledger_analytics.forecasting.month_end import HISTORY_S, MonthEnd, of_hours
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard import tables
-from spanledger_dashboard.anomalies.data import HISTORY_S, HOUR_S
+from spanledger_dashboard.anomalies.data import HOUR_S
 from spanledger_dashboard.cache.tables import table
 from spanledger_dashboard.text import plain
-from spanledger_storage.budget_windows import Window, window_at
+from spanledger_storage.budget_windows import window_at
 from spanledger_storage.errors import ConfigError
 from spanledger_storage.store import Store
 
@@ -31,22 +30,7 @@ _METHODS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Outlook:
-    """Where the spending of one part of a project leads until the month ends.
-
-    Attributes:
-        name: of the agent; empty: the project.
-        spent_usd: since the month began.
-        ahead: the whole month, as an estimate.
-    """
-
-    name: str
-    spent_usd: Decimal
-    ahead: Forecast
-
-
-def load_outlooks(store: Store, project: str, timezone: str, now_s: int) -> list[Outlook]:
+def load_outlooks(store: Store, project: str, timezone: str, now_s: int) -> list[MonthEnd]:
     """Read six weeks of hours and return the project, then its agents, the dearest month first.
 
     Raises:
@@ -66,45 +50,32 @@ def load_outlooks(store: Store, project: str, timezone: str, now_s: int) -> list
     by_name: dict[str | None, dict[int, Decimal]] = {None: {}}
     for row in store.rows("dashboard_agent_hours", params):
         start, usd = cast("int", row["start_s"]), Decimal(str(row["cost_usd"]))
-        name = _REST if row["is_rest"] else str(row["agent_name"]) or "no agent"
+        name = _REST if row["is_rest"] else str(row["agent_name"])
         for key in (None, name):
             hours = by_name.setdefault(key, {})
             hours[start] = hours.get(start, Decimal(0)) + usd
-    found = [_outlook(name, hours, window, now_s, project) for name, hours in by_name.items()]
-    found = [one for one in found if one.spent_usd or one.name != _REST]
-    found.sort(key=lambda one: (one.name != "", -one.spent_usd, one.name))
+    found = [of_hours(project, name, hours, window, now_s) for name, hours in by_name.items()]
+    found = [one for one in found if one.spent_usd or one.agent != _REST]
+    found.sort(key=lambda one: (one.agent is not None, -one.spent_usd, one.agent or ""))
     return found
 
 
-def _outlook(
-    name: str | None,
-    hours: Mapping[int, Decimal],
-    window: Window,
-    now_s: int,
-    project: str,
-) -> Outlook:
-    spent = sum((usd for start, usd in hours.items() if start >= window.start_s), Decimal(0))
-    seed = f"{project} {name or ''}"
-    ahead = forecast(hours, spent, None, window, now_s, is_rolling=False, seed=seed)
-    return Outlook(name or "", spent, ahead)
-
-
-def outlook_frame(found: Sequence[Outlook]) -> pd.DataFrame:
+def outlook_frame(found: Sequence[MonthEnd]) -> pd.DataFrame:
     """Return one row per outlook, in the order given."""
     return pd.DataFrame(
         {
-            "Who": [one.name or "Project" for one in found],
+            "Who": ["Project" if one.agent is None else one.agent or "no agent" for one in found],
             "So far": [float(one.spent_usd) for one in found],
-            "Month end": [_float(one.ahead.mid) for one in found],
-            "Low": [_float(one.ahead.low) for one in found],
-            "High": [_float(one.ahead.high) for one in found],
-            "Per hour now": [_float(one.ahead.burn_per_hour) for one in found],
-            "From": [_METHODS.get(one.ahead.method) or None for one in found],
+            "Month end": [_float(one.forecast.mid) for one in found],
+            "Low": [_float(one.forecast.low) for one in found],
+            "High": [_float(one.forecast.high) for one in found],
+            "Per hour now": [_float(one.forecast.burn_per_hour) for one in found],
+            "From": [_METHODS.get(one.forecast.method) or None for one in found],
         }
     )
 
 
-def show_outlooks(found: Sequence[Outlook]) -> None:
+def show_outlooks(found: Sequence[MonthEnd]) -> None:
     """Show where the month leads."""
     names = ("So far", "Month end", "Low", "High", "Per hour now")
     money: dict[str, tables.Text] = dict.fromkeys(names, tables.usd)
@@ -120,12 +91,12 @@ def show_outlooks(found: Sequence[Outlook]) -> None:
     }
     table(outlook_frame(found), money, config, key="outlooks", alt="Forecast of the month")
     project = found[0]
-    if project.ahead.low is None:
+    if project.forecast.low is None:
         st.caption("An interval takes three days of history.")
-    elif project.ahead.mid is not None:
+    elif project.forecast.mid is not None:
         st.caption(
             f"The futures of agents are drawn apart, so that their middles need not add up to the "
-            f"project's {plain(fmt.usd(project.ahead.mid))}."
+            f"project's {plain(fmt.usd(project.forecast.mid))}."
         )
 
 

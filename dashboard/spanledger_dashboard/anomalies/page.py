@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
+from spanledger_analytics.forecasting.month_end import MonthEnd
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard import scope
 from spanledger_dashboard.anomalies import charts
@@ -21,7 +22,7 @@ from spanledger_dashboard.anomalies.data import (
     load_hours,
 )
 from spanledger_dashboard.anomalies.explanation import show_explanation
-from spanledger_dashboard.anomalies.forecast import Outlook, load_outlooks, show_outlooks
+from spanledger_dashboard.anomalies.forecast import load_outlooks, show_outlooks
 from spanledger_dashboard.connection import store
 from spanledger_dashboard.cost.query import Stretch, load_values
 from spanledger_dashboard.downloads import show_titled
@@ -66,7 +67,7 @@ def _names(project: str, stretch: Stretch) -> list[tuple[str, str]]:
 
 
 @st.cache_data(ttl=600, max_entries=50, show_spinner="Drawing futures …")
-def _outlooks(project: str, timezone: str, hour_s: int, now_s: int) -> list[Outlook]:
+def _outlooks(project: str, timezone: str, hour_s: int, now_s: int) -> list[MonthEnd]:
     del hour_s  # part of the cache's key
     return load_outlooks(store(), project, timezone, now_s)
 

@@ -9,12 +9,12 @@ from decimal import Decimal
 from itertools import accumulate
 from typing import cast
 
+from spanledger_analytics.forecasting.month_end import HISTORY_S, MonthEnd, of_hours
+from spanledger_storage.budget_windows import Window
 from spanledger_storage.store import Store
 
-MEAN_DAYS = 7
 _MINUTE_S = 60
 _HOUR_S = 3_600
-_DAY_S = 86_400
 
 Piece = tuple[int, Decimal]
 """Start in unix seconds, and dollars: of an hour, or of a minute of an hour that is cut."""
@@ -27,9 +27,9 @@ class Moments:
     Attributes:
         now_s: on a whole minute.
         today_s: midnight; ``yesterday_s`` and ``last_week_s``: one and seven days earlier.
+        last_week_end_s: midnight after the day a week ago.
         yesterday_now_s: the same time of day, yesterday; ``last_week_now_s``: a week ago.
         month_s: first of the month; ``month_end_s``: first of the next.
-        days_s: midnights of the last seven days before today, the oldest first.
     """
 
     now_s: int
@@ -38,9 +38,9 @@ class Moments:
     yesterday_now_s: int
     last_week_s: int
     last_week_now_s: int
+    last_week_end_s: int
     month_s: int
     month_end_s: int
-    days_s: tuple[int, ...]
 
     @classmethod
     def at(cls, now_s: int, zone: tzinfo) -> Moments:
@@ -61,21 +61,21 @@ class Moments:
             yesterday_now_s=unix(now, 1),
             last_week_s=unix(midnight, 7),
             last_week_now_s=unix(now, 7),
+            last_week_end_s=unix(midnight, 6),
             month_s=unix(month),
             month_end_s=unix(next_month),
-            days_s=tuple(unix(midnight, days) for days in range(MEAN_DAYS, 0, -1)),
         )
 
     @property
     def first_s(self) -> int:
-        """The earliest instant of interest: a day more than is summed tells whether data begin."""
-        return min(self.month_s, self.days_s[0] - _DAY_S)
+        """The earliest instant of interest: a forecast takes weeks."""
+        return min(self.month_s, self.now_s - HISTORY_S)
 
     @property
     def cut_hours_s(self) -> list[int]:
         """Hours with an instant inside, whose minutes are needed; most zones cut only three."""
         instants = [self.now_s, self.yesterday_now_s, self.last_week_now_s, self.today_s]
-        instants += [self.month_s, *self.days_s]
+        instants += [self.yesterday_s, self.last_week_s, self.last_week_end_s, self.month_s]
         return sorted({t - t % _HOUR_S for t in instants if t % _HOUR_S})
 
 
@@ -87,8 +87,7 @@ class DaySpend:
         moments: what they are about.
         yesterday_usd: until the same time of day; ``last_week_usd``: of the same weekday.
         month_usd: since the first of the month.
-        mean_usd: mean of the last whole days, at most seven, since there is data; None: none yet.
-        mean_days: how many these are.
+        month_end: where that leads.
         curves: of today, yesterday and the day a week ago: dollars since midnight at the end of
             each hour.
     """
@@ -98,19 +97,8 @@ class DaySpend:
     yesterday_usd: Decimal
     last_week_usd: Decimal
     month_usd: Decimal
-    mean_usd: Decimal | None
-    mean_days: int
+    month_end: MonthEnd
     curves: tuple[tuple[Decimal, ...], ...]
-
-    @property
-    def days_left(self) -> Decimal:
-        """Days from now to the end of the month, today's rest included."""
-        return Decimal(self.moments.month_end_s - self.moments.now_s) / _DAY_S
-
-    @property
-    def month_end_usd(self) -> Decimal | None:
-        """Estimate of the whole month: what is spent, and the mean for every day that remains."""
-        return None if self.mean_usd is None else self.month_usd + self.mean_usd * self.days_left
 
 
 def load_day_spend(store: Store, project: str, zone: tzinfo, now_s: int) -> DaySpend:
@@ -121,36 +109,29 @@ def load_day_spend(store: Store, project: str, zone: tzinfo, now_s: int) -> DayS
     """
     at = Moments.at(now_s, zone)
     first_s, to_s = at.first_s - at.first_s % _HOUR_S, at.now_s + _HOUR_S
-    hours = store.rows(
-        "dashboard_spend_hours", {"project": project, "from_s": first_s, "to_s": to_s}
-    )
+    params = {"project": project, "from_s": first_s, "to_s": to_s}
+    hours = _pieces(store.rows("dashboard_spend_hours", params))
     cut = at.cut_hours_s
     minutes = store.rows("dashboard_spend_minutes", {"project": project, "hours": cut})
-    is_cut = set(cut)
-    pieces = [p for p in _pieces(hours) if p[0] not in is_cut]
-    return day_spend(at, [*pieces, *_pieces(minutes)])
+    pieces = [piece for piece in hours if piece[0] not in cut]
+    window = Window(at.month_s, at.month_end_s)
+    month_end = of_hours(project, None, dict(hours), window, at.now_s)
+    return day_spend(at, [*pieces, *_pieces(minutes)], month_end)
 
 
-def day_spend(at: Moments, pieces: Sequence[Piece]) -> DaySpend:
+def day_spend(at: Moments, pieces: Sequence[Piece], month_end: MonthEnd) -> DaySpend:
     """Return the sums over pieces, each of which lies on one side of every instant; pure."""
-    began_s = min((start for start, _ in pieces), default=at.now_s)
-    ends = [*at.days_s[1:], at.today_s]
-    # The day on which data begin is not a whole one.
-    whole = [
-        spent(pieces, day, end) for day, end in zip(at.days_s, ends, strict=True) if day >= began_s
-    ]
     return DaySpend(
         moments=at,
         today_usd=spent(pieces, at.today_s, at.now_s),
         yesterday_usd=spent(pieces, at.yesterday_s, at.yesterday_now_s),
         last_week_usd=spent(pieces, at.last_week_s, at.last_week_now_s),
         month_usd=spent(pieces, at.month_s, at.now_s),
-        mean_usd=sum(whole, Decimal(0)) / len(whole) if whole else None,
-        mean_days=len(whole),
+        month_end=month_end,
         curves=(
             _curve(pieces, at.today_s, at.now_s),
             _curve(pieces, at.yesterday_s, at.today_s),
-            _curve(pieces, at.last_week_s, at.days_s[1]),
+            _curve(pieces, at.last_week_s, at.last_week_end_s),
         ),
     )
 

@@ -121,14 +121,15 @@ def _today(day: DaySpend) -> Figure:
 
 
 def _month(day: DaySpend) -> Figure:
-    if day.month_end_usd is None or day.mean_usd is None:
-        note, how = "estimate after a whole day", "An estimate needs one whole day of data."
+    ahead = day.month_end.forecast
+    if ahead.low is None or ahead.mid is None or ahead.high is None:
+        note, how = "estimate after three days", "An estimate takes three days of history."
     else:
-        note = f"≈ {fmt.usd(day.month_end_usd)} by month end"
-        days = "day" if day.mean_days == 1 else f"{day.mean_days} days"
+        note = f"≈ {fmt.usd(ahead.mid)} by month end"
         how = (
-            f"Estimate for the whole month: what is spent, plus {fmt.usd(day.mean_usd)} (the mean "
-            f"of the last whole {days}) for each of the {day.days_left:.1f} days that remain."
+            "Estimate for the whole month from days of the last six weeks, the same as on "
+            f"Anomalies: eight futures in ten end between {fmt.usd(ahead.low)} and "
+            f"{fmt.usd(ahead.high)}."
         )
     return Figure(
         "Month to date",

@@ -96,10 +96,10 @@ def test_even_spending_leads_to_an_even_month() -> None:
         hour: Decimal(2)
         for hour in range(now_s // HOUR_S * HOUR_S - 42 * 24 * HOUR_S, now_s, HOUR_S)
     }
-    told = of_hours(None, hours, window, now_s, "p")
+    told = of_hours("p", None, hours, window, now_s)
     whole = Decimal(2) * (window.end_s - window.start_s) / HOUR_S
     assert told.forecast.low is not None
     assert told.forecast.mid is not None
     assert abs(told.forecast.mid - whole) <= 2  # the hour that runs counts as spent already
     assert told.forecast.low <= told.forecast.mid
-    assert of_hours(None, {}, window, now_s, "p").forecast.method == ""
+    assert of_hours("p", None, {}, window, now_s).forecast.method == ""
