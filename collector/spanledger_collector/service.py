@@ -14,6 +14,7 @@ from pathlib import Path
 
 import uvicorn
 
+from spanledger_collector import memory
 from spanledger_collector.access.senders import Access, OpenAccess
 from spanledger_collector.edge.admission import Admission
 from spanledger_collector.edge.cors import check_origin
@@ -105,6 +106,7 @@ async def serve(settings: CollectorSettings, stop: asyncio.Event) -> None:
     for origin in settings.cors_origins:
         check_origin(origin)
     _allow_many_connections()
+    memory.keep_some()
     listener = _listen(settings.host, settings.http_port)
     telemetry = Telemetry()
     spool = _open_spool(settings, telemetry)

@@ -1,4 +1,4 @@
-"""A storing process keeps memory while it works, and gives it back when it does not."""
+"""Freed memory is kept while it will be needed again, and no longer."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from spanledger_collector.store import memory
+from spanledger_collector import memory
 
 _MIB = 1 << 20
-_PROGRAM = """
+_GIVEN_BACK = """
 import psutil
-from spanledger_collector.store import memory
+from spanledger_collector import memory
 memory.keep()
 process = psutil.Process()
 before = process.memory_info().rss
@@ -24,11 +24,44 @@ print(kept - before, process.memory_info().rss - before)
 """
 
 
-@pytest.mark.skipif(not memory.is_kept(), reason="the C library is not GNU's")
-def test_what_is_freed_stays_until_it_is_given_back() -> None:
+_SOME = """
+import resource
+import psutil
+from spanledger_collector import memory
+memory.keep_some()
+def bodies(size):
+    blocks = [bytearray(size) for _ in range(16)]
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+bodies(1 << 20)
+before = faults()
+for _ in range(100):
+    bodies(1 << 20)
+after = faults()
+process = psutil.Process()
+held = process.memory_info().rss
+bodies(16 << 20)
+print(after - before, process.memory_info().rss - held)
+"""
+
+
+pytestmark = pytest.mark.skipif(not memory.is_kept(), reason="the C library is not GNU's")
+
+
+def run(program: str) -> list[int]:
     done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    kept, left = map(int, done.stdout.split())
+    return list(map(int, done.stdout.split()))
+
+
+def test_what_is_freed_stays_until_it_is_given_back() -> None:
+    kept, left = run(_GIVEN_BACK)
     assert kept > 150 * _MIB
     assert left < 50 * _MIB
+
+
+def test_a_receiver_takes_bodies_from_pages_it_has_and_keeps_none_of_large_ones() -> None:
+    faults, grown = run(_SOME)
+    assert faults < 4_000  # fresh pages for every body would be 400,000
+    assert grown < 8 * _MIB

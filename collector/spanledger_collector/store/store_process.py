@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spanledger_collector import memory
 from spanledger_collector.decode.columns import with_dictionaries, without_defaults
 from spanledger_collector.decode.decode import Body
 from spanledger_collector.decode.decode_batch import decode_batch
@@ -33,7 +34,6 @@ from spanledger_collector.decode.messages import MessageStore
 from spanledger_collector.decode.recent_messages import RecentMessages
 from spanledger_collector.errors import CollectorError
 from spanledger_collector.spool.dead_letters import TABLE, DeadLetter, rows_of, token_of
-from spanledger_collector.store import memory
 from spanledger_storage.errors import StoreError
 from spanledger_storage.store import Store, StoreSettings
 
