@@ -178,13 +178,33 @@ def link_by_usage(groups: Groups, call_parent: list[int]) -> None:
                 by_process[_kind(span), span.process, tokens_in, tokens_out or 0].append(index)
     found = [*silent.values(), *by_trace.values(), *by_process.values()]
     several = [members for members in found if len(members) > 1]
+    is_one_call = _is_one_call_by_usage(groups)
     for members in several:
-        pair_up(groups, members, _is_one_call_by_usage(groups))
+        _join_below(groups, members, call_parent, is_one_call)
+    for members in several:
+        pair_up(groups, members, is_one_call)
     logged = [m for m in several if any(groups.is_lone_log(index) for index in m)]
     for are_close in (_are_nested, are_of_one_time):  # first those whose clocks agree
         for members in logged:
             pair_up(groups, members, _is_one_call_by_log(groups, are_close))
     _link_silent(groups, live_below)
+
+
+def _join_below(
+    groups: Groups, members: Sequence[int], call_parent: list[int], is_one_call: Link
+) -> None:
+    """Join views with the one they hang on, before any other can take them.
+
+    Of parallel calls with equal tokens the outer view of one fits the inner view of another, too;
+    both would become one, because each is tied to its own by its parent.
+    """
+    inside = set(members)
+    for index in members:
+        parent = call_parent[index]
+        if parent in inside:
+            mine, above = groups.find(index), groups.find(parent)
+            if not groups.share_scope(mine, above) and is_one_call(parent, index):
+                groups.union(above, mine)
 
 
 def _link_silent(groups: Groups, live_below: Counter[int]) -> None:

@@ -96,6 +96,20 @@ def test_parallel_equal_calls_pair_one_to_one() -> None:
     assert sorted(len(call.sources) for call in calls) == [2] * 10
 
 
+@pytest.mark.parametrize("ids", [("", ""), ("r1", ""), ("", "r2")])
+def test_parallel_equal_calls_of_nested_views_stay_apart(ids: tuple[str, str]) -> None:
+    """The outer view of the shorter call lies inside the inner view of the longer one."""
+    calls = derive_calls(
+        [
+            llm("1", "0", usage=(10, 1), scope_name="framework"),
+            llm("2", "1", usage=(10, 1), at=1, lasts=98, scope_name="sdk", response_id=ids[0]),
+            llm("3", "0", usage=(10, 1), lasts=200, scope_name="framework"),
+            llm("4", "3", usage=(10, 1), at=1, lasts=198, scope_name="sdk", response_id=ids[1]),
+        ]
+    )
+    assert sorted(sources(calls)) == [["1", "2"], ["3", "4"]]
+
+
 def test_failed_siblings_of_two_scopes_are_one_failed_call() -> None:
     call = only(
         derive_calls(
