@@ -176,17 +176,18 @@ def link_by_usage(groups: Groups, call_parent: list[int]) -> None:
             by_trace[_kind(span), span.trace_id, tokens_in, tokens_out or 0].append(index)
             if span.process:
                 by_process[_kind(span), span.process, tokens_in, tokens_out or 0].append(index)
-    found = [*silent.values(), *by_trace.values(), *by_process.values()]
-    several = [members for members in found if len(members) > 1]
+    in_trace = [m for m in (*silent.values(), *by_trace.values()) if len(m) > 1]
+    in_process = [m for m in by_process.values() if len(m) > 1]
     is_one_call = _is_one_call_by_usage(groups)
-    for members in several:
+    for members in (*in_trace, *in_process):
         _join_below(groups, members, call_parent, is_one_call)
-    for members in several:
+    for members in (*in_trace, *in_process):
         pair_up(groups, members, is_one_call)
-    logged = [m for m in several if any(groups.is_lone_log(index) for index in m)]
-    for are_close in (_are_nested, are_of_one_time):  # first those whose clocks agree
-        for members in logged:
-            pair_up(groups, members, _is_one_call_by_log(groups, are_close))
+    for found in (in_trace, in_process):  # a record's own trace before others
+        logged = [m for m in found if any(map(groups.is_lone_log, m))]
+        for are_close in (_are_nested, are_of_one_time):  # first those whose clocks agree
+            for members in logged:
+                pair_up(groups, members, _is_one_call_by_log(groups, are_close))
     _link_silent(groups, live_below)
 
 

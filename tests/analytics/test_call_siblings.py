@@ -168,6 +168,22 @@ def test_log_records_of_requests_in_a_row_each_find_their_span() -> None:
     assert sources(derive_calls(spans)) == [[f"s{i}", f"l{i}"] for i in range(5)]
 
 
+def test_a_log_record_joins_the_call_of_its_own_trace_before_one_at_the_same_time() -> None:
+    """Two sessions of one service at once; the clock of the first one's record is 5 ms late."""
+    other, said = "b" * 32, {"usage": (100, 5), "service_name": "claude-code"}
+    calls = derive_calls(
+        [
+            span("0", role="agent", lasts=2_000),
+            llm("1", "0", scope_name="tracing", **said),
+            log("2", "0", at=5, **said),
+            span("5", role="agent", lasts=2_000, trace=other),
+            llm("6", "5", at=4, lasts=102, scope_name="tracing", trace=other, **said),
+            log("7", "5", at=9, lasts=102, trace=other, **said),
+        ]
+    )
+    assert sources(calls) == [["1", "2"], ["6", "7"]]
+
+
 def test_failed_requests_record_joins_the_failed_span_not_a_silent_one() -> None:
     calls = derive_calls(
         [
