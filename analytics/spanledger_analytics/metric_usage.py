@@ -36,6 +36,7 @@ from spanledger_storage.store import Store
 
 _HOUR_S = 3_600
 _NS = 10**9
+_LONGEST_SILENCE_S = 7 * 86_400  # of a stream that does not say when it began
 _LONGEST_NAME = 256  # of a model, as for spans
 _LAST_HOUR_S = 2**32 - 1  # where DateTime ends, in 2106
 
@@ -140,7 +141,7 @@ def _began_before(row: _Row, hour: int) -> bool:
     return (
         row.temporality != "delta"
         and not row.previous_ns
-        and 0 < row.stream_ns < (hour - _HOUR_S) * _NS
+        and row.stream_ns < (hour - _HOUR_S) * _NS
     )
 
 
@@ -150,7 +151,7 @@ def _read_previous(store: Store, project: str, hour: int, rows: Sequence[_Row]) 
         params = {
             "project": project,
             "metrics": sorted({row.metric for row in part}),
-            "from_hour": min(row.stream_ns for row in part) // _NS // _HOUR_S * _HOUR_S,
+            "from_hour": min(_looked_from(row, hour) for row in part),
             "before_hour": hour,
             "series_ids": [row.series_id for row in part],
             "streams_ns": [row.stream_ns for row in part],
@@ -160,6 +161,13 @@ def _read_previous(store: Store, project: str, hour: int, rows: Sequence[_Row]) 
         for series_id, stream_ns, *point in _rows.columns_of(table, fields):
             found[cast("tuple[str, int]", (series_id, stream_ns))] = _Point._make(point)
     return found
+
+
+def _looked_from(row: _Row, hour: int) -> int:
+    """Return the UTC start hour (UNIX seconds) from which on a stream may have earlier points."""
+    if not row.stream_ns:
+        return max(0, hour - _LONGEST_SILENCE_S)
+    return row.stream_ns // _NS // _HOUR_S * _HOUR_S
 
 
 def _stream(row: _Row, previous: _Point | None) -> Stream:

@@ -213,6 +213,14 @@ def test_the_first_point_of_a_stream_without_a_start_only_tells_where_to_begin(
     assert world.tokens() == [(30, 3)]
 
 
+def test_growth_of_a_stream_without_a_start_is_found_across_hours_without_a_point(
+    world: World,
+) -> None:
+    world.measure(*both((1_000, 100), 0, T0 + MINUTE))
+    world.measure(*both((1_030, 103), 0, T0 + 30 * HOUR))
+    assert world.tokens() == [(30, 3)]
+
+
 @pytest.mark.parametrize("temporality", [0, CUMULATIVE])
 def test_points_that_mean_nothing_are_no_usage(world: World, temporality: Any) -> None:
     bad = float("nan") if temporality else 5.0
