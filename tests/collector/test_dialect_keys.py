@@ -149,6 +149,30 @@ def test_vercel_input_of_anthropic_leaves_the_cache_out_up_to_version_5(
     assert tokens(made)[:2] == (total, 4000)
 
 
+@pytest.mark.parametrize(
+    ("maker", "provider"),
+    [
+        ("amazon-bedrock", "aws.bedrock"),
+        ("bedrock.anthropic.messages", "aws.bedrock"),
+        ("vertex.anthropic.messages", "gcp.vertex_ai"),
+        ("googleVertex.anthropic.messages", "gcp.vertex_ai"),
+    ],
+)
+def test_vercel_input_of_bedrock_and_of_claude_elsewhere_leaves_the_cache_out(
+    maker: str, provider: str
+) -> None:
+    metadata = {"bedrock": {"usage": {"cacheWriteInputTokens": 100}}}
+    made = vercel(
+        "ai.generateText.doGenerate",
+        model__provider=maker,
+        usage__inputTokens=5000,
+        usage__cachedInputTokens=4000,
+        response__providerMetadata=json.dumps(metadata),
+    )
+    assert tokens(made)[:3] == (9100, 4000, 100)
+    assert made["provider"] == provider
+
+
 def test_vercel_input_of_openai_includes_the_cache() -> None:
     said = {"usage__inputTokens": 5000, "usage__cachedInputTokens": 4000}
     made = vercel("ai.generateText.doGenerate", model__provider="openai.chat", **said)

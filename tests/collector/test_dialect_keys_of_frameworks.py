@@ -184,14 +184,35 @@ def test_openlit_input_of_anthropic_leaves_the_cache_out() -> None:
     assert row({**CHAT, "gen_ai.provider.name": "openai", **usage}, scope=scope)["flags"] == []
 
 
-def test_bedrock_input_leaves_the_cache_out() -> None:
+@pytest.mark.parametrize(
+    ("scope", "provider", "total"),
+    [
+        ("openlit.instrumentation.bedrock", "aws.bedrock", 9600),
+        ("openlit.otel.tracing", "anthropic", 9600),
+        ("openlit.instrumentation.langchain", "anthropic", 9000),
+        ("openlit.instrumentation.claude_agent_sdk", "anthropic", 9000),
+        ("openlit.instrumentation.litellm", "aws.bedrock", 9000),
+    ],
+)
+def test_openlit_input_of_frameworks_includes_the_cache(
+    scope: str, provider: str, total: int
+) -> None:
+    usage = {"gen_ai.usage.input_tokens": 9000, "gen_ai.usage.cache_read.input_tokens": 600}
+    made = row({**CHAT, "gen_ai.provider.name": provider, **usage}, scope=scope)
+    assert tokens(made)[:2] == (total, 600)
+
+
+@pytest.mark.parametrize(
+    "scope",
+    ["opentelemetry.instrumentation.genai.bedrock", "opentelemetry.instrumentation.bedrock"],
+)
+def test_bedrock_input_leaves_the_cache_out(scope: str) -> None:
     usage = {
         "gen_ai.usage.input_tokens": 765,
         "gen_ai.usage.cache_read.input_tokens": 201,
         "gen_ai.usage.cache_write.input_tokens": 41,
         "gen_ai.usage.output_tokens": 53,
     }
-    scope = "opentelemetry.instrumentation.genai.bedrock"
     assert tokens(row({**CHAT, **usage}, scope=scope)) == (1007, 201, 41, 53, None)
 
 
@@ -400,6 +421,26 @@ def test_semantic_kernel_names_its_enums() -> None:
         scope="semantic_kernel.utils.telemetry.model_diagnostics.decorators",
     )
     assert (made["role"], made["finish_reason"]) == ("llm", "tool_calls")
+
+
+@pytest.mark.parametrize(
+    ("total", "expected"),
+    [(10_027, 9_641), (9_386, 9_000), (None, 9_000)],
+    ids=["Bedrock's", "the sum of input and output", "not told"],
+)
+def test_strands_total_tells_whether_its_input_includes_the_cache(
+    total: int | None, expected: int
+) -> None:
+    usage = {
+        "gen_ai.usage.prompt_tokens": 9_000,
+        "gen_ai.usage.input_tokens": 9_000,
+        "gen_ai.usage.output_tokens": 386,
+        "gen_ai.usage.cache_read_input_tokens": 600,
+        "gen_ai.usage.cache_write_input_tokens": 41,
+        **({} if total is None else {"gen_ai.usage.total_tokens": total}),
+    }
+    made = row({**CHAT, **usage}, scope="strands.telemetry.tracer")
+    assert made["input_tokens"] == expected
 
 
 def test_strands_counts_the_first_token_in_milliseconds() -> None:

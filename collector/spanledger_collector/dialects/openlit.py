@@ -21,6 +21,17 @@ _DEFAULTS = {
     "frequency_penalty": 0.0,
     "presence_penalty": 0.0,
 }
+_LIBRARIES = "openlit.instrumentation."
+_APART = ("anthropic", "aws.bedrock")  # these providers' own counts leave the cache out
+
+
+def _counts_cache_apart(scope: str, provider: object) -> bool:
+    """Tell spans of a provider's own library; frameworks over it tell the sum. Seen in 1.45.
+
+    Older versions have one scope for all libraries.
+    """
+    library = scope.removeprefix(_LIBRARIES)
+    return provider in _APART and (library == scope or library.startswith(("anthropic", "bedrock")))
 
 
 def _interpret(draft: Draft) -> None:
@@ -34,7 +45,7 @@ def _interpret(draft: Draft) -> None:
     if row["role"] != "llm":
         return
     row["tool_name"] = row["tool_call_id"] = ""  # what the model asked for, joined by commas
-    if row["provider"] == "anthropic":
+    if _counts_cache_apart(str(row["scope_name"]), row["provider"]):
         add_cache_to_input(draft)
     # What the provider told comes with counts of the cache; what was guessed comes without.
     if row["stream"] and row["cache_read_tokens"] is None and row["cache_write_tokens"] is None:

@@ -10,6 +10,7 @@ from spanledger_collector.decode.values import Attributes, number, parse_json, t
 from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
 from spanledger_collector.dialects.flattened import fields, gather, take
 from spanledger_collector.dialects.otel_genai import COLUMNS, OPERATIONS, guess_role
+from spanledger_collector.dialects.raw_usage import add_cache_to_input
 from spanledger_collector.dialects.vocabulary import finish_reason
 
 _KINDS = {"workflow": "workflow", "agent": "agent", "tool": "tool"}
@@ -19,6 +20,8 @@ _REQUEST_TYPES = {
     "embedding": "embedding",
     "rerank": "retrieval",
 }
+_BEDROCK = "opentelemetry.instrumentation.bedrock"
+"""Whose input is Bedrock's, without the cache, as is that of Claude's bodies. Seen in 0.62.4."""
 _LIBRARIES = (
     "agno",
     "alephalpha",
@@ -88,6 +91,8 @@ def _interpret(draft: Draft) -> None:
     guess_role(draft)
     _read_prompts(draft)
     attributes, row = draft.attributes, draft.row
+    if row["role"] == "llm" and str(row["scope_name"]).startswith(_BEDROCK):
+        add_cache_to_input(draft)
     name = text(attributes.get("traceloop.entity.name"))
     if row["role"] == "tool":
         draft.fill("tool_name", name)

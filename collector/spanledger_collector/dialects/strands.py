@@ -1,12 +1,28 @@
-"""Strands Agents: GenAI keys, but the time to the first token in milliseconds."""
+"""Strands Agents: GenAI keys, but the time to the first token in milliseconds.
+
+Until 1.45 its input is what the model's provider calls so: Bedrock's lacks what was read from the
+cache and written to it, and only the total tells.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from spanledger_collector.decode.values import milliseconds
-from spanledger_collector.dialects.base import sources
-from spanledger_collector.dialects.otel_genai import COLUMNS, OTEL_GENAI
+from spanledger_collector.decode.values import count, milliseconds
+from spanledger_collector.dialects.base import Draft, sources
+from spanledger_collector.dialects.otel_genai import COLUMNS, OTEL_GENAI, guess_role
+from spanledger_collector.dialects.raw_usage import add_cache_to_input
+
+_PARTS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+
+
+def _interpret(draft: Draft) -> None:
+    guess_role(draft)
+    told = [draft.row[column] for column in _PARTS]
+    total = count(draft.attributes.get("gen_ai.usage.total_tokens"))
+    if total == sum(tokens for tokens in told if isinstance(tokens, int)):
+        add_cache_to_input(draft)
+
 
 STRANDS = replace(
     OTEL_GENAI,
@@ -14,4 +30,5 @@ STRANDS = replace(
     scopes=("strands.",),
     markers=frozenset({"gen_ai.event.start_time"}),
     columns={**COLUMNS, **sources("ttft_ns", milliseconds, "gen_ai.server.time_to_first_token")},
+    interpret=_interpret,
 )

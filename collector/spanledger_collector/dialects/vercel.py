@@ -43,8 +43,12 @@ def _interpret(draft: Draft) -> None:
 
 
 def _read_metadata(draft: Draft, metadata: Value) -> None:
-    """Read what the provider reported; up to version 5 the input of Anthropic lacks the cache."""
+    """Read what the provider reported; up to version 5 some inputs lack the cache.
+
+    They are those of Anthropic's API, whoever serves it, and of Bedrock's.
+    """
     row = draft.row
+    maker = str(draft.attributes.get("ai.model.provider", row["provider"])).lower()
     before = [row[column] for column in TOTALS]
     by_provider = parse_json(metadata)
     for said in by_provider.values() if isinstance(by_provider, dict) else ():
@@ -53,7 +57,8 @@ def _read_metadata(draft: Draft, metadata: Value) -> None:
             fill_usage(draft, usage if isinstance(usage, dict) else said)
     is_corrected = before != [row[column] for column in TOTALS]
     has_details = any(key.startswith(_DETAILS) for key in draft.attributes)
-    if row["provider"] == "anthropic" and not has_details and not is_corrected:
+    is_apart = "anthropic" in maker or "bedrock" in maker
+    if is_apart and not has_details and not is_corrected:
         add_cache_to_input(draft)
 
 
