@@ -204,7 +204,11 @@ def test_openlit_input_of_frameworks_includes_the_cache(
 
 @pytest.mark.parametrize(
     "scope",
-    ["opentelemetry.instrumentation.genai.bedrock", "opentelemetry.instrumentation.bedrock"],
+    [
+        "opentelemetry.instrumentation.genai.bedrock",
+        "opentelemetry.instrumentation.botocore.bedrock-runtime",
+        "opentelemetry.instrumentation.bedrock",
+    ],
 )
 def test_bedrock_input_leaves_the_cache_out(scope: str) -> None:
     usage = {
@@ -240,6 +244,33 @@ def test_openlit_estimates_and_defaults_are_not_believed() -> None:
     assert made["flags"] == ["estimated_usage"]
     assert (made["temperature"], made["seed"], made["top_p"]) == (None, None, 0.9)
     assert (made["role"], made["tool_name"]) == ("llm", "")
+
+
+# Agno, as OpenInference tells it.
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "total"),
+    [
+        ("Anthropic", "claude-sonnet-4-5", 9_641),
+        ("AwsBedrock", "amazon.nova-pro-v1:0", 9_641),
+        ("VertexAI", "claude-sonnet-4-5@20250929", 9_641),
+        ("VertexAI", "gemini-2.5-pro", 9_000),
+        ("OpenAI", "gpt-4o", 9_000),
+    ],
+)
+def test_agno_input_of_anthropic_and_bedrock_leaves_the_cache_out(
+    provider: str, model: str, total: int
+) -> None:
+    said = {
+        "openinference.span.kind": "LLM",
+        "llm.provider": provider,
+        "llm.model_name": model,
+        "llm.token_count.prompt": 9_000,
+        "llm.token_count.prompt_details.cache_read": 600,
+        "llm.token_count.prompt_details.cache_write": 41,
+    }
+    assert row(said, scope="openinference.instrumentation.agno")["input_tokens"] == total
 
 
 # Inference servers.

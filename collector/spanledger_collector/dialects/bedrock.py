@@ -1,7 +1,7 @@
-"""OpenTelemetry's instrumentation of Amazon Bedrock: GenAI keys, but input as Bedrock counts it.
+"""OpenTelemetry's instrumentations of Amazon Bedrock: GenAI keys, but input as Bedrock counts it.
 
-It writes Bedrock's ``inputTokens``, which holds neither what was read from the cache nor what was
-written to it; elsewhere in GenAI's keys the input holds both. Seen in 1.3b0.
+They write Bedrock's ``inputTokens``, which holds neither what was read from the cache nor what was
+written to it; elsewhere in GenAI's keys the input holds both. Seen in 1.3b0 and botocore's 0.66b2.
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html
 """
 
@@ -23,7 +23,10 @@ def _interpret(draft: Draft) -> None:
 BEDROCK = replace(
     OTEL_GENAI,
     name="bedrock",
-    scopes=("opentelemetry.instrumentation.genai.bedrock",),
+    scopes=(
+        "opentelemetry.instrumentation.genai.bedrock",
+        "opentelemetry.instrumentation.botocore.bedrock",
+    ),
     markers=frozenset(),
     interpret=_interpret,
 )

@@ -5,6 +5,7 @@ https://github.com/Arize-ai/openinference/blob/main/spec/semantic_conventions.md
 
 from __future__ import annotations
 
+from spanledger_collector.decode.columns import Row
 from spanledger_collector.decode.messages import Message, canonical, part, tool_response
 from spanledger_collector.decode.values import Attributes, Value, count, parse_json, text, usd
 from spanledger_collector.dialects.base import Content, Dialect, Draft, fallback, sources
@@ -12,6 +13,7 @@ from spanledger_collector.dialects.flattened import fields, gather, take
 from spanledger_collector.dialects.generic import COMMON
 from spanledger_collector.dialects.openinference_raw import read_raw
 from spanledger_collector.dialects.otel_genai import COLUMNS, ROLES
+from spanledger_collector.dialects.raw_usage import add_cache_to_input
 from spanledger_collector.dialects.vocabulary import finish_reason, provider
 
 _TOOL_CALLS = "message.tool_calls."
@@ -28,6 +30,7 @@ _KINDS = {
 }
 # Agents by span name: what the framework appends to the agent's own name.
 _NAME_SUFFIXES = (".run", "._execute_core", ".kickoff")
+_AGNO = "openinference.instrumentation.agno"
 
 
 def _tool_call(item: Attributes) -> object:
@@ -97,6 +100,8 @@ def _interpret(draft: Draft) -> None:
     if role in ("llm", "embedding"):
         read_raw(draft)
         draft.fill("request_model", row["response_model"] or None)
+        if row["scope_name"] == _AGNO and _is_counted_apart(row):
+            add_cache_to_input(draft)
     elif role == "agent":
         suffixed = draft.span.name
         for suffix in _NAME_SUFFIXES:
@@ -109,6 +114,16 @@ def _interpret(draft: Draft) -> None:
         draft.fill("session_id", text(metadata.get("session_id")))
         draft.fill("session_id", text(metadata.get("thread_id")))
         draft.fill("user_id", text(metadata.get("user_id")))
+
+
+def _is_counted_apart(row: Row) -> bool:
+    """Tell calls whose input Agno writes as Anthropic and Bedrock count it, without the cache.
+
+    Seen in Agno 3.1 and 1.0.15 of its instrumentation.
+    """
+    if row["provider"] == "gcp.vertex_ai":
+        return "claude" in str(row["request_model"])
+    return row["provider"] in ("anthropic", "aws.bedrock")
 
 
 def _langchain_call_id(output: Value) -> str | None:

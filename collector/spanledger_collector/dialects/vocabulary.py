@@ -16,6 +16,7 @@ _PROVIDERS = {
     "amazon-bedrock": "aws.bedrock",
     "amazon_bedrock": "aws.bedrock",
     "aws": "aws.bedrock",
+    "awsbedrock": "aws.bedrock",
     "bedrock": "aws.bedrock",
     "bedrock.anthropic": "aws.bedrock",
     "gemini": "gcp.gemini",
