@@ -273,6 +273,37 @@ def test_agno_input_of_anthropic_and_bedrock_leaves_the_cache_out(
     assert row(said, scope="openinference.instrumentation.agno")["input_tokens"] == total
 
 
+# Gemini, where an instrumentation knows nothing of thoughts.
+
+
+@pytest.mark.parametrize(
+    ("scope", "prefix", "total_key"),
+    [
+        (
+            "opentelemetry.instrumentation.google_generativeai",
+            "gen_ai",
+            "gen_ai.usage.total_tokens",
+        ),
+        ("opentelemetry.instrumentation.vertexai", "gen_ai", "llm.usage.total_tokens"),
+        ("openinference.instrumentation.vertexai", "llm", "llm.token_count.total"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("total", "output", "reasoning"), [(1_560, 560, 500), (1_060, 60, None), (None, 60, None)]
+)
+def test_the_total_tells_of_thoughts_that_the_output_leaves_out(
+    scope: str, prefix: str, total_key: str, total: int | None, output: int, reasoning: int | None
+) -> None:
+    keys = {
+        "gen_ai": ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"),
+        "llm": ("llm.token_count.prompt", "llm.token_count.completion"),
+    }
+    given, answered = keys[prefix]
+    said = {"openinference.span.kind": "LLM"} if prefix == "llm" else CHAT
+    made = row({**said, given: 1_000, answered: 60, total_key: total}, scope=scope)
+    assert tokens(made) == (1_000, None, None, output, reasoning)
+
+
 # Inference servers.
 
 

@@ -13,7 +13,7 @@ from spanledger_collector.dialects.flattened import fields, gather, take
 from spanledger_collector.dialects.generic import COMMON
 from spanledger_collector.dialects.openinference_raw import read_raw
 from spanledger_collector.dialects.otel_genai import COLUMNS, ROLES
-from spanledger_collector.dialects.raw_usage import add_cache_to_input
+from spanledger_collector.dialects.raw_usage import add_cache_to_input, add_thoughts_to_output
 from spanledger_collector.dialects.vocabulary import finish_reason, provider
 
 _TOOL_CALLS = "message.tool_calls."
@@ -31,6 +31,7 @@ _KINDS = {
 # Agents by span name: what the framework appends to the agent's own name.
 _NAME_SUFFIXES = (".run", "._execute_core", ".kickoff")
 _AGNO = "openinference.instrumentation.agno"
+_VERTEX = "openinference.instrumentation.vertexai"  # its output is Gemini's candidates alone
 
 
 def _tool_call(item: Attributes) -> object:
@@ -102,6 +103,8 @@ def _interpret(draft: Draft) -> None:
         draft.fill("request_model", row["response_model"] or None)
         if row["scope_name"] == _AGNO and _is_counted_apart(row):
             add_cache_to_input(draft)
+        elif row["scope_name"] == _VERTEX and role == "llm":
+            add_thoughts_to_output(draft, attributes.get("llm.token_count.total"))
     elif role == "agent":
         suffixed = draft.span.name
         for suffix in _NAME_SUFFIXES:

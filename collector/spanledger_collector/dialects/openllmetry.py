@@ -10,7 +10,7 @@ from spanledger_collector.decode.values import Attributes, number, parse_json, t
 from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
 from spanledger_collector.dialects.flattened import fields, gather, take
 from spanledger_collector.dialects.otel_genai import COLUMNS, OPERATIONS, guess_role
-from spanledger_collector.dialects.raw_usage import add_cache_to_input
+from spanledger_collector.dialects.raw_usage import add_cache_to_input, add_thoughts_to_output
 from spanledger_collector.dialects.vocabulary import finish_reason
 
 _KINDS = {"workflow": "workflow", "agent": "agent", "tool": "tool"}
@@ -22,6 +22,11 @@ _REQUEST_TYPES = {
 }
 _BEDROCK = "opentelemetry.instrumentation.bedrock"
 """Whose input is Bedrock's, without the cache, as is that of Claude's bodies. Seen in 0.62.4."""
+_GEMINI = (
+    "opentelemetry.instrumentation.google_generativeai",
+    "opentelemetry.instrumentation.vertexai",
+)
+"""Whose output is Gemini's candidates alone. Seen in 0.62.4."""
 _LIBRARIES = (
     "agno",
     "alephalpha",
@@ -93,6 +98,9 @@ def _interpret(draft: Draft) -> None:
     attributes, row = draft.attributes, draft.row
     if row["role"] == "llm" and str(row["scope_name"]).startswith(_BEDROCK):
         add_cache_to_input(draft)
+    elif row["role"] == "llm" and str(row["scope_name"]).startswith(_GEMINI):
+        total = attributes.get("gen_ai.usage.total_tokens")
+        add_thoughts_to_output(draft, total or attributes.get("llm.usage.total_tokens"))
     name = text(attributes.get("traceloop.entity.name"))
     if row["role"] == "tool":
         draft.fill("tool_name", name)

@@ -229,6 +229,21 @@ def add_cache_to_input(draft: Draft) -> None:
         draft.flags.append("input_excluded_cache")
 
 
+def add_thoughts_to_output(draft: Draft, total: Value) -> None:
+    """Correct an output of Gemini's without its thoughts: of these only the total tells.
+
+    It also holds the results of Gemini's own tools (search, code), which nobody tells apart here.
+    """
+    row = draft.row
+    told, given, answered = count(total), row["input_tokens"], row["output_tokens"]
+    if told is None or not isinstance(given, int) or "bad_token_count" in draft.flags:
+        return
+    thoughts = told - given - _int(answered)
+    if thoughts > 0:
+        row["output_tokens"] = _int(answered) + thoughts
+        draft.fill("reasoning_tokens", thoughts)
+
+
 def _walk(usage: Mapping[str, object], table: _Table, counts: dict[str, int]) -> bool:
     """Collect counts by column, the largest of several; return whether some were no counts."""
     is_bad = False
