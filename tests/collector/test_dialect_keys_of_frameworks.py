@@ -202,6 +202,13 @@ def test_openlit_input_of_frameworks_includes_the_cache(
     assert tokens(made)[:2] == (total, 600)
 
 
+@pytest.mark.parametrize(("library", "output"), [("google_ai_studio", 560), ("openai", 500)])
+def test_openlit_output_of_gemini_leaves_the_thoughts_out(library: str, output: int) -> None:
+    usage = {"gen_ai.usage.output_tokens": 500, "gen_ai.usage.reasoning_tokens": 60}
+    made = row({**CHAT, **usage}, scope=f"openlit.instrumentation.{library}")
+    assert tokens(made) == (None, None, None, output, 60)
+
+
 @pytest.mark.parametrize(
     "scope",
     [

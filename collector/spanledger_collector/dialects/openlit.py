@@ -22,6 +22,7 @@ _DEFAULTS = {
     "presence_penalty": 0.0,
 }
 _LIBRARIES = "openlit.instrumentation."
+_GEMINI = f"{_LIBRARIES}google_ai_studio"  # whose output leaves the thoughts out
 _APART = ("anthropic", "aws.bedrock")  # these providers' own counts leave the cache out
 
 
@@ -47,6 +48,9 @@ def _interpret(draft: Draft) -> None:
     row["tool_name"] = row["tool_call_id"] = ""  # what the model asked for, joined by commas
     if _counts_cache_apart(str(row["scope_name"]), row["provider"]):
         add_cache_to_input(draft)
+    output, thoughts = row["output_tokens"], row["reasoning_tokens"]
+    if row["scope_name"] == _GEMINI and isinstance(output, int) and isinstance(thoughts, int):
+        row["output_tokens"] = output + thoughts
     # What the provider told comes with counts of the cache; what was guessed comes without.
     if row["stream"] and row["cache_read_tokens"] is None and row["cache_write_tokens"] is None:
         draft.flags.append("estimated_usage")
