@@ -280,7 +280,18 @@ SHOWN: dict[str, Shown] = {
         kind=INTERNAL,
         layer=0,
     ),
-    "agent framework": Shown("agent_framework", CREATION, _CHAT, kind=INTERNAL, layer=0),
+    "agent framework": Shown(
+        "agent_framework", CREATION, _CHAT, kind=INTERNAL, providers=("openai",), layer=0
+    ),
+    "agent framework with claude": Shown(
+        "agent_framework",
+        CREATION,
+        _CHAT,
+        kind=INTERNAL,
+        providers=("anthropic",),
+        is_exclusive=True,
+        layer=0,
+    ),
     "strands": Shown(
         "strands.telemetry.tracer",
         {

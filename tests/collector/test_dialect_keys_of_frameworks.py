@@ -280,6 +280,33 @@ def test_agno_input_of_anthropic_and_bedrock_leaves_the_cache_out(
     assert row(said, scope="openinference.instrumentation.agno")["input_tokens"] == total
 
 
+# Agent Framework.
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "total"),
+    [
+        ("anthropic", "claude-sonnet-4-5", 9_641),
+        ("aws.bedrock", "amazon.nova-pro-v1:0", 9_641),
+        ("google.vertex.ai", "claude-sonnet-4-5@20250929", 9_641),
+        ("azure.ai.foundry", "claude-sonnet-4-5", 9_641),
+        ("azure.ai.foundry", "gpt-4o", 9_000),
+        ("openai", "anthropic/claude-sonnet-4-5", 9_000),
+    ],
+)
+def test_agent_framework_input_of_anthropic_and_bedrock_leaves_the_cache_out(
+    provider: str, model: str, total: int
+) -> None:
+    said = {
+        "gen_ai.provider.name": provider,
+        "gen_ai.request.model": model,
+        "gen_ai.usage.input_tokens": 9_000,
+        "gen_ai.usage.cache_read.input_tokens": 600,
+        "gen_ai.usage.cache_creation.input_tokens": 41,
+    }
+    assert row({**CHAT, **said}, scope="agent_framework")["input_tokens"] == total
+
+
 # Gemini, where an instrumentation knows nothing of thoughts.
 
 

@@ -32,7 +32,7 @@ from tests.decoded import row, tokens
         ("openlit.instrumentation.openai", "openlit"),
         ("openlit", "openlit"),
         ("pydantic-ai", "pydantic_ai"),
-        ("agent_framework", "otel_genai"),
+        ("agent_framework", "agent_framework"),
         ("autogen-core", "otel_genai"),
         ("semantic_kernel.utils.telemetry.model_diagnostics.decorators", "otel_genai"),
         ("sglang server", "inference_server"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import KeysView
 from functools import lru_cache
 
+from spanledger_collector.dialects.agent_framework import AGENT_FRAMEWORK
 from spanledger_collector.dialects.base import Dialect
 from spanledger_collector.dialects.bedrock import BEDROCK
 from spanledger_collector.dialects.claude_code import CLAUDE_CODE
@@ -47,6 +48,7 @@ REGISTRY: tuple[Dialect, ...] = (
     OPENLLMETRY,
     STRANDS,
     BEDROCK,
+    AGENT_FRAMEWORK,
     OTEL_GENAI,
     SPANLEDGER,
     SPANLEDGER_PENDING,

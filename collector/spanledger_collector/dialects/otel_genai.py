@@ -1,7 +1,7 @@
 """OpenTelemetry GenAI semantic conventions, current and previous names.
 
 Besides the official instrumentations this reads whatever writes ``gen_ai.*`` keys: the spans of
-the Anthropic SDK itself, Pydantic AI, Vercel AI SDK 7, Agent Framework, MCP and others.
+the Anthropic SDK itself, Pydantic AI, Vercel AI SDK 7, Semantic Kernel, MCP and others.
 https://github.com/open-telemetry/semantic-conventions-genai
 """
 
@@ -201,7 +201,6 @@ OTEL_GENAI = Dialect(
         "opentelemetry.instrumentation.openai_v2",
         "opentelemetry.util.genai",
         "com.anthropic.sdk.",
-        "agent_framework",
         "autogen-core",
         "semantic_kernel",
     ),

@@ -21,6 +21,7 @@ _PROVIDERS = {
     "bedrock.anthropic": "aws.bedrock",
     "gemini": "gcp.gemini",
     "google": "gcp.gen_ai",
+    "google.vertex.ai": "gcp.vertex_ai",
     "google_genai": "gcp.gen_ai",
     "google_vertexai": "gcp.vertex_ai",
     "googlevertex.anthropic": "gcp.vertex_ai",
