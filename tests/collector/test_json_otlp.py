@@ -292,6 +292,14 @@ def test_what_differs_is_told_apart_with_its_place_and_counted() -> None:
     assert left_out.by_reason == {Reason.UNREADABLE: 10}
 
 
+@pytest.mark.parametrize("broken", [1, 2])
+def test_points_of_a_metric_that_is_left_out_count_once(broken: int) -> None:
+    points = [{"asInt": "x"}] * broken + [{"asInt": "1"}] * (2 - broken)
+    left_out = _left_out_of({"sum": {"dataPoints": points}, "name": 7})
+    assert left_out.by_reason == {Reason.UNREADABLE: 2}
+    assert "0 × " not in left_out.summary
+
+
 def test_one_reason_is_told_once_however_many_groups_it_occurs_in() -> None:
     metric: Json = {"sum": {"dataPoints": [{"asInt": "x"}]}}
     left_out = _left_out_of(*[metric] * 1000)

@@ -193,7 +193,7 @@ def _fill_list(
     if not isinstance(value, list):
         raise Misfit("not a list")
     for index, item in enumerate(value):
-        before = len(target)
+        before, known = len(target), len(place.left_out) if place else 0
         try:
             if field.read is None:
                 inside = (
@@ -210,7 +210,10 @@ def _fill_list(
                 raise
             del target[before:]
             error.path += [key, *place.path()]
-            place.left_out.add(Reason.UNREADABLE, str(error.args[0]), _points_in(item), error.place)
+            # Of a metric, points may have been left out, and counted, before.
+            more = _points_in(item) - (len(place.left_out) - known)
+            if more > 0:
+                place.left_out.add(Reason.UNREADABLE, str(error.args[0]), more, error.place)
 
 
 def _points_in(item: object) -> int:
