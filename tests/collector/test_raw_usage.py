@@ -190,6 +190,20 @@ def test_a_sum_with_a_part_that_is_no_count_is_unknown() -> None:
     assert read_usage(gemini) == ({"input_tokens": 10, "reasoning_tokens": 3}, True)
 
 
+@pytest.mark.parametrize(("total", "expected"), [(10_027, 9_641), (9_386, 9_000), (None, 9_000)])
+def test_the_total_tells_whether_prompt_tokens_hold_the_cache(
+    total: int | None, expected: int
+) -> None:
+    usage = {
+        "prompt_tokens": 9_000,
+        "completion_tokens": 386,
+        "total_tokens": total,
+        "cache_read_input_tokens": 600,
+        "cache_write_input_tokens": 41,
+    }
+    assert read_usage(usage)[0]["input_tokens"] == expected
+
+
 def test_digits_in_a_text_are_a_count() -> None:
     assert read_usage({"prompt_tokens": "101"}) == ({"input_tokens": 101}, False)
 

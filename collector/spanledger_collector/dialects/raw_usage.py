@@ -147,13 +147,23 @@ def read_usage(usage: Mapping[str, object]) -> tuple[dict[str, int], bool]:
     if lifetimes > counts.get("cache_write_tokens", 0):
         counts["cache_write_tokens"] = lifetimes
     is_apart = not usage.keys().isdisjoint(_CACHE_APART) and usage.keys().isdisjoint(_CACHE_INSIDE)
-    if is_apart and "input_tokens" in counts:
+    if "input_tokens" in counts and (is_apart or _is_told_apart(usage, counts)):
         counts["input_tokens"] += _sum(counts, "cache_read_tokens", "cache_write_tokens")
         if is_bad and any(_is_bad_part(usage.get(key)) for key in _CACHE_APART):
             del counts["input_tokens"]  # a sum without one of its parts is no sum
     if not usage.keys().isdisjoint(_GEMINI):
         _settle_gemini(usage, counts)
     return counts, is_bad
+
+
+def _is_told_apart(usage: Mapping[str, object], counts: Mapping[str, int]) -> bool:
+    """Tell by the total that the input lacks the cache, whatever its key: Haystack's of Bedrock."""
+    total = count(cast("Value", usage.get("total_tokens")))
+    cached = _sum(counts, "cache_read_tokens", "cache_write_tokens")
+    # xAI's total holds the reasoning beside the output, which could be as much.
+    if not cached or counts.get("reasoning_tokens"):
+        return False
+    return total == _sum(counts, "input_tokens", "output_tokens") + cached
 
 
 def _is_bad_part(value: object) -> bool:
