@@ -43,7 +43,7 @@ from spanledger_storage.project_settings import (
 )
 from tests.decoded import NOW_NS, any_value, pairs, span
 from tests.otlp import request
-from tests.signals import DELTA, claude, counter, logs, metrics, record
+from tests.signals import CLAUDE_EVENTS, DELTA, claude, counter, logs, metrics, record
 
 SALT = b"salt of the project"
 PROMPT = "please book a table for Alice at seven"
@@ -708,6 +708,25 @@ def test_signatures_tell_calls_apart_that_patterns_make_alike() -> None:
     ]
     assert [row["tool_arguments"] for row in rows] == ['{"to": "[email]"}'] * 3
     assert rows[0]["call_sig"] == rows[2]["call_sig"] != rows[1]["call_sig"]
+
+
+def test_signatures_of_log_records_tell_calls_apart_that_patterns_make_alike() -> None:
+    policy = policy_of(project(presets=(Preset.EMAIL,)))
+    assert policy is not None
+    bodies = [
+        Body("p", redact_body(policy, mail(name), NOW_NS)[0], NOW_NS, Signal.LOGS)
+        for name in ("bob", "carol", "bob")
+    ]
+    rows = decode_traces(bodies, "flush", NOW_NS).spans.to_pylist()
+    assert [row["tool_arguments"] for row in rows] == ['{"command": "mail [email]"}'] * 3
+    assert rows[0]["call_sig"] == rows[2]["call_sig"] != rows[1]["call_sig"]
+
+
+def mail(name: str) -> Request:
+    """A tool call as Claude Code logs it."""
+    said = f'{{"command": "mail {name}@example.com"}}'
+    made = claude("tool_result", NOW_NS, session__id="s", tool_name="Bash", tool_input=said)
+    return logs(made, scope=CLAUDE_EVENTS)
 
 
 def test_counts_roles_and_ids_are_never_touched() -> None:

@@ -100,6 +100,11 @@ class Place:
             return None
         return carry({**base, **{name: row[name] for name in JUDGED}}, base, [])
 
+    def signatures_of_log(self, record: LogRecord) -> KeyValue | None:
+        """Return the signatures of the tool call that a log record tells of, if it does."""
+        span = span_of_log(record, self.resource, self.scope, self.received_ns)
+        return None if span is None else self.signatures(span)
+
     def digest(self, record: LogRecord) -> bytes:
         """Return a keyed hash of a whole log record."""
         data = record.SerializeToString(deterministic=True)

@@ -244,13 +244,26 @@ class _Redaction:
             self._by_key.pairs(record.attributes)
             if record.HasField("body") and not self._by_key.value(record.body, "body"):
                 record.ClearField("body")
-        if not self._policy.keeps_all_content and not self._policy.keeps_content(
+        keeps_content = self._policy.keeps_all_content or self._policy.keeps_content(
             trace_of(record, place)
-        ):
+        )
+        if not keeps_content:
             silence_log(record, place)
             self.found["content"] += 1
-        if self._scrub.is_active and self._scrub.may_be_in(record.SerializeToString()):
-            self._scrub.message(record)
+        if self._scrub.is_active:
+            self._scrub_log(record, place if keeps_content else None)
+
+    def _scrub_log(self, record: LogRecord, place: Place | None) -> None:
+        """Replace in a log record; with a place, its call's signatures stay, as those of a span."""
+        original = record.SerializeToString()
+        if not self._scrub.may_be_in(original):
+            return
+        before = self.found.total()
+        self._scrub.message(record)
+        if place is not None and self.found.total() != before:
+            signatures = place.signatures_of_log(LogRecord.FromString(original))
+            if signatures is not None:
+                record.attributes.append(signatures)
 
     def _metric(self, metric: Metric, origin: _Origin) -> None:
         """Redact a metric; points whose series changed are told from others.
