@@ -20,6 +20,7 @@ from spanledger_analytics.reconciliation.reading import read
 from spanledger_analytics.reconciliation.result import Cause
 from spanledger_analytics.reconciliation.run import reconcile
 from spanledger_analytics.tokens import Tokens
+from spanledger_analytics.touches import DELETED
 from spanledger_storage.project_settings import ProjectSettings, Reconciliation
 from spanledger_storage.projects import Projects
 from spanledger_storage.state import Watermarks, migrate_state, open_state
@@ -98,6 +99,28 @@ def test_a_day_is_compared_when_its_bill_comes_and_again_when_late_calls_come(
     clock.now_ns += 10**12
     assert job.run_once() == 3
     assert variances(store) == [0]
+
+
+def test_a_day_is_compared_again_when_calls_are_deleted(
+    store: Store, job: ReconciliationJob, clock: Clock
+) -> None:
+    put_calls(store, calls(1, 2), PriceBook.bundled(), clock.now_ns - 10**11)
+    put_lines(store, [LINE], clock.now_ns - 10**11)
+    assert job.run_once() == 3
+    assert variances(store) == [0]
+    clock.now_ns += 10**12
+    assert job.run_once() == 0
+    store.execute(
+        f"ALTER TABLE ledger DELETE WHERE trace_id < '{20:032x}' SETTINGS mutations_sync = 2"
+    )
+    store.execute(
+        "INSERT INTO touches (project, hour, flush_id, touched_at)"
+        f" VALUES ('{PROJECT}', {NOON_NS // 10**9}, '{DELETED}7',"
+        f" fromUnixTimestamp64Nano({clock.now_ns}))"
+    )
+    clock.now_ns += 10**12
+    assert job.run_once() == 3
+    assert variances(store) == [5]
 
 
 def test_a_restated_day_supersedes_and_what_is_gone_goes(

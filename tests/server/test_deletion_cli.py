@@ -339,6 +339,23 @@ def test_kept_costs_name_nobody_and_no_job_undoes_them(world: World) -> None:
     assert world.usage_is_the_sum()
 
 
+def test_what_was_compared_with_bills_names_no_deleted_call(world: World) -> None:
+    plant_one(world)
+    [gone] = {entry["trace_id"] for entry in world.entries()}
+    evidence = ", ".join(
+        f"('unknown', '{trace}', '0123456789abcdef', 'entry', 'request', 'response-{trace}')"
+        for trace in (gone, "ab" * 16)
+    )
+    for version in (1, 2):  # the row that was replaced, too
+        world.store.execute(
+            "INSERT INTO reconciliation_cells (project, day, provider, cell_id, evidence, version)"
+            f" VALUES ('default', '2026-11-20', 'openai', '{'c' * 32}', [{evidence}], {version})"
+        )
+    assert world.type("trace", gone, "--yes", "--no-wait").code == 0
+    named = "SELECT groupUniqArrayArray(evidence.trace_id) FROM reconciliation_cells"
+    assert world.one(named) == ["ab" * 16]
+
+
 def test_usage_that_metrics_tell_of_several_users_is_counted_anew(world: World) -> None:
     world.put(measured("anna", 500, 3 * HOUR), measured("bert", 700, 3 * HOUR))
     world.derive()

@@ -53,8 +53,9 @@ CONDITIONS: dict[str, str] = {
     "trace_hours": f"trace_id IN {_TARGETS}'trace')",
 }
 """Which rows of a table go; ids come from deletion_targets."""
-TABLES = (*CONDITIONS, "usage_by_user")
-"""Those that rows go from. Sums by user go hour by hour and come back without whoever left."""
+TABLES = (*CONDITIONS, "usage_by_user", "reconciliation_cells")
+"""Those that change. Sums by user go hour by hour and come back without whoever left; what was
+compared with bills loses the calls that it names."""
 
 
 class Result(NamedTuple):
@@ -350,22 +351,21 @@ class Deletion:
         )
 
     def _forget_evidence(self, targets: Targets) -> None:
-        """Take the deleted spans out of findings about several traces."""
+        """Take the deleted spans out of what names spans of several traces."""
         is_there = "length(arrayIntersect(evidence.trace_id, {ids:Array(String)})) > 0"
-        sql = f"SELECT count() AS n FROM findings {_IS} {is_there}"
+        is_gone = f"tupleElement(span, 'trace_id') IN {_TARGETS}'trace')"
         params = {"project": self._project}
-        parts = _rows.batches(targets.traces)
-        if not any(
-            self._store.sql_rows(sql, {**params, "ids": _rows.Literal(part)})[0]["n"]
-            for part in parts
-        ):
-            return  # rewriting is dear, also where it changes nothing
-        inside = f"span -> span.1 IN {_TARGETS}'trace')"
-        self._store.execute(
-            f"ALTER TABLE findings UPDATE evidence = arrayFilter(span -> NOT ({inside[8:]}),"
-            f" evidence) {_IS} arrayExists({inside}, evidence) SETTINGS mutations_sync = 2",
-            params={**params, "deletion": self._subject.digest},
-        )
+        parts = [_rows.Literal(part) for part in _rows.batches(targets.traces)]
+        for table in ("findings", "reconciliation_cells"):
+            sql = f"SELECT count() AS n FROM {table} {_IS} {is_there}"
+            if not any(self._store.sql_rows(sql, {**params, "ids": p})[0]["n"] for p in parts):
+                continue  # rewriting is dear, also where it changes nothing
+            self._store.execute(
+                f"ALTER TABLE {table} UPDATE evidence = arrayFilter(span -> NOT ({is_gone}),"
+                f" evidence) {_IS} arrayExists(span -> {is_gone}, evidence)"
+                " SETTINGS mutations_sync = 2",
+                params={**params, "deletion": self._subject.digest},
+            )
 
     def _touch(self, pairs: list[tuple[str, int]], flush_id: str) -> None:
         rows = pa.table(

@@ -14,6 +14,7 @@ from spanledger_analytics.price_book.book import BookSource
 from spanledger_analytics.reconciliation.invoice_totals import write_invoices
 from spanledger_analytics.reconciliation.ledger_side import DAY_S, date_of, day_of
 from spanledger_analytics.reconciliation.run import means_of, reconciled_days
+from spanledger_analytics.touches import DELETED
 from spanledger_storage.errors import StoreError
 from spanledger_storage.invoice_state import InvoiceState
 from spanledger_storage.price_state import PriceState, StateEngine
@@ -87,7 +88,8 @@ class ReconciliationJob:
         since = 0 if self._said_changed() else max(0, position - _OVERLAP_NS)
         today = now_ns // _NS_PER_S // DAY_S
         floor = _first_open(today)
-        table = self._store.arrow("reconciliation_changed", {"since": since})
+        params = {"since": since, "deleted": DELETED}
+        table = self._store.arrow("reconciliation_changed", params)
         due: defaultdict[str, set[int]] = defaultdict(set)
         for project, day, is_closed, has_lines in zip(
             strings(table, "project"),

@@ -1,8 +1,10 @@
 -- Which days of providers' bills have to be compared again, because lines or the ledger changed?
--- Parameters: since: version (ns) up to which everything was handled. Of all projects.
+-- Parameters: since: version (ns) up to which everything was handled; deleted: how ids of flushes
+--   begin that announce hours in which a deletion removed entries. Of all projects.
 -- Columns: project, day (days since 1970), is_closed (1: every report says it is final), lines (1:
 --   lines changed, 0: the ledger alone). One row per project and day of which some report tells.
--- Sort keys used: invoice_days (project, day, source); the index of versions of ledger.
+-- Sort keys used: invoice_days (project, day, source); touches (time); the index of versions of
+--   ledger.
 SELECT
     days.project AS project,
     days.day AS day,
@@ -20,6 +22,11 @@ LEFT JOIN
     FROM ledger
     WHERE version > {since:UInt64}
         AND kind != 'adjustment'
+    UNION DISTINCT
+    SELECT toString(project) AS project, toUInt32(toDate(hour, 'UTC')) AS day
+    FROM touches
+    WHERE touched_at > fromUnixTimestamp64Nano(toInt64({since:UInt64}))
+        AND startsWith(flush_id, {deleted:String})
 ) AS changed ON changed.project = days.project AND changed.day = days.day
 WHERE days.newest > {since:UInt64} OR changed.day > 0
 ORDER BY project, day
