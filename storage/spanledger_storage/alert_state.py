@@ -232,6 +232,7 @@ class AlertState:
                 sa.delete(tables.attempts).where(tables.attempts.c.outbox_id.in_(old))
             )
             connection.execute(sa.delete(outbox).where(outbox.c.ended_at_ns < before_ns))
+            connection.execute(_closed_groups(before_ns))
             connection.execute(
                 sa.delete(instances).where(
                     instances.c.state == "inactive",
@@ -269,6 +270,18 @@ def add_timeline(connection: sa.Connection, rows: Iterable[TimelineRow]) -> None
     values: Sequence[Mapping[str, object]] = [values_of(row) for row in rows]
     if values:
         connection.execute(sa.insert(tables.timeline), list(values))
+
+
+def _closed_groups(before_ns: int) -> sa.Delete:
+    """Return what removes groups that closed long ago, and of which no message is kept.
+
+    A group that opens anew counts its runs from one again: nothing may be kept under these names.
+    """
+    groups, outbox = tables.groups, tables.outbox
+    is_closed = groups.c.opened_at_ns.is_(None) & groups.c.due_at_ns.is_(None)
+    is_old = sa.func.coalesce(groups.c.sent_at_ns, 0) < before_ns
+    is_kept = (outbox.c.project == groups.c.project) & (outbox.c.group_id == groups.c.group_id)
+    return sa.delete(groups).where(is_closed, is_old, ~sa.exists().where(is_kept))
 
 
 def _look_again(connection: sa.Connection, project: str) -> None:

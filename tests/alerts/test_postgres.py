@@ -17,7 +17,7 @@ from spanledger_storage.alert_reading import AlertReading
 from spanledger_storage.alert_rows import EngineChange, RuleStateRow, SilenceRow
 from spanledger_storage.alert_rules import AlertRules
 from spanledger_storage.alert_state import AlertState, LeaseLost
-from spanledger_storage.alert_tables import attempts, outbox, rule_states, timeline
+from spanledger_storage.alert_tables import attempts, groups, outbox, rule_states, timeline
 from spanledger_storage.collector_spools import CollectorSpools
 from spanledger_storage.errors import StateError
 from spanledger_storage.state import (
@@ -168,8 +168,9 @@ def test_what_ended_long_ago_is_forgotten(stage: Stage) -> None:
     stage.pass_s(20)
     stage.state.forget(stage.now_ns + 89 * DAY_NS)
     assert stage.rows(attempts)
+    assert stage.rows(groups)
     stage.state.forget(stage.now_ns + 91 * DAY_NS)
-    assert [stage.rows(one) for one in (attempts, outbox, timeline)] == [[], [], []]
+    assert [stage.rows(one) for one in (attempts, groups, outbox, timeline)] == [[], [], [], []]
 
 
 def test_the_dashboards_role_says_what_people_say_and_changes_no_message(
