@@ -16,7 +16,14 @@ import typer
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from spanledger_analytics.deletion.remove import TABLES, Deletion, Result
-from spanledger_analytics.deletion.subject import Kind, Subject, is_trace_id, needles
+from spanledger_analytics.deletion.subject import (
+    Kind,
+    Subject,
+    Targets,
+    is_trace_id,
+    naming,
+    needles,
+)
 from spanledger_analytics.job import LEDGER
 from spanledger_analytics.metric_usage import recompute_metric_usage
 from spanledger_analytics.price_book.book import PriceBook
@@ -31,6 +38,7 @@ from spanledger_server.rows import print_rows, table_text
 from spanledger_server.spool_cleaning import SpoolCleaning
 from spanledger_server.state_database import state_reader_of, state_writer_of
 from spanledger_server.stores import writer_of
+from spanledger_storage.alert_deletion import AlertDeletion
 from spanledger_storage.errors import ConfigError
 from spanledger_storage.price_state import StateEngine
 from spanledger_storage.project_settings import DEFAULT_PROJECT, NAME, Project
@@ -43,6 +51,7 @@ from spanledger_storage.store import Store
 _COLUMNS = ("table", "found", "left")
 _LOG = ("at", "who", "project", "kind", "subject", "action", "said")
 _LETTERS = "dead letters of the spool"
+_ALERTS = "incidents and messages of alerts"
 _WAIT_S = 3_600
 _NUMBER = re.compile(r"-?[1-9][0-9]{0,18}|0", re.ASCII)
 _ALIVE_S = 30
@@ -84,7 +93,7 @@ def delete(
         state = state_reader_of(data, state_url)
         subject = _subject(state, project, kind, id_)
         with open_store(data, store_url) as store:
-            _, planned = _deletion(store, state, subject, options).plan()
+            _, planned = _planned(_deletion(store, state, subject, options), state, subject)
             if not any(planned.found.values()):
                 _demand_project(store, state, project)
         _print_plan(subject, planned, options)
@@ -105,7 +114,7 @@ def _run(
 ) -> None:
     state = RetentionState(engine)
     deletion = _deletion(store, engine, subject, options)
-    targets, planned = deletion.plan()
+    targets, planned = _planned(deletion, engine, subject)
     before = state.unfinished(subject.project.name, subject.kind, subject.digest)
     letters = spool.count_letters(subject.project.name, needles(subject, targets.traces))
     is_nothing = not any(planned.found.values()) and not letters and before is None
@@ -113,6 +122,7 @@ def _run(
         _demand_project(store, engine, subject.project.name)
     _print_plan(subject, planned, options, letters)
     if is_nothing:
+        spool.say_set_aside()
         return
     if not options.is_agreed and not _is_agreed():
         raise UsageError("Nothing was deleted: nobody said yes. With --yes nobody is asked.")
@@ -122,6 +132,7 @@ def _run(
     spool.remove_letters(subject.project.name, needles(subject, targets.traces))
     is_clean = spool.clean()  # before what takes minutes: the texts can be read until then
     files = deletion.await_files(_say) if options.is_waiting else None
+    result = _without_alerts(engine, subject, targets, planned, result)
     is_done = is_clean and not files and not any(result.left.values())
     if is_done:  # else a later run needs the ids that were found
         deletion.forget()
@@ -133,8 +144,31 @@ def _run(
         }
         state.note_deletion(_entry(subject, options, "finish", said))
     _print_result(planned, result, files, letters)
+    spool.say_set_aside()
     if not is_done:
         raise typer.Exit(1)
+
+
+def _planned(deletion: Deletion, engine: StateEngine, subject: Subject) -> tuple[Targets, Result]:
+    """Return what would go, of alerts too."""
+    targets, planned = deletion.plan()
+    names = naming(subject, targets.traces)
+    named = AlertDeletion(engine).find(subject.project.name, names).total
+    return targets, planned._replace(found={**planned.found, _ALERTS: named})
+
+
+def _without_alerts(
+    engine: StateEngine, subject: Subject, targets: Targets, planned: Result, result: Result
+) -> Result:
+    """Remove what alerts remember; last, because what fires ends when the data is gone."""
+    names = naming(subject, targets.traces)
+    left = AlertDeletion(engine).remove(subject.project.name, names)
+    if left:
+        print(f"{left} incidents or messages of alerts are not over yet, and stay until then.")
+    return result._replace(
+        found={**result.found, _ALERTS: planned.found[_ALERTS]},
+        left={**result.left, _ALERTS: left},
+    )
 
 
 def _await_job(state: StateEngine, touched_us: int) -> None:

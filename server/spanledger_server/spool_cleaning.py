@@ -85,6 +85,16 @@ class SpoolCleaning:
             )
         return not why
 
+    def say_set_aside(self) -> None:
+        """Say which files of the spool are not looked at: those that were damaged once."""
+        found = [path for path in self._path.parent.glob("spool-damaged-*") if path.stat().st_size]
+        if found:
+            names = ", ".join(sorted(path.name for path in found))
+            print(
+                f"Not looked at, and may hold some of it: {names} in {self._path.parent}, which "
+                "were damaged and set aside. Delete them when you do not need them any longer."
+            )
+
     def _compact(self) -> str:
         """Rewrite the file without unused pages; return why some may be left, else nothing."""
         with closing(self._open("rw")) as connection:

@@ -36,6 +36,7 @@ from spanledger_collector.spool.spool import Spool
 from spanledger_collector.store.store_process import store_rows
 from spanledger_server import cli, deletion_run, spool_cleaning
 from spanledger_server.errors import UsageError
+from spanledger_storage import alert_tables
 from spanledger_storage.engine import Engine
 from spanledger_storage.project_settings import Project
 from spanledger_storage.projects import Projects
@@ -354,6 +355,62 @@ def test_what_was_compared_with_bills_names_no_deleted_call(world: World) -> Non
     assert world.type("trace", gone, "--yes", "--no-wait").code == 0
     named = "SELECT groupUniqArrayArray(evidence.trace_id) FROM reconciliation_cells"
     assert world.one(named) == ["ab" * 16]
+
+
+def incident(world: World, instance: str, state: str, **labels: str) -> None:
+    """What alerts remember of an incident, and of the message that told of it."""
+    key, said = f"default/{instance}/1", json.dumps(labels)
+    told = json.dumps({"notification": {"incidents": [{"key": key, "labels": labels}]}})
+    rows: dict[sa.Table, dict[str, object]] = {
+        alert_tables.instances: {
+            "instance_id": instance, "labels": said, "state": state, "severity": "warning",
+            "generation": 1, "active_at_ns": 1, "sample": said,
+        },
+        alert_tables.groups: {
+            "group_id": instance, "channel": "ops", "run": 1, "told": "{}", "labels": said,
+            "opened_at_ns": None if state == "inactive" else 1,
+        },
+        alert_tables.outbox: {
+            "channel": "ops", "group_id": instance, "group_key": key, "transition": "trigger",
+            "payload": told, "status": "sent", "created_at_ns": 1, "not_before_ns": 1,
+            "claimed_until_ns": 0, "attempts": 1, "is_doubtful": False, "receipt": "",
+            "last_error": "", "ended_at_ns": 2,
+        },
+        alert_tables.timeline: {
+            "incident": key, "at_ns": 1, "action": "fired", "who": "", "note": "",
+        },
+    }  # fmt: skip
+    with world.state.begin() as connection:
+        for table, row in rows.items():
+            connection.execute(sa.insert(table).values(project="default", rule="r", **row))
+
+
+def remembered(world: World) -> list[list[str]]:
+    """Instances that each table of alerts still knows."""
+    tables = (alert_tables.instances.c.instance_id, alert_tables.groups.c.group_id,
+              alert_tables.outbox.c.group_id, alert_tables.timeline.c.incident)  # fmt: skip
+    with world.state.connect() as connection:
+        return [sorted(connection.scalars(sa.select(column))) for column in tables]
+
+
+def test_alerts_forget_whom_they_named(world: World) -> None:
+    plant_one(world)
+    [trace] = {entry["trace_id"] for entry in world.entries()}
+    incident(world, "a", "inactive", user="anna", agent="x")
+    incident(world, "b", "inactive", kind="loop", trace=trace)
+    incident(world, "c", "inactive", agent="anna", user="annabel")
+    incident(world, "d", "firing", user="anna")
+    done = world.type("user", "anna", "--yes", "--no-wait")
+    assert done.code == 1
+    assert "3 incidents or messages of alerts are not over yet" in done.out
+    assert remembered(world) == [["c", "d"]] * 3 + [["default/c/1", "default/d/1"]]
+    with world.state.begin() as connection:
+        connection.execute(sa.update(alert_tables.instances).values(state="inactive"))
+        connection.execute(sa.update(alert_tables.groups).values(opened_at_ns=None))
+    assert world.type("user", "anna", "--yes", "--no-wait").code == 0
+    assert remembered(world) == [["c"]] * 3 + [["default/c/1"]]
+    for path in world.data.glob("state.db*"):
+        assert b'"user": "anna"' not in path.read_bytes()
 
 
 def test_usage_that_metrics_tell_of_several_users_is_counted_anew(world: World) -> None:
@@ -785,6 +842,19 @@ def test_dead_letters_and_unused_pages_of_the_spool_are_emptied(world: World) ->
     assert kept == [(2,), (3,)]
     for path in (world.data / "spool").iterdir():
         assert SENTINEL.encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize("user", ["anna", "nobody"])
+def test_files_of_the_spool_that_were_set_aside_are_named(world: World, user: str) -> None:
+    plant_one(world)
+    aside = world.data / "spool" / "spool-damaged-20261121T000000-000000001.db"
+    aside.parent.mkdir()
+    held = raw("anna")
+    aside.write_bytes(held)
+    done = world.type("user", user, "--yes", "--no-wait")
+    assert done.code == 0, done.err
+    assert f"may hold some of it: {aside.name} in {aside.parent}" in done.out
+    assert aside.read_bytes() == held
 
 
 # The disk

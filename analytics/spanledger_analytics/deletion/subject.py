@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
@@ -186,6 +186,15 @@ def needles(subject: Subject, traces: Iterable[str]) -> list[bytes]:
     for trace_id in filter(is_trace_id, traces):
         found += [trace_id.encode(), bytes.fromhex(trace_id)]
     return found
+
+
+def naming(subject: Subject, traces: Iterable[str]) -> Callable[[str, str], bool]:
+    """Return what says of a label, by its name and value, whether it names the subject."""
+    gone = frozenset(traces)
+    keys = re.compile(_KEYS.get(subject.kind, r"(?!)"))
+    return lambda name, value: (
+        value in gone or (value in subject.ids and keys.search(name) is not None)
+    )
 
 
 def is_trace_id(text: str) -> bool:
