@@ -163,8 +163,6 @@ def _without_alerts(
     """Remove what alerts remember; last, because what fires ends when the data is gone."""
     names = naming(subject, targets.traces)
     left = AlertDeletion(engine).remove(subject.project.name, names)
-    if left:
-        print(f"{left} incidents or messages of alerts are not over yet, and stay until then.")
     return result._replace(
         found={**result.found, _ALERTS: planned.found[_ALERTS]},
         left={**result.left, _ALERTS: left},
@@ -311,8 +309,10 @@ def _print_result(planned: Result, result: Result, files: int | None, letters: i
     print(table_text(_COLUMNS, rows))
     largest = max(planned, result, key=lambda one: one.gone_usd + one.kept_usd)
     print(f"\n{_money(largest, 'left', 'stay')}")
-    if any(result.left.values()):
+    if any(n for table, n in result.left.items() if table != _ALERTS):
         print("Something is left: does a collector still store it? Run this again in some minutes.")
+    elif result.left[_ALERTS]:
+        print(f"{result.left[_ALERTS]} {_ALERTS} are not over yet: run this again when they are.")
     if files is None:
         print("The store removes the replaced files within 20 minutes; nothing waited for that.")
     elif files:

@@ -402,7 +402,7 @@ def test_alerts_forget_whom_they_named(world: World) -> None:
     incident(world, "d", "firing", user="anna")
     done = world.type("user", "anna", "--yes", "--no-wait")
     assert done.code == 1
-    assert "3 incidents or messages of alerts are not over yet" in done.out
+    assert "3 incidents and messages of alerts are not over yet" in done.out
     assert remembered(world) == [["c", "d"]] * 3 + [["default/c/1", "default/d/1"]]
     with world.state.begin() as connection:
         connection.execute(sa.update(alert_tables.instances).values(state="inactive"))
