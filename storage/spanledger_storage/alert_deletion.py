@@ -91,13 +91,14 @@ def _named(connection: sa.Connection, project: str, is_named: IsNamed) -> Named:
     open_ = {_group(row) for row in rows} - closed
     messages = _messages(connection, project, named, is_over)
     # Of an open group the next message needs what the channel said of the last one.
-    done = [row.id for row in messages if row.ended_at_ns is not None and _group(row) not in open_]
-    return Named(
-        [id_ for id_, over in is_over.items() if over],
-        sorted(named & closed),
-        done,
-        list(is_over.values()).count(False) + len(named & open_) + len(messages) - len(done),
-    )
+    done = [row for row in messages if row.ended_at_ns is not None and _group(row) not in open_]
+    kept = [row for row in messages if row not in done]
+    # What a kept message is known by stays with it: else nobody would find it later.
+    told = {id_ for id_ in is_over if any(_key(project, id_) in row.payload for row in kept)}
+    ended = [id_ for id_, over in is_over.items() if over and id_ not in told]
+    gone = (named & closed) - {_group(row) for row in kept}
+    left = len(is_over) - len(ended) + len(named - gone) + len(kept)
+    return Named(ended, sorted(gone), [int(row.id) for row in done], left)
 
 
 def _messages(
@@ -106,8 +107,13 @@ def _messages(
     """Return the messages of some groups, and those that told of some instances."""
     table = tables.outbox
     told = connection.execute(sa.select(table).where(table.c.project == project))
-    keys = [f'"{project}/{id_}/' for id_ in instances]
+    keys = [_key(project, id_) for id_ in instances]
     return [row for row in told if _group(row) in groups or any(k in row.payload for k in keys)]
+
+
+def _key(project: str, instance_id: str) -> str:
+    """Return how the name of an incident begins, where a message has it."""
+    return f'"{project}/{instance_id}/'
 
 
 def _group(row: sa.Row[Any]) -> _Group:

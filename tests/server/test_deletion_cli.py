@@ -357,7 +357,7 @@ def test_what_was_compared_with_bills_names_no_deleted_call(world: World) -> Non
     assert world.one(named) == ["ab" * 16]
 
 
-def incident(world: World, instance: str, state: str, **labels: str) -> None:
+def incident(world: World, instance: str, state: str, group: str = "", **labels: str) -> None:
     """What alerts remember of an incident, and of the message that told of it."""
     key, said = f"default/{instance}/1", json.dumps(labels)
     told = json.dumps({"notification": {"incidents": [{"key": key, "labels": labels}]}})
@@ -367,8 +367,8 @@ def incident(world: World, instance: str, state: str, **labels: str) -> None:
             "generation": 1, "active_at_ns": 1, "sample": said,
         },
         alert_tables.groups: {
-            "group_id": instance, "channel": "ops", "run": 1, "told": "{}", "labels": said,
-            "opened_at_ns": None if state == "inactive" else 1,
+            "group_id": instance, "channel": "ops", "run": 1, "told": "{}",
+            "labels": group or said, "opened_at_ns": 1 if group or state == "firing" else None,
         },
         alert_tables.outbox: {
             "channel": "ops", "group_id": instance, "group_key": key, "transition": "trigger",
@@ -400,15 +400,16 @@ def test_alerts_forget_whom_they_named(world: World) -> None:
     incident(world, "b", "inactive", kind="loop", trace=trace)
     incident(world, "c", "inactive", agent="anna", user="annabel")
     incident(world, "d", "firing", user="anna")
+    incident(world, "e", "inactive", group='{"agent": "x"}', trace=trace)  # others fire in it
     done = world.type("user", "anna", "--yes", "--no-wait")
     assert done.code == 1
-    assert "3 incidents and messages of alerts are not over yet" in done.out
-    assert remembered(world) == [["c", "d"]] * 3 + [["default/c/1", "default/d/1"]]
+    assert "5 incidents and messages of alerts are not over yet" in done.out
+    assert remembered(world) == [["c", "d", "e"]] * 3 + [[f"default/{one}/1" for one in "cde"]]
     with world.state.begin() as connection:
         connection.execute(sa.update(alert_tables.instances).values(state="inactive"))
         connection.execute(sa.update(alert_tables.groups).values(opened_at_ns=None))
     assert world.type("user", "anna", "--yes", "--no-wait").code == 0
-    assert remembered(world) == [["c"]] * 3 + [["default/c/1"]]
+    assert remembered(world) == [["c"], ["c", "e"], ["c"], ["default/c/1"]]
     for path in world.data.glob("state.db*"):
         assert b'"user": "anna"' not in path.read_bytes()
 
