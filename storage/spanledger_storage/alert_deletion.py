@@ -93,8 +93,9 @@ def _named(connection: sa.Connection, project: str, is_named: IsNamed) -> Named:
     # Of an open group the next message needs what the channel said of the last one.
     done = [row for row in messages if row.ended_at_ns is not None and _group(row) not in open_]
     kept = [row for row in messages if row not in done]
-    # What a kept message is known by stays with it: else nobody would find it later.
-    told = {id_ for id_ in is_over if any(_key(project, id_) in row.payload for row in kept)}
+    # By these a kept message is found later, and the engine knows whose end it has yet to tell.
+    texts = [row.payload for row in kept] + [row.told for row in rows if _group(row) in open_]
+    told = {id_ for id_ in is_over if any(_key(project, id_) in text for text in texts)}
     ended = [id_ for id_, over in is_over.items() if over and id_ not in told]
     gone = (named & closed) - {_group(row) for row in kept}
     left = len(is_over) - len(ended) + len(named - gone) + len(kept)

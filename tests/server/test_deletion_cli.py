@@ -357,7 +357,9 @@ def test_what_was_compared_with_bills_names_no_deleted_call(world: World) -> Non
     assert world.one(named) == ["ab" * 16]
 
 
-def incident(world: World, instance: str, state: str, group: str = "", **labels: str) -> None:
+def incident(
+    world: World, instance: str, state: str, group: str = "", *, is_told: bool = True, **labels: str
+) -> None:
     """What alerts remember of an incident, and of the message that told of it."""
     key, said = f"default/{instance}/1", json.dumps(labels)
     told = json.dumps({"notification": {"incidents": [{"key": key, "labels": labels}]}})
@@ -367,7 +369,7 @@ def incident(world: World, instance: str, state: str, group: str = "", **labels:
             "generation": 1, "active_at_ns": 1, "sample": said,
         },
         alert_tables.groups: {
-            "group_id": instance, "channel": "ops", "run": 1, "told": "{}",
+            "group_id": instance, "channel": "ops", "run": 1, "told": json.dumps({key: ["", 0]}),
             "labels": group or said, "opened_at_ns": 1 if group or state == "firing" else None,
         },
         alert_tables.outbox: {
@@ -380,6 +382,8 @@ def incident(world: World, instance: str, state: str, group: str = "", **labels:
             "incident": key, "at_ns": 1, "action": "fired", "who": "", "note": "",
         },
     }  # fmt: skip
+    if not is_told:
+        del rows[alert_tables.outbox]
     with world.state.begin() as connection:
         for table, row in rows.items():
             connection.execute(sa.insert(table).values(project="default", rule="r", **row))
@@ -401,15 +405,17 @@ def test_alerts_forget_whom_they_named(world: World) -> None:
     incident(world, "c", "inactive", agent="anna", user="annabel")
     incident(world, "d", "firing", user="anna")
     incident(world, "e", "inactive", group='{"agent": "x"}', trace=trace)  # others fire in it
+    incident(world, "f", "inactive", group='{"agent": "y"}', is_told=False, trace=trace)
     done = world.type("user", "anna", "--yes", "--no-wait")
     assert done.code == 1
-    assert "5 incidents and messages of alerts are not over yet" in done.out
-    assert remembered(world) == [["c", "d", "e"]] * 3 + [[f"default/{one}/1" for one in "cde"]]
+    assert "6 incidents and messages of alerts are not over yet" in done.out
+    kept = ["c", "d", "e", "f"]
+    assert remembered(world) == [kept, kept, kept[:3], [f"default/{one}/1" for one in kept]]
     with world.state.begin() as connection:
         connection.execute(sa.update(alert_tables.instances).values(state="inactive"))
         connection.execute(sa.update(alert_tables.groups).values(opened_at_ns=None))
     assert world.type("user", "anna", "--yes", "--no-wait").code == 0
-    assert remembered(world) == [["c"], ["c", "e"], ["c"], ["default/c/1"]]
+    assert remembered(world) == [["c"], ["c", "e", "f"], ["c"], ["default/c/1"]]
     for path in world.data.glob("state.db*"):
         assert b'"user": "anna"' not in path.read_bytes()
 
