@@ -53,6 +53,8 @@ class AlertDeletion:
         What fires stays: else nobody would be told of its end.
         """
         with writing(self._engine) as connection:
+            # Every step of the engine locks its lease: what is over here stays so until the end.
+            connection.execute(sa.select(tables.leases).with_for_update()).all()
             found = _named(connection, project, is_named)
             for id_ in found.instances:
                 _remove_incidents(connection, project, id_)
