@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable
 
 from spanledger_collector.access.rate_limit import RateLimits
 from spanledger_collector.edge.left_out import LeftOut, Reason
-from spanledger_collector.edge.parsing import parse_json, parse_protobuf
+from spanledger_collector.edge.parsing import TakesLong, parse_json, parse_protobuf
 from spanledger_collector.edge.screening import screen
 from spanledger_collector.errors import InvalidRequest, Overloaded, RequestTooLarge, Unavailable
 from spanledger_collector.privacy.policy import policy_of
@@ -23,7 +23,8 @@ from spanledger_storage.project_settings import Project
 _MOST_ITEMS = 250_000
 _INLINE_JSON_BYTES = 256 << 10
 _INLINE_BYTES = 16 << 10
-"""Of projects with privacy: what takes longer would keep the event loop from answering."""
+"""Of projects with privacy, and of protobuf with something wrong, which is read piece by piece:
+what takes longer would keep the event loop from answering."""
 _MOST_TURNS = 2
 _TURN_WITHIN_S = 5.0
 
@@ -74,19 +75,7 @@ class Intake:
         if not self._is_open:
             raise Unavailable("The collector is shutting down; send again.")
         left_out, came_bytes = LeftOut(), len(body)
-        is_long = is_json and len(body) > _INLINE_JSON_BYTES
-        if is_long or (policy_of(project) and len(body) > _INLINE_BYTES):
-            async with self._turn():
-                # No name is given to the parsed request: it takes more memory than the body.
-                items, body = await self._redacted(
-                    project,
-                    came_bytes,
-                    *await asyncio.to_thread(_read, signal, body, left_out, is_json),
-                )
-        else:
-            items, body = await self._redacted(
-                project, came_bytes, *_read(signal, body, left_out, is_json)
-            )
+        items, body = await self._taken(signal, body, project, left_out, is_json)
         if items:
             try:
                 done = self._spool.append(project.name, body, items, self._now_ns(), signal)
@@ -101,6 +90,30 @@ class Intake:
         for reason, count in left_out.by_reason.items():
             self._telemetry.rejected_items.labels(signal, reason).inc(count)
         return rejection(signal, len(left_out), _explanation(signal, items, left_out))
+
+    async def _taken(
+        self, signal: Signal, body: bytes, project: Project, left_out: LeftOut, is_json: bool
+    ) -> tuple[int, bytes]:
+        """Return the number of items that are kept, and their request; raises like ``_redacted``.
+
+        Reads in a thread what would keep the event loop from answering others.
+        """
+        came_bytes = len(body)
+        is_long = is_json and len(body) > _INLINE_JSON_BYTES
+        if not is_long and not (policy_of(project) and len(body) > _INLINE_BYTES):
+            with contextlib.suppress(TakesLong):
+                return await self._redacted(
+                    project,
+                    came_bytes,
+                    *_read(signal, body, left_out, is_json, _INLINE_BYTES),
+                )
+        async with self._turn():
+            # No name is given to the parsed request: it takes more memory than the body.
+            return await self._redacted(
+                project,
+                came_bytes,
+                *await asyncio.to_thread(_read, signal, body, left_out, is_json),
+            )
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncGenerator[None]:
@@ -147,10 +160,17 @@ class Intake:
 
 
 def _read(
-    signal: Signal, body: bytes, left_out: LeftOut, is_json: bool
+    signal: Signal,
+    body: bytes,
+    left_out: LeftOut,
+    is_json: bool,
+    most_salvaged_bytes: int | None = None,
 ) -> tuple[Request, int, bytes]:
     """Return the request in a body without what cannot be kept, its items, its serialisation."""
-    request = (parse_json if is_json else parse_protobuf)(signal, body, left_out)
+    if is_json:
+        request = parse_json(signal, body, left_out)
+    else:
+        request = parse_protobuf(signal, body, left_out, most_salvaged_bytes)
     items = screen(request, left_out)
     _check_items(items, left_out)
     if items and (is_json or left_out):

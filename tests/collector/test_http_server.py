@@ -3,11 +3,13 @@
 import asyncio
 import gzip
 import socket
+import threading
 import time
 import zlib
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
@@ -19,6 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from spanledger_collector import intake
 from spanledger_collector.access.senders import OpenAccess
+from spanledger_collector.edge import parsing
 from spanledger_collector.edge.hosts import is_local_name
 from spanledger_storage.project_settings import Content, Privacy, Project, ProjectSettings
 from tests.otlp import attributes, llm_span, request, span
@@ -268,6 +271,31 @@ def test_long_json_keeps_nobody_waiting(
         assert httpx.get(f"{collector.url}/healthz").status_code == 200
         assert not answer.done()
         assert answer.result().status_code == 200
+
+
+def test_protobuf_that_is_read_piece_by_piece_keeps_nobody_waiting(
+    collector: RunningCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    salvage, go_on = parsing._salvage, threading.Event()
+
+    def wait_and_salvage(*arguments: Any) -> None:
+        assert go_on.wait(30)
+        salvage(*arguments)
+
+    monkeypatch.setattr(parsing, "_salvage", wait_and_salvage)
+    spoilt = span("spoilt", x="y" * (64 << 10))
+    body = request(span("good"), spoilt).SerializeToString()
+    body = body.replace(b"yy", b"\xff\xff", 1)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(post, collector, body)
+        try:
+            assert httpx.get(f"{collector.url}/healthz", timeout=5).status_code == 200
+            assert not answer.done()
+        finally:
+            go_on.set()
+        said = ExportTraceServiceResponse.FromString(answer.result().content)
+    assert said.partial_success.rejected_spans == 1
+    collector.await_spans(1)
 
 
 def test_an_empty_request_is_a_success(collector: RunningCollector) -> None:

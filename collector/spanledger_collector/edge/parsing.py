@@ -32,15 +32,28 @@ _KINDS_OF_METRICS = frozenset(
 """Fields of a metric, each with its data points in field 1."""
 
 
-def parse_protobuf(signal: Signal, body: bytes, left_out: LeftOut) -> Request:
+class TakesLong(Exception):
+    """Something in a body cannot be read, and to tell what takes longer than the caller allows."""
+
+
+def parse_protobuf(
+    signal: Signal, body: bytes, left_out: LeftOut, most_salvaged_bytes: int | None = None
+) -> Request:
     """Return the request in a protobuf body.
 
     Items that cannot be read, for example for a string that is no UTF-8, go to ``left_out``, as do
     those of a resource or scope that cannot be read.
 
+    Args:
+        signal: what it carries.
+        body: serialised.
+        left_out: takes the items that cannot be read.
+        most_salvaged_bytes: of a body that is read item by item; None: any number.
+
     Raises:
         InvalidRequest: not a request of this signal.
         RequestTooLarge: it would take too much memory.
+        TakesLong: it would have to be read item by item, and is longer than that.
     """
     kind = REQUESTS[signal]
     if len(body) > _SMALL_PROTOBUF_BYTES:
@@ -49,6 +62,8 @@ def parse_protobuf(signal: Signal, body: bytes, left_out: LeftOut) -> Request:
         return kind.FromString(body)
     except DecodeError as error:
         reason = str(error)
+    if most_salvaged_bytes is not None and len(body) > most_salvaged_bytes:
+        raise TakesLong
     request = kind()
     with contextlib.suppress(_BrokenFraming):
         _salvage(body, request, left_out)
