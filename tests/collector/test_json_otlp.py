@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import math
+import sys
 from pathlib import Path
 
 import orjson
@@ -147,6 +148,13 @@ def test_unsigned_integers_with_exponents_fill_their_range() -> None:
 def test_integers_out_of_range_or_between_two_are_refused(written: object, problem: str) -> None:
     with pytest.raises(ValueError, match=f"intValue: {problem}"):
         _value(intValue=written)
+
+
+@pytest.mark.parametrize("number", [2.0**63, 2**63, 1e21, -1e21, sys.float_info.max])
+def test_attributes_beyond_integers_are_doubles(number: float) -> None:
+    """JavaScript's exporter: ``Number.isInteger(1e21)`` holds."""
+    value = _value(intValue=number)
+    assert (value.WhichOneof("value"), value.double_value) == ("double_value", float(number))
 
 
 def test_doubles_may_be_named() -> None:

@@ -20,6 +20,7 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from spanledger_collector.edge.json_text import read_json
 from spanledger_collector.edge.left_out import LeftOut, Reason
@@ -232,7 +233,10 @@ def _set(message: Message, field: _Field, value: object) -> None:
     except Misfit:
         raise
     except (ValueError, TypeError):
-        raise Misfit("out of the range of its field") from None
+        if not isinstance(message, AnyValue) or isinstance(value, str):
+            raise Misfit("out of the range of its field") from None
+        # To JavaScript's exporter every number without a fraction is an integer, 1e21 too.
+        message.double_value = _double(value)
 
 
 def _append(target: Any, value: object) -> None:
