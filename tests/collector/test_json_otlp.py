@@ -168,6 +168,19 @@ def test_bytes_are_base64_of_either_alphabet(encoded: str) -> None:
     assert _value(bytesValue=encoded).bytes_value == b"\xfb\xff"
 
 
+@pytest.mark.parametrize(
+    "written", [[251, 255], {"0": 251, "1": 255}, {"type": "Buffer", "data": [251, 255]}]
+)
+def test_bytes_are_lists_to_older_exporters(written: object) -> None:
+    assert _value(bytesValue=written).bytes_value == b"\xfb\xff"
+
+
+@pytest.mark.parametrize("written", [[256], [-1], ["a"], [None], {"data": "x"}, {"a": []}, 5, "é"])
+def test_other_values_are_no_bytes(written: object) -> None:
+    with pytest.raises(ValueError, match="bytesValue: "):
+        _value(bytesValue=written)
+
+
 @pytest.mark.parametrize("kind", [3, "3", "SPAN_KIND_CLIENT", "client"])
 def test_enums_are_numbers_or_names(kind: object) -> None:
     assert _span(kind=kind).kind == Span.SPAN_KIND_CLIENT

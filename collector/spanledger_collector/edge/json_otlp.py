@@ -315,8 +315,19 @@ def _hex(value: object) -> bytes:
     return read
 
 
-def _base64(value: object) -> bytes:
-    """Read base64 of either alphabet, padded or not."""
+def _bytes(value: object) -> bytes:
+    """Read base64 of either alphabet, padded or not, or a list of bytes.
+
+    The list is how exporters wrote bytes until 2026 (JavaScript: a Uint8Array as an object of
+    numbers by index, a Buffer with its type) and until 2025 (Rust).
+    """
+    if isinstance(value, dict):
+        value = value.get("data", list(value.values()))
+    if isinstance(value, list):
+        try:
+            return bytes(value)
+        except (ValueError, TypeError):
+            raise Misfit("not a list of bytes") from None
     encoded = _text(value).replace("-", "+").replace("_", "/").rstrip("=")
     try:
         return base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
@@ -335,7 +346,7 @@ def _enum(value: object, names: dict[str, int]) -> int:
 
 _READERS: dict[int, Callable[[object], object]] = {
     FieldDescriptor.TYPE_STRING: _text,
-    FieldDescriptor.TYPE_BYTES: _base64,
+    FieldDescriptor.TYPE_BYTES: _bytes,
     FieldDescriptor.TYPE_BOOL: _bool,
     FieldDescriptor.TYPE_DOUBLE: _double,
 }
