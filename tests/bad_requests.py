@@ -242,8 +242,9 @@ _SPOILT: list[tuple[str, Callable[[Span], None], int]] = [
 ]  # fmt: skip
 _RAW: list[tuple[str, Callable[[], bytes], int]] = [
     ("invalid UTF-8 in an attribute", lambda: length_delimited(9, length_delimited(1, b"u")
-     + length_delimited(2, length_delimited(1, b"\xff\xfe\xc3"))), 9),
-    ("half a surrogate pair in the name", lambda: length_delimited(5, b"\xed\xa0\x80"), 9),
+     + length_delimited(2, length_delimited(1, b"\xff\xfe\xc3"))), 10),
+    ("half a surrogate pair in the name", lambda: length_delimited(5, b"\xed\xa0\x80"), 10),
+    ("an attribute without its end", lambda: length_delimited(9, b"\x0a\x7f"), 9),
     ("nested 1,000", lambda: nested_protobuf(1_000), 9),
     ("nested 20,000", lambda: nested_protobuf(20_000), 9),
 ]  # fmt: skip

@@ -173,7 +173,7 @@ def _read(
         request = parse_protobuf(signal, body, left_out, most_salvaged_bytes)
     items = screen(request, left_out)
     _check_items(items, left_out)
-    if items and (is_json or left_out):
+    if items and (is_json or left_out or left_out.is_mended):
         body = request.SerializeToString()
     return request, items, body
 

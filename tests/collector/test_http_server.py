@@ -285,7 +285,9 @@ def test_protobuf_that_is_read_piece_by_piece_keeps_nobody_waiting(
     monkeypatch.setattr(parsing, "_salvage", wait_and_salvage)
     spoilt = span("spoilt", x="y" * (64 << 10))
     body = request(span("good"), spoilt).SerializeToString()
-    body = body.replace(b"yy", b"\xff\xff", 1)
+    body = body.replace(b"\x0a\x06spoilt", b"\x0c\x06spoilt").replace(
+        b"\x2a\x06spoilt", b"\x2c\x06spoilt"
+    )
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(post, collector, body)
         try:

@@ -30,7 +30,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric, NumberData
 from spanledger_collector.edge.left_out import LeftOut, Reason
 from spanledger_collector.edge.parsing import parse_protobuf
 from spanledger_collector.edge.screening import screen
-from spanledger_collector.signals import Signal
+from spanledger_collector.signals import Request, Signal
 from spanledger_storage.engine import Engine
 from spanledger_storage.store import Store
 from tests.bad_requests import (
@@ -43,7 +43,7 @@ from tests.bad_requests import (
 )
 from tests.conftest import fresh_store
 from tests.instance import wait_until
-from tests.otlp import export_grpc, request, span
+from tests.otlp import attributes, export_grpc, llm_span, request, span
 from tests.running import RunningCollector, running_collector
 from tests.signals import metrics
 
@@ -138,14 +138,20 @@ def test_a_span_nested_too_deep_costs_no_other(levels: int, rejected: int) -> No
     assert len(left_out) == rejected
 
 
+def spoilt(made: Request) -> bytes:
+    """The request with a field in it that no reader takes: the end of a group without beginning."""
+    body = made.SerializeToString()
+    assert b"\x0a\x06spoilt" in body
+    return body.replace(b"\x0a\x06spoilt", b"\x0c\x06spoilt")
+
+
 @pytest.mark.parametrize("part", ["resource", "scope"])
 def test_a_group_that_cannot_be_read_costs_no_other(part: str) -> None:
     made = request(span("a"), span("b"), service="spoilt" if part == "resource" else "x",
                    scope="spoilt" if part == "scope" else "x")  # fmt: skip
     made.MergeFrom(request(span("c"), service="good", scope="good"))
     left_out = LeftOut()
-    body = made.SerializeToString().replace(b"spoilt", b"spo\xfflt")
-    read = parse_protobuf(Signal.TRACES, body, left_out)
+    read = parse_protobuf(Signal.TRACES, spoilt(made), left_out)
     assert isinstance(read, ExportTraceServiceRequest)
     names = [s.name for g in read.resource_spans for sc in g.scope_spans for s in sc.spans]
     assert names == ["c"]
@@ -153,26 +159,57 @@ def test_a_group_that_cannot_be_read_costs_no_other(part: str) -> None:
     assert left_out.summary == f"their {part} is not valid protobuf"
 
 
+@pytest.mark.parametrize(
+    ("piece", "mended"),
+    [
+        (b"\xed\xa0\xbd", "?"),
+        (b"-\xff-", "-\ufffd-"),
+        (b"--\xc3", "--\ufffd"),
+        (b"\xed\xa0\xbd\xff\xc3", "?\ufffd\ufffd"),
+    ],
+)
+def test_a_text_that_is_no_utf8_costs_its_place_alone(
+    collector: RunningCollector, piece: bytes, mended: str
+) -> None:
+    """As the protobuf exporters of JavaScript write a text that ends in half of an emoji."""
+    spot = "@" * len(piece)
+    cut = span(f"cut{spot}", x=f"a{spot}\N{SNOWMAN}", y=spot)
+    cut.events.add(name=f"e{spot}").attributes.extend(attributes({f"k{spot}": "v"}))
+    cut.trace_id = b"\xed\xa0\xbd\xff" * 4
+    made = request(llm_span(input_tokens=7), cut, service=f"s{spot}", scope=f"c{spot}")
+    answer = post(collector, made.SerializeToString().replace(spot.encode(), piece))
+    assert not ExportTraceServiceResponse.FromString(answer.content).ListFields()
+    collector.await_spans(2)
+    rows = collector.store.sql_rows(
+        "SELECT trace_id, name, service_name, input_tokens, attributes, events.name AS events"
+        " FROM spans ORDER BY name"
+    )
+    assert {row["service_name"] for row in rows} == {f"s{mended}"}
+    assert int(str(rows[0]["input_tokens"])) == 7
+    assert (rows[1]["name"], rows[1]["trace_id"]) == (f"cut{mended}", cut.trace_id.hex())
+    assert rows[1]["attributes"] == {"x": f"a{mended}\N{SNOWMAN}", "y": mended}
+    assert rows[1]["events"] == [f"e{mended}"]
+
+
 def test_a_request_of_which_nothing_can_be_read_is_refused(collector: RunningCollector) -> None:
     made = request(span("a"), service="spoilt")
-    answer = post(collector, made.SerializeToString().replace(b"spoilt", b"spo\xfflt"))
+    answer = post(collector, spoilt(made))
     assert answer.status_code == 400
     assert "their resource is not valid" in Status.FromString(answer.content).message
 
 
-@pytest.mark.parametrize("part", ["name", "service"])
+@pytest.mark.parametrize("part", ["metadata", "service"])
 def test_the_points_of_metrics_that_cannot_be_read_are_counted(part: str) -> None:
     points = [NumberDataPoint(as_int=n) for n in range(7)]
     good = Metric(name="good", gauge=Gauge(data_points=points[:1]))
-    bad = Metric(name="spoilt", gauge=Gauge(data_points=points))
+    bad = Metric(gauge=Gauge(data_points=points), metadata=attributes({"k": "spoilt"}))
     made = metrics(bad, good)
     if part == "service":
-        bad.name = "fine"
+        bad.ClearField("metadata")
         made = metrics(bad, service="spoilt")
         made.MergeFrom(metrics(good))
     left_out = LeftOut()
-    body = made.SerializeToString().replace(b"spoilt", b"spo\xfflt")
-    read = parse_protobuf(Signal.METRICS, body, left_out)
+    read = parse_protobuf(Signal.METRICS, spoilt(made), left_out)
     assert screen(read, left_out) == 1
     assert len(left_out) == 7
 

@@ -38,10 +38,12 @@ class LeftOut:
 
     Attributes:
         notice: what else of the request was not read, in words; empty: nothing.
+        is_mended: texts of the rest were made UTF-8.
     """
 
     def __init__(self) -> None:
         self.notice = ""
+        self.is_mended = False
         self._items = Counter[Reason]()
         self._groups: dict[tuple[Reason, str], _Group] = {}
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
@@ -15,6 +15,12 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from spanledger_collector.edge.json_otlp import Misfit, request_from_json
 from spanledger_collector.edge.left_out import LeftOut, Reason
+from spanledger_collector.edge.wire import (
+    BrokenFraming,
+    fields,
+    length_delimited,
+    with_valid_texts,
+)
 from spanledger_collector.errors import InvalidRequest, RequestTooLarge
 from spanledger_collector.signals import REQUESTS, Request, Signal
 
@@ -23,9 +29,6 @@ _MOST_PARSED_BYTES = 256 << 20
 _SMALL_JSON_BYTES = 1 << 20
 _SMALL_PROTOBUF_BYTES = 4 << 20
 _BLOCK_BYTES = 1 << 20
-_LENGTH_DELIMITED = 2
-_SKIPPED = {1: 8, 5: 4}
-"""Wire types of fixed size: https://protobuf.dev/programming-guides/encoding/#structure."""
 _KINDS_OF_METRICS = frozenset(
     field.number for field in Metric.DESCRIPTOR.oneofs_by_name["data"].fields
 )
@@ -41,8 +44,8 @@ def parse_protobuf(
 ) -> Request:
     """Return the request in a protobuf body.
 
-    Items that cannot be read, for example for a string that is no UTF-8, go to ``left_out``, as do
-    those of a resource or scope that cannot be read.
+    Items that cannot be read go to ``left_out``, as do those of a resource or scope that cannot be
+    read. What is no UTF-8 in a text costs its place alone.
 
     Args:
         signal: what it carries.
@@ -65,9 +68,10 @@ def parse_protobuf(
     if most_salvaged_bytes is not None and len(body) > most_salvaged_bytes:
         raise TakesLong
     request = kind()
-    with contextlib.suppress(_BrokenFraming):
+    with contextlib.suppress(BrokenFraming):
         _salvage(body, request, left_out)
-        if left_out:  # else no item was at fault, and something is lost that nobody knows of
+        # Else no item was at fault, and something is lost that nobody knows of.
+        if left_out or left_out.is_mended:
             return request
     raise InvalidRequest(f"The body is not an {kind.DESCRIPTOR.name} in protobuf: {reason}")
 
@@ -104,7 +108,7 @@ def _protobuf_cost_bytes(body: bytes) -> int:
     small = 0
     for first in range(0, len(data), _BLOCK_BYTES):
         block = data[first : first + _BLOCK_BYTES + 1]
-        tags = (block[:-1] & 0x87) == _LENGTH_DELIMITED
+        tags = (block[:-1] & 0x87) == 2  # length-delimited
         small += int(np.count_nonzero(tags & (block[1:] < 32)))
     return 2 * len(body) + 100 * small
 
@@ -113,10 +117,6 @@ def _json_cost_bytes(body: bytes) -> int:
     """Return about how much memory a body takes as Python objects and as messages together."""
     other = body.count(b"[") + body.count(b",")
     return len(body) + 300 * body.count(b"{") + 100 * other
-
-
-class _BrokenFraming(ValueError):
-    """The fields of a message do not end where they say."""
 
 
 def _salvage(body: bytes, request: Request, left_out: LeftOut) -> None:
@@ -128,14 +128,14 @@ def _salvage(body: bytes, request: Request, left_out: LeftOut) -> None:
     resource or scope that cannot be read go the items below it: nobody knows whose they are.
 
     Raises:
-        _BrokenFraming: the items cannot be told apart.
+        BrokenFraming: the items cannot be told apart.
     """
-    for number, group_bytes in _fields(body):
+    for number, group_bytes in fields(body):
         if number != 1:
             continue
         shell, scopes = _split(group_bytes)
         divided = [_split(scope_bytes) for scope_bytes in scopes]
-        group = _read_inside(request, shell)
+        group = _read_inside(request, shell, left_out)
         if group is None:
             lost = [item for _, items in divided for item in items]
             _leave_out(lost, "their resource is not valid protobuf", request, left_out)
@@ -148,13 +148,13 @@ def _salvage_scopes(
 ) -> None:
     """Add to a resource group the scope groups that can be read, without the items that cannot."""
     for shell, found in divided:
-        read = _read_inside(request, shell, 2)
+        read = _read_inside(request, shell, left_out, 2)
         if read is None:
             _leave_out(found, "their scope is not valid protobuf", request, left_out)
             continue
         scope = _appended(group, 2, read)
         for index, item_bytes in enumerate(found):
-            item = _read_inside(request, item_bytes, 2, 2)
+            item = _read_inside(request, item_bytes, left_out, 2, 2)
             if item is None:
                 reason = f"number {index} of its scope is not valid protobuf"
                 _leave_out([item_bytes], reason, request, left_out)
@@ -172,27 +172,36 @@ def _points_in(metric: bytes) -> int:
     """Return how many data points a metric has, 1 if nobody can say."""
     points = 0
     try:
-        for number, kind in _fields(metric):
+        for number, kind in fields(metric):
             if number in _KINDS_OF_METRICS:
-                points += sum(field == 1 for field, _ in _fields(kind))
-    except _BrokenFraming:
+                points += sum(field == 1 for field, _ in fields(kind))
+    except BrokenFraming:
         return 1
     return max(1, points)
 
 
-def _read_inside(request: Request, data: bytes, *numbers: int) -> Message | None:
-    """Return a part of a request, read as deep as it is there; ``None``: it is not valid.
-
-    Protobuf reads 100 levels: by itself, a part could be deeper than in its request.
+def _read_inside(request: Request, data: bytes, left_out: LeftOut, *numbers: int) -> Message | None:
+    """Return a part of a request, with what is no UTF-8 in it mended; ``None``: it is not valid.
 
     Args:
         request: tells the kind of request.
         data: the part.
+        left_out: is told that it was mended.
         numbers: fields that lead from a resource group to it.
     """
     path = (1, *numbers)
+    message = _read_at(request, data, path)
+    if message is None:
+        with contextlib.suppress(BrokenFraming):
+            message = _read_at(request, with_valid_texts(data, _kind_at(request, path)), path)
+            left_out.is_mended |= message is not None
+    return message
+
+
+def _read_at(request: Request, data: bytes, path: tuple[int, ...]) -> Message | None:
+    """Return a part read as deep as it is in its request: by itself, it could be deeper."""
     for number in reversed(path):
-        data = _length_delimited(number, data)
+        data = length_delimited(number, data)
     try:
         message: Message = type(request).FromString(data)
     except DecodeError:
@@ -200,6 +209,15 @@ def _read_inside(request: Request, data: bytes, *numbers: int) -> Message | None
     for number in path:
         message = _repeated(message, number)[0]
     return message
+
+
+def _kind_at(request: Request, path: tuple[int, ...]) -> Descriptor:
+    kind = request.DESCRIPTOR
+    for number in path:
+        inside = kind.fields_by_number[number].message_type
+        assert inside
+        kind = inside
+    return kind
 
 
 def _repeated(message: Message, number: int) -> Any:
@@ -218,59 +236,9 @@ def _split(data: bytes) -> tuple[bytes, list[bytes]]:
     """Return a message without its field 2, and the entries of that."""
     entries = list[bytes]()
     rest = bytearray()
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number == 2:
             entries.append(value)
         else:
-            rest += _length_delimited(number, value)
+            rest += length_delimited(number, value)
     return bytes(rest), entries
-
-
-def _length_delimited(number: int, value: bytes) -> bytes:
-    header = bytearray([number << 3 | _LENGTH_DELIMITED])
-    size = len(value)
-    while size > 0x7F:
-        header.append(size & 0x7F | 0x80)
-        size >>= 7
-    header.append(size)
-    return bytes(header) + value
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield number and content of the length-delimited fields of a message with numbers below 16.
-
-    The others are unknown in the messages that are divided here.
-    """
-    at = 0
-    while at < len(data):
-        tag, at = _varint(data, at)
-        wire_type, number = tag & 7, tag >> 3
-        if not number:
-            raise _BrokenFraming("there is no field 0")
-        if wire_type == _LENGTH_DELIMITED:
-            size, at = _varint(data, at)
-            if number < 16:
-                yield number, data[at : at + size]
-            at += size
-        elif wire_type == 0:
-            _, at = _varint(data, at)
-        elif wire_type in _SKIPPED:
-            at += _SKIPPED[wire_type]
-        else:
-            raise _BrokenFraming(f"wire type {wire_type}")
-    if at != len(data):
-        raise _BrokenFraming("a field is longer than its message")
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while shift < 64:
-        if at >= len(data):
-            raise _BrokenFraming("the end is missing")
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        at += 1
-        if byte < 0x80:
-            return value, at
-        shift += 7
-    raise _BrokenFraming("an integer without end")
