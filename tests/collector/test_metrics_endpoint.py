@@ -225,6 +225,10 @@ def test_pages_of_listed_origins_may_send(store: Store, tmp_path: Path) -> None:
             assert allowed.headers["access-control-allow-origin"] == ours
             assert allowed.headers["access-control-max-age"] == "7200"
             assert "x-api-key" in allowed.headers["access-control-allow-headers"]
+        from_outside = {**preflight, "access-control-request-private-network": "true"}
+        allowed = httpx.options(allowed.url, headers={**from_outside, "origin": ours})
+        assert allowed.status_code == 200
+        assert allowed.headers["access-control-allow-private-network"] == "true"
         refused = httpx.options(allowed.url, headers={**preflight, "origin": other})
         assert "access-control-allow-origin" not in refused.headers
         url, body = f"{collector.url}/v1/traces", request(span()).SerializeToString()

@@ -83,6 +83,7 @@ def _for_browsers(app: App, origins: Sequence[str]) -> App:
         allow_methods=("POST",),
         allow_headers=("*",),
         allow_credentials=True,
+        allow_private_network=True,  # Chromium until 2025 asked for it, from public pages to us
         expose_headers=("Retry-After",),
         max_age=_PREFLIGHT_S,
     )
