@@ -92,6 +92,19 @@ def test_ids_are_hexadecimal_in_either_case() -> None:
     assert span.span_id.hex() == "b7ad6b7169203331"
 
 
+@pytest.mark.parametrize("written", ["no-trace", "W47/95gDgQPSabYzgT/GDA==", "abc", "a b c ", 7])
+def test_what_needs_no_trace_is_kept_without_an_id_that_is_none(written: object) -> None:
+    """LogRecord.trace_id: "assume that the log record is not associated with a trace"."""
+    left_out, logs = LeftOut(), ExportLogsServiceRequest()
+    record = {"traceId": written, "spanId": written, "body": {"stringValue": "told"}}
+    body = orjson.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]})
+    request_from_json(body, logs, left_out)
+    [kept] = logs.resource_logs[0].scope_logs[0].log_records
+    assert (kept.trace_id, kept.span_id, kept.body.string_value) == (b"", b"", "told")
+    point = {"asInt": 1, "exemplars": [{"traceId": written, "spanId": written}]}
+    assert not _left_out_of({"name": "m", "gauge": {"dataPoints": [point]}})
+
+
 @pytest.mark.parametrize("number", ["9223372036854775807", 2**63 - 1])
 def test_integers_are_strings_or_numbers(number: object) -> None:
     assert _value(intValue=number).int_value == 2**63 - 1

@@ -34,6 +34,10 @@ _MOST_DIGITS = 20
 """Of an integer of 64 bits."""
 _SPECIAL_DOUBLES = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _HEX_FIELDS = frozenset({"trace_id", "span_id", "parent_span_id"})
+_OF_NO_TRACE = frozenset(
+    {"opentelemetry.proto.logs.v1.LogRecord", "opentelemetry.proto.metrics.v1.Exemplar"}
+)
+"""Messages that belong to no trace when their ids are invalid; a span is nothing without."""
 _WHOLE_ITEMS = frozenset(
     {"opentelemetry.proto.trace.v1.Span", "opentelemetry.proto.logs.v1.LogRecord"}
 )
@@ -143,7 +147,8 @@ def _reader(field: FieldDescriptor) -> Callable[[object], object] | None:
         names = {value.name: value.number for value in field.enum_type.values}
         return lambda value: _enum(value, names)
     if field.name in _HEX_FIELDS:
-        return _hex
+        owner = field.containing_type.full_name if field.containing_type else ""
+        return _hex_if_valid if owner in _OF_NO_TRACE else _hex
     return _READERS.get(field.type, _integer)
 
 
@@ -313,6 +318,13 @@ def _hex(value: object) -> bytes:
     if 2 * len(read) != len(digits):
         raise Misfit("not hexadecimal: it has blanks")
     return read
+
+
+def _hex_if_valid(value: object) -> bytes:
+    try:
+        return _hex(value)
+    except Misfit:
+        return b""
 
 
 def _bytes(value: object) -> bytes:
