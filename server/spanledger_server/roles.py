@@ -72,6 +72,8 @@ def collect(
     supervised: bool,
 ) -> None:
     """Run the collector until SIGTERM or SIGINT."""
+    # Else grpc writes a line, in no form of ours, for whoever knocks without TLS or with another's.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     with loading():
         import uvloop
 

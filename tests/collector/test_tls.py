@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +21,10 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import (
 
 from spanledger_collector.edge.tls import TlsError, TlsFiles
 from spanledger_storage.store import Store
+from tests.instance import command, environment, wait_until
 from tests.keys import BODY, PROTOBUF, export, send_grpc
 from tests.otlp import GRPC_METHOD
+from tests.ports import free_port
 from tests.running import RunningCollector, running_collector
 
 
@@ -114,6 +118,33 @@ def test_with_an_authority_for_clients_every_client_needs_a_certificate(
             assert client.post(url, content=BODY, headers=PROTOBUF).status_code == 200
         send_grpc_tls(running, certificates.authority, certificates.client)
         running.await_spans(1)  # the same span twice
+
+
+def test_whoever_speaks_no_tls_leaves_no_line_in_the_log(
+    tmp_path: Path, certificates: Certificates
+) -> None:
+    grpc_port, log = free_port(), tmp_path / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command("collect"), "--data", str(tmp_path), "--store-url", "clickhouse://127.0.0.1:1/x",
+             "--http-port", str(free_port()), "--grpc-port", str(grpc_port),
+             "--tls-cert", str(certificates.server.cert),
+             "--tls-key", str(certificates.server.key)],
+            stdout=output, stderr=output, env=environment(),
+        )  # fmt: skip
+    try:
+        wait_until(lambda: "listening on" in log.read_text())
+        before = log.read_text()
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", grpc_port), timeout=10) as stranger:
+                stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                while stranger.recv(4096):
+                    pass
+    finally:
+        process.terminate()
+        process.wait(20)
+    told = log.read_text().removeprefix(before)
+    assert "Handshake" not in told
 
 
 def test_files_that_cannot_be_used_are_named(tmp_path: Path, certificates: Certificates) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
-
-import grpc
+from typing import TYPE_CHECKING, TypedDict
 
 from spanledger_collector.errors import CollectorError
+
+if TYPE_CHECKING:
+    import grpc
 
 
 class TlsError(CollectorError):
@@ -65,6 +66,8 @@ class TlsFiles:
 
     def grpc_credentials(self) -> grpc.ServerCredentials:
         """Return what ``add_secure_port`` of gRPC needs."""
+        import grpc  # the API and the dashboard, which ask for the files too, do without
+
         authorities = self.client_ca.read_bytes() if self.client_ca else None
         return grpc.ssl_server_credentials(
             [(self.key.read_bytes(), self.cert.read_bytes())],
