@@ -4,6 +4,7 @@ CollectorError
 └── IntakeError            carries the gRPC status code (the HTTP status follows from it)
     ├── InvalidRequest     the request can never be accepted as it is
     ├── UnsupportedMedia   the content type or encoding is not one of OTLP's
+    │   └── UnsupportedCoding
     ├── RequestTooLarge    over the size limit, compressed or decompressed
     │   └── HeadersTooLarge
     ├── NotServed          a signal this collector does not take
@@ -62,6 +63,12 @@ class UnsupportedMedia(IntakeError):
     code = 3
     http_status = 415
     reason = "unsupported_media"
+
+
+class UnsupportedCoding(UnsupportedMedia):
+    """Transfer coding besides ``chunked`` (RFC 9112, section 6.1)."""
+
+    http_status = 501
 
 
 class RequestTooLarge(IntakeError):

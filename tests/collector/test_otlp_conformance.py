@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPResponse
 from pathlib import Path
 
 import httpx
@@ -460,6 +461,26 @@ def test_chunked_bodies_are_read_and_limited(collector: RunningCollector) -> Non
     assert httpx.post(url, content=parts(good), headers=PROTOBUF).status_code == 200
     assert httpx.post(url, content=parts(bytes(2 << 20)), headers=PROTOBUF).status_code == 413
     collector.await_spans(1)
+
+
+@pytest.mark.parametrize("lines", ["gzip, chunked", "gzip\r\nTransfer-Encoding: chunked"])
+def test_a_transfer_coding_that_is_not_undone_is_refused(
+    collector: RunningCollector, lines: str
+) -> None:
+    body = request(span()).SerializeToString()
+    head = (
+        "POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\n"
+        f"Transfer-Encoding: {lines}\r\n\r\n"
+    )
+    message = head.encode() + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    with socket.create_connection(("127.0.0.1", collector.http_port), timeout=10) as connection:
+        connection.sendall(message)
+        answer = HTTPResponse(connection)
+        answer.begin()
+        said = Status.FromString(answer.read()).message
+    assert answer.status == 501
+    assert said.startswith("Transfer-Encoding must be chunked, not 'gzip")
+    assert post(collector, body).status_code == 200
 
 
 def test_what_is_sent_again_is_stored_once_whatever_the_way(collector: RunningCollector) -> None:

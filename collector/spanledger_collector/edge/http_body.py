@@ -9,7 +9,13 @@ from typing import Any
 from spanledger_collector.edge import deadline
 from spanledger_collector.edge.admission import Ticket
 from spanledger_collector.edge.compression import ENCODINGS, Decompressor
-from spanledger_collector.errors import InvalidRequest, RequestTooLarge, TooSlow, UnsupportedMedia
+from spanledger_collector.errors import (
+    InvalidRequest,
+    RequestTooLarge,
+    TooSlow,
+    UnsupportedCoding,
+    UnsupportedMedia,
+)
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 """https://asgi.readthedocs.io/en/latest/specs/www.html#request-receive-event."""
@@ -23,7 +29,7 @@ class Body:
     """One body, compressed or not; ``wire_bytes`` counts what came over the wire.
 
     Raises:
-        UnsupportedMedia: an encoding that is not read.
+        UnsupportedMedia: an encoding or transfer coding that is not read.
         RequestTooLarge: it announces more than the limit.
     """
 
@@ -33,6 +39,9 @@ class Body:
             raise UnsupportedMedia(
                 f"Content-Encoding must be gzip, deflate or zstd, not {encoding[:100]!r}."
             )
+        coding = headers.get("transfer-encoding", "chunked").strip().lower()
+        if coding != "chunked":  # such as "gzip, chunked", of which the server undoes the last
+            raise UnsupportedCoding(f"Transfer-Encoding must be chunked, not {coding[:100]!r}.")
         self._encoding = encoding
         self._decompressor = Decompressor(encoding) if encoding in ENCODINGS else None
         self._max_bytes = max_bytes
