@@ -334,6 +334,43 @@ def test_points_of_a_metric_that_is_left_out_count_once(broken: int) -> None:
     assert "0 × " not in left_out.summary
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_resource_or_scope_at_fault_costs_what_is_below_it(is_first: bool) -> None:
+    bad: Json = {"attributes": [{"key": 5}]}
+    spans: list[Json] = [{"name": "a"}, {"name": 7}, {"name": "c"}]
+
+    def group(part: str, below: str, items: list[Json], own: Json) -> Json:
+        pairs = [(part, own), (below, items)]
+        return dict(pairs if is_first else reversed(pairs))
+
+    fine = group("scope", "spans", spans, {"name": "s"})
+    body = {"resourceSpans": [
+        group("resource", "scopeSpans", [fine, fine], bad),
+        group("resource", "scopeSpans", [group("scope", "spans", spans, bad), fine], {}),
+    ]}  # fmt: skip
+    left_out, request = LeftOut(), ExportTraceServiceRequest()
+    request_from_json(orjson.dumps(body), request, left_out)
+    [kept] = request.resource_spans
+    assert [span.name for scope in kept.scope_spans for span in scope.spans] == ["a", "c"]
+    assert left_out.by_reason == {Reason.UNREADABLE: 10}
+    assert left_out.summary == (
+        "6 × resourceSpans[0].resource.attributes[0].key: not a string; "
+        "3 × resourceSpans[1].scopeSpans[0].scope.attributes[0].key: not a string; "
+        "1 × resourceSpans[1].scopeSpans[1].spans[1].name: not a string"
+    )
+
+
+def test_points_below_a_resource_at_fault_are_counted() -> None:
+    point = {"asInt": 1}
+    metrics = [{"gauge": {"dataPoints": [point] * 4}}, {"sum": {"dataPoints": [point] * 3}}]
+    body = orjson.dumps(
+        {"resourceMetrics": [{"resource": 5, "scopeMetrics": [{"metrics": metrics}]}]}
+    )
+    left_out = LeftOut()
+    request_from_json(body, ExportMetricsServiceRequest(), left_out)
+    assert len(left_out) == 7
+
+
 def test_one_reason_is_told_once_however_many_groups_it_occurs_in() -> None:
     metric: Json = {"sum": {"dataPoints": [{"asInt": "x"}]}}
     left_out = _left_out_of(*[metric] * 1000)

@@ -42,6 +42,13 @@ _WHOLE_ITEMS = frozenset(
     {"opentelemetry.proto.trace.v1.Span", "opentelemetry.proto.logs.v1.LogRecord"}
 )
 """Kinds of messages that are kept or left out as a whole; besides them, data points."""
+_GROUPS = re.compile(r"opentelemetry\.proto\..*\.(Resource|Scope)(Spans|Logs|Metrics)")
+"""Are left out with the items below them when their resource or scope cannot be read."""
+_LISTS = frozenset(
+    ("scopeSpans", "scopeLogs", "scopeMetrics", "scope_spans", "scope_logs", "scope_metrics")
+    + ("spans", "logRecords", "log_records", "metrics")
+)
+"""What lies below a group."""
 _METRIC = "opentelemetry.proto.metrics.v1.Metric"
 """Is kept or left out, too, and so is each of its data points."""
 _PATHS = {
@@ -115,6 +122,7 @@ class _Field:
         name: as protobuf has it.
         is_repeated: it is a list.
         holds_items: of messages that may be left out one by one.
+        holds_groups: of messages that may be left out with the items below them.
         is_divided: something may be left out within a message.
         read: reads a value; ``None`` for messages.
     """
@@ -122,6 +130,7 @@ class _Field:
     name: str
     is_repeated: bool
     holds_items: bool
+    holds_groups: bool
     is_divided: bool
     read: Callable[[object], object] | None
 
@@ -134,7 +143,12 @@ def _fields(message: Descriptor) -> dict[str, _Field]:
         kind = field.message_type.full_name if field.message_type else ""
         is_whole = kind in _WHOLE_ITEMS or kind.endswith("DataPoint")
         entry = _Field(
-            field.name, field.is_repeated, is_whole or kind == _METRIC, not is_whole, _reader(field)
+            field.name,
+            field.is_repeated,
+            holds_items=is_whole or kind == _METRIC,
+            holds_groups=bool(_GROUPS.fullmatch(kind)),
+            is_divided=not is_whole,
+            read=_reader(field),
         )
         table[field.json_name] = table[field.name] = entry
     return table
@@ -207,19 +221,39 @@ def _fill_list(
                     if place and field.is_divided
                     else None
                 )
-                _fill(target.add(), _object(item), depth + 1, inside)
+                source = _object(item)
+                if field.holds_groups:
+                    source = _lists_last(source)
+                _fill(target.add(), source, depth + 1, inside)
             else:
                 _append(target, field.read(item))
         except Misfit as error:
             error.path.append(f"[{index}]")
-            if place is None or not field.holds_items:
+            if place is None or not (field.holds_items or field.holds_groups):
                 raise
             del target[before:]
             error.path += [key, *place.path()]
             # Of a metric, points may have been left out, and counted, before.
-            more = _points_in(item) - (len(place.left_out) - known)
+            more = _items_in(item) - (len(place.left_out) - known)
             if more > 0:
                 place.left_out.add(Reason.UNREADABLE, str(error.args[0]), more, error.place)
+
+
+def _lists_last(group: dict[str, Any]) -> dict[str, Any]:
+    """Return a group with its resource or scope before what is below.
+
+    With one at fault all of that is counted, and nothing of it may have been before.
+    """
+    return dict(sorted(group.items(), key=lambda pair: isinstance(pair[1], list)))
+
+
+def _items_in(part: object) -> int:
+    """Return how many items an item or a group is in JSON, at least 1."""
+    fields = part.items() if isinstance(part, dict) else ()
+    lists = [value for key, value in fields if key in _LISTS and isinstance(value, list)]
+    if not lists:
+        return _points_in(part)
+    return max(1, sum(_items_in(below) for found in lists for below in found))
 
 
 def _points_in(item: object) -> int:
