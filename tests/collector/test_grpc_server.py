@@ -223,6 +223,22 @@ def test_slow_messages_give_way_to_those_that_wait(monkeypatch: pytest.MonkeyPat
     asyncio.run(run())
 
 
+def test_slow_messages_give_way_to_requests_over_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grpc_reading, "_PATIENCE_S", 0.1)
+
+    async def run() -> None:
+        admission = _admission(10)
+        slow = asyncio.create_task(_read(Reading(admission, max_bytes=64), admission, _Call()))
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            admission.check(5)
+        with pytest.raises(TooSlow):
+            await asyncio.wait_for(slow, 10)
+        admission.check(10)
+
+    asyncio.run(run())
+
+
 def test_a_message_without_a_turn_is_refused_retryably(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grpc_reading, "_TURN_WITHIN_S", 0.05)
 

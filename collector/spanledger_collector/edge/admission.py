@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 
 from prometheus_client import Gauge
@@ -14,12 +15,18 @@ _MOST_WAITING = 1_024
 
 
 class Admission:
-    """Counts the bytes of all requests in memory against a limit; for one event loop."""
+    """Counts the bytes of all requests in memory against a limit; for one event loop.
+
+    Attributes:
+        max_bytes: the limit.
+        when_full: called whenever somebody finds no room.
+    """
 
     def __init__(self, max_bytes: int, in_flight: Gauge) -> None:
         self._held_bytes = 0
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self.max_bytes = max_bytes
+        self.when_full: Callable[[], None] = lambda: None
         in_flight.set_function(lambda: self._held_bytes)
 
     def has_room(self, size_bytes: int) -> bool:
@@ -33,6 +40,7 @@ class Admission:
             Overloaded: it has not; the client shall send again.
         """
         if not self.has_room(size_bytes):
+            self.when_full()
             raise self._overloaded()
 
     def add(self, size_bytes: int) -> None:
@@ -49,6 +57,7 @@ class Admission:
         if not self._waiting and self.has_room(size_bytes):
             self._held_bytes += size_bytes
             return
+        self.when_full()
         if len(self._waiting) >= _MOST_WAITING:
             raise self._overloaded()
         turn = asyncio.get_running_loop().create_future()

@@ -20,7 +20,7 @@ WINDOW_BYTES = 256 << 10
 """What a call may send before it is read."""
 _TURN_WITHIN_S = 2.0
 _PATIENCE_S = 5.0
-"""Slower messages give way when others wait."""
+"""Slower messages give way when others find no room."""
 
 _Context = grpc.aio.ServicerContext[bytes, bytes]
 
@@ -29,9 +29,9 @@ class Reading:
     """Reads the messages of calls, as many at once as there is memory for."""
 
     def __init__(self, admission: Admission, max_bytes: int) -> None:
-        self._admission = admission
         self._room_bytes = min(max_bytes, admission.max_bytes)
         self._started: dict[asyncio.Timeout, float] = {}
+        admission.when_full = self._hurry
 
     async def read(self, context: _Context, ticket: Ticket) -> bytes | None:
         """Return the message of a call, None when the call ends without one.
@@ -40,8 +40,6 @@ class Reading:
             Overloaded: there is no memory for it now.
             TooSlow: it does not arrive in time.
         """
-        if not self._admission.has_room(self._room_bytes):
-            self._hurry()
         await ticket.wait(self._room_bytes, _TURN_WITHIN_S)
         unused_bytes = self._room_bytes
         try:
@@ -65,7 +63,7 @@ class Reading:
         return message if isinstance(message, bytes) else None  # or the end of the call
 
     def _hurry(self) -> None:
-        """Somebody has to wait: give those who are at it less time."""
+        """Somebody finds no room, over gRPC or HTTP: give those who hold it for gRPC less time."""
         for timeout, started in self._started.items():
             latest, patience = timeout.when(), started + _PATIENCE_S
             if latest is not None and latest > patience:
