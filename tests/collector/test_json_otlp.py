@@ -103,6 +103,8 @@ def test_what_needs_no_trace_is_kept_without_an_id_that_is_none(written: object)
     assert (kept.trace_id, kept.span_id, kept.body.string_value) == (b"", b"", "told")
     point = {"asInt": 1, "exemplars": [{"traceId": written, "spanId": written}]}
     assert not _left_out_of({"name": "m", "gauge": {"dataPoints": [point]}})
+    [link] = _span(links=[{"traceId": written, "spanId": written, "flags": 1}]).links
+    assert (link.trace_id, link.span_id, link.flags) == (b"", b"", 1)
 
 
 @pytest.mark.parametrize("number", ["9223372036854775807", 2**63 - 1])
@@ -281,6 +283,12 @@ def test_what_senders_write_beside_json_is_read() -> None:
     javascript = _request(name="@").replace(b"@", rb"cut \ud83d")
     span = traces_from_json(javascript).resource_spans[0]
     assert span.scope_spans[0].spans[0].name == "cut ?"
+
+
+@pytest.mark.parametrize(("raw", "read"), [(b"\xff", "\ufffd"), (b"caf\xe9", "caf\ufffd")])
+def test_a_text_that_is_no_utf8_costs_its_place_alone(raw: bytes, read: str) -> None:
+    latin = traces_from_json(_request(name="@").replace(b"@", raw)).resource_spans[0]
+    assert latin.scope_spans[0].spans[0].name == read
 
 
 def test_items_at_fault_are_left_out_when_asked() -> None:

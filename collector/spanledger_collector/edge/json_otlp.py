@@ -35,9 +35,10 @@ _MOST_DIGITS = 20
 _SPECIAL_DOUBLES = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _HEX_FIELDS = frozenset({"trace_id", "span_id", "parent_span_id"})
 _OF_NO_TRACE = frozenset(
-    {"opentelemetry.proto.logs.v1.LogRecord", "opentelemetry.proto.metrics.v1.Exemplar"}
+    f"opentelemetry.proto.{name}"
+    for name in ("logs.v1.LogRecord", "metrics.v1.Exemplar", "trace.v1.Span.Link")
 )
-"""Messages that belong to no trace when their ids are invalid; a span is nothing without."""
+"""Messages that are kept without ids when those are none; a span is nothing without."""
 _WHOLE_ITEMS = frozenset(
     {"opentelemetry.proto.trace.v1.Span", "opentelemetry.proto.logs.v1.LogRecord"}
 )

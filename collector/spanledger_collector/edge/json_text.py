@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 
@@ -18,8 +19,8 @@ def read_json(data: bytes) -> object:
 
     Texts that the strict parser refuses are read again, if they are not very large: then ``NaN``
     and ``Infinity`` are numbers (Python's ``json`` writes them), half of a surrogate pair is a
-    character (``JSON.stringify`` writes those of texts cut in the middle of one), and what is
-    nested deeper than any OTLP message is null.
+    character (``JSON.stringify`` writes those of texts cut in the middle of one), bytes that are no
+    UTF-8 are U+FFFD, and what is nested deeper than any OTLP message is null.
 
     Raises:
         ValueError: not JSON.
@@ -29,10 +30,12 @@ def read_json(data: bytes) -> object:
     except orjson.JSONDecodeError as error:
         refusal = str(error)
     if len(data) <= _LENIENT_BYTES:
-        try:
-            return json.loads(_flattened(data))
-        except (ValueError, RecursionError):
-            pass
+        text = _flattened(data)
+        with contextlib.suppress(ValueError, RecursionError):
+            try:
+                return json.loads(text)
+            except UnicodeDecodeError:
+                return json.loads(text.decode("utf-8", "replace"))
     raise ValueError(f"not JSON: {refusal}")
 
 
