@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Protocol
 
 from spanledger_analytics._rows import batches
-from spanledger_analytics.holding import Holding
+from spanledger_analytics.holding import Holding, Trace
 from spanledger_analytics.ledger import LedgerResult, run_ledger
 from spanledger_analytics.metric_usage import recompute_metric_usage
 from spanledger_analytics.price_book.book import BookSource, PriceBook
@@ -92,6 +92,7 @@ class LedgerJob:
         self._floors: Mapping[str, int] = {}
         self._reader = TouchReader(store, watermarks.get(LEDGER), max_traces)
         self._holding = Holding(most_holding_s, now_ns)
+        self._places: defaultdict[Trace, set[int]] = defaultdict(set)
         self._position_us = watermarks.get(LEDGER) or 0
         self._version = 0
         self._hours: set[ProjectHour] | None = None
@@ -120,6 +121,9 @@ class LedgerJob:
                 break
             self._go_on_from(batch.repriced_version)
             self._holding.add(batch.traces, batch.unrooted, batch.first_us)
+            for project, trace_id, hour in batch.places:
+                if trace_id:
+                    self._places[project, trace_id].add(hour)
             results += self._handle(batch.hours, book)
             self._sum_repriced(batch)
             self._reader.mark_handled(batch)
@@ -183,6 +187,8 @@ class LedgerJob:
         for project, changed in hours.items():
             self._count_metrics(project, changed, book)
         self._holding.handled(traces)
+        for trace in traces:
+            self._places.pop(trace, None)
         return results
 
     def _count_metrics(self, project: str, hours: Collection[int], book: PriceBook) -> None:
@@ -238,6 +244,7 @@ class LedgerJob:
                     trace_ids,
                     version=self._next_version(),
                     book=book,
+                    touched={t: self._places.get((project, t), ()) for t in trace_ids},
                 )
             except BaseException:
                 # Entries may be written although the step failed: ask the ledger which hours.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import pyarrow as pa
 
@@ -71,7 +72,13 @@ class LedgerResult:
 
 
 def run_ledger(
-    store: Store, project: str, traces: Iterable[str], *, version: int, book: PriceBook
+    store: Store,
+    project: str,
+    traces: Iterable[str],
+    *,
+    version: int,
+    book: PriceBook,
+    touched: Mapping[str, Collection[int]] = MappingProxyType({}),
 ) -> LedgerResult:
     """Derive the ledger, the rows and the trajectories of some traces again and write what changed.
 
@@ -90,12 +97,13 @@ def run_ledger(
         traces: Trace ids, 32 hex digits; up to a few thousand.
         version: UTC nanoseconds, greater than at any earlier call.
         book: Prices.
+        touched: Start hours (UNIX seconds) in which traces are known to have spans.
 
     Raises:
         StoreError: the store refused or did not answer; running again is safe.
     """
     with _rows.without_collection():
-        return _run(TraceGroup(store, project), traces, version, book)
+        return _run(TraceGroup(store, project, touched), traces, version, book)
 
 
 def _run(group: TraceGroup, traces: Iterable[str], version: int, book: PriceBook) -> LedgerResult:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 
 from spanledger_analytics._rows import (
     HOUR_NS,
@@ -32,11 +33,23 @@ class TraceGroup:
     """The spans of some traces of one project, and of the traces that share calls with them.
 
     Reads grow the group only; traces without spans do not belong to it.
+
+    Args:
+        store: The telemetry store.
+        project: Of the traces.
+        touched: Hours of traces beside those in ``trace_hours``, which is fed behind ``touches``:
+            an engine that is killed between the two has the touch without its hour.
     """
 
-    def __init__(self, store: Store, project: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        project: str,
+        touched: Mapping[str, Collection[int]] = MappingProxyType({}),
+    ) -> None:
         self.store = store
         self.project = project
+        self._touched = touched
         self._asked_traces: set[str] = set()
         self._pairs: list[tuple[int, str]] = []
         self.spans: list[Span] = []
@@ -77,12 +90,13 @@ class TraceGroup:
         self.trace_ids.update([span.trace_id for span in spans])
 
     def _spans_of(self, trace_ids: list[str]) -> tuple[list[tuple[int, str]], list[Span]]:
-        pairs: list[tuple[int, str]] = []
+        pairs = [(hour, name) for name in trace_ids for hour in self._touched.get(name, ())]
         spans: list[Span] = []
         for part in batches(trace_ids):
             params: dict[str, object] = {"project": self.project, "trace_ids": Literal(part)}
             table = self.store.arrow("ledger_trace_hours", params)
             pairs += zip(integers(table, "hour"), strings(table, "trace_id"), strict=True)
+        pairs = list(set(pairs))
         for params in self._pair_params(pairs):
             spans += read_spans(self.store.arrow("ledger_spans", params))
         return pairs, spans

@@ -39,7 +39,8 @@ class TouchBatch:
     microseconds; ``flushes`` are by id. ``repriced_hours`` are those a repricing announces,
     ``repriced_version`` is newer than every version it wrote (0: none did). ``is_last``: there were
     no more flushes when they were looked for. ``unrooted`` are those of ``traces`` of which only
-    spans with a parent came.
+    spans with a parent came. ``places`` are (project, trace_id, start hour);
+    without a trace_id, metrics changed in that hour.
     """
 
     traces: tuple[tuple[str, str], ...]
@@ -50,6 +51,7 @@ class TouchBatch:
     repriced_version: int = 0
     is_last: bool = False
     unrooted: frozenset[tuple[str, str]] = frozenset()
+    places: frozenset[tuple[str, str, int]] = frozenset()
 
     @property
     def first_us(self) -> int:
@@ -104,29 +106,29 @@ class TouchReader:
             "since_us": min(flush.first_us for flush in flushes.values()),
             "flush_ids": list(flushes),
         }
-        traces, hours, unrooted = self._read_touched(params)
+        places, unrooted = self._read_touched(params)
+        traces = tuple(sorted({(project, name) for project, name, _ in places if name}))
+        hours = tuple(sorted({(project, hour) for project, _, hour in places}))
         repricings = [flush_id for flush_id in flushes if flush_id.startswith(REPRICING)]
         repriced = self._read_hours({**params, "flush_ids": repricings}) if repricings else ()
         newest_us = max(flush.touched_us for flush in flushes.values())
         version = max((_version(i) for i in repricings), default=0)
         is_last = is_whole and len(flushes) == len(new)
-        return TouchBatch(traces, hours, newest_us, flushes, repriced, version, is_last, unrooted)
+        return TouchBatch(
+            traces, hours, newest_us, flushes, repriced, version, is_last, unrooted, places
+        )
 
     def _read_touched(
         self, params: dict[str, object]
-    ) -> tuple[
-        tuple[tuple[str, str], ...], tuple[tuple[str, int], ...], frozenset[tuple[str, str]]
-    ]:
-        """Return traces and hours of flushes, each sorted and with its project, and unrooted."""
+    ) -> tuple[frozenset[tuple[str, str, int]], frozenset[tuple[str, str]]]:
+        """Return what flushes touched, by project, trace and hour, and the traces unrooted."""
         table = self._store.arrow("touches_traces", params)
         projects, names = strings(table, "project"), strings(table, "trace_id")
-        # Without a name, it is an hour in which metrics changed.
         pairs = list(zip(projects, names, strict=True))
-        traces = {pair for pair in pairs if pair[1]}
         roots = integers(table, "has_root")
         rooted = {pair for pair, has_root in zip(pairs, roots, strict=True) if has_root}
-        hours = set(zip(projects, integers(table, "hour"), strict=True))
-        return tuple(sorted(traces)), tuple(sorted(hours)), frozenset(traces - rooted)
+        places = frozenset(zip(projects, names, integers(table, "hour"), strict=True))
+        return places, frozenset(pair for pair in pairs if pair[1]) - rooted
 
     def _read_hours(self, params: dict[str, object]) -> tuple[tuple[str, int], ...]:
         table = self._store.arrow("touches_hours", params)

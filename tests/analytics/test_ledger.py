@@ -483,6 +483,22 @@ def test_clock_set_back_does_not_lose_changes(store: Store, book: PriceBook) -> 
     assert [entry["agent_name"] for entry in ledger(store)] == ["planner"]
 
 
+def test_a_touch_whose_hour_was_lost_with_the_engine_is_counted(
+    store: Store, book: PriceBook
+) -> None:
+    job = new_job(store, MemoryWatermarks(), book)
+    put(store, "p", llm(A, "1"))
+    job.run_once()
+    # As an engine leaves it that is killed between the two inserts.
+    store.execute("DETACH TABLE trace_hours_feed")
+    try:
+        put(store, "p", llm(B, "2"), llm(A, "3", start_ns=T0 + HOUR_NS))
+    finally:
+        store.execute("ATTACH TABLE trace_hours_feed")
+    job.run_once()
+    assert sorted(entry["span_id"] for entry in ledger(store)) == ["1", "2", "3"]
+
+
 def test_flush_that_shows_up_behind_the_position_is_read_once(store: Store) -> None:
     put(store, "p", llm(A, "1"))
     reader = TouchReader(store, None)
