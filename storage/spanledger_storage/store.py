@@ -286,7 +286,7 @@ class Store:
         if rows.num_rows == 0:
             return
         try:
-            self._client.raw_insert(
+            summary = self._client.raw_insert(
                 table,
                 rows.column_names,
                 cast("bytes", _stream_of(rows)),
@@ -308,6 +308,9 @@ class Store:
             failed = _store_error(error, f"Insert into {table} failed")
             failed.permanent = failed.code in _ROW_CODES
             raise failed from error
+        if not summary.query_id():  # a balancer's page, for example, which says 200 to everything
+            told = "what answered is no ClickHouse server: it names no query"
+            raise StoreError(f"Insert into {table} failed: {told}", permanent=False)
 
 
 def _stream_of(rows: pa.Table) -> pa.Buffer:
