@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from typing import IO
 
@@ -12,6 +13,8 @@ from pydantic import BaseModel
 
 from spanledger_server.errors import UsageError
 from spanledger_server.guard import loopback_of
+
+_LOOKS, _LOOK_S = 5, 0.02
 
 
 class RunProcess(BaseModel, frozen=True):
@@ -111,6 +114,7 @@ class RunFile:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._path = directory / "run.json"
+        self._lock_path = directory / "lock"
         self._lock: IO[str] | None = None
 
     def acquire(self) -> None:
@@ -121,18 +125,33 @@ class RunFile:
         """
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = (self._directory / "lock").open("w", encoding="utf-8")
+            lock = self._lock_path.open("w", encoding="utf-8")
         except OSError as error:
             raise UsageError(
                 f"The data directory {self._directory} cannot be written ({error.strerror}); "
                 "choose another with --data."
             ) from None
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock_patiently(lock)
         except OSError as error:
             lock.close()
             raise self._refusal(error) from None
         self._lock = lock
+
+    def is_held(self) -> bool:
+        """Return whether an instance runs on this directory.
+
+        The lock tells, not the process named in the file: of a copied directory, that is the
+        instance of the other one, and times of processes move when the clock is set.
+        """
+        try:
+            with self._lock_path.open(encoding="utf-8") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            return _is_of_another(error)
+        return False
 
     def release(self) -> None:
         """Let another instance have the directory."""
@@ -142,7 +161,7 @@ class RunFile:
 
     def _refusal(self, error: OSError) -> UsageError:
         """Return what to say when the lock is not to be had."""
-        if not isinstance(error, BlockingIOError | PermissionError):  # EAGAIN; EACCES on some disks
+        if not _is_of_another(error):
             return UsageError(
                 f"The data directory {self._directory} cannot be locked ({error.strerror}); "
                 "choose one on a local disk with --data."
@@ -177,14 +196,32 @@ class RunFile:
         self._path.unlink(missing_ok=True)
 
 
+def _lock_patiently(lock: IO[str]) -> None:
+    """Lock a file; whoever only looks whether it is locked has it for a moment."""
+    for _ in range(_LOOKS):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_LOOK_S)
+        else:
+            return
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _is_of_another(error: OSError) -> bool:
+    """Return whether a lock is refused because somebody has it: EAGAIN; EACCES on some disks."""
+    return isinstance(error, BlockingIOError | PermissionError)
+
+
 def running_instance(directory: Path) -> RunInfo:
     """Return the instance that runs on a data directory.
 
     Raises:
         UsageError: none does.
     """
-    info = RunFile(directory).read()
-    if info is None or not info.is_alive():
+    file = RunFile(directory)
+    info = file.read()
+    if info is None or not file.is_held():
         raise UsageError(
             f"No Spanledger runs on {directory}; start it with `spanledger up`, or name its "
             "directory with --data."

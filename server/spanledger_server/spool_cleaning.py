@@ -27,8 +27,7 @@ class SpoolCleaning:
     def __init__(self, data: Path, *, drained_in_s: float = _DRAINED_IN_S) -> None:
         self._path = data / "spool" / "spool.db"
         self._drained_in_s = drained_in_s
-        info = RunFile(data).read()
-        self._is_running = info is not None and info.is_alive()
+        self._is_running = RunFile(data).is_held()
 
     def await_empty(self) -> None:
         """Wait until everything that was accepted before now is stored.

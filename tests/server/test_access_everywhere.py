@@ -156,6 +156,7 @@ def test_a_path_with_figures_of_all_projects_needs_a_key_of_an_admin(
 
 def test_the_doctor_says_that_it_needs_a_key(collector: RunningCollector, tmp_path: Path) -> None:
     file = RunFile(tmp_path)
+    file.acquire()
     file.write(
         RunInfo(
             pid=os.getpid(),
@@ -170,6 +171,7 @@ def test_the_doctor_says_that_it_needs_a_key(collector: RunningCollector, tmp_pa
     said: list[str] = []
     assert not examine(tmp_path, 1, said.append)
     assert "set SPANLEDGER_INGEST_KEY to a key with the scope ingest" in said[-1]
+    file.release()
 
 
 @pytest.mark.parametrize("path", sorted(HEALTH | NOWHERE))

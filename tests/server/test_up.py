@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -24,7 +25,7 @@ from spanledger_server.announcement import ready_text
 from spanledger_server.dashboard_guard import DashboardGuard
 from spanledger_server.errors import UsageError
 from spanledger_server.guard import Auth, Guard
-from spanledger_server.run_file import RunFile, RunInfo
+from spanledger_server.run_file import RunFile, RunInfo, running_instance
 from spanledger_server.supervisor import Supervisor
 from spanledger_server.up_settings import UpSettings
 from spanledger_storage.state import migrate_state, open_state
@@ -111,6 +112,24 @@ def test_a_lock_that_is_not_to_be_had_is_not_taken_for_another_instance(
     monkeypatch.setattr(fcntl, "flock", flock)
     with pytest.raises(UsageError, match=said):
         RunFile(tmp_path).acquire()
+
+
+def test_the_lock_says_whether_an_instance_runs(tmp_path: Path) -> None:
+    directory, copy = tmp_path / "data", tmp_path / "copy"
+    info = RunInfo(pid=os.getpid(), started_at_s=psutil.Process().create_time() + 3_600, host="",
+                   http_port=1, grpc_port=1, dashboard_port=1, engine_port=0)  # fmt: skip
+    file = RunFile(directory)
+    file.acquire()
+    file.write(info)
+    # The clock was set back by an hour since it started.
+    assert running_instance(directory) == info
+    # What runs on the copied directory does not run on the copy.
+    shutil.copytree(directory, copy)
+    with pytest.raises(UsageError, match="No Spanledger runs"):
+        running_instance(copy)
+    file.release()
+    with pytest.raises(UsageError, match="No Spanledger runs"):
+        running_instance(directory)
 
 
 def test_what_a_killed_instance_left_is_awaited_and_a_reused_pid_is_left_alone(
