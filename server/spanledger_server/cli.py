@@ -37,7 +37,12 @@ from spanledger_server import (
     roles_cli,
     sdk_cli,
 )
-from spanledger_server.environment import check_variables, log_settings, read_secret_files
+from spanledger_server.environment import (
+    check_variables,
+    drop_service_links,
+    log_settings,
+    read_secret_files,
+)
 from spanledger_server.errors import StartError, UsageError
 from spanledger_server.options import DEFAULT_DATA, Data, StateUrl, StoreUrl
 from spanledger_server.output import Format
@@ -184,6 +189,7 @@ def _variables() -> set[str]:
 def main() -> NoReturn:
     """Run the command line; every expected failure is one sentence on standard error."""
     try:
+        drop_service_links()
         read_secret_files()
         check_variables(_variables())
         roles.configure_logging(*log_settings())

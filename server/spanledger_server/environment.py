@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -31,6 +32,21 @@ OTHER_VARIABLES = frozenset(
 """Settings that are no option of a command."""
 _LEVELS = ("debug", "info", "warning", "error")
 _FORMATS = ("text", "json")
+_SERVICE_LINK = re.compile(
+    r"SPANLEDGER_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_[A-Z]+)?)"
+)
+_SERVICE_ADDRESS = ("tcp://", "udp://", "sctp://")
+
+
+def drop_service_links() -> None:
+    """Forget what Kubernetes tells of services whose names begin with ours: it is no setting.
+
+    Of a service ``spanledger-api`` every container gets ``SPANLEDGER_API_PORT=tcp://…`` and more:
+    https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables.
+    """
+    for name in [n for n in os.environ if n.startswith("SPANLEDGER_")]:
+        if _SERVICE_LINK.fullmatch(name) or os.environ[name].startswith(_SERVICE_ADDRESS):
+            del os.environ[name]
 
 
 def read_secret_files() -> None:

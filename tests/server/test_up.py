@@ -267,6 +267,24 @@ def test_a_broken_setting_stops_the_start_and_says_which(
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("service", ["SPANLEDGER", "SPANLEDGER_API", "SPANLEDGER_HTTP"])
+def test_a_service_of_kubernetes_that_is_named_like_us_is_no_setting(service: str) -> None:
+    address = "tcp://10.0.0.7:8502"
+    told = {
+        f"{service}_SERVICE_HOST": "10.0.0.7",
+        f"{service}_SERVICE_PORT": "8502",
+        f"{service}_SERVICE_PORT_OTLP_HTTP": "8502",
+        f"{service}_PORT": address,
+        f"{service}_PORT_8502_TCP": address,
+        f"{service}_PORT_8502_TCP_PROTO": "tcp",
+        f"{service}_PORT_8502_TCP_PORT": "8502",
+        f"{service}_PORT_8502_TCP_ADDR": "10.0.0.7",
+    }
+    for command in ("api", "collect"):
+        done = typed(command, **told)
+        assert "This command needs a store" in done.stderr
+
+
 def test_every_setting_is_one_of_a_command_without_a_group() -> None:
     """Where misspelt variables are looked for: making the groups would slow every start."""
 
