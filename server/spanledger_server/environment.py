@@ -63,6 +63,8 @@ def read_secret_files() -> None:
             raise UsageError(f"{name} names {path}, which cannot be read: {error.strerror}.") from (
                 None
             )
+        except ValueError:  # bytes that are no UTF-8, or a zero byte
+            raise UsageError(f"{name} names {path}, which holds no text.") from None
 
 
 def check_variables(of_options: Iterable[str]) -> None:

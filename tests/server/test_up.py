@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -254,6 +255,7 @@ def test_an_unwritable_directory_is_refused(tmp_path: Path) -> None:
         ("SPANLEDGER_STORE_URL", "mysql://x", "clickhouse://"),
         ("SPANLEDGER_HOST", "0.0.0.0", "loopback"),
         ("SPANLEDGER_STORE_URL_FILE", "/does/not/exist", "cannot be read"),
+        ("SPANLEDGER_INGEST_KEY_FILE", sys.executable, "holds no text"),
     ],
 )
 def test_a_broken_setting_stops_the_start_and_says_which(
