@@ -75,8 +75,9 @@ def read_spool(file: Path) -> tuple[str, int, int | None] | None:
     # Numbers of requests have no gaps but those of requests that were set aside.
     question = "SELECT min(seq), max(seq) FROM requests"
     oldest = "SELECT received_ns FROM requests ORDER BY seq LIMIT 1"
+    uri = f"{file.absolute().as_uri()}?mode=ro"
     try:
-        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)) as spool:
+        with closing(sqlite3.connect(uri, uri=True, timeout=1)) as spool:
             [spool_id] = spool.execute("SELECT spool_id FROM meta").fetchone()
             first, last = spool.execute(question).fetchone()
             received = spool.execute(oldest).fetchone()

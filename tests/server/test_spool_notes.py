@@ -39,7 +39,9 @@ def spools_in(folder: Path) -> CollectorSpools:
     return CollectorSpools(engine)
 
 
-def test_the_age_is_that_of_the_oldest_request(tmp_path: Path) -> None:
+def test_the_age_is_that_of_the_oldest_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "spool.db"
     assert read_spool(file) is None
     make_spool(file)
@@ -47,6 +49,8 @@ def test_the_age_is_that_of_the_oldest_request(tmp_path: Path) -> None:
     file.unlink()
     make_spool(file, 5 * S, 6 * S, 7 * S)
     assert read_spool(file) == ("one", 3, 5 * S)
+    monkeypatch.chdir(tmp_path)
+    assert read_spool(Path("spool.db")) == ("one", 3, 5 * S)
     file.write_bytes(b"no database" * 100)
     assert read_spool(file) is None
 
