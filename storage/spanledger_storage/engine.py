@@ -57,13 +57,28 @@ class Credentials:
 
     @classmethod
     def of(cls, directory: Path) -> Credentials:
-        """Return the stored passwords, making them (mode 0600) the first time."""
+        """Return the stored passwords, making them (mode 0600) the first time.
+
+        Raises:
+            EngineError: they are another user's, or cannot be made, or are none.
+        """
         path = directory / "credentials.json"
-        if not path.exists():
-            made = {"writer": secrets.token_urlsafe(24), "reader": secrets.token_urlsafe(24)}
-            _write_private(path, json.dumps(made))
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        return cls(writer=stored["writer"], reader=stored["reader"])
+        try:
+            if not path.exists():
+                made = {"writer": secrets.token_urlsafe(24), "reader": secrets.token_urlsafe(24)}
+                _write_private(path, json.dumps(made))
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            return cls(writer=stored["writer"], reader=stored["reader"])
+        except OSError as error:
+            raise EngineError(
+                f"The passwords of the local engine, {path}, cannot be read or made: "
+                f"{error.strerror}. They are for the user that runs Spanledger alone."
+            ) from None
+        except (ValueError, KeyError, TypeError):
+            raise EngineError(
+                f"{path} holds no passwords of the local engine: remove it while nothing runs, and "
+                "the next start makes new ones."
+            ) from None
 
 
 class Engine:

@@ -109,6 +109,21 @@ def test_its_files_with_passwords_are_private(tmp_path: Path) -> None:
     engine.stop()
 
 
+@pytest.mark.parametrize("held", ["", "[]", '{"writer": "x"}'])
+def test_passwords_that_are_none_are_told_and_not_replaced(tmp_path: Path, held: str) -> None:
+    file = tmp_path / "credentials.json"
+    file.write_text(held)
+    with pytest.raises(EngineError, match="holds no passwords"):
+        Engine(EngineSettings(tmp_path, 1))
+    assert file.read_text() == held
+
+
+def test_passwords_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    (tmp_path / "credentials.json").mkdir()  # as the file of another user would
+    with pytest.raises(EngineError, match="cannot be read or made"):
+        Engine(EngineSettings(tmp_path, 1))
+
+
 def test_a_repeated_token_inserts_nothing(store: Store) -> None:
     store.execute(
         "CREATE TABLE t (n Int64) ENGINE = MergeTree ORDER BY n"
