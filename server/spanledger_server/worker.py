@@ -13,13 +13,14 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from spanledger_server.jobs import JOBS, Job, Means
 from spanledger_storage import migrations
-from spanledger_storage.errors import MigrationError, StateError, StoreError
+from spanledger_storage.errors import MigrationError, StorageError
 from spanledger_storage.state import Heartbeats
 from spanledger_storage.store import Store, StoreSettings
 
 log = logging.getLogger(__name__)
 
 _HEARTBEAT_EVERY_S = 2
+_HEARTBEAT = "sign of life"
 
 
 class Worker:
@@ -67,19 +68,17 @@ class Worker:
         self._scheduler.shutdown(wait=True)
 
     def tick(self, job: Job) -> None:
-        """Run a job if it is due; a failing store is said once and tried again at the next tick."""
+        """Run a job if it is due; that it fails is said once, and it is tried again."""
         started = time.monotonic()
         if started < self._due.get(job.name, 0.0):
             return
         busy_s = time.thread_time()
         try:
             self._run_of(job)()
-        except (MigrationError, StateError, StoreError) as error:
-            if self._trouble.get(job.name) != str(error):
-                log.warning("job %s: %s", job.name, error)
-            self._trouble[job.name] = str(error)
+        except Exception as error:  # the scheduler would log it at every tick, twice a second
+            self._complain(f"job {job.name}", error)
         else:
-            self._trouble.pop(job.name, None)
+            self._trouble.pop(f"job {job.name}", None)
         ended = time.monotonic()
         busy_s = time.thread_time() - busy_s
         self._due[job.name] = ended + job.rest_s(ended - started, busy_s)
@@ -98,7 +97,33 @@ class Worker:
             return self._runs[job.name]
 
     def _beat(self) -> None:
-        self._heartbeats.beat("worker", self._instance, time.time_ns())
+        try:
+            self._heartbeats.beat("worker", self._instance, time.time_ns())
+        except Exception as error:
+            self._complain(_HEARTBEAT, error)
+        else:
+            self._trouble.pop(_HEARTBEAT, None)
+
+    def _complain(self, what: str, error: Exception) -> None:
+        """Log trouble when it begins; of a fault of ours also where."""
+        words = _words(error)
+        said = words or type(error).__name__
+        if self._trouble.get(what) == said:
+            return
+        self._trouble[what] = said
+        if words:
+            log.warning("%s: %s", what, words)
+        else:
+            log.error("%s failed; it is tried again", what, exc_info=error)
+
+
+def _words(error: Exception) -> str:
+    """Return what is wrong around us; empty: nothing is, it is a fault of ours."""
+    if isinstance(error, StorageError):
+        return str(error)
+    if isinstance(error, sa.exc.OperationalError):
+        return " ".join(f"the state database does not answer: {error.orig}".split())
+    return ""
 
 
 def _demand_schema(store: Store) -> None:

@@ -10,7 +10,9 @@ from spanledger_server.jobs import Job
 from spanledger_server.worker import Worker
 from spanledger_storage import migrations
 from spanledger_storage.state import migrate_state, open_state
-from spanledger_storage.store import Store
+from spanledger_storage.store import Store, StoreSettings
+from tests.instance import wait_until
+from tests.ports import free_port
 
 
 def test_jobs_wait_for_the_schema_of_this_version(
@@ -34,6 +36,47 @@ def test_jobs_wait_for_the_schema_of_this_version(
     worker.tick(job)
     assert len(ran) == 1
     state.dispose()
+
+
+def test_a_job_at_fault_is_told_once_and_tried_again(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    migrate_state(state)
+    ran = list[int]()
+
+    def run() -> None:
+        ran.append(1)
+        if len(ran) != 3:
+            raise KeyError(len(ran))
+
+    job = Job("odd", 1, lambda _: run)
+    worker = Worker(store.settings, state, "test", [job])
+    told = list[int]()
+    for _ in range(5):
+        worker.tick(job)
+        told.append(len(caplog.records))
+    assert told == [1, 1, 1, 2, 2]
+    assert "job odd failed" in caplog.text
+    assert "KeyError: 1" in caplog.text
+    state.dispose()
+
+
+def test_a_state_database_that_is_away_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = open_state(f"postgresql+psycopg://u:hunter2@127.0.0.1:{free_port()}/x")
+    worker = Worker(StoreSettings.from_url("clickhouse://127.0.0.1:1/x"), state, "test", [])
+    worker.start()
+    try:
+        wait_until(lambda: caplog.records)
+        worker._beat()
+    finally:
+        worker.stop()
+    [told] = caplog.records
+    assert "the state database does not answer" in told.message
+    assert "hunter2" not in told.message
+    assert told.exc_info is None
 
 
 def test_a_job_rests_in_proportion_to_what_it_took(store: Store, tmp_path: Path) -> None:
