@@ -28,7 +28,7 @@ class AlertsJob:
         now_ns: the clock, UTC nanoseconds.
         heartbeat_url: fetched once a minute after a run without a failure; empty: none.
         figures: where it is noted how that went; None: nowhere.
-        client: fetches it.
+        client: fetches it; None: one made for it.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class AlertsJob:
         self._now_ns = now_ns
         self._heartbeat_url = heartbeat_url
         self._figures = figures
-        self._client = client or httpx.Client(timeout=_TIMEOUT_S)
+        self._client = client
         self._beat_ns = 0
         self._forgot_ns = 0
         self._is_heard = True
@@ -69,9 +69,11 @@ class AlertsJob:
     def _beat(self) -> None:
         """Fetch the address; that nobody answers is said once, and without it: it is a secret."""
         try:
+            # Not before: of a proxy of the environment that it cannot use, httpx makes no client.
+            self._client = self._client or httpx.Client(timeout=_TIMEOUT_S)
             self._client.get(self._heartbeat_url).raise_for_status()
             is_heard = True
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ImportError, ValueError) as error:
             is_heard = False
             if self._is_heard:
                 log.warning("the heartbeat of alerts is not heard: %s", type(error).__name__)

@@ -51,6 +51,17 @@ def test_a_dead_mans_switch_hears_of_runs_that_worked(
     assert len(asked) == 3
 
 
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "socks://127.0.0.1:9"])
+def test_a_proxy_that_cannot_be_used_keeps_no_rule_from_being_evaluated(
+    stage: Stage, proxy: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    job = AlertsJob(stage.engine, stage.state, lambda: stage.now_ns, "https://beat.example/secret")
+    assert job.run_once().is_active
+    [told] = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert told.startswith("the heartbeat of alerts is not heard: ")
+
+
 def test_a_mistake_in_a_file_leaves_the_rules_as_they_were(stage: Stage, tmp_path: Path) -> None:
     folder = tmp_path / "alerts" / "rules"
     folder.mkdir(parents=True)
