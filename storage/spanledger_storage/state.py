@@ -14,7 +14,7 @@ from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from spanledger_storage.errors import ConfigError, MigrationError
+from spanledger_storage.errors import ConfigError, MigrationError, StateError
 
 metadata = sa.MetaData()
 
@@ -102,6 +102,7 @@ def migrate_state(engine: sa.Engine) -> None:
 
     Raises:
         MigrationError: the database was written by a newer version, or a step failed.
+        StateError: it does not answer.
     """
     _keep_private(engine)
     if _revision(engine) == _newest_revision():
@@ -134,8 +135,17 @@ def _keep_private(engine: sa.Engine) -> None:
 
 
 def _revision(engine: sa.Engine) -> str | None:
-    """Return the schema revision the database is at, None when it is empty."""
-    with engine.connect() as connection:
+    """Return the schema revision the database is at, None when it is empty.
+
+    Raises:
+        StateError: it does not answer.
+    """
+    try:
+        connection = engine.connect()
+    except SQLAlchemyError as error:
+        said = " ".join(str(getattr(error, "orig", error)).split())
+        raise StateError(f"The state database cannot be opened: {said}") from error
+    with connection:
         if not sa.inspect(connection).has_table("alembic_version"):
             return None
         revision: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))

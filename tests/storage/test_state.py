@@ -5,8 +5,9 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from spanledger_storage.errors import ConfigError, MigrationError
+from spanledger_storage.errors import ConfigError, MigrationError, StateError
 from spanledger_storage.state import Heartbeats, Watermarks, metadata, migrate_state, open_state
+from tests.ports import free_port
 
 
 @pytest.fixture
@@ -57,6 +58,14 @@ def test_a_newer_database_is_refused(state: sa.Engine) -> None:
 def test_other_databases_are_refused_with_the_reason(url: str) -> None:
     with pytest.raises(ConfigError):
         open_state(url)
+
+
+@pytest.mark.parametrize("place", ["sqlite:////nowhere/state.db", "postgresql+psycopg://u:pw@{}/x"])
+def test_a_database_that_is_away_is_told_in_one_line(place: str) -> None:
+    with pytest.raises(StateError, match="cannot be opened") as told:
+        migrate_state(open_state(place.format(f"127.0.0.1:{free_port()}")))
+    assert "\n" not in str(told.value)
+    assert "pw" not in str(told.value)
 
 
 def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
