@@ -12,6 +12,7 @@ from typing import Any
 
 import genai_prices
 import pytest
+from google.rpc import status_pb2
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTracePartialSuccess,
     ExportTraceServiceRequest,
@@ -447,6 +448,13 @@ def test_final_answer_is_not_tried_again(endpoint: Endpoint) -> None:
     with pytest.raises(DemoError, match="status 401: no such key"):
         run(endpoint.url, time)
     assert time.waits == []
+
+
+def test_refusal_is_told_in_the_words_of_the_collector(endpoint: Endpoint) -> None:
+    refusal = status_pb2.Status(code=16, message="A key is needed.").SerializeToString()
+    endpoint.default = (401, {"content-type": "application/x-protobuf"}, refusal)
+    with pytest.raises(DemoError, match="status 401: A key is needed. Set SPANLEDGER_INGEST_KEY"):
+        run(endpoint.url)
 
 
 def test_answer_of_something_else_than_a_collector_is_refused(endpoint: Endpoint) -> None:

@@ -13,11 +13,12 @@ from typing import Self
 
 import httpx
 from google.protobuf.message import DecodeError
+from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from spanledger_server.demo.clock import Clock
 from spanledger_server.errors import UsageError
-from spanledger_server.guard import sender_headers
+from spanledger_server.guard import INGEST_KEY, sender_headers
 
 PATIENCE_S = 60.0
 FIRST_PAUSE_S = 0.5
@@ -123,7 +124,7 @@ class Sender:
         if answer.status_code != 200:
             raise DemoError(
                 f"{self._url} refused the data for good with status {answer.status_code}: "
-                f"{_excerpt(answer)}"
+                f"{_reason(answer)}"
             )
         return self._rejected_spans(answer), None
 
@@ -137,6 +138,17 @@ class Sender:
         if partial.rejected_spans:
             self._say(f"{partial.rejected_spans} spans were rejected: {partial.error_message}")
         return partial.rejected_spans
+
+
+def _reason(answer: httpx.Response) -> str:
+    """Return why an answer refuses, in its own words, and what to do where we know."""
+    try:
+        said = Status.FromString(answer.content).message
+    except DecodeError:  # not from a collector
+        said = ""
+    is_about_keys = answer.status_code in (401, 403)
+    hint = f" Set {INGEST_KEY} to a key with the scope ingest." if is_about_keys else ""
+    return (said or _excerpt(answer)) + hint
 
 
 def _excerpt(answer: httpx.Response) -> str:
