@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sqlite3
 import ssl
@@ -14,12 +15,13 @@ from pathlib import Path
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from sqlalchemy.exc import SQLAlchemyError
 
 from spanledger_server.guard import INGEST_KEY, sender_headers
 from spanledger_server.run_file import RunInfo, running_instance
 from spanledger_server.stores import reader_of
 from spanledger_storage.errors import StorageError
-from spanledger_storage.state import Heartbeats, open_state
+from spanledger_storage.state import Heartbeats, open_state_reader
 from spanledger_storage.store import Store
 
 Say = Callable[[str], None]
@@ -189,12 +191,23 @@ def _explain(data: Path, say: Say) -> None:
         say(f"      spool: {waiting} requests wait to be stored, {dead} dead letters")
     except sqlite3.Error as error:
         say(f"      spool: cannot be read ({error})")
-    state = data / "state.db"
-    newest = (
-        Heartbeats(open_state(f"sqlite:///{state}")).newest("worker") if state.exists() else None
-    )
-    silent_s = (time.time_ns() - (newest or 0)) / 1e9
-    if newest is None or silent_s > _WORKER_SILENT_S:
-        since = "never" if newest is None else f"{silent_s:.0f} s ago"
-        say(f"      worker: last sign of life {since}; see {data / 'logs' / 'worker.log'}")
+    say(f"      worker: {_sign_of_the_worker(data)}")
     say(f"      logs: {data / 'logs'}, engine: {data / 'engine' / 'engine.log'}")
+
+
+def _sign_of_the_worker(data: Path) -> str:
+    """Return when the worker was last heard of, as far as can be told from here."""
+    file, log = data / "state.db", data / "logs" / "worker.log"
+    url = os.environ.get("SPANLEDGER_STATE_URL") or (f"sqlite:///{file}" if file.exists() else "")
+    if not url:
+        return f"set SPANLEDGER_STATE_URL to see whether it lives; its log is {log}"
+    try:
+        newest = Heartbeats(open_state_reader(url)).newest("worker")
+    except (SQLAlchemyError, StorageError):
+        return f"the state database does not answer; see {log}"
+    if newest is None:
+        return f"last sign of life never; see {log}"
+    silent_s = (time.time_ns() - newest) / 1e9
+    if silent_s > _WORKER_SILENT_S:
+        return f"last sign of life {silent_s:.0f} s ago; see {log}"
+    return "lives"

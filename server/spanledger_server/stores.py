@@ -8,14 +8,24 @@ from pathlib import Path
 from spanledger_server.errors import UsageError
 from spanledger_server.run_file import RunInfo, running_instance
 from spanledger_storage.engine import Engine, EngineSettings
+from spanledger_storage.errors import ConfigError
 from spanledger_storage.store import StoreSettings
 
 
 def reader_of(info: RunInfo, data: Path) -> StoreSettings:
-    """Return the read-only settings: of the local engine, or from the environment."""
+    """Return the read-only settings: of the local engine, or from the environment.
+
+    Raises:
+        ConfigError: the environment does not say where the store is.
+    """
     if info.engine_port:
         return Engine(EngineSettings(data.absolute() / "engine", info.engine_port)).reader
-    url = os.environ.get("SPANLEDGER_READ_STORE_URL") or os.environ.get("SPANLEDGER_STORE_URL", "")
+    url = os.environ.get("SPANLEDGER_READ_STORE_URL") or os.environ.get("SPANLEDGER_STORE_URL")
+    if not url:
+        raise ConfigError(
+            "The instance keeps its data in a ClickHouse server: set SPANLEDGER_READ_STORE_URL or "
+            "SPANLEDGER_STORE_URL."
+        )
     return StoreSettings.from_url(url)
 
 

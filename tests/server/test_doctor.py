@@ -1,0 +1,47 @@
+"""What the doctor says of instances whose databases are elsewhere."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from spanledger_server import doctor
+from spanledger_server.run_file import RunInfo
+from spanledger_server.stores import reader_of
+from spanledger_storage.errors import ConfigError
+from spanledger_storage.state import Heartbeats, migrate_state, open_state
+from tests.ports import free_port
+
+STATE_URL = "SPANLEDGER_STATE_URL"
+
+
+def test_the_worker_is_looked_for_in_the_state_database_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    monkeypatch.delenv(STATE_URL, raising=False)
+    assert doctor._sign_of_the_worker(data).startswith(f"set {STATE_URL} to see whether it lives")
+    url = f"sqlite:///{tmp_path / 'elsewhere.db'}"
+    state = open_state(url)
+    migrate_state(state)
+    monkeypatch.setenv(STATE_URL, url)
+    assert doctor._sign_of_the_worker(data).startswith("last sign of life never; see ")
+    Heartbeats(state).beat("worker", "one", time.time_ns() - 100 * 10**9)
+    assert doctor._sign_of_the_worker(data).startswith("last sign of life 1")
+    Heartbeats(state).beat("worker", "one", time.time_ns())
+    assert doctor._sign_of_the_worker(data) == "lives"
+    monkeypatch.setenv(STATE_URL, f"postgresql+psycopg://u:pw@127.0.0.1:{free_port()}/x")
+    assert doctor._sign_of_the_worker(data).startswith("the state database does not answer; see ")
+    state.dispose()
+
+
+def test_a_store_elsewhere_that_is_not_named_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SPANLEDGER_READ_STORE_URL", "SPANLEDGER_STORE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    info = RunInfo(pid=1, started_at_s=0, host="127.0.0.1", http_port=1, grpc_port=1,
+                   dashboard_port=1, engine_port=0)  # fmt: skip
+    with pytest.raises(ConfigError, match="set SPANLEDGER_READ_STORE_URL or SPANLEDGER_STORE_URL"):
+        reader_of(info, tmp_path)
