@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 Params = Mapping[str, object]
+
+# Two lines of theirs for every attempt, while the store is away: whoever asked says it, and once.
+for _name in ("urllib3", "clickhouse_connect"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
 
 # ClickHouse error codes that blame the rows of an insert: values that do not fit a type, a value
 # that a constraint or a default refuses, more than a limit on one insert. Whatever else an insert

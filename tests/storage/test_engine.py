@@ -17,7 +17,7 @@ import pytest
 from spanledger_storage.engine import Engine, EngineSettings, find_binary
 from spanledger_storage.errors import EngineError, StoreError
 from spanledger_storage.migrations import create_database
-from spanledger_storage.store import Store
+from spanledger_storage.store import Store, StoreSettings
 from tests.instance import wait_until
 from tests.ports import free_port
 
@@ -107,6 +107,13 @@ def test_its_files_with_passwords_are_private(tmp_path: Path) -> None:
     for name in ("credentials.json", "config/users.xml", "config/config.xml"):
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
     engine.stop()
+
+
+def test_of_a_store_that_is_away_only_the_error_tells(caplog: pytest.LogCaptureFixture) -> None:
+    nobody = StoreSettings.from_url(f"clickhouse://127.0.0.1:{free_port()}/x")
+    with pytest.raises(StoreError, match="connection refused"):
+        Store.connect(nobody)
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("held", ["", "[]", '{"writer": "x"}'])
