@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from spanledger_collector.decode import decode
+from spanledger_collector.decode.decode import Body
+from spanledger_collector.decode.decode_batch import decode_batch
 from spanledger_collector.errors import Unavailable
 from spanledger_collector.signals import Signal
 from spanledger_collector.spool.batches import Batch
@@ -75,6 +78,24 @@ def test_one_request_that_cannot_be_decoded_does_not_take_others_with_it(
         "body": "FFFFFF",
     }  # fmt: skip
     assert "not a trace request" in reason
+
+
+def test_many_requests_that_cannot_be_decoded_are_told_of_once(
+    tmp_path: Path,
+    store: Store,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spool = spooled(tmp_path, *[b"\xff"] * 20)
+    drain(spool, store.settings)
+    spool.close()
+    assert len(letters(store)) == 20
+    monkeypatch.setattr(decode, "_known_troubles", set())
+    for _ in range(2):  # in a storing process, whose log is its own
+        with pytest.raises(ValueError, match="not a trace request"):
+            decode_batch([Body("default", b"\xff", 1)], "f", 1)
+    told = " ".join(record.getMessage() for record in caplog.records)
+    assert (told.count("set aside"), told.count("by span")) == (1, 1)
 
 
 def test_signals_that_come_together_are_stored_in_their_tables_under_their_project(

@@ -37,6 +37,7 @@ from spanledger_collector.dialects.spanledger import PENDING_FLAG
 from spanledger_collector.signals import Signal
 
 log = logging.getLogger(__name__)
+_known_troubles: set[str] = set()
 
 HOUR_NS = 3_600_000_000_000
 _ANNOUNCED_VERSION = 1  # older than any receipt, so that the ended span wins whenever it comes
@@ -157,7 +158,10 @@ class _Batch:
         try:
             bulk = read_at_once([bodies[n] for n in traces], self._messages, self._ingested_ms)
         except Exception as error:  # whatever it is, there is the other way
-            log.warning("reading a batch span by span after %s", type(error).__name__)
+            trouble = type(error).__name__
+            if trouble not in _known_troubles:  # each batch of one sender may be such a one
+                _known_troubles.add(trouble)
+                log.warning("reading a batch span by span after %s", trouble)
             return {}
         if bulk is None:
             return {}

@@ -138,8 +138,9 @@ class Flusher:
             deaths = deaths + 1 if is_dead else 0
             if deaths >= _MAX_DEATHS:
                 outcome = StoreOutcome(outcome.error, permanent=True)
-            if outcome.error is None or outcome.permanent:
+            if outcome.error is None:
                 self.last_error = None
+            if outcome.error is None or outcome.permanent:
                 return outcome
             self._complain(outcome.error)
             self._stopping.wait(_BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)])
