@@ -144,13 +144,13 @@ def work(*, store_url: str, state_url: str) -> None:
     worker.stop()
 
 
-def api(*, host: str, port: int, store_url: str, guard: Guard) -> None:
+def api(*, host: str, port: int, store_url: str, project: str, guard: Guard) -> None:
     """Run the API until SIGTERM or SIGINT."""
     with loading():
         from spanledger_alerts.settings import SLACK_SECRET
         from spanledger_server.api.app import serve
         from spanledger_server.guard import Auth
-        from spanledger_storage.project_settings import DEFAULT_PROJECT, Project
+        from spanledger_storage.project_settings import Project
         from spanledger_storage.store import StoreSettings
 
     # Uvicorn stops on these by itself, then raises them again for whoever handled them before:
@@ -158,7 +158,7 @@ def api(*, host: str, port: int, store_url: str, guard: Guard) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     # With the key of the environment, which agents send with: they ask for their budgets here.
-    ring = guard.key_ring(Project(DEFAULT_PROJECT)) if guard.auth is Auth.KEYS else None
+    ring = guard.key_ring(Project(project)) if guard.auth is Auth.KEYS else None
     if ring:
         ring.start()
     store = StoreSettings.from_url(store_url)

@@ -45,6 +45,14 @@ GrpcPort = Annotated[
     int,
     typer.Option("--grpc-port", envvar="SPANLEDGER_GRPC_PORT", min=0, max=65535, help="OTLP/gRPC."),
 ]
+OwnProject = Annotated[
+    str,
+    typer.Option(
+        "--project",
+        envvar="SPANLEDGER_PROJECT",
+        help="Project of SPANLEDGER_INGEST_KEY, and in a collector of what comes without a key.",
+    ),
+]
 Supervised = Annotated[bool, typer.Option("--supervised", hidden=True)]
 
 
@@ -144,12 +152,7 @@ def collect(
             help="Processes that decode and insert, side by side.",
         ),
     ] = 2,
-    project: Annotated[
-        str,
-        typer.Option(
-            envvar="SPANLEDGER_PROJECT", help="Project of everything that comes without a key."
-        ),
-    ] = "default",
+    project: OwnProject = "default",
     state_url: StateUrl = "",
     max_spool_bytes: SpoolBytes = "",
     max_inflight_bytes: InflightBytes = "",
@@ -236,6 +239,7 @@ def api(
     store_url: StoreUrl = "",
     state_url: StateUrl = "",
     auth: AuthMode = None,
+    project: OwnProject = "default",
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
     tls_client_ca: TlsClientCa = None,
@@ -250,6 +254,7 @@ def api(
         host=host,
         port=port,
         store_url=required(reader, "--store-url", variables),
+        project=_project(project),
         guard=Guard.of(host, auth, data, state_url, tls_files(tls_cert, tls_key, tls_client_ca)),
     )
 

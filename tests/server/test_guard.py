@@ -155,6 +155,16 @@ def test_a_key_from_a_file_opens_the_default_project(data: Path, tmp_path: Path)
         wait_until(lambda: client.get("/metrics", headers=reader).status_code == 200)
 
 
+def test_the_key_of_the_environment_is_of_one_project_in_collector_and_api(data: Path) -> None:
+    port = free_port()
+    words = ["api", "--data", str(data), "--store-url", NO_STORE, "--auth", "keys",
+             "--port", str(port)]  # fmt: skip
+    variables = {"SPANLEDGER_INGEST_KEY": STATIC, "SPANLEDGER_PROJECT": "shop"}
+    with running(words, f"http://127.0.0.1:{port}", **variables) as client:
+        answer = client.get("/api/v1/budgets/state", headers={"x-api-key": STATIC})
+    assert answer.json()["project"] == "shop"
+
+
 def test_a_short_key_in_the_environment_stops_the_start_unquoted(data: Path) -> None:
     words, _ = collect(data)
     done = typed(*words, SPANLEDGER_INGEST_KEY="hunter2")
