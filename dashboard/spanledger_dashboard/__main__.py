@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import logging
 import signal
 import sys
 from collections.abc import Sequence
@@ -93,10 +94,13 @@ def _no_packages(max_workers: int | None = None) -> list[tuple[ComponentManifest
 
 def _serve(app: App, options: argparse.Namespace) -> None:
     from streamlit.components.v2 import manifest_scanner
+    from streamlit.logger import get_logger
 
     from spanledger_dashboard.warm_up import import_pages
 
     manifest_scanner.scan_component_manifests = _no_packages  # which took a third of a second
+    # Of each function with a cache it would say that nothing is served yet.
+    get_logger("streamlit.runtime.caching.cache_data_api").setLevel(logging.ERROR)
     import_pages()
     gc.freeze()
     gc.enable()

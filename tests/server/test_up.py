@@ -89,6 +89,11 @@ def test_doctor_is_green(instance: Instance) -> None:
     assert "queryable after" in done.stdout
 
 
+def test_the_dashboard_starts_without_a_warning(instance: Instance) -> None:
+    said = (instance.data / "logs" / "dashboard.log").read_text()
+    assert [line for line in said.splitlines() if "WARNING" in line] == []
+
+
 def test_a_second_instance_on_the_same_directory_is_refused(instance: Instance) -> None:
     done = run("up", "--data", str(instance.data), "--http-port", "0")
     assert done.returncode == 2
