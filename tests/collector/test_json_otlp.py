@@ -368,6 +368,14 @@ def test_a_resource_or_scope_at_fault_costs_what_is_below_it(is_first: bool) -> 
     )
 
 
+def test_groups_nested_below_a_resource_at_fault_are_no_items() -> None:
+    nested = '[{"scopeSpans":' * 500 + "[]" + "}]" * 500
+    body = '{"resourceSpans":[{"resource":5,"scopeSpans":' + nested + "}]}"
+    left_out = LeftOut()
+    request_from_json(body.encode(), ExportTraceServiceRequest(), left_out)
+    assert len(left_out) == 1
+
+
 def test_points_below_a_resource_at_fault_are_counted() -> None:
     point = {"asInt": 1}
     metrics = [{"gauge": {"dataPoints": [point] * 4}}, {"sum": {"dataPoints": [point] * 3}}]

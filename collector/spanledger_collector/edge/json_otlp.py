@@ -248,13 +248,16 @@ def _lists_last(group: dict[str, Any]) -> dict[str, Any]:
     return dict(sorted(group.items(), key=lambda pair: isinstance(pair[1], list)))
 
 
-def _items_in(part: object) -> int:
-    """Return how many items an item or a group is in JSON, at least 1."""
+def _items_in(part: object, levels: int = 2) -> int:
+    """Return how many items an item or a group is in JSON, at least 1.
+
+    Below a resource are scopes, below those items: what is nested deeper is none.
+    """
     fields = part.items() if isinstance(part, dict) else ()
     lists = [value for key, value in fields if key in _LISTS and isinstance(value, list)]
-    if not lists:
+    if not lists or not levels:
         return _points_in(part)
-    return max(1, sum(_items_in(below) for found in lists for below in found))
+    return max(1, sum(_items_in(below, levels - 1) for found in lists for below in found))
 
 
 def _points_in(item: object) -> int:
