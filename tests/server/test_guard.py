@@ -159,8 +159,8 @@ def test_the_key_of_the_environment_is_of_one_project_in_collector_and_api(data:
     port = free_port()
     words = ["api", "--data", str(data), "--store-url", NO_STORE, "--auth", "keys",
              "--port", str(port)]  # fmt: skip
-    variables = {"SPANLEDGER_INGEST_KEY": STATIC, "SPANLEDGER_PROJECT": "shop"}
-    with running(words, f"http://127.0.0.1:{port}", **variables) as client:
+    url = f"http://127.0.0.1:{port}"
+    with running(words, url, SPANLEDGER_INGEST_KEY=STATIC, SPANLEDGER_PROJECT="shop") as client:
         answer = client.get("/api/v1/budgets/state", headers={"x-api-key": STATIC})
     assert answer.json()["project"] == "shop"
 
