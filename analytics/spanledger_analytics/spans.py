@@ -94,8 +94,8 @@ class Span(NamedTuple):
 
     @property
     def links(self) -> list[SpanKey]:
-        """The spans that it links to."""
-        return [(at[:32], at[32:]) for at in self.linked.split()]
+        """The spans that it links to; one of zeros, which SDKs keep for its attributes, is none."""
+        return [(at[:32], at[32:]) for at in self.linked.split() if at[:32].strip("0")]
 
     @property
     def parent_key(self) -> SpanKey:

@@ -209,6 +209,18 @@ def test_a_late_trace_joins_two_trajectories(jobs: Jobs) -> None:
     assert row["trace_ids"] == [name(n) for n in (1, 2, 3, 4, 5)]
 
 
+def test_links_to_no_trace_tie_nothing(jobs: Jobs) -> None:
+    """OpenTelemetry: links whose ids are zeros are recorded when they have attributes."""
+    for number in (1, 2):
+        alone = trace_of(number)
+        alone[0].links.add(trace_id=bytes(16), span_id=bytes(8))
+        jobs.put(alone)
+    jobs.run()
+    assert [row["trace_ids"] for row in jobs.rows()] == [[name(1)], [name(2)]]
+    assert [row["linked_traces"] for row in jobs.store.sql_rows(
+        "SELECT linked_traces FROM traces FINAL WHERE project = 'p'")] == [[], []]  # fmt: skip
+
+
 def test_a_link_to_a_trace_that_arrives_later_ties(jobs: Jobs) -> None:
     later = trace_of(2, 60)
     later[0].links.add(trace_id=bytes.fromhex(name(1)), span_id=b"\1" * 8)
