@@ -36,9 +36,11 @@ class StoreError(StorageError):
         permanent: True when the same statement can never succeed (bad data, bad SQL);
             False when trying again later may (network, overload, disk full).
         code: ClickHouse error code, 0 when the server did not answer.
+        may_be_rows: an insert was refused, and it cannot be told whether its rows are at fault.
     """
 
     def __init__(self, message: str, *, permanent: bool, code: int = 0) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.code = code
+        self.may_be_rows = False

@@ -32,7 +32,7 @@ for _name in ("urllib3", "clickhouse_connect"):
 # meets may pass while the rows wait: a file system without inodes says 1001 (STD_EXCEPTION), others
 # 586, 172, 1000 or a code of the next version, and a list of all that may pass is never complete.
 # What is listed here wrongly makes dead letters of good rows for as long as the trouble lasts; what
-# is missing lets one request wait, with the engine's words in the log, until somebody looks.
+# is missing lets one request wait for an hour beside others that are stored (flush.py).
 _ROW_CODES = frozenset(
     {
         6,  # CANNOT_PARSE_TEXT
@@ -103,6 +103,8 @@ _TRANSIENT_CODES = frozenset(
     }
     | {236, 241, 242, 243, 252, 279, 285, 298, 319, 394, 425, 439, 473, 497, 499, 516, 999}
 )
+# Of those, what fewer rows may not meet: TIMEOUT_EXCEEDED, MEMORY_LIMIT_EXCEEDED.
+_TOO_MUCH_CODES = frozenset({159, 241})
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _DEFAULT_PORTS = {"clickhouse": 8123, "clickhouses": 8443}
 
@@ -286,7 +288,7 @@ class Store:
 
         Raises:
             StoreError: ``permanent`` tells whether the rows themselves are refused; only what can
-                be blamed on nothing else is.
+                be blamed on nothing else is. ``may_be_rows`` tells what could be.
         """
         if rows.num_rows == 0:
             return
@@ -311,6 +313,7 @@ class Store:
             )
         except ClickHouseError as error:
             failed = _store_error(error, f"Insert into {table} failed")
+            failed.may_be_rows = failed.permanent or failed.code in _TOO_MUCH_CODES
             failed.permanent = failed.code in _ROW_CODES
             raise failed from error
         if not summary.query_id():  # a balancer's page, for example, which says 200 to everything

@@ -260,6 +260,64 @@ def test_what_a_file_system_in_trouble_refuses_waits_until_it_works_again(
     assert (stored(store), letters(store)) == (["a", "b"], [])
 
 
+@contextlib.contextmanager
+def refusing(store: Store, name: str) -> Iterator[None]:
+    """Have the store refuse spans of a name, with a code that no list of ours blames on rows."""
+    decrypted = "decrypt('aes-128-ecb', CAST(name, 'String'), '0123456789abcdef')"
+    check = f"if(name = '{name}', {decrypted}, '') = ''"
+    store.execute(f"ALTER TABLE spans ADD CONSTRAINT refusing CHECK {check}")
+    try:
+        yield
+    finally:
+        store.execute("ALTER TABLE spans DROP CONSTRAINT refusing")
+
+
+def test_what_the_store_refuses_without_saying_why_lets_others_pass(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spanledger_collector.store.flush._BACKOFF_S", (0.01,))
+    monkeypatch.setattr("spanledger_collector.store.flush._MOST_REFUSALS", 2)
+    names = ["a", "bad", "b", "bad", "c"]
+    spool = spooled(tmp_path, *map(good, names))
+    flusher = Flusher(spool, store.settings)
+    try:
+        with refusing(store, "bad"):
+            flusher.start()
+            wait_until(lambda: spool.depth().requests == 2)
+            assert stored(store) == ["a", "b", "c"]
+            spool.append("default", good("d"), 1, time.time_ns()).result(5)
+            wait_until(lambda: "d" in stored(store))
+            assert (spool.depth().requests, spool.depth().dead_letters) == (2, 0)
+        wait_until(lambda: spool.depth().requests == 0)
+    finally:
+        flusher.stop()
+        spool.close()
+    assert (stored(store), letters(store)) == (["a", "b", "bad", "bad", "c", "d"], [])
+
+
+def test_what_was_refused_for_an_hour_while_others_were_stored_is_set_aside(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spanledger_collector.store.flush._BACKOFF_S", (0.01,))
+    monkeypatch.setattr("spanledger_collector.store.flush._PATIENCE_S", 0)
+    monkeypatch.setattr("spanledger_collector.store.flush._MOST_PUT_OFF", 1)
+    monkeypatch.setattr("spanledger_collector.store.flush._MOST_REFUSALS", 2)
+    spool = spooled(tmp_path, good("bad"))
+    flusher = Flusher(spool, store.settings)
+    with refusing(store, "bad"):
+        flusher.start()
+        try:
+            wait_until(lambda: flusher._put_off)
+            assert spool.depth().dead_letters == 0  # nothing else was stored
+            flusher._stored += 1
+            wait_until(lambda: spool.depth().disk_bytes == 0)
+        finally:
+            flusher.stop()
+    spool.close()
+    [letter] = letters(store)
+    assert "OPENSSL_ERROR" in str(letter["reason"])
+
+
 def test_what_copies_of_a_spool_accept_is_all_stored(tmp_path: Path, store: Store) -> None:
     spool = spooled(tmp_path / "one", good("before"))
     drain(spool, store.settings)

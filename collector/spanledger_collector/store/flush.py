@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from spanledger_collector.decode.decode import Body
 from spanledger_collector.spool.batches import Batch
@@ -31,8 +32,22 @@ _LINGER_S = 0.2
 _BACKOFF_S = (0.2, 0.5, 1, 2, 5)
 # A batch that kills its process this often, one after another, is at fault itself.
 _MAX_DEATHS = 3
+# So often in a row, some two minutes, a batch is refused that may be at fault; then it is divided.
+# A request alone lets others pass, and is tried again between them. It becomes a dead letter when
+# others were stored while it was refused for so long.
+_MOST_REFUSALS = 24
+_MOST_PUT_OFF = 8
+_PATIENCE_S = 3_600.0
 _LETTERS = 500
 _LETTER_BYTES = 8 << 20
+
+
+class _PutOff(NamedTuple):
+    """A request that is refused, since when, and how many batches had been stored by then."""
+
+    batch: Batch
+    since_s: float
+    stored: int
 
 
 class Flusher:
@@ -62,6 +77,9 @@ class Flusher:
         self._stopping = threading.Event()
         self._process: StoreProcess | None = None
         self._letters_after_s = float("-inf")
+        self._put_off: deque[_PutOff] = deque()
+        self._again_at_s = 0.0
+        self._stored = 0
         self._thread = threading.Thread(target=self._loop, name="flush", daemon=True)
         self.last_error: str | None = None
 
@@ -87,6 +105,7 @@ class Flusher:
                 if self._rank == 0:
                     self._process = self._process or self._start_process()
                     self._deliver_letters()
+                self._try_again()
                 if not todo and (batch := self._next()):
                     todo.append(batch)
                 if todo:
@@ -100,6 +119,9 @@ class Flusher:
 
     def _next(self) -> Batch | None:
         """Return the next batch, giving small requests a moment to come together."""
+        if len(self._put_off) >= _MOST_PUT_OFF:
+            self._stopping.wait(_BACKOFF_S[0])
+            return None
         if not self._spool.holds(_MAX_ITEMS, _MAX_BYTES) and self._spool.wait(timeout_s=0.5):
             self._stopping.wait(_LINGER_S * (1 + self._rank))
         return self._spool.take(_MAX_ITEMS, _MAX_BYTES)
@@ -111,16 +133,44 @@ class Flusher:
         if outcome is None:
             return []  # stopping: it stays frozen in the spool
         if outcome.error is None:
-            self._spool.finish(batch)
-            self._note_stored(batch, time.monotonic() - started_s)
+            self._finish(batch, time.monotonic() - started_s)
             return []
         if len(batch.requests) > 1:
             return self._spool.split(batch)
-        self._complain(f"a request is set aside as a dead letter: {outcome.error}")
-        self._spool.bury(batch, outcome.error)
+        if outcome.permanent:
+            self._bury(batch, outcome.error)
+        else:
+            log.warning("storing: a request waits while others pass: %s", outcome.error)
+            self._put_off.append(_PutOff(batch, time.monotonic(), self._stored))
         return []
 
-    def _note_stored(self, batch: Batch, took_s: float) -> None:
+    def _try_again(self) -> None:
+        """Try the request once that has been put off for the longest, every few seconds."""
+        if not self._put_off or time.monotonic() < self._again_at_s:
+            return
+        batch, since_s, stored = self._put_off[0]
+        started_s = time.monotonic()
+        outcome = self._run(batch, is_again=True)
+        self._again_at_s = time.monotonic() + _BACKOFF_S[-1]
+        if outcome is None:
+            return
+        is_late = started_s - since_s >= _PATIENCE_S and self._stored > stored
+        if outcome.error is None:
+            self._finish(batch, time.monotonic() - started_s)
+        elif outcome.permanent or is_late:
+            self._bury(batch, outcome.error)
+        else:
+            self._put_off.rotate(-1)
+            return
+        self._put_off.popleft()
+
+    def _bury(self, batch: Batch, reason: str) -> None:
+        self._complain(f"a request is set aside as a dead letter: {reason}")
+        self._spool.bury(batch, reason)
+
+    def _finish(self, batch: Batch, took_s: float) -> None:
+        self._spool.finish(batch)
+        self._stored += 1
         now_ns = self._now_ns()
         self._telemetry.store_seconds.observe(took_s)
         self._telemetry.stored_items.inc(batch.items)
@@ -128,19 +178,22 @@ class Flusher:
             lag_s = (now_ns - request.received_ns) / 1e9
             self._telemetry.queryable_lag_seconds.observe(max(0.0, lag_s))
 
-    def _run(self, batch: Batch) -> StoreOutcome | None:
-        """Run a batch until it is stored or found at fault; None when stopping."""
+    def _run(self, batch: Batch, *, is_again: bool = False) -> StoreOutcome | None:
+        """Run a batch until it is stored, found at fault or often refused; None when stopping."""
         bodies = [Body(r.project, r.body, r.received_ns, r.signal) for r in batch.requests]
-        deaths = attempt = 0
+        deaths = attempt = refusals = 0
         while not self._stopping.is_set():
             # Every attempt has its own time: it decides which messages need not come along.
             outcome, is_dead = self._ask(StoreJob(batch.flush_id, self._now_ns(), bodies))
             deaths = deaths + 1 if is_dead else 0
             if deaths >= _MAX_DEATHS:
                 outcome = StoreOutcome(outcome.error, permanent=True)
+            refusals = refusals + 1 if outcome.may_be_rows else 0
             if outcome.error is None:
                 self.last_error = None
             if outcome.error is None or outcome.permanent:
+                return outcome
+            if refusals >= (1 if is_again else _MOST_REFUSALS):
                 return outcome
             self._complain(outcome.error)
             self._stopping.wait(_BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)])

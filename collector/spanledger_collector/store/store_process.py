@@ -91,10 +91,14 @@ class LetterJob:
 
 @dataclass(frozen=True, slots=True)
 class StoreOutcome:
-    """What became of a job; ``error`` is None when its rows are in the store."""
+    """What became of a job; ``error`` is None when its rows are in the store.
+
+    ``permanent`` and ``may_be_rows`` as of a ``StoreError``.
+    """
 
     error: str | None = None
     permanent: bool = False
+    may_be_rows: bool = False
 
 
 class StoreProcessDied(CollectorError):
@@ -256,7 +260,7 @@ class _Worker:
             self._store = self._store or Store.connect(self._settings)
             store_rows(self._store, tables, job.flush_id)
         except StoreError as error:
-            return StoreOutcome(str(error), error.permanent)
+            return StoreOutcome(str(error), error.permanent, error.may_be_rows)
         except Exception as error:  # the driver's trouble, not the data's
             return StoreOutcome(f"{type(error).__name__}: {error}", permanent=False)
         self._recent.add(messages.rows, messages.texts)
