@@ -343,9 +343,12 @@ def test_a_damaged_receive_time_keeps_no_dead_letter_back(tmp_path: Path, store:
     assert (first, last) == (0, 2**63 - 1)
 
 
+@pytest.mark.parametrize("at_once", [500, 1])
 def test_a_dead_letter_that_the_store_never_takes_keeps_no_other_back(
-    tmp_path: Path, store: Store
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
+    monkeypatch.setattr("spanledger_collector.store.flush._LETTERS", at_once)
+    monkeypatch.setattr("spanledger_collector.store.flush._BACKOFF_S", (0.01,))
     spool = spooled(tmp_path, b"one", b"two", b"three")
     batch = spool.take(10, 1 << 20)
     assert batch is not None

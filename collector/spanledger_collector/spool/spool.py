@@ -280,13 +280,12 @@ class Spool:
 
     # Dead letters, until the store has them
 
-    def letters(self, most: int, max_bytes: int) -> list[DeadLetter]:
-        """Return the oldest dead letters, at least one if there are any, without removing them."""
+    def letters(self, most: int, max_bytes: int, after: int = -(1 << 63)) -> list[DeadLetter]:
+        """Return dead letters behind a number, at least one if there are any, and keep them."""
         found: list[DeadLetter] = []
         with self._reader(self._generation) as read:
-            rows = read.execute(
-                f"SELECT {ROW_COLUMNS}, reason FROM dead_letters ORDER BY seq LIMIT ?", (most,)
-            )
+            sql = f"SELECT {ROW_COLUMNS}, reason FROM dead_letters WHERE seq > ?"
+            rows = read.execute(f"{sql} ORDER BY seq LIMIT ?", (after, most))
             for values in rows:
                 row = SpoolRow.of(values)
                 project, received_ns, items, _, body, signal = row.values()

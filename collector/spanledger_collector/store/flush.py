@@ -40,6 +40,7 @@ _MOST_PUT_OFF = 8
 _PATIENCE_S = 3_600.0
 _LETTERS = 500
 _LETTER_BYTES = 8 << 20
+_FIRST = -(1 << 63)
 
 
 class _PutOff(NamedTuple):
@@ -77,6 +78,7 @@ class Flusher:
         self._stopping = threading.Event()
         self._process: StoreProcess | None = None
         self._letters_after_s = float("-inf")
+        self._refused_to = _FIRST
         self._put_off: deque[_PutOff] = deque()
         self._again_at_s = 0.0
         self._stored = 0
@@ -228,8 +230,9 @@ class Flusher:
         """Take dead letters from the spool to the store; what it does not take now stays."""
         if not self._spool.depth().dead_letters or time.monotonic() < self._letters_after_s:
             return
-        letters = self._spool.letters(_LETTERS, _LETTER_BYTES)
+        letters = self._spool.letters(_LETTERS, _LETTER_BYTES, self._refused_to)
         if not letters:
+            self._refused_to = _FIRST  # those that were passed over have their turn again
             self._spool.recount_letters()
             return
         outcome = self._deliver(letters)
@@ -239,6 +242,7 @@ class Flusher:
         if self._letters_after_s < 0:  # the first attempt of a row
             log.warning("storing: dead letters wait in the spool: %s", outcome.error)
         self._letters_after_s = time.monotonic() + _BACKOFF_S[-1]
+        self._refused_to = letters[-1].seq
 
     def _deliver(self, letters: Sequence[DeadLetter]) -> StoreOutcome:
         """Return what became of letters; where one is refused for good, the others go alone."""
