@@ -3,6 +3,7 @@
 CollectorError
 └── IntakeError            carries the gRPC status code (the HTTP status follows from it)
     ├── InvalidRequest     the request can never be accepted as it is
+    │   └── NoMessage      a call of gRPC that ended before there was one
     ├── UnsupportedMedia   the content type or encoding is not one of OTLP's
     │   └── UnsupportedCoding
     ├── RequestTooLarge    over the size limit, compressed or decompressed
@@ -55,6 +56,12 @@ class InvalidRequest(IntakeError):
     def __init__(self, message: str, field: str = "") -> None:
         super().__init__(message)
         self.field = field
+
+
+class NoMessage(InvalidRequest):
+    """A call that ended before its message: given up, or larger than gRPC takes, which it says."""
+
+    reason = "no_message"
 
 
 class UnsupportedMedia(IntakeError):

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
@@ -28,7 +29,7 @@ from spanledger_collector.telemetry import Telemetry
 from spanledger_storage.errors import StoreError
 from spanledger_storage.store import Store, StoreSettings
 from tests.instance import environment, run, wait_until
-from tests.otlp import export_grpc, request, span
+from tests.otlp import GRPC_METHOD, export_grpc, request, span
 from tests.ports import free_port
 from tests.running import RunningCollector, running_collector
 
@@ -88,6 +89,22 @@ def test_requests_are_counted_whatever_becomes_of_them(collector: RunningCollect
     assert grown("ack_seconds_count", "http", "traces") == 4
     assert grown("ack_seconds_count", "grpc", "traces") == 1
     assert after[frozenset({"inflight_bytes"})] == 0
+
+
+def test_a_message_that_grpc_itself_refuses_is_not_counted_as_invalid(
+    collector: RunningCollector,
+) -> None:
+    def refused(reason: str) -> float:
+        key = frozenset({"refused_requests_total", "grpc", "traces", reason})
+        return figures(collector).get(key, 0)
+
+    before, invalid = refused("no_message"), refused("invalid")
+    with grpc.insecure_channel(f"127.0.0.1:{collector.grpc_port}") as channel:
+        export = channel.unary_unary(GRPC_METHOD)
+        with pytest.raises(grpc.RpcError, match="larger than max"):
+            export(bytes(8 << 20), timeout=10)
+    wait_until(lambda: refused("no_message") == before + 1)
+    assert refused("invalid") == invalid
 
 
 def test_the_status_page_tells_people_how_it_is(collector: RunningCollector) -> None:

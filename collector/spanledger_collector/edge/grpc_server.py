@@ -18,7 +18,7 @@ from spanledger_collector.edge.admission import Ticket
 from spanledger_collector.edge.edge import Edge
 from spanledger_collector.edge.failure import message_of, retry_info, status_of, unexpected
 from spanledger_collector.edge.grpc_reading import WINDOW_BYTES, Reading
-from spanledger_collector.errors import IntakeError, InvalidRequest
+from spanledger_collector.errors import IntakeError, NoMessage
 from spanledger_collector.signals import GRPC_SERVICES, Signal
 from spanledger_collector.telemetry import Reception
 from spanledger_storage.project_settings import Project
@@ -98,7 +98,7 @@ class _Export:
             ticket = stack.enter_context(Ticket(self._edge.admission))
             body = await self._reading.read(context, ticket)
             if body is None:
-                raise InvalidRequest("The call ended without a message.")
+                raise NoMessage("The call ended without a message.")
             self._figures.read(len(body))
             taking = asyncio.create_task(self._keep(body, project, stack.pop_all()))
         # A call that is given up does not end the thread that reads its message: what that takes
