@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import grpc
 import uvicorn
 
 from spanledger_collector import memory
@@ -116,9 +117,9 @@ async def serve(settings: CollectorSettings, stop: asyncio.Event) -> None:
     readiness = Readiness(spool, settings.store, settings.not_ready)
     page = StatusPage(telemetry, readiness.problems, lambda: _last_errors(flushers))
     servers = _Servers(settings, _edge(settings, intake, telemetry), readiness)
-    await servers.start(listener, page)
-    log.info("listening on %s: HTTP %d, gRPC %d", settings.host, settings.http_port,
-             settings.grpc_port)  # fmt: skip
+    grpc_port = await servers.start(listener, page)
+    http_port = listener.getsockname()[1]  # of 0, which is any free one
+    log.info("listening on %s: HTTP %d, gRPC %d", settings.host, http_port, grpc_port)
     await stop.wait()
     await servers.stop()
     intake.close()
@@ -145,13 +146,13 @@ class _Servers:
         self._grpc = create_server(edge)
         self._health = Health(self._grpc, readiness.refusals)
 
-    async def start(self, listener: socket.socket, page: StatusPage) -> None:
-        """Take requests from now on.
+    async def start(self, listener: socket.socket, page: StatusPage) -> int:
+        """Take requests from now on; return the port of gRPC.
 
         Raises:
             PortTaken: that of gRPC.
         """
-        _bind_grpc(self._grpc, self._settings)
+        grpc_port = _bind_grpc(self._grpc, self._settings)
         await self._grpc.start()
         origins = [check_origin(origin) for origin in self._settings.cors_origins]
         app = create_app(self._edge, self._readiness.problems, page.render, origins)
@@ -160,6 +161,7 @@ class _Servers:
         self._http = _HttpServer(_http_config(app, self._settings))
         self._serving = asyncio.create_task(self._http.serve(sockets=[listener]))
         self._watching = asyncio.create_task(_watch(self._health))
+        return grpc_port
 
     async def stop(self) -> None:
         """Answer what is under way, and send whoever asks elsewhere."""
@@ -243,14 +245,13 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _bind_grpc(server: object, settings: CollectorSettings) -> None:
+def _bind_grpc(server: grpc.aio.Server, settings: CollectorSettings) -> int:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     try:
         if settings.tls:
             credentials = settings.tls.grpc_credentials()
-            server.add_secure_port(f"{host}:{settings.grpc_port}", credentials)  # type: ignore[attr-defined]
-        else:
-            server.add_insecure_port(f"{host}:{settings.grpc_port}")  # type: ignore[attr-defined]
+            return int(server.add_secure_port(f"{host}:{settings.grpc_port}", credentials))
+        return int(server.add_insecure_port(f"{host}:{settings.grpc_port}"))
     except RuntimeError as error:
         raise _port_taken(settings.host, settings.grpc_port, "--grpc-port", error) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -24,6 +25,7 @@ from spanledger_collector.edge import readiness
 from spanledger_collector.edge.cors import OriginError, check_origin
 from spanledger_collector.edge.status_page import StatusPage, duration, size
 from spanledger_collector.errors import PermissionDenied, Unauthenticated
+from spanledger_collector.service import CollectorSettings, serve
 from spanledger_collector.spool.spool import Spool
 from spanledger_collector.telemetry import Telemetry
 from spanledger_storage.errors import StoreError
@@ -100,7 +102,9 @@ def test_a_message_that_grpc_itself_refuses_is_not_counted_as_invalid(
 
     before, invalid = refused("no_message"), refused("invalid")
     with grpc.insecure_channel(f"127.0.0.1:{collector.grpc_port}") as channel:
-        export = channel.unary_unary(GRPC_METHOD)
+        export = channel.unary_unary(
+            GRPC_METHOD, request_serializer=bytes, response_deserializer=bytes
+        )
         with pytest.raises(grpc.RpcError, match="larger than max"):
             export(bytes(8 << 20), timeout=10)
     wait_until(lambda: refused("no_message") == before + 1)
@@ -336,6 +340,19 @@ def test_figures_of_the_spool_go_up_and_down(collector: RunningCollector) -> Non
     assert found[frozenset({"spool_limit_bytes"})] > 0
     assert found[frozenset({"stored_items_total"})] > 0
     assert found[frozenset({"queryable_lag_seconds_count"})] > 0
+
+
+def test_the_log_names_the_ports_that_port_0_became(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = StoreSettings.from_url("clickhouse://127.0.0.1:1/x")
+    settings = CollectorSettings("127.0.0.1", 0, 0, tmp_path / "spool.db", store)
+    stop = asyncio.Event()
+    stop.set()
+    with caplog.at_level(logging.INFO):
+        asyncio.run(serve(settings, stop))
+    [ports] = re.findall(r"listening on 127.0.0.1: HTTP (\d+), gRPC (\d+)", caplog.text)
+    assert "0" not in ports
 
 
 @pytest.mark.parametrize(
