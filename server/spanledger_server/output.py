@@ -7,8 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from spanledger_server.errors import UsageError
-from spanledger_server.run_file import running_instance
-from spanledger_server.stores import reader_of
+from spanledger_server.stores import reader_near
 from spanledger_storage.errors import StoreError
 from spanledger_storage.store import Store
 
@@ -43,14 +42,16 @@ def print_query(query: str, output: Format, data: Path) -> None:
     """Run one statement as the read-only user and print its result.
 
     Raises:
-        UsageError: nothing runs on ``data``, or the statement is not accepted.
+        UsageError: there is no store, or the statement is not accepted.
     """
     statement = query.strip().rstrip(";")
     if not statement:
         raise UsageError('The statement is empty; try: spanledger sql "SHOW TABLES".')
-    store = Store.connect(reader_of(running_instance(data), data))
+    store = Store.connect(reader_near(data))
     try:
-        text = store.raw(statement, _FORMATS[output], settings=_SETTINGS[output])
+        # Also where the only user that is named is the one that writes.
+        settings = {**_SETTINGS[output], "readonly": 2}
+        text = store.raw(statement, _FORMATS[output], settings=settings)
     except StoreError as error:
         raise UsageError(f"The statement failed: {error}") from error
     finally:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from spanledger_server.errors import UsageError
-from spanledger_server.run_file import RunInfo, running_instance
+from spanledger_server.run_file import RunFile, RunInfo, running_instance
 from spanledger_storage.engine import Engine, EngineSettings
 from spanledger_storage.errors import ConfigError
 from spanledger_storage.store import StoreSettings
@@ -20,13 +20,31 @@ def reader_of(info: RunInfo, data: Path) -> StoreSettings:
     """
     if info.engine_port:
         return Engine(EngineSettings(data.absolute() / "engine", info.engine_port)).reader
-    url = os.environ.get("SPANLEDGER_READ_STORE_URL") or os.environ.get("SPANLEDGER_STORE_URL")
+    url = _url_of_environment()
     if not url:
         raise ConfigError(
             "The instance keeps its data in a ClickHouse server: set SPANLEDGER_READ_STORE_URL or "
             "SPANLEDGER_STORE_URL."
         )
     return StoreSettings.from_url(url)
+
+
+def reader_near(data: Path) -> StoreSettings:
+    """Return settings to read with: of the instance on a directory, else from the environment.
+
+    In containers nothing runs on a directory as `up` does, and the environment names the store.
+
+    Raises:
+        UsageError: there is neither.
+    """
+    if RunFile(data).running() is None and (url := _url_of_environment()):
+        return StoreSettings.from_url(url)
+    return reader_of(running_instance(data), data)
+
+
+def _url_of_environment() -> str:
+    names = ("SPANLEDGER_READ_STORE_URL", "SPANLEDGER_STORE_URL")
+    return next((url for name in names if (url := os.environ.get(name))), "")
 
 
 def writer_of(data: Path, store_url: str) -> StoreSettings:

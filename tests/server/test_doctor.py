@@ -1,5 +1,6 @@
-"""What the doctor says of instances whose databases are elsewhere."""
+"""Commands beside instances whose databases are elsewhere."""
 
+import subprocess
 import time
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from spanledger_server.run_file import RunInfo
 from spanledger_server.stores import reader_of
 from spanledger_storage.errors import ConfigError
 from spanledger_storage.state import Heartbeats, migrate_state, open_state
+from spanledger_storage.store import Store
+from tests.instance import typed
 from tests.ports import free_port
 
 STATE_URL = "SPANLEDGER_STATE_URL"
@@ -45,3 +48,19 @@ def test_a_store_elsewhere_that_is_not_named_is_asked_for(
                    dashboard_port=1, engine_port=0)  # fmt: skip
     with pytest.raises(ConfigError, match="set SPANLEDGER_READ_STORE_URL or SPANLEDGER_STORE_URL"):
         reader_of(info, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["SPANLEDGER_READ_STORE_URL", "SPANLEDGER_STORE_URL"])
+def test_sql_reads_a_store_that_the_environment_names_and_never_writes(
+    store: Store, tmp_path: Path, name: str
+) -> None:
+    def sql(query: str) -> subprocess.CompletedProcess[str]:
+        words = ("sql", query, "--format", "csv", "--data", str(tmp_path))
+        return typed(*words, **{name: store.settings.url})
+
+    assert sql("SELECT count() AS spans FROM spans").stdout == '"spans"\n0\n'
+    for written in ("DROP TABLE spans", "CREATE TABLE t (n Int8) ENGINE = Memory"):
+        done = sql(written)
+        assert done.returncode == 2
+        assert "readonly mode" in done.stderr
+    assert "No Spanledger runs" in typed("sql", "SELECT 1", "--data", str(tmp_path)).stderr
