@@ -253,7 +253,22 @@ def test_openlit_estimates_and_defaults_are_not_believed() -> None:
     assert (made["role"], made["tool_name"]) == ("llm", "")
 
 
-# Agno, as OpenInference tells it.
+# Bedrock and Agno, as OpenInference tells them.
+
+
+@pytest.mark.parametrize(("total", "expected"), [(10_027, 9_641), (9_386, 9_000)])
+def test_openinference_total_tells_whether_its_input_includes_the_cache(
+    total: int, expected: int
+) -> None:
+    said = {
+        "openinference.span.kind": "LLM",
+        "llm.token_count.prompt": 9_000,
+        "llm.token_count.completion": 386,
+        "llm.token_count.total": total,
+        "llm.token_count.prompt_details.cache_read": 600,
+        "llm.token_count.prompt_details.cache_write": 41,
+    }
+    assert row(said, scope="openinference.instrumentation.bedrock")["input_tokens"] == expected
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,11 @@ from spanledger_collector.dialects.flattened import fields, gather, take
 from spanledger_collector.dialects.generic import COMMON
 from spanledger_collector.dialects.openinference_raw import read_raw
 from spanledger_collector.dialects.otel_genai import COLUMNS, ROLES
-from spanledger_collector.dialects.raw_usage import add_cache_to_input, add_thoughts_to_output
+from spanledger_collector.dialects.raw_usage import (
+    add_cache_beside_input,
+    add_cache_to_input,
+    add_thoughts_to_output,
+)
 from spanledger_collector.dialects.vocabulary import finish_reason, provider
 
 _TOOL_CALLS = "message.tool_calls."
@@ -101,10 +105,13 @@ def _interpret(draft: Draft) -> None:
     if role in ("llm", "embedding"):
         read_raw(draft)
         draft.fill("request_model", row["response_model"] or None)
+        total = attributes.get("llm.token_count.total")
         if row["scope_name"] == _AGNO and _is_counted_apart(row):
             add_cache_to_input(draft)
         elif row["scope_name"] == _VERTEX and role == "llm":
-            add_thoughts_to_output(draft, attributes.get("llm.token_count.total"))
+            add_thoughts_to_output(draft, total)
+        else:
+            add_cache_beside_input(draft, total)  # Bedrock's, as seen in 0.1.40
     elif role == "agent":
         suffixed = draft.span.name
         for suffix in _NAME_SUFFIXES:

@@ -239,6 +239,17 @@ def add_cache_to_input(draft: Draft) -> None:
         draft.flags.append("input_excluded_cache")
 
 
+def add_cache_beside_input(draft: Draft, total: Value) -> None:
+    """Correct an input without the cache, where the total says that it is one.
+
+    Not where there is reasoning: with some it is in the total alone, and could be as much.
+    """
+    row = draft.row
+    parts = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+    if not row["reasoning_tokens"] and count(total) == sum(_int(row[part]) for part in parts):
+        add_cache_to_input(draft)
+
+
 def add_thoughts_to_output(draft: Draft, total: Value) -> None:
     """Correct an output of Gemini's without its thoughts: of these only the total tells.
 

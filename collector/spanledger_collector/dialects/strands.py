@@ -8,20 +8,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from spanledger_collector.decode.values import count, milliseconds
+from spanledger_collector.decode.values import milliseconds
 from spanledger_collector.dialects.base import Draft, sources
 from spanledger_collector.dialects.otel_genai import COLUMNS, OTEL_GENAI, guess_role
-from spanledger_collector.dialects.raw_usage import add_cache_to_input
-
-_PARTS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+from spanledger_collector.dialects.raw_usage import add_cache_beside_input
 
 
 def _interpret(draft: Draft) -> None:
     guess_role(draft)
-    told = [draft.row[column] for column in _PARTS]
-    total = count(draft.attributes.get("gen_ai.usage.total_tokens"))
-    if total == sum(tokens for tokens in told if isinstance(tokens, int)):
-        add_cache_to_input(draft)
+    add_cache_beside_input(draft, draft.attributes.get("gen_ai.usage.total_tokens"))
 
 
 STRANDS = replace(
