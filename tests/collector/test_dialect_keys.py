@@ -236,6 +236,36 @@ def langfuse(kind: str = "generation", **said: object) -> dict[str, Any]:
             (157, 50, None, 15, 5),
         ),
         (ANTHROPIC_USAGE, WHOLE),
+        # As its handler for LangChain writes usage of Anthropic, OpenAI and Vertex AI.
+        (
+            {"input": 113, "output": 31, "cache_read_input_tokens": 6000,
+             "cache_creation_input_tokens": 3000,
+             "cache_creation_ephemeral_5m_input_tokens": 1000,
+             "cache_creation_ephemeral_1h_input_tokens": 2000},
+            WHOLE,
+        ),
+        (
+            {"input": 1000, "output": 100, "total": 1100, "input_priority_cache_read": 600,
+             "input_priority_cache_creation": 50, "input_priority": 400,
+             "output_priority_reasoning": 60, "output_priority": 40},
+            (1000, 600, 50, 100, 60),
+        ),
+        (
+            {"input": 0, "output": 0, "total": 1100, "input_flex_cache_read": 600,
+             "input_flex": 400, "output_flex_reasoning": 60, "output_flex": 40},
+            (1000, 600, None, 100, 60),
+        ),
+        (
+            {"input": 0, "output": 0, "total": 1080, "input_modality_TEXT": 600,
+             "output_modality_TEXT": 50, "cached_modality_TEXT": 400,
+             "cached_content_token_count": 400, "thoughts_token_count": 30},
+            (1000, 400, None, 80, 30),
+        ),
+        (
+            {"input": 1000, "output": 50, "total": 1080, "cached_content_token_count": 400,
+             "thoughts_token_count": 30},
+            (1000, 400, None, 80, 30),
+        ),
     ],
 )  # fmt: skip
 def test_langfuse_usage_has_three_shapes(

@@ -14,7 +14,7 @@ from spanledger_collector.decode.values import Value, count, number, paid, parse
 from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
 from spanledger_collector.dialects.nested import at, messages_in
 from spanledger_collector.dialects.otel_genai import COLUMNS, ROLES
-from spanledger_collector.dialects.raw_usage import fill_counts, fill_usage, parse_usage
+from spanledger_collector.dialects.raw_usage import TOTALS, fill_counts, fill_usage, parse_usage
 from spanledger_collector.dialects.vocabulary import finish_reason, provider_of_model
 
 _OBSERVATION = "langfuse.observation."
@@ -29,6 +29,12 @@ _KINDS = {
 }
 # What the SDK writes when the caller set nothing.
 _DEFAULTS = {"temperature": 1, "top_p": 1, "frequency_penalty": 0, "presence_penalty": 0}
+# What the handler for LangChain leaves under Vertex AI's own names.
+_VERTEX = {
+    "cached_content_token_count": ("cache_read_tokens",),
+    "thoughts_token_count": ("output_tokens", "reasoning_tokens"),
+}
+_WHOLES = (*TOTALS, "cache_write_tokens")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ID_STARTS = ("chatcmpl-", "msg_", "resp_")
 
@@ -67,7 +73,8 @@ def _sum_buckets(usage: Mapping[str, object]) -> tuple[dict[str, int], bool]:
     counts: dict[str, int] = {}
     is_bad = False
     for key, value in usage.items():
-        columns = _columns_of(key)
+        held = _held_elsewhere(key, usage)
+        columns = [column for column in _columns_of(key) if column not in held]
         tokens = count(cast("Value", value))
         if columns and tokens is None and value is not None:
             is_bad = True
@@ -79,7 +86,21 @@ def _sum_buckets(usage: Mapping[str, object]) -> tuple[dict[str, int], bool]:
     return counts, is_bad
 
 
+def _held_elsewhere(bucket: str, usage: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the columns for which other buckets hold a bucket already.
+
+    So the handler for LangChain (5.0) writes lifetimes of cache writes, and OpenAI's priority tier.
+    """
+    if bucket.startswith("cache_creation_ephemeral"):
+        return _WHOLES if "cache_creation_input_tokens" in usage else ()
+    return TOTALS if bucket.startswith(("input_priority", "output_priority")) else ()
+
+
 def _columns_of(bucket: str) -> tuple[str, ...]:
+    if bucket in _VERTEX:
+        return _VERTEX[bucket]
+    if bucket.startswith("cached_modality_"):
+        return ("input_tokens",)
     if bucket.startswith("output"):
         for word, column in (
             ("reasoning", "reasoning_tokens"),
