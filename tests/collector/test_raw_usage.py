@@ -161,6 +161,26 @@ CACHED = {"cache_read_tokens": 6000, "cache_write_tokens": 3000}
                 **LIFETIMES,
             },
         ),
+        (
+            {
+                "input_tokens": 1000,
+                "output_tokens": 100,
+                "total_tokens": 1100,
+                "input_token_details": {
+                    "priority_cache_read": 600,
+                    "priority_cache_creation": 50,
+                    "priority": 400,
+                },
+                "output_token_details": {"priority_reasoning": 60, "priority": 40},
+            },
+            {
+                "input_tokens": 1000,
+                "cache_read_tokens": 600,
+                "cache_write_tokens": 50,
+                "output_tokens": 100,
+                "reasoning_tokens": 60,
+            },
+        ),
         (LITELLM, {"input_tokens": 9113, "output_tokens": 31, **CACHED, **LIFETIMES}),
         (BEDROCK, {"input_tokens": 9113, "output_tokens": 31, **CACHED}),
         ({}, {}),

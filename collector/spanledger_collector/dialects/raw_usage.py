@@ -48,6 +48,10 @@ _OUTPUT_DETAILS: _Table = {
     "image_tokens": "image_output_tokens",
     "image": "image_output_tokens",
 }
+for _tier in ("flex_", "priority_"):  # of OpenAI, as LangChain writes it
+    _INPUT_DETAILS[f"{_tier}cache_read"] = "cache_read_tokens"
+    _INPUT_DETAILS[f"{_tier}cache_creation"] = "cache_write_tokens"
+    _OUTPUT_DETAILS[f"{_tier}reasoning"] = "reasoning_tokens"
 _SEARCHES: _Table = {"web_search_requests": "web_searches"}
 _USAGE: _Table = {
     "prompt_tokens": "input_tokens",
