@@ -15,7 +15,8 @@ from pathlib import Path
 import typer
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from spanledger_analytics.deletion.remove import TABLES, Deletion, Result
+from spanledger_analytics.deletion.remove import Deletion, Result
+from spanledger_analytics.deletion.rows import TABLES
 from spanledger_analytics.deletion.subject import (
     Kind,
     Subject,

@@ -20,7 +20,7 @@ from spanledger_analytics.cache.job import CACHE, CacheJob
 from spanledger_analytics.cache.memory import Memory
 from spanledger_analytics.cache.reading import hashes
 from spanledger_analytics.cache.step import Step
-from spanledger_analytics.deletion.remove import CONDITIONS
+from spanledger_analytics.deletion.rows import CONDITIONS
 from spanledger_analytics.retention.expiry import RetentionJob
 from spanledger_analytics.touches import DELETED
 from spanledger_storage.project_settings import Project, ProjectSettings, Retention

@@ -24,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from spanledger_analytics import ledger
 from spanledger_analytics.deletion import remove
-from spanledger_analytics.deletion.remove import CONDITIONS, TABLES
+from spanledger_analytics.deletion.rows import CONDITIONS, TABLES
 from spanledger_analytics.deletion.subject import Kind, Subject, needles
 from spanledger_analytics.job import LedgerJob
 from spanledger_analytics.ledger import write_entries

@@ -13,6 +13,7 @@ import pyarrow as pa
 from spanledger_analytics import _rows
 from spanledger_analytics.deletion import subject as subjects
 from spanledger_analytics.deletion.money import Money, read_money
+from spanledger_analytics.deletion.rows import COLUMNS, CONDITIONS, IS, MEMBERS, TABLES, TARGETS
 from spanledger_analytics.deletion.subject import Subject, Targets
 from spanledger_analytics.touches import DELETED, REPRICING
 from spanledger_analytics.usage import recompute_usage
@@ -27,35 +28,6 @@ _ON_THEIR_WAY_S = 120  # a message is stored before the span that refers to it
 _REFERRED_WITHIN_S = STORED_AGAIN_AFTER_S + 10  # and a batch on its way takes some seconds
 _SETTLED_S = 600  # nobody's clock is off by more, and no batch is under way for longer
 _OLD_PARTS_S = 1_200  # eight minutes of old_parts_lifetime, and the engine's pauses between
-_IS = "WHERE project = {project:String} AND"
-_TARGETS = "(SELECT id FROM deletion_targets WHERE deletion = {deletion:String} AND what = "
-_MEMBERS = "trace_ids"  # of a row of trajectories
-_MESSAGES = "(SELECT toFixedString(unhex(id), 16) FROM deletion_targets WHERE deletion = "
-# In this order: what tells the jobs first, so that they do not begin anew; messages after spans.
-CONDITIONS: dict[str, str] = {
-    "touches": f"trace_id IN {_TARGETS}'trace')",
-    "spans": f"trace_id IN {_TARGETS}'trace')",
-    "logs": f"(trace_id IN {_TARGETS}'trace') OR log_id IN {_TARGETS}'log'))",
-    "metric_points": f"series_id IN {_TARGETS}'series')",
-    "trajectories": f"arrayExists(t -> t IN {_TARGETS}'trace'), trace_ids)",
-    "trajectory_traces": f"(trace_id IN {_TARGETS}'trace') OR trace_id IN {_TARGETS}'mate'))",
-    "trajectory_keys": f"trace_id IN {_TARGETS}'trace')",
-    "traces": f"trace_id IN {_TARGETS}'trace')",
-    "ledger": f"(trace_id IN {_TARGETS}'trace') OR entry_id IN {_TARGETS}'entry'))",
-    "cache_calls": f"(trace_id IN {_TARGETS}'trace') OR previous_trace_id IN {_TARGETS}'trace'))",
-    "findings": f"(trace_id IN {_TARGETS}'trace') OR finding_id IN {_TARGETS}'finding'))",
-    "dead_letters": f"letter_id IN {_TARGETS}'letter')",
-    "messages": (
-        f"hash IN {_MESSAGES}{{deletion:String}} AND what = 'message')"
-        " AND toUnixTimestamp(stored_at) <= {until_s:Int64}"
-    ),
-    "response_traces": f"trace_id IN {_TARGETS}'trace')",
-    "trace_hours": f"trace_id IN {_TARGETS}'trace')",
-}
-"""Which rows of a table go; ids come from deletion_targets."""
-TABLES = (*CONDITIONS, "usage_by_user", "reconciliation_cells")
-"""Those that change. Sums by user go hour by hour and come back without whoever left; what was
-compared with bills loses the calls that it names."""
 
 
 class Result(NamedTuple):
@@ -254,7 +226,7 @@ class Deletion:
                 self._choose_messages(targets)
             if not self._count_of(table, targets):
                 continue  # rewriting is dear, also where it changes nothing
-            sql = f"ALTER TABLE {table} DELETE {_IS} {condition} SETTINGS mutations_sync = 2"
+            sql = f"ALTER TABLE {table} DELETE {IS} {condition} SETTINGS mutations_sync = 2"
             self._store.execute(sql, params=params)
 
     def _await_references(self, targets: Targets) -> None:
@@ -278,7 +250,7 @@ class Deletion:
             unused = subjects.unreferenced(self._store, self._project, targets)
             return self._count_in(table, "lower(hex(hash))", unused)
         ids = targets.by_what()
-        columns = _COLUMNS[table]
+        columns = COLUMNS[table]
         return sum(self._count_in(table, column, ids[what]) for column, what in columns)
 
     def _count_in(self, table: str, column: str, ids: list[str]) -> int:
@@ -286,9 +258,9 @@ class Deletion:
         for part in _rows.batches(ids):
             params = {"project": self._project, "ids": _rows.Literal(part)}
             which = f"{column} IN {{ids:Array(String)}}"
-            if column == _MEMBERS:
+            if column == MEMBERS:
                 which = f"hasAny({column}, {{ids:Array(String)}})"
-            sql = f"SELECT count() AS n FROM {table} {_IS} {which}"
+            sql = f"SELECT count() AS n FROM {table} {IS} {which}"
             total += int(str(self._store.sql_rows(sql, params)[0]["n"]))
         return total
 
@@ -305,7 +277,7 @@ class Deletion:
     def _metric_usd(self, hours: list[int]) -> Decimal:
         sql = (
             "SELECT sum(total_cost_usd) AS usd FROM ledger FINAL"
-            f" {_IS} toStartOfHour(time) BETWEEN toDateTime({{from_s:Int64}}, 'UTC')"
+            f" {IS} toStartOfHour(time) BETWEEN toDateTime({{from_s:Int64}}, 'UTC')"
             " AND toDateTime({to_s:Int64}, 'UTC')"
             " AND trace_id = '' AND usage_source = 'metric' AND is_deleted = 0"
         )
@@ -341,10 +313,10 @@ class Deletion:
     def _forget_sources(self, targets: Targets) -> None:
         if not targets.partners:
             return
-        inside = f"s -> s.1 IN {_TARGETS}'trace')"
+        inside = f"s -> s.1 IN {TARGETS}'trace')"
         sql = (
             f"ALTER TABLE ledger UPDATE source_spans = arrayFilter(s -> NOT ({inside[5:]}),"
-            f" source_spans) {_IS} arrayExists({inside}, source_spans) SETTINGS mutations_sync = 2"
+            f" source_spans) {IS} arrayExists({inside}, source_spans) SETTINGS mutations_sync = 2"
         )
         self._store.execute(
             sql, params={"project": self._project, "deletion": self._subject.digest}
@@ -353,16 +325,16 @@ class Deletion:
     def _forget_evidence(self, targets: Targets) -> None:
         """Take the deleted spans out of what names spans of several traces."""
         is_there = "length(arrayIntersect(evidence.trace_id, {ids:Array(String)})) > 0"
-        is_gone = f"tupleElement(span, 'trace_id') IN {_TARGETS}'trace')"
+        is_gone = f"tupleElement(span, 'trace_id') IN {TARGETS}'trace')"
         params = {"project": self._project}
         parts = [_rows.Literal(part) for part in _rows.batches(targets.traces)]
         for table in ("findings", "reconciliation_cells"):
-            sql = f"SELECT count() AS n FROM {table} {_IS} {is_there}"
+            sql = f"SELECT count() AS n FROM {table} {IS} {is_there}"
             if not any(self._store.sql_rows(sql, {**params, "ids": p})[0]["n"] for p in parts):
                 continue  # rewriting is dear, also where it changes nothing
             self._store.execute(
                 f"ALTER TABLE {table} UPDATE evidence = arrayFilter(span -> NOT ({is_gone}),"
-                f" evidence) {_IS} arrayExists(span -> {is_gone}, evidence)"
+                f" evidence) {IS} arrayExists(span -> {is_gone}, evidence)"
                 " SETTINGS mutations_sync = 2",
                 params={**params, "deletion": self._subject.digest},
             )
@@ -383,22 +355,3 @@ class Deletion:
 
 def _result(targets: Targets, found: dict[str, int], left: dict[str, int], money: Money) -> Result:
     return Result(len(targets.traces), found, left, money.gone_usd, money.kept_usd)
-
-
-_COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
-    "spans": (("trace_id", "trace"),),
-    "logs": (("trace_id", "trace"), ("if(trace_id = '', log_id, '')", "log")),
-    "metric_points": (("series_id", "series"),),
-    "trajectories": ((_MEMBERS, "trace"),),
-    "trajectory_traces": (("trace_id", "trace"),),
-    "trajectory_keys": (("trace_id", "trace"),),
-    "traces": (("trace_id", "trace"),),
-    "ledger": (("trace_id", "trace"), ("if(trace_id = '', entry_id, '')", "entry")),
-    "cache_calls": (("trace_id", "trace"), ("previous_trace_id", "trace")),
-    "findings": (("trace_id", "trace"), ("if(trace_id = '', finding_id, '')", "finding")),
-    "dead_letters": (("letter_id", "letter"),),
-    "response_traces": (("trace_id", "trace"),),
-    "trace_hours": (("trace_id", "trace"),),
-    "touches": (("trace_id", "trace"),),
-}
-"""Columns in which a table names what is to go."""
