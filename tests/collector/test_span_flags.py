@@ -18,6 +18,13 @@ def test_a_token_count_that_is_none_stays_unknown(bad: object) -> None:
     assert made["attributes"]["gen_ai.usage.input_tokens"] != ""
 
 
+def test_a_sum_of_counts_beyond_all_counts_is_unknown() -> None:
+    usage = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.cache_read.input_tokens": 2**53}
+    made = row({**CHAT, **usage})
+    assert made["flags"] == ["bad_token_count", "input_excluded_cache"]
+    assert (made["input_tokens"], made["usage_source"]) == (None, "none")
+
+
 @pytest.mark.parametrize("fine", [7, 7.0, "7", "7.0", " 7 "])
 def test_a_count_may_be_written_in_many_ways(fine: object) -> None:
     made = row({**CHAT, "gen_ai.usage.input_tokens": fine})

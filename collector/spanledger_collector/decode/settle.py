@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from spanledger_collector.decode.values import Value
+from spanledger_collector.decode.values import MAX_COUNT, Value
 from spanledger_collector.dialects.base import Draft
 
 _LONGEST_NAME = 256  # of a model or a response
+_SUMS = ("input_tokens", "output_tokens", "cache_write_tokens")  # which readers may add up
 _MODELS = ("request_model", "response_model")
 _YEAR_2000_NS = 946_684_800 * 10**9
 _DAY_NS = 86_400 * 10**9
@@ -72,7 +73,14 @@ def _settle_usage(draft: Draft) -> None:
         if cached > total:  # reported without what came from or went to the cache
             row["input_tokens"] = total + cached
             draft.flags.append("input_excluded_cache")
-    if row["kind"] == "log":
+    for column in _SUMS:
+        tokens = row[column]
+        if isinstance(tokens, int) and tokens > MAX_COUNT:
+            row[column] = None
+            draft.flags.append("bad_token_count")
+    if row["input_tokens"] is None and row["output_tokens"] is None:
+        row["usage_source"] = "none"
+    elif row["kind"] == "log":
         row["usage_source"] = "log"
     elif row["usage_source"] == "none":
         row["usage_source"] = "span"
