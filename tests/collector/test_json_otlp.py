@@ -420,6 +420,17 @@ def test_lists_of_other_signals_are_named_with_their_path(key: str) -> None:
     assert (len(left_out), left_out.notice) == (0, "")
 
 
+def test_a_body_without_anything_to_read_is_told_of() -> None:
+    for body, notice in (
+        (b'{"spans": [{}]}', "nothing was read: the body has no resourceSpans"),
+        (b"{}", ""),
+        (b'{"resourceSpans": null}', ""),
+    ):
+        left_out = LeftOut()
+        request_from_json(body, ExportTraceServiceRequest(), left_out)
+        assert (len(left_out), left_out.notice) == (0, notice)
+
+
 def test_points_of_a_metric_at_fault_are_counted() -> None:
     point = {"timeUnixNano": "1", "asInt": "2"}
     metrics = [

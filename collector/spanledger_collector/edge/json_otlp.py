@@ -102,9 +102,11 @@ def request_from_json(data: bytes, request: Message, left_out: LeftOut | None = 
 
 
 def _notice(request: Message, body: dict[str, Any]) -> str:
-    """Return what is to be said of lists of other signals, which nobody reads here."""
+    """Return what is to be said of a body of which nothing, or not all, is read here."""
     own = _fields(request.DESCRIPTOR)
     others = [key for key in _PATHS if key not in own and body.get(key)]
+    if body and not others and not own.keys() & body.keys():
+        return f"nothing was read: the body has no {next(iter(own))}"
     return "; ".join(f"nothing of {key} was read: send it to {_PATHS[key]}" for key in others)
 
 
