@@ -122,7 +122,7 @@ def _words(error: Exception) -> str:
     if isinstance(error, StorageError):
         return str(error)
     if isinstance(error, sa.exc.OperationalError):
-        return " ".join(f"the state database does not answer: {error.orig}".split())
+        return " ".join(f"the state database failed: {error.orig}".split())
     return ""
 
 

@@ -9,7 +9,7 @@ import pytest
 from spanledger_server.jobs import Job
 from spanledger_server.worker import Worker
 from spanledger_storage import migrations
-from spanledger_storage.state import migrate_state, open_state
+from spanledger_storage.state import Watermarks, migrate_state, open_state
 from spanledger_storage.store import Store, StoreSettings
 from tests.instance import wait_until
 from tests.ports import free_port
@@ -74,9 +74,30 @@ def test_a_state_database_that_is_away_is_told_once(
     finally:
         worker.stop()
     [told] = caplog.records
-    assert "the state database does not answer" in told.message
+    assert "the state database failed" in told.message
     assert "hunter2" not in told.message
     assert told.exc_info is None
+
+
+def test_a_state_database_that_cannot_be_written_is_said_once_and_waited_for(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    job = Job("count", 1, lambda _: lambda: Watermarks(state).set("count", 1), rests=0)
+    worker = Worker(store.settings, state, "test", [])
+    with caplog.at_level(logging.WARNING):
+        worker.start()
+        for _ in range(2):
+            worker.tick(job)
+        worker.stop()
+    assert [record.getMessage() for record in caplog.records] == [
+        "sign of life: the state database failed: no such table: heartbeats",
+        "job count: the state database failed: no such table: watermarks",
+    ]
+    migrate_state(state)
+    worker.tick(job)
+    assert Watermarks(state).get("count") == 1
+    state.dispose()
 
 
 def test_a_job_rests_in_proportion_to_what_it_took(store: Store, tmp_path: Path) -> None:
