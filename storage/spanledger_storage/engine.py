@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -59,26 +60,26 @@ class Credentials:
     def of(cls, directory: Path) -> Credentials:
         """Return the stored passwords, making them (mode 0600) the first time.
 
+        Also where a loss of power cut the file off: a start tells the engine what they are.
+
         Raises:
-            EngineError: they are another user's, or cannot be made, or are none.
+            EngineError: they are another user's, or cannot be made.
         """
         path = directory / "credentials.json"
         try:
-            if not path.exists():
-                made = {"writer": secrets.token_urlsafe(24), "reader": secrets.token_urlsafe(24)}
-                _write_private(path, json.dumps(made))
-            stored = json.loads(path.read_text(encoding="utf-8"))
-            return cls(writer=stored["writer"], reader=stored["reader"])
+            with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+                stored = json.loads(path.read_text(encoding="utf-8"))
+                return cls(writer=stored["writer"], reader=stored["reader"])
+            made = {"writer": secrets.token_urlsafe(24), "reader": secrets.token_urlsafe(24)}
+            new = path.with_suffix(".new")
+            _write_private(new, json.dumps(made))
+            new.replace(path)
         except OSError as error:
             raise EngineError(
                 f"The passwords of the local engine, {path}, cannot be read or made: "
                 f"{error.strerror}. They are for the user that runs Spanledger alone."
             ) from None
-        except (ValueError, KeyError, TypeError):
-            raise EngineError(
-                f"{path} holds no passwords of the local engine: remove it while nothing runs, and "
-                "the next start makes new ones."
-            ) from None
+        return cls(**made)
 
 
 class Engine:

@@ -17,6 +17,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from spanledger_storage.errors import ConfigError, MigrationError, StateError
 
 metadata = sa.MetaData()
+_DAMAGED = (
+    ". If it is damaged, put a copy of it back: keys, own prices, budgets and positions of the jobs"
+    " are in it."
+)
 
 watermarks = sa.Table(
     "watermarks",
@@ -102,10 +106,18 @@ def migrate_state(engine: sa.Engine) -> None:
 
     Raises:
         MigrationError: the database was written by a newer version, or a step failed.
-        StateError: it does not answer.
+        StateError: it does not answer, or its file is damaged.
     """
     _keep_private(engine)
-    if _revision(engine) == _newest_revision():
+    try:
+        revision = _revision(engine)
+    except SQLAlchemyError as error:
+        said = " ".join(str(getattr(error, "orig", error)).split())
+        told = f"The state database {engine.url.render_as_string()} cannot be used: {said}"
+        if isinstance(error, sa.exc.DatabaseError) and engine.dialect.name == "sqlite":
+            told += _DAMAGED
+        raise StateError(told) from error
+    if revision == _newest_revision():
         return  # the usual case, without the half second that Alembic takes to import
     from alembic import command
     from alembic.config import Config
@@ -135,17 +147,8 @@ def _keep_private(engine: sa.Engine) -> None:
 
 
 def _revision(engine: sa.Engine) -> str | None:
-    """Return the schema revision the database is at, None when it is empty.
-
-    Raises:
-        StateError: it does not answer.
-    """
-    try:
-        connection = engine.connect()
-    except SQLAlchemyError as error:
-        said = " ".join(str(getattr(error, "orig", error)).split())
-        raise StateError(f"The state database cannot be opened: {said}") from error
-    with connection:
+    """Return the schema revision the database is at, None when it is empty."""
+    with engine.connect() as connection:
         if not sa.inspect(connection).has_table("alembic_version"):
             return None
         revision: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))

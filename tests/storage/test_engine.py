@@ -14,7 +14,7 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from spanledger_storage.engine import Engine, EngineSettings, find_binary
+from spanledger_storage.engine import Credentials, Engine, EngineSettings, find_binary
 from spanledger_storage.errors import EngineError, StoreError
 from spanledger_storage.migrations import create_database
 from spanledger_storage.store import Store, StoreSettings
@@ -114,15 +114,6 @@ def test_of_a_store_that_is_away_only_the_error_tells(caplog: pytest.LogCaptureF
     with pytest.raises(StoreError, match="connection refused"):
         Store.connect(nobody)
     assert caplog.records == []
-
-
-@pytest.mark.parametrize("held", ["", "[]", '{"writer": "x"}'])
-def test_passwords_that_are_none_are_told_and_not_replaced(tmp_path: Path, held: str) -> None:
-    file = tmp_path / "credentials.json"
-    file.write_text(held)
-    with pytest.raises(EngineError, match="holds no passwords"):
-        Engine(EngineSettings(tmp_path, 1))
-    assert file.read_text() == held
 
 
 def test_passwords_that_cannot_be_read_are_told(tmp_path: Path) -> None:
@@ -285,3 +276,13 @@ def test_start_and_stop_leave_no_process(tmp_path: Path) -> None:
     engine.stop()
     assert time.monotonic() - started < 5
     assert not _runs(pid)
+
+
+@pytest.mark.parametrize("left", [b"", b"{}", b"\0" * 92])
+def test_passwords_that_a_loss_of_power_cut_off_are_made_anew(tmp_path: Path, left: bytes) -> None:
+    file = tmp_path / "credentials.json"
+    file.write_bytes(left)
+    made = Credentials.of(tmp_path)
+    assert made.writer != made.reader
+    assert Credentials.of(tmp_path) == made
+    assert file.stat().st_mode & 0o777 == 0o600

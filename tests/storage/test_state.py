@@ -62,7 +62,7 @@ def test_other_databases_are_refused_with_the_reason(url: str) -> None:
 
 @pytest.mark.parametrize("place", ["sqlite:////nowhere/state.db", "postgresql+psycopg://u:pw@{}/x"])
 def test_a_database_that_is_away_is_told_in_one_line(place: str) -> None:
-    with pytest.raises(StateError, match="cannot be opened") as told:
+    with pytest.raises(StateError, match="cannot be used") as told:
         migrate_state(open_state(place.format(f"127.0.0.1:{free_port()}")))
     assert "\n" not in str(told.value)
     assert "pw" not in str(told.value)
@@ -76,3 +76,10 @@ def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     with engine.connect():
         modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
     assert set(modes.values()) == {0o600}, modes
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "state.db"
+    file.write_bytes(b"no database" * 1_000)
+    with pytest.raises(StateError, match=rf"{file} cannot be used: file is not a database.*copy"):
+        migrate_state(open_state(f"sqlite:///{file}"))
