@@ -40,6 +40,7 @@ from spanledger_server import (
 from spanledger_server.environment import (
     check_variables,
     drop_service_links,
+    forget_empty,
     log_settings,
     read_secret_files,
 )
@@ -190,6 +191,7 @@ def main() -> NoReturn:
     """Run the command line; every expected failure is one sentence on standard error."""
     try:
         drop_service_links()
+        forget_empty()
         read_secret_files()
         check_variables(_variables())
         roles.configure_logging(*log_settings())

@@ -67,6 +67,16 @@ def read_secret_files() -> None:
             raise UsageError(f"{name} names {path}, which holds no text.") from None
 
 
+def forget_empty() -> None:
+    """Take a variable without a value for one that is not set, as options do.
+
+    Files of variables and Compose set many so; an empty one would hide what stands for it.
+    """
+    for name in [n for n in os.environ if n.startswith("SPANLEDGER_")]:
+        if not os.environ[name].strip():
+            del os.environ[name]
+
+
 def check_variables(of_options: Iterable[str]) -> None:
     """Refuse misspelt variables: a setting that is silently ignored is worse than none.
 

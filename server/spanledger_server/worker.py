@@ -10,6 +10,7 @@ from threading import Lock
 
 import sqlalchemy as sa
 from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy.exc import OperationalError
 
 from spanledger_server.jobs import JOBS, Job, Means
 from spanledger_storage import migrations
@@ -121,7 +122,7 @@ def _words(error: Exception) -> str:
     """Return what is wrong around us; empty: nothing is, it is a fault of ours."""
     if isinstance(error, StorageError):
         return str(error)
-    if isinstance(error, sa.exc.OperationalError):
+    if isinstance(error, OperationalError):
         return " ".join(f"the state database failed: {error.orig}".split())
     return ""
 

@@ -274,6 +274,17 @@ def test_a_broken_setting_stops_the_start_and_says_which(
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_a_variable_without_a_value_is_as_good_as_none(tmp_path: Path) -> None:
+    rules = tmp_path / "alerts" / "rules"
+    rules.mkdir(parents=True)
+    (rules / "own.yaml").write_text("{name: own, title: Own, finding: [loop]}")
+    names = ("ALERTS_FOLDER", "LOG_LEVEL", "LOG_FORMAT", "INGEST_KEY_FILE")
+    empty = {f"SPANLEDGER_{name}": "" for name in names}
+    done = typed("alerts", "check", "--data", str(tmp_path), **empty)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("1 rules")
+
+
 @pytest.mark.parametrize("service", ["SPANLEDGER", "SPANLEDGER_API", "SPANLEDGER_HTTP"])
 def test_a_service_of_kubernetes_that_is_named_like_us_is_no_setting(service: str) -> None:
     address = "tcp://10.0.0.7:8502"
