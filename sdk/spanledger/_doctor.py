@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from spanledger._init import running
 from spanledger._instrumentations import Instrumentation, installed
+from spanledger._spool import is_on_this_machine
 
 if TYPE_CHECKING:
     from spanledger._budget_desk import SharedFigures
@@ -150,8 +151,9 @@ def _unreachable(endpoint: str, api_key: str) -> str:
     if api_key:
         headers["Authorization"] = f"Bearer {api_key}"
     request = urllib.request.Request(url, data=b"", headers=headers)
+    none = [urllib.request.ProxyHandler({})] if is_on_this_machine(url) else []
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S):
+        with urllib.request.build_opener(*none).open(request, timeout=_TIMEOUT_S):
             return ""
     except urllib.error.HTTPError as error:
         if error.code in (401, 403) and api_key:

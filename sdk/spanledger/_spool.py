@@ -12,10 +12,12 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import time
 import uuid
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import requests
 
@@ -32,6 +34,7 @@ _KEPT_HEADERS = ("Content-Type", "Content-Encoding")
 _RETRYABLE = frozenset((408, 429, 500, 502, 503, 504))
 _AT_ONCE = 16  # files sent again in one go, so that new spans need not wait
 _LONGEST_PAUSE_S = 30.0
+_LOOPBACK = re.compile(r"127\.\d+\.\d+\.\d+")
 _LEFT_AFTER_S = 3600  # a directory takes microseconds to be locked
 
 
@@ -171,6 +174,12 @@ def _clear_away(unlocked: Path) -> None:
         return  # another process was faster, or it is none of ours
 
 
+def is_on_this_machine(url: str) -> bool:
+    """Return whether a URL is of loopback."""
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or bool(_LOOPBACK.fullmatch(host))
+
+
 class SteadySession(requests.Session):
     """Looks up proxies and certificates in the environment once, not for each request.
 
@@ -189,9 +198,10 @@ class SteadySession(requests.Session):
         if proxies:
             return super().merge_environment_settings(url, proxies, stream, verify, cert)
         if key not in self._found:
-            self._found[key] = super().merge_environment_settings(
-                url, proxies, stream, verify, cert
-            )
+            found = super().merge_environment_settings(url, proxies, stream, verify, cert)
+            if is_on_this_machine(str(url)):  # a proxy would look for it on its own
+                found["proxies"] = {}
+            self._found[key] = found
         return dict(self._found[key])
 
 

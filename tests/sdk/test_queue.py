@@ -118,3 +118,19 @@ def test_proxies_are_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert proxy(plain, {}) == "http://other:3128"
     assert proxy(session, {}) == "http://proxy:3128"
     assert proxy(session, {"http": "http://mine:1"}) == "http://mine:1"
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("127.0.0.1", None), ("localhost", None), ("[::1]", None), ("127.evil.com", "http://proxy:1")],
+)
+def test_no_proxy_is_asked_for_this_machine(
+    host: str, expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://proxy:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    url = f"http://{host}:4318/v1/traces"
+    found = SteadySession().merge_environment_settings(url, {}, False, True, None)
+    assert found["proxies"].get("http") == expected
