@@ -37,7 +37,7 @@ def reader_near(data: Path) -> StoreSettings:
     Raises:
         UsageError: there is neither.
     """
-    if RunFile(data).running() is None and (url := _url_of_environment()):
+    if not RunFile(data).is_held() and (url := _url_of_environment()):
         return StoreSettings.from_url(url)
     return reader_of(running_instance(data), data)
 
