@@ -12,7 +12,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from spanledger_storage.errors import ConfigError, MigrationError, StateError
 
@@ -114,7 +114,7 @@ def migrate_state(engine: sa.Engine) -> None:
     except SQLAlchemyError as error:
         said = " ".join(str(getattr(error, "orig", error)).split())
         told = f"The state database {engine.url.render_as_string()} cannot be used: {said}"
-        if isinstance(error, sa.exc.DatabaseError) and engine.dialect.name == "sqlite":
+        if isinstance(error, DatabaseError) and engine.dialect.name == "sqlite":
             told += _DAMAGED
         raise StateError(told) from error
     if revision == _newest_revision():
