@@ -13,7 +13,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
-from spanledger_collector.edge.json_otlp import Misfit, request_from_json
+from spanledger_collector.edge.json_otlp import request_from_json
+from spanledger_collector.edge.json_values import Misfit
 from spanledger_collector.edge.left_out import LeftOut, Reason
 from spanledger_collector.edge.wire import (
     BrokenFraming,
