@@ -105,6 +105,8 @@ _TRANSIENT_CODES = frozenset(
 )
 # Of those, what fewer rows may not meet: TIMEOUT_EXCEEDED, MEMORY_LIMIT_EXCEEDED.
 _TOO_MUCH_CODES = frozenset({159, 241})
+_IN_A_PART = "(while reading from part "
+"""Said of files that are damaged or gone, with many codes. An operator puts them right, too."""
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _DEFAULT_PORTS = {"clickhouse": 8123, "clickhouses": 8443}
 
@@ -340,7 +342,7 @@ def _store_error(error: ClickHouseError, what: str = "") -> StoreError:
     """Return our error for the driver's, deciding whether a retry can help."""
     code = int(getattr(error, "code", 0) or 0)
     # Without a code it was not ClickHouse that answered: a proxy, or nobody.
-    permanent = code != 0 and code not in _TRANSIENT_CODES
+    permanent = code != 0 and code not in _TRANSIENT_CODES and _IN_A_PART not in str(error)
     why = None if code else _lost(error)
     what = what or ("The store does not answer" if why else "The store refused")
     return StoreError(f"{what}: {why or error}", permanent=permanent, code=code)

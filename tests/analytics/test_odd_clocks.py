@@ -92,6 +92,27 @@ def test_a_trace_the_store_refuses_does_not_hold_up_the_others(
     assert count(store, "SELECT count() FROM ledger_current") == 4
 
 
+def test_a_damaged_part_keeps_its_traces_waiting(store: Store) -> None:
+    put(store, time.time_ns(), time.time_ns())
+    [part] = store.sql_rows(
+        "SELECT path FROM system.parts"
+        " WHERE database = currentDatabase() AND table = 'spans' AND active"
+    )
+    file = Path(str(part["path"])) / "data.bin"
+    whole = file.read_bytes()
+    job = LedgerJob(store, time.time_ns, Marks())
+    for place in (3, 20, len(whole) // 2):  # its checksum, its header, and within a block
+        flipped = bytes([whole[place] ^ 0xFF])
+        file.write_bytes(whole[:place] + flipped + whole[place + 1 :])
+        with pytest.raises(StoreError) as told:
+            job.run_once()
+        assert not told.value.permanent
+    assert count(store, "SELECT count() FROM ledger_current") == 0
+    file.write_bytes(whole)  # from a copy, for example
+    job.run_once()
+    assert count(store, "SELECT count() FROM ledger_current") == 2
+
+
 def test_a_response_id_of_a_megabyte_is_no_response_id(store: Store, tmp_path: Path) -> None:
     made = llm_span("gpt-4o-mini", 1_000, 0)
     made.attributes.extend(attributes({"gen_ai.response.id": "x" * 1_200_000}))
