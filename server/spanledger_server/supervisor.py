@@ -13,7 +13,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -35,7 +35,8 @@ from spanledger_storage.store import Store, StoreSettings
 _READY_TIMEOUT_S = 60
 _MIGRATION_TIMEOUT_S = 86_400
 _STOP_TIMEOUT_S = 2.2
-_RESTART_AFTER_S = 1.0
+_RESTART_AFTER_S, _LONGEST_PAUSE_S = 1.0, 30.0
+_LASTING_S = 300.0
 _RESTART_FAILED_S = 2.0
 # A busy engine may miss one question; it is not ended for less than this.
 _ASK_EVERY_S = 5.0
@@ -52,8 +53,21 @@ class _Role:
     command: list[str]
     is_up: Callable[[], bool]
     process: subprocess.Popen[bytes] | None = None
+    began_at_s: float = 0.0
     ended_at_s: float | None = None
-    restarts: int = field(default=0)
+    short_lives: int = 0
+
+    def note_end(self, now_s: float) -> None:
+        """Take down that the process ended; ``now_s`` is of the monotonic clock."""
+        self.ended_at_s = now_s
+        is_lasting = now_s - self.began_at_s >= _LASTING_S
+        self.short_lives = 0 if is_lasting else self.short_lives + 1
+
+    def is_due(self, now_s: float) -> bool:
+        """Return whether it is to be started again: at once, and later the more often it ended."""
+        assert self.ended_at_s is not None
+        pause_s = _RESTART_AFTER_S * max(0, self.short_lives - 1)
+        return now_s - self.ended_at_s >= min(_LONGEST_PAUSE_S, pause_s)
 
 
 class Supervisor:
@@ -212,7 +226,7 @@ class Supervisor:
     def _spawn(self, role: _Role, environment: Mapping[str, str]) -> None:
         log = self._log_of(role)
         log.parent.mkdir(exist_ok=True)
-        with log.open("ab" if role.restarts else "wb") as output:
+        with log.open("ab" if role.process else "wb") as output:
             role.process = subprocess.Popen(
                 [sys.executable, "-m", "spanledger_server", *role.command],
                 stdin=subprocess.PIPE,  # its end of file tells the child that we are gone
@@ -221,7 +235,7 @@ class Supervisor:
                 env=environment,
                 start_new_session=True,  # Ctrl-C is for the supervisor alone
             )
-        role.ended_at_s = None
+        role.began_at_s, role.ended_at_s = time.monotonic(), None
 
     def _log_of(self, role: _Role) -> Path:
         return self._settings.data / "logs" / f"{role.name}.log"
@@ -296,11 +310,11 @@ class Supervisor:
         for role in self._roles:
             if role.process is None or role.process.poll() is None:
                 continue
+            now_s = time.monotonic()
             if role.ended_at_s is None:
-                role.ended_at_s = time.monotonic()
+                role.note_end(now_s)
                 self._say(f"The {role.name} ended; starting it again. {self._last_words(role)}")
-            if time.monotonic() - role.ended_at_s >= min(30, _RESTART_AFTER_S * role.restarts):
-                role.restarts += 1
+            if role.is_due(now_s):
                 self._spawn(role, environment)
             changed = True
         if changed:

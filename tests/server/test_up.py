@@ -27,7 +27,7 @@ from spanledger_server.dashboard_guard import DashboardGuard
 from spanledger_server.errors import UsageError
 from spanledger_server.guard import Auth, Guard
 from spanledger_server.run_file import RunFile, RunInfo, running_instance
-from spanledger_server.supervisor import Supervisor
+from spanledger_server.supervisor import Supervisor, _Role
 from spanledger_server.up_settings import UpSettings
 from spanledger_storage.state import migrate_state, open_state
 from tests.dashboard.process import CHROMIUM, chromium
@@ -248,6 +248,23 @@ def test_an_unwritable_directory_is_refused(tmp_path: Path) -> None:
     done = typed("up", "--data", str(tmp_path / "file" / "data"))
     assert done.returncode == 2
     assert "--data" in done.stderr
+
+
+def test_a_process_that_lasted_is_started_again_at_once() -> None:
+    role = _Role("worker", [], lambda: True)
+    now_s, pauses_s = 1_000.0, list[float]()
+    for lived_s in (1, 1, 1, 500, 1, 1):
+        role.began_at_s = now_s
+        now_s += lived_s
+        role.note_end(now_s)
+        paused_s = 0.0
+        while not role.is_due(now_s + paused_s):
+            paused_s += 0.5
+        now_s += paused_s
+        pauses_s.append(paused_s)
+    assert pauses_s == [0, 1, 2, 0, 0, 1]
+    role.short_lives = 10_000
+    assert role.is_due(now_s + 30)
 
 
 @pytest.mark.parametrize(
