@@ -53,12 +53,14 @@ def read_secret_files() -> None:
     """Let every variable come from a file: ``NAME_FILE`` (Docker and Kubernetes secrets).
 
     Raises:
-        UsageError: such a file cannot be read.
+        UsageError: such a file cannot be read, or the variable is set, too.
     """
     for name in [n for n in os.environ if n.startswith("SPANLEDGER_") and n.endswith("_FILE")]:
-        path = os.environ.pop(name)
+        path, meant = os.environ.pop(name), name.removesuffix("_FILE")
+        if os.environ.get(meant):
+            raise UsageError(f"Both {meant} and {name} are set; set one of them.")
         try:
-            os.environ[name[: -len("_FILE")]] = Path(path).read_text(encoding="utf-8").strip()
+            os.environ[meant] = Path(path).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise UsageError(f"{name} names {path}, which cannot be read: {error.strerror}.") from (
                 None

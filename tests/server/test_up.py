@@ -291,6 +291,15 @@ def test_a_broken_setting_stops_the_start_and_says_which(
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_a_setting_comes_from_a_variable_or_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("of the file")
+    both = {"SPANLEDGER_INGEST_KEY": "of the variable", "SPANLEDGER_INGEST_KEY_FILE": str(file)}
+    done = typed("alerts", "check", "--data", str(tmp_path), **both)
+    assert done.returncode == 2
+    assert "Both SPANLEDGER_INGEST_KEY and SPANLEDGER_INGEST_KEY_FILE are set" in done.stderr
+
+
 def test_a_variable_without_a_value_is_as_good_as_none(tmp_path: Path) -> None:
     rules = tmp_path / "alerts" / "rules"
     rules.mkdir(parents=True)
