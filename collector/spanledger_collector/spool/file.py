@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from isal import isal_zlib
 
@@ -64,7 +64,7 @@ CREATE TABLE IF NOT EXISTS salvages (
 """
 ROW_COLUMNS = "seq, project, received_ns, spans, crc32, body, signal"
 # Items and bytes as numbers, whatever a damaged row holds.
-SIZES = "CAST(spans AS INTEGER) AS items, coalesce(length(body), 0) AS size"
+_SIZES = "CAST(spans AS INTEGER) AS items, coalesce(length(body), 0) AS size"
 INSERT_REQUEST = (
     "INSERT INTO requests (project, received_ns, spans, crc32, body, signal)"
     " VALUES (?, ?, ?, ?, ?, ?)"
@@ -265,6 +265,31 @@ def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
     return [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
 
 
+class Run(NamedTuple):
+    """Requests in a row, from ``first`` to ``last``, and what they hold; ``size`` in bytes."""
+
+    first: int
+    last: int
+    requests: int
+    items: int
+    size: int
+
+
+def next_run(read: sqlite3.Connection, after: int, max_items: int, max_bytes: int) -> Run | None:
+    """Return the oldest requests after one, as many as fit, at least one; None: there are none."""
+    rows = read.execute(f"SELECT seq, {_SIZES} FROM requests WHERE seq > ? ORDER BY seq", (after,))
+    run: Run | None = None
+    for seq, items, size in rows:
+        if run is None:
+            run = Run(seq, seq, 1, items, size)
+        elif run.items + items > max_items or run.size + size > max_bytes:
+            break
+        else:
+            run = Run(run.first, seq, run.requests + 1, run.items + items, run.size + size)
+    rows.close()
+    return run
+
+
 def insert_batch(
     connection: sqlite3.Connection, spool_id: str, first: int, last: int
 ) -> tuple[int, str]:
@@ -304,7 +329,7 @@ def oldest_ns(connection: sqlite3.Connection) -> int | None:
 def count_waiting(read: sqlite3.Connection, frozen_to: int) -> SpoolDepth:
     """Return what waits in a file that was just opened, by reading through it."""
     sums = "SELECT count(*), coalesce(sum(items), 0), coalesce(sum(size), 0)"
-    rows = f"(SELECT seq, {SIZES} FROM requests)"
+    rows = f"(SELECT seq, {_SIZES} FROM requests)"
     read.create_function("held_bytes", 1, held_bytes)
     held = "coalesce(sum(held_bytes(size)), 0)"
     [waiting] = read.execute(f"{sums}, {held} FROM {rows}").fetchall()

@@ -33,7 +33,6 @@ from spanledger_collector.spool.file import (
     DAMAGED_BODY,
     INSERT_REQUEST,
     ROW_COLUMNS,
-    SIZES,
     SpoolError,
     SpoolRow,
     is_damage,
@@ -106,8 +105,7 @@ class Spool:
             Unavailable: memory, disk budget or disk is used up; the client shall send again.
             RequestTooLarge: more than the whole disk budget.
         """
-        size = len(body)
-        held = held_bytes(size)
+        size, held = len(body), held_bytes(len(body))
         if not self._writer.is_whole:
             raise Unavailable("The spool is being mended; send again.")
         with self._admitting:
@@ -173,31 +171,22 @@ class Spool:
 
     def _freeze(self, max_items: int, max_bytes: int, generation: int) -> None:
         """Put what waits, up to a full batch, into a batch."""
-        first, last, count, items, size = 0, 0, 0, 0, 0
         with self._reader(generation) as read:
-            rows = read.execute(
-                f"SELECT seq, {SIZES} FROM requests WHERE seq > ? ORDER BY seq",
-                (self._frozen_to,),
-            )
-            for seq, row_items, row_bytes in rows:  # ends where the batch is full
-                if last and (items + row_items > max_items or size + row_bytes > max_bytes):
-                    break
-                first, last, count = first or seq, seq, count + 1
-                items, size = items + row_items, size + row_bytes
-            rows.close()
-        if not last:
+            run = spool_file.next_run(read, self._frozen_to, max_items, max_bytes)
+        if run is None:
             return
         frozen = self._unfinished
 
         def insert(connection: sqlite3.Connection) -> tuple[int, str]:
             self._require(generation)
-            return spool_file.insert_batch(connection, self.spool_id, first, last)
+            return spool_file.insert_batch(connection, self.spool_id, run.first, run.last)
 
         def note(made: tuple[int, str]) -> None:
             batch_id, flush_id = made
-            frozen.append((batch_id, first, last, flush_id))
-            self._frozen_to = last
-            self._depth = self._depth.plus(SpoolDepth(0, 0, 0, 0, 0, -count, -items, -size))
+            frozen.append((batch_id, run.first, run.last, flush_id))
+            self._frozen_to = run.last
+            change = SpoolDepth(0, 0, 0, 0, 0, -run.requests, -run.items, -run.size)
+            self._depth = self._depth.plus(change)
 
         self._writer.submit(insert, note).result()
 
