@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Set
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from typing import Any, NamedTuple, TypeAlias, cast
 
 import sqlalchemy as sa
@@ -56,16 +57,9 @@ class AlertDeletion:
             # Every step of the engine locks its lease: what is over here stays so until the end.
             connection.execute(sa.select(tables.leases).with_for_update()).all()
             found = _named(connection, project, is_named)
-            for id_ in found.instances:
-                _remove_incidents(connection, project, id_)
-            for group_id, channel in found.groups:
-                table = tables.groups
-                here = (table.c.group_id == group_id) & (table.c.channel == channel)
-                connection.execute(sa.delete(table).where(table.c.project == project, here))
-            for message in found.messages:
-                attempts, outbox = tables.attempts, tables.outbox
-                connection.execute(sa.delete(attempts).where(attempts.c.outbox_id == message))
-                connection.execute(sa.delete(outbox).where(outbox.c.id == message))
+            _remove_incidents(connection, project, found.instances)
+            _remove_groups(connection, project, found.groups)
+            _remove_messages(connection, found.messages)
         if found.total > found.open:
             self._compact()
         return found.open
@@ -94,10 +88,10 @@ def _named(connection: sa.Connection, project: str, is_named: IsNamed) -> Named:
     messages = _messages(connection, project, named, is_over)
     # Of an open group the next message needs what the channel said of the last one.
     done = [row for row in messages if row.ended_at_ns is not None and _group(row) not in open_]
-    kept = [row for row in messages if row not in done]
+    kept = [row for row in messages if row.ended_at_ns is None or _group(row) in open_]
     # By these a kept message is found later, and the engine knows whose end it has yet to tell.
     texts = [row.payload for row in kept] + [row.told for row in rows if _group(row) in open_]
-    told = {id_ for id_ in is_over if any(_key(project, id_) in text for text in texts)}
+    told = _told_of(project, " ".join(texts))
     ended = [id_ for id_, over in is_over.items() if over and id_ not in told]
     gone = (named & closed) - {_group(row) for row in kept}
     left = len(is_over) - len(ended) + len(named - gone) + len(kept)
@@ -105,28 +99,55 @@ def _named(connection: sa.Connection, project: str, is_named: IsNamed) -> Named:
 
 
 def _messages(
-    connection: sa.Connection, project: str, groups: Set[_Group], instances: Iterable[str]
+    connection: sa.Connection, project: str, groups: Set[_Group], instances: Collection[str]
 ) -> list[sa.Row[Any]]:
     """Return the messages of some groups, and those that told of some instances."""
     table = tables.outbox
     told = connection.execute(sa.select(table).where(table.c.project == project))
-    keys = [_key(project, id_) for id_ in instances]
-    return [row for row in told if _group(row) in groups or any(k in row.payload for k in keys)]
+    ids = frozenset(instances)
+    return [r for r in told if _group(r) in groups or _told_of(project, r.payload) & ids]
 
 
-def _key(project: str, instance_id: str) -> str:
-    """Return how the name of an incident begins, where a message has it."""
-    return f'"{project}/{instance_id}/'
+def _told_of(project: str, text: str) -> set[str]:
+    """Return ids of the incidents that a text tells of: in messages their names stand in quotes."""
+    return set(re.findall(f'"{re.escape(project)}/([^/"]+)/', text))
 
 
 def _group(row: sa.Row[Any]) -> _Group:
     return str(row.group_id), str(row.channel)
 
 
-def _remove_incidents(connection: sa.Connection, project: str, instance_id: str) -> None:
+def _remove_incidents(connection: sa.Connection, project: str, instances: Iterable[str]) -> None:
+    """Remove incidents and what happened to them: in one pass, while all of alerts waits."""
+    gone = frozenset(instances)
     for table in (tables.timeline, tables.acks):
-        incident = table.c.incident.startswith(f"{project}/{instance_id}/", autoescape=True)
-        connection.execute(sa.delete(table).where(table.c.project == project, incident))
+        here = table.c.project == project
+        known = connection.scalars(sa.select(table.c.incident).where(here).distinct())
+        names = [{"named": n} for n in known if n.removeprefix(f"{project}/").split("/")[0] in gone]
+        _delete(connection, table, here & (table.c.incident == sa.bindparam("named")), names)
     table = tables.instances
-    here = (table.c.project == project) & (table.c.instance_id == instance_id)
-    connection.execute(sa.delete(table).where(here))
+    here = (table.c.project == project) & (table.c.instance_id == sa.bindparam("instance"))
+    _delete(connection, table, here, [{"instance": id_} for id_ in gone])
+
+
+def _remove_groups(connection: sa.Connection, project: str, groups: Iterable[_Group]) -> None:
+    table = tables.groups
+    here = (table.c.project == project) & (table.c.group_id == sa.bindparam("group"))
+    here &= table.c.channel == sa.bindparam("told_to")
+    _delete(connection, table, here, [{"group": id_, "told_to": name} for id_, name in groups])
+
+
+def _remove_messages(connection: sa.Connection, messages: Iterable[int]) -> None:
+    ids = [{"message": id_} for id_ in messages]
+    for column in (tables.attempts.c.outbox_id, tables.outbox.c.id):
+        _delete(connection, column.table, column == sa.bindparam("message"), ids)
+
+
+def _delete(
+    connection: sa.Connection,
+    table: sa.Table,
+    which: sa.ColumnElement[bool],
+    values: Sequence[Mapping[str, object]],
+) -> None:
+    if values:  # else a statement runs once, without any
+        connection.execute(sa.delete(table).where(which), values)
