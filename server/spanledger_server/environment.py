@@ -45,7 +45,9 @@ def drop_service_links() -> None:
     https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables.
     """
     for name in [n for n in os.environ if n.startswith("SPANLEDGER_")]:
-        if _SERVICE_LINK.fullmatch(name) or os.environ[name].startswith(_SERVICE_ADDRESS):
+        # A store of tcp://… is a mistake to be told of, not one of these.
+        is_address = name.endswith("_PORT") and os.environ[name].startswith(_SERVICE_ADDRESS)
+        if is_address or _SERVICE_LINK.fullmatch(name):
             del os.environ[name]
 
 

@@ -329,6 +329,12 @@ def test_a_service_of_kubernetes_that_is_named_like_us_is_no_setting(service: st
         assert "This command needs a store" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["api", "collect"])
+def test_a_store_that_is_named_in_another_form_is_told_of(command: str) -> None:
+    done = typed(command, SPANLEDGER_STORE_URL="tcp://clickhouse:9000/spanledger")
+    assert "its scheme is 'tcp'" in done.stderr
+
+
 def test_every_setting_is_one_of_a_command_without_a_group() -> None:
     """Where misspelt variables are looked for: making the groups would slow every start."""
 
