@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import re
@@ -67,19 +68,35 @@ class Credentials:
         """
         path = directory / "credentials.json"
         try:
-            with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
-                stored = json.loads(path.read_text(encoding="utf-8"))
-                return cls(writer=stored["writer"], reader=stored["reader"])
-            made = {"writer": secrets.token_urlsafe(24), "reader": secrets.token_urlsafe(24)}
-            new = path.with_suffix(".new")
-            _write_private(new, json.dumps(made))
-            new.replace(path)
+            return cls._stored(path) or cls._made(path)
         except OSError as error:
             raise EngineError(
                 f"The passwords of the local engine, {path}, cannot be read or made: "
                 f"{error.strerror}. They are for the user that runs Spanledger alone."
             ) from None
-        return cls(**made)
+
+    @classmethod
+    def _stored(cls, path: Path) -> Credentials | None:
+        with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            return cls(writer=stored["writer"], reader=stored["reader"])
+        return None
+
+    @classmethod
+    def _made(cls, path: Path) -> Credentials:
+        new = path.with_suffix(".new")
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # a command may look for them while `up` starts
+            if found := cls._stored(path):
+                new.unlink(missing_ok=True)
+                return found
+            made = cls(writer=secrets.token_urlsafe(24), reader=secrets.token_urlsafe(24))
+            file.truncate()
+            json.dump({"writer": made.writer, "reader": made.reader}, file)
+            file.flush()
+            new.replace(path)
+            return made
 
 
 class Engine:

@@ -6,7 +6,9 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -276,6 +278,21 @@ def test_start_and_stop_leave_no_process(tmp_path: Path) -> None:
     engine.stop()
     assert time.monotonic() - started < 5
     assert not _runs(pid)
+
+
+def test_whoever_comes_first_makes_passwords_for_all(tmp_path: Path) -> None:
+    together = threading.Barrier(4)
+
+    def ask(directory: Path) -> Credentials:
+        together.wait(timeout=30)
+        return Credentials.of(directory)
+
+    with ThreadPoolExecutor(together.parties) as threads:
+        for number in range(20):
+            directory = tmp_path / f"{number}"
+            directory.mkdir()
+            made = set(threads.map(ask, [directory] * together.parties))
+            assert made == {Credentials.of(directory)}
 
 
 @pytest.mark.parametrize("left", [b"", b"{}", b"\0" * 92])
