@@ -60,8 +60,7 @@ class AlertDeletion:
             _remove_incidents(connection, project, found.instances)
             _remove_groups(connection, project, found.groups)
             _remove_messages(connection, found.messages)
-        if found.total > found.open:
-            self._compact()
+        self._compact()  # also for an earlier run that could not
         return found.open
 
     def _compact(self) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 from spanledger_storage import alert_tables as tables
 from spanledger_storage.alert_deletion import AlertDeletion
+from spanledger_storage.errors import StateError
 from spanledger_storage.state import migrate_state, open_state
 
 
@@ -61,3 +64,31 @@ def test_many_incidents_leave_in_as_few_statements_as_one(tmp_path: Path) -> Non
         for column in (tables.instances.c.instance_id, tables.groups.c.group_id):
             assert sorted(connection.scalars(sa.select(column))) == ["a", "a0f", "a1"]
         assert len(connection.scalars(sa.select(tables.outbox.c.id)).all()) == 3
+
+
+def test_pages_that_could_not_be_emptied_are_by_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+
+    @sa.event.listens_for(engine, "connect")
+    def _(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute(
+            "PRAGMA secure_delete=OFF"
+        )  # as SQLite is where nobody built it otherwise
+
+    migrate_state(engine)
+    remember(engine, "default", "anna", [f"{number:x}" for number in range(0x100, 0x120)])
+    deletion = AlertDeletion(engine)
+    with monkeypatch.context() as patch:
+        patch.setattr(deletion, "_compact", refuse)
+        with pytest.raises(StateError):
+            deletion.remove("default", is_anna)
+    assert deletion.remove("default", is_anna) == 0
+    engine.dispose()
+    for path in tmp_path.glob("state.db*"):
+        assert b'"user": "anna"' not in path.read_bytes()
+
+
+def refuse() -> None:
+    raise StateError("database or disk is full")
