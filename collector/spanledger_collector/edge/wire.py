@@ -24,25 +24,25 @@ class BrokenFraming(ValueError):
 
 def length_delimited(number: int, value: bytes) -> bytes:
     """Return a field of a message, list or text."""
-    return _varint_of(number << 3 | _LENGTH_DELIMITED) + _varint_of(len(value)) + value
+    return _header(number, len(value)) + value
 
 
 def fields(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield number and content of the length-delimited fields of a message."""
-    for number, _, content in parts(data):
-        if content is not None:
-            yield number, content
-
-
-def parts(data: bytes) -> Iterator[tuple[int, bytes, bytes | None]]:
-    """Yield number, bytes and, where it is length-delimited, content of each field of a message.
+    """Yield number and content of the length-delimited fields of a message.
 
     Raises:
         BrokenFraming: they cannot be told apart.
     """
+    for number, _, start, end in _parts(data):
+        if start is not None:
+            yield number, data[start:end]
+
+
+def _parts(data: bytes | memoryview) -> Iterator[tuple[int, int, int | None, int]]:
+    """Yield of each field its number, its start, that of its content if delimited, and its end."""
     at = 0
     while at < len(data):
-        first, content = at, None
+        first, start = at, None
         tag, at = _varint(data, at)
         wire_type, number = tag & 7, tag >> 3
         if not number:
@@ -50,7 +50,6 @@ def parts(data: bytes) -> Iterator[tuple[int, bytes, bytes | None]]:
         if wire_type == _LENGTH_DELIMITED:
             size, start = _varint(data, at)
             at = start + size
-            content = data[start:at]
         elif wire_type == 0:
             _, at = _varint(data, at)
         elif wire_type in _SIZES:
@@ -59,40 +58,57 @@ def parts(data: bytes) -> Iterator[tuple[int, bytes, bytes | None]]:
             raise BrokenFraming(f"wire type {wire_type}")
         if at > len(data):
             raise BrokenFraming("a field is longer than its message")
-        yield number, data[first:at], content
+        yield number, first, start, at
 
 
-def with_valid_texts(data: bytes, kind: Descriptor, levels: int = _MOST_LEVELS) -> bytes:
+def with_valid_texts(data: bytes, kind: Descriptor) -> bytes:
     """Return a message whose texts are UTF-8: what is none in them becomes ``?`` or U+FFFD.
 
     Args:
         data: the message.
         kind: of message.
-        levels: of messages that are looked into.
 
     Raises:
-        BrokenFraming: its fields cannot be told apart, or there are more levels.
+        BrokenFraming: its fields cannot be told apart, or there are too many levels.
+    """
+    mended = _mended(memoryview(data), kind, _MOST_LEVELS)
+    return data if mended is None else mended
+
+
+def _mended(data: memoryview, kind: Descriptor, levels: int) -> bytes | None:
+    """Return a message with valid texts, ``None`` where they are.
+
+    Copies nothing on the way down: a large value would be in memory once for every level.
     """
     if not levels:
         raise BrokenFraming("nested too deep")
-    valid = bytearray()
-    for number, whole, content in parts(data):
+    pieces = list[bytes | memoryview]()
+    done = 0
+    for number, first, start, end in _parts(data):
         field = kind.fields_by_number.get(number)
-        if content is None or field is None:
-            valid += whole
-        elif field.type == FieldDescriptor.TYPE_STRING:
-            valid += length_delimited(number, _valid(content))
+        if field is None or start is None:
+            continue
+        if field.type == FieldDescriptor.TYPE_STRING:
+            valid = _valid(bytes(data[start:end]))
         elif field.message_type:
-            inside = with_valid_texts(content, field.message_type, levels - 1)
-            valid += length_delimited(number, inside)
+            valid = _mended(data[start:end], field.message_type, levels - 1)
         else:
-            valid += whole
-    return bytes(valid)
+            continue
+        if valid is not None:
+            pieces += (data[done:first], _header(number, len(valid)), valid)
+            done = end
+    return b"".join([*pieces, data[done:]]) if pieces else None
 
 
-def _valid(text: bytes) -> bytes:
+def _valid(text: bytes) -> bytes | None:
+    """Return a text as UTF-8, ``None`` where it is."""
     # Half of a surrogate pair, as in JSON: JavaScript's exporters write those of texts cut there.
-    return _HALF_PAIR.sub(b"?", text).decode("utf-8", "replace").encode()
+    valid = _HALF_PAIR.sub(b"?", text).decode("utf-8", "replace").encode()
+    return None if valid == text else valid
+
+
+def _header(number: int, size: int) -> bytes:
+    return _varint_of(number << 3 | _LENGTH_DELIMITED) + _varint_of(size)
 
 
 def _varint_of(value: int) -> bytes:
@@ -104,7 +120,7 @@ def _varint_of(value: int) -> bytes:
     return bytes(found)
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def _varint(data: bytes | memoryview, at: int) -> tuple[int, int]:
     value = shift = 0
     while shift < 64:
         if at >= len(data):
