@@ -192,6 +192,19 @@ def test_a_text_that_is_no_utf8_costs_its_place_alone(
     assert rows[1]["events"] == [f"e{mended}"]
 
 
+def test_texts_of_a_few_items_are_mended_and_more_cost_their_items(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spans = [span(f"@{n}") for n in range(4)]
+    most_bytes = 2 * spans[0].ByteSize()
+    monkeypatch.setattr("spanledger_collector.edge.parsing._MOST_MENDED_BYTES", most_bytes)
+    made = request(*spans)
+    left_out = LeftOut()
+    raw = made.SerializeToString().replace(b"@", b"\xff")
+    read = parse_protobuf(Signal.TRACES, raw, left_out)
+    assert (screen(read, left_out), len(left_out)) == (2, 2)
+
+
 def test_a_request_of_which_nothing_can_be_read_is_refused(collector: RunningCollector) -> None:
     made = request(span("a"), service="spoilt")
     answer = post(collector, spoilt(made))

@@ -39,11 +39,13 @@ class LeftOut:
     Attributes:
         notice: what else of the request was not read, in words; empty: nothing.
         is_mended: texts of the rest were made UTF-8.
+        mending_bytes: of what was gone through for that.
     """
 
     def __init__(self) -> None:
         self.notice = ""
         self.is_mended = False
+        self.mending_bytes = 0
         self._items = Counter[Reason]()
         self._groups: dict[tuple[Reason, str], _Group] = {}
 

@@ -29,6 +29,9 @@ _MOST_PARSED_BYTES = 256 << 20
 """Memory that one request may take once parsed. Small messages take up to 50 times their size."""
 _SMALL_JSON_BYTES = 1 << 20
 _SMALL_PROTOBUF_BYTES = 4 << 20
+_MOST_MENDED_BYTES = 16 << 20
+"""Of items of a request with texts that are no UTF-8: each such byte may become three, and mending
+goes through every field."""
 _BLOCK_BYTES = 1 << 20
 _KINDS_OF_METRICS = frozenset(
     field.number for field in Metric.DESCRIPTOR.oneofs_by_name["data"].fields
@@ -131,7 +134,7 @@ def _salvage(body: bytes, request: Request, left_out: LeftOut) -> None:
     Raises:
         BrokenFraming: the items cannot be told apart.
     """
-    for number, group_bytes in fields(body):
+    for number, group_bytes in fields(memoryview(body)):
         if number != 1:
             continue
         shell, scopes = _split(group_bytes)
@@ -145,7 +148,10 @@ def _salvage(body: bytes, request: Request, left_out: LeftOut) -> None:
 
 
 def _salvage_scopes(
-    group: Message, divided: list[tuple[bytes, list[bytes]]], request: Request, left_out: LeftOut
+    group: Message,
+    divided: list[tuple[memoryview, list[memoryview]]],
+    request: Request,
+    left_out: LeftOut,
 ) -> None:
     """Add to a resource group the scope groups that can be read, without the items that cannot."""
     for shell, found in divided:
@@ -163,13 +169,13 @@ def _salvage_scopes(
                 _appended(scope, 2, item)
 
 
-def _leave_out(items: list[bytes], reason: str, request: Request, left_out: LeftOut) -> None:
+def _leave_out(items: list[memoryview], reason: str, request: Request, left_out: LeftOut) -> None:
     has_points = isinstance(request, ExportMetricsServiceRequest)
     count = sum(map(_points_in, items)) if has_points else len(items)
     left_out.add(Reason.UNREADABLE, reason, max(1, count))
 
 
-def _points_in(metric: bytes) -> int:
+def _points_in(metric: memoryview) -> int:
     """Return how many data points a metric has, 1 if nobody can say."""
     points = 0
     try:
@@ -181,7 +187,9 @@ def _points_in(metric: bytes) -> int:
     return max(1, points)
 
 
-def _read_inside(request: Request, data: bytes, left_out: LeftOut, *numbers: int) -> Message | None:
+def _read_inside(
+    request: Request, data: memoryview, left_out: LeftOut, *numbers: int
+) -> Message | None:
     """Return a part of a request, with what is no UTF-8 in it mended; ``None``: it is not valid.
 
     Args:
@@ -192,19 +200,22 @@ def _read_inside(request: Request, data: bytes, left_out: LeftOut, *numbers: int
     """
     path = (1, *numbers)
     message = _read_at(request, data, path)
-    if message is None:
+    if message is None and left_out.mending_bytes + len(data) <= _MOST_MENDED_BYTES:
+        left_out.mending_bytes += len(data)
         with contextlib.suppress(BrokenFraming):
             message = _read_at(request, with_valid_texts(data, _kind_at(request, path)), path)
             left_out.is_mended |= message is not None
     return message
 
 
-def _read_at(request: Request, data: bytes, path: tuple[int, ...]) -> Message | None:
+def _read_at(request: Request, data: bytes | memoryview, path: tuple[int, ...]) -> Message | None:
     """Return a part read as deep as it is in its request: by itself, it could be deeper."""
-    for number in reversed(path):
-        data = length_delimited(number, data)
+    *above, own = path
+    whole = length_delimited(own, data)
+    for number in reversed(above):
+        whole = length_delimited(number, whole)
     try:
-        message: Message = type(request).FromString(data)
+        message: Message = type(request).FromString(whole)
     except DecodeError:
         return None
     for number in path:
@@ -233,13 +244,13 @@ def _appended(message: Message, number: int, entry: Message) -> Message:
     return last
 
 
-def _split(data: bytes) -> tuple[bytes, list[bytes]]:
+def _split(data: memoryview) -> tuple[memoryview, list[memoryview]]:
     """Return a message without its field 2, and the entries of that."""
-    entries = list[bytes]()
+    entries = list[memoryview]()
     rest = bytearray()
     for number, value in fields(data):
         if number == 2:
             entries.append(value)
         else:
             rest += length_delimited(number, value)
-    return bytes(rest), entries
+    return memoryview(rest), entries

@@ -22,13 +22,13 @@ class BrokenFraming(ValueError):
     """The fields of a message do not end where they say."""
 
 
-def length_delimited(number: int, value: bytes) -> bytes:
+def length_delimited(number: int, value: bytes | memoryview) -> bytes:
     """Return a field of a message, list or text."""
     return _header(number, len(value)) + value
 
 
-def fields(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield number and content of the length-delimited fields of a message.
+def fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Yield number and content of the length-delimited fields of a message, none of it copied.
 
     Raises:
         BrokenFraming: they cannot be told apart.
@@ -38,7 +38,7 @@ def fields(data: bytes) -> Iterator[tuple[int, bytes]]:
             yield number, data[start:end]
 
 
-def _parts(data: bytes | memoryview) -> Iterator[tuple[int, int, int | None, int]]:
+def _parts(data: memoryview) -> Iterator[tuple[int, int, int | None, int]]:
     """Yield of each field its number, its start, that of its content if delimited, and its end."""
     at = 0
     while at < len(data):
@@ -61,7 +61,7 @@ def _parts(data: bytes | memoryview) -> Iterator[tuple[int, int, int | None, int
         yield number, first, start, at
 
 
-def with_valid_texts(data: bytes, kind: Descriptor) -> bytes:
+def with_valid_texts(data: bytes | memoryview, kind: Descriptor) -> bytes | memoryview:
     """Return a message whose texts are UTF-8: what is none in them becomes ``?`` or U+FFFD.
 
     Args:
@@ -120,7 +120,7 @@ def _varint_of(value: int) -> bytes:
     return bytes(found)
 
 
-def _varint(data: bytes | memoryview, at: int) -> tuple[int, int]:
+def _varint(data: memoryview, at: int) -> tuple[int, int]:
     value = shift = 0
     while shift < 64:
         if at >= len(data):
