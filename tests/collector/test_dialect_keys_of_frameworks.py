@@ -271,6 +271,22 @@ def test_openinference_total_tells_whether_its_input_includes_the_cache(
     assert row(said, scope="openinference.instrumentation.bedrock")["input_tokens"] == expected
 
 
+@pytest.mark.parametrize("detail", ["prompt_details.audio", "completion_details.reasoning"])
+@pytest.mark.parametrize("cached", [None, 0, 30])
+def test_openinference_input_is_known_whatever_a_detail_is(detail: str, cached: int | None) -> None:
+    said: dict[str, object] = {
+        "openinference.span.kind": "LLM",
+        "llm.token_count.prompt": 100,
+        "llm.token_count.completion": 20,
+        "llm.token_count.total": 120,
+        f"llm.token_count.{detail}": float("nan"),
+    }
+    if cached is not None:
+        said["llm.token_count.prompt_details.cache_read"] = cached
+    made = row(said, scope="openinference.instrumentation.openai")
+    assert (tokens(made)[:2], made["flags"]) == ((100, cached), ["bad_token_count"])
+
+
 @pytest.mark.parametrize(
     ("provider", "model", "total"),
     [

@@ -249,9 +249,13 @@ def add_cache_beside_input(draft: Draft, total: Value) -> None:
     Not where there is reasoning: with some it is in the total alone, and could be as much.
     """
     row = draft.row
-    parts = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
-    if not row["reasoning_tokens"] and count(total) == sum(_int(row[part]) for part in parts):
-        add_cache_to_input(draft)
+    given = row["input_tokens"]
+    cached = _int(row["cache_read_tokens"]) + _int(row["cache_write_tokens"])
+    if not cached or not isinstance(given, int) or row["reasoning_tokens"]:
+        return
+    if count(total) == given + _int(row["output_tokens"]) + cached:
+        row["input_tokens"] = given + cached
+        draft.flags.append("input_excluded_cache")
 
 
 def add_thoughts_to_output(draft: Draft, total: Value) -> None:
