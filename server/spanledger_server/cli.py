@@ -94,6 +94,7 @@ def migrate_command(
 ) -> None:
     """Bring the schemas of the store and the state database up to date (`up` does it itself)."""
     from spanledger_server.schema import migrate_all, print_pending
+    from spanledger_storage.state import sqlite_url
     from spanledger_storage.store import StoreSettings
 
     url = roles_cli.required(store_url, "--store-url", "SPANLEDGER_STORE_URL")
@@ -101,7 +102,7 @@ def migrate_command(
     if dry_run:
         print_pending(settings)
     else:
-        migrate_all(settings, state_url or f"sqlite:///{data.expanduser() / 'state.db'}")
+        migrate_all(settings, state_url or sqlite_url(data.expanduser() / "state.db"))
 
 
 @app.command()

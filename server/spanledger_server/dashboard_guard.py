@@ -113,6 +113,8 @@ class DashboardGuard:
             )
 
     def _find_state(self) -> None:
+        from spanledger_storage.state import sqlite_url
+
         if os.environ.get(_STATE):
             return
         file = self.data.expanduser().absolute() / "state.db"
@@ -121,4 +123,4 @@ class DashboardGuard:
                 f"The accounts are in the state database, and {file} does not exist: name the "
                 "directory of the instance with --data, or the database with --state-url."
             )
-        os.environ[_STATE] = f"sqlite:///{file}"
+        os.environ[_STATE] = sqlite_url(file)

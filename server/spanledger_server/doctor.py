@@ -21,7 +21,7 @@ from spanledger_server.guard import INGEST_KEY, sender_headers
 from spanledger_server.run_file import RunInfo, running_instance
 from spanledger_server.stores import reader_of
 from spanledger_storage.errors import StorageError
-from spanledger_storage.state import Heartbeats, open_state_reader
+from spanledger_storage.state import Heartbeats, open_state_reader, sqlite_url
 from spanledger_storage.store import Store
 
 Say = Callable[[str], None]
@@ -181,9 +181,8 @@ def _await_probe(
 
 def _explain(data: Path, say: Say) -> None:
     """Say which stage holds things up."""
-    spool = data / "spool" / "spool.db"
     try:
-        connection = sqlite3.connect(f"file:{spool}?mode=ro", uri=True)
+        connection = sqlite3.connect(f"{_spool(data).as_uri()}?mode=ro", uri=True)
         waiting, dead = connection.execute(
             "SELECT (SELECT count(*) FROM requests), (SELECT count(*) FROM dead_letters)"
         ).fetchone()
@@ -198,7 +197,7 @@ def _explain(data: Path, say: Say) -> None:
 def _sign_of_the_worker(data: Path) -> str:
     """Return when the worker was last heard of, as far as can be told from here."""
     file, log = data / "state.db", data / "logs" / "worker.log"
-    url = os.environ.get("SPANLEDGER_STATE_URL") or (f"sqlite:///{file}" if file.exists() else "")
+    url = os.environ.get("SPANLEDGER_STATE_URL") or (sqlite_url(file) if file.exists() else "")
     if not url:
         return f"set SPANLEDGER_STATE_URL to see whether it lives; its log is {log}"
     try:

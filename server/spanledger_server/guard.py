@@ -93,10 +93,10 @@ class Guard:
         """
         from spanledger_collector.access.keys import KeyRing
         from spanledger_storage.projects import Keys, Projects
-        from spanledger_storage.state import open_state_reader
+        from spanledger_storage.state import open_state_reader, sqlite_url
 
         file = self._state_file
-        engine = open_state_reader(self.state_url or f"sqlite:///{file}")
+        engine = open_state_reader(self.state_url or sqlite_url(file))
         ring = KeyRing(
             Projects(engine),
             Keys(engine),
@@ -111,11 +111,11 @@ class Guard:
 
     def state_writer(self) -> StateEngine | None:
         """Return the state database, to write; None: it is not given, and no instance has run."""
-        from spanledger_storage.state import open_state_writer
+        from spanledger_storage.state import open_state_writer, sqlite_url
 
         if not (self.state_url or self._state_file.exists()):
             return None
-        return open_state_writer(self.state_url or f"sqlite:///{self._state_file}")
+        return open_state_writer(self.state_url or sqlite_url(self._state_file))
 
     @property
     def _state_file(self) -> Path:

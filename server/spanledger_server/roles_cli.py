@@ -190,6 +190,8 @@ def work(
     supervised: Supervised = False,
 ) -> None:
     """Run the jobs alone: ledger, trajectories, usage, alerts."""
+    from spanledger_storage.state import sqlite_url
+
     if supervised:
         roles.end_with_parent()
     for name, place in beside(data).items():
@@ -197,7 +199,7 @@ def work(
     AlertSettings.of(os.environ)  # what cannot be stops the start
     roles.work(
         store_url=required(store_url, "--store-url", "SPANLEDGER_STORE_URL"),
-        state_url=state_url or f"sqlite:///{data.expanduser() / 'state.db'}",
+        state_url=state_url or sqlite_url(data.expanduser() / "state.db"),
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from spanledger_server.errors import UsageError
 from spanledger_storage.price_state import StateEngine
-from spanledger_storage.state import migrate_state, open_state, open_state_reader
+from spanledger_storage.state import migrate_state, open_state, open_state_reader, sqlite_url
 
 
 def state_reader_of(data: Path, state_url: str) -> StateEngine:
@@ -15,7 +15,7 @@ def state_reader_of(data: Path, state_url: str) -> StateEngine:
         return open_state_reader(state_url)
     file = _state_file(data)
     if file.exists():
-        return open_state_reader(f"sqlite:///{file}")
+        return open_state_reader(sqlite_url(file))
     empty = open_state("sqlite://")
     migrate_state(empty)
     return empty
@@ -33,7 +33,7 @@ def state_writer_of(data: Path, state_url: str) -> StateEngine:
             f"No instance has run on {data.expanduser()} yet: start `spanledger up` once, or name "
             "the directory with --data or the database with --state-url."
         )
-    return open_state(state_url or f"sqlite:///{_state_file(data)}")
+    return open_state(state_url or sqlite_url(_state_file(data)))
 
 
 def _state_file(data: Path) -> Path:

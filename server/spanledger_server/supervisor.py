@@ -29,7 +29,7 @@ from spanledger_storage.engine import Engine, EngineSettings, find_binary
 from spanledger_storage.errors import EngineError, StorageError
 from spanledger_storage.migrations import all_migrations, create_database, migrate, pending
 from spanledger_storage.project_settings import DEFAULT_PROJECT, Project
-from spanledger_storage.state import Heartbeats, migrate_state, open_state
+from spanledger_storage.state import Heartbeats, migrate_state, open_state, sqlite_url
 from spanledger_storage.store import Store, StoreSettings
 
 _READY_TIMEOUT_S = 60
@@ -101,7 +101,7 @@ class Supervisor:
             cleanup.callback(self._file.release)
             self._end_leftovers()
             info = self._choose_ports()
-            state_url = self._settings.state_url or f"sqlite:///{self._settings.data / 'state.db'}"
+            state_url = self._settings.state_url or sqlite_url(self._settings.data / "state.db")
             cleanup.callback(self._file.remove)
             cleanup.callback(self._stop_all)
             self._file.write(info)

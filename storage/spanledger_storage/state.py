@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from importlib.resources import as_file, files
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -38,6 +38,11 @@ heartbeats = sa.Table(
 )
 
 
+def sqlite_url(file: Path) -> str:
+    """Return the URL of a state database in a file, whatever its folders are called."""
+    return "sqlite:///" + str(file).replace("%", "%25").replace("?", "%3F")
+
+
 def open_state(url: str) -> sa.Engine:
     """Return an engine on the state database; ``sqlite:///path`` or ``postgresql+psycopg://…``.
 
@@ -52,6 +57,9 @@ def open_state(url: str) -> sa.Engine:
         raise ConfigError(
             f"The state database must be SQLite or PostgreSQL, not {parsed.get_backend_name()}."
         )
+    path = url.partition(":///")[2].partition("?")[0]
+    if path and parsed.get_backend_name() == "sqlite":
+        parsed = parsed.set(database=unquote(path))  # SQLAlchemy 2.0 does not decode it, 2.1 does
     engine = sa.create_engine(parsed, pool_pre_ping=parsed.get_backend_name() == "postgresql")
     if parsed.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
@@ -68,7 +76,8 @@ def open_state_reader(url: str) -> sa.Engine:
     if engine.dialect.name == "postgresql":
         return engine.execution_options(postgresql_readonly=True)
     path = quote(str(Path(engine.url.database or "").absolute()))
-    return sa.create_engine(f"sqlite:///file:{path}?mode=ro&uri=true")
+    query = {"mode": "ro", "uri": "true"}
+    return sa.create_engine(sa.URL.create("sqlite", database=f"file:{path}", query=query))
 
 
 def open_state_writer(url: str) -> sa.Engine:

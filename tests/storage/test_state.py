@@ -6,7 +6,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from spanledger_storage.errors import ConfigError, MigrationError, StateError
-from spanledger_storage.state import Heartbeats, Watermarks, metadata, migrate_state, open_state
+from spanledger_storage.state import (
+    Heartbeats,
+    Watermarks,
+    metadata,
+    migrate_state,
+    open_state,
+    open_state_reader,
+    sqlite_url,
+)
 from tests.ports import free_port
 
 
@@ -27,6 +35,18 @@ def test_migrating_twice_keeps_what_is_stored(state: sa.Engine) -> None:
     Watermarks(state).set("ledger", 5)
     migrate_state(state)
     assert Watermarks(state).get("ledger") == 5
+
+
+@pytest.mark.parametrize("name", ["what?x=1", "a#b", "50%3F", "two words", "?uri=true"])
+def test_the_file_is_in_its_folder_whatever_that_is_called(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name / "state.db"
+    file.parent.mkdir()
+    url = sqlite_url(file)
+    migrate_state(open_state(url))
+    Watermarks(open_state(url)).set("ledger", 5)
+    assert Watermarks(open_state_reader(url)).get("ledger") == 5
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name]
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_position_is_overwritten_and_an_unknown_job_has_none(state: sa.Engine) -> None:
