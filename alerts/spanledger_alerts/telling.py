@@ -12,6 +12,7 @@ from spanledger_alerts.grouping import Decision, Group, Member, Timing, decide, 
 from spanledger_alerts.inhibition import Labels, is_inhibited
 from spanledger_alerts.notification import Facts, Incident, Notification
 from spanledger_alerts.rules import Rule
+from spanledger_alerts.sample import Sample
 from spanledger_alerts.silences import Matcher, is_silenced
 from spanledger_alerts.state_machine import LABEL_OF_RULE, Instance
 from spanledger_alerts.stored import Payload, group_of, payload_text, told_text
@@ -68,6 +69,7 @@ class Telling:
         self._now_ns = now_ns
         self._labels: dict[str, dict[str, str]] = {}
         self._told_in: dict[str, str] = {}
+        self._forgotten: dict[str, Instance] = {}
         self._ids: dict[tuple[tuple[str, str], ...], str] = {}
         self._escalations: set[_Place] = set()
 
@@ -97,7 +99,18 @@ class Telling:
         if row.labels is not None:
             self._labels[row.group_id] = json.loads(row.labels)
         self._told_in |= dict.fromkeys(group.told, row.group_id)
+        for key in group.told:
+            if key.rsplit("/", 2)[1] not in self._instances:
+                self._forgotten[key] = self._remains(row, group, key)
         return group
+
+    def _remains(self, row: GroupRow, group: Group, key: str) -> Instance:
+        """Return what a channel knows of an incident: its end is told, though its row be gone."""
+        _, id_, generation = key.rsplit("/", 2)
+        labels = {name: value for name, value in json.loads(row.labels or "{}").items() if value}
+        begun_ns = self._now_ns if group.opened_at_ns is None else group.opened_at_ns
+        severity, sample = group.told[key].severity, Sample(labels, None)
+        return Instance(id_, labels, "inactive", severity, int(generation), begun_ns, sample)
 
     def _timing(self, place: _Place) -> Timing:
         rule = self._rule
@@ -199,7 +212,7 @@ class Telling:
         )
 
     def _incident(self, key: str, *, has_chart: bool) -> Incident:
-        instance = self._instances[key.rsplit("/", 2)[1]]
+        instance = self._instances.get(key.rsplit("/", 2)[1]) or self._forgotten[key]
         who = self._around.acks.get(key, "")
         series = self._around.series(instance) if has_chart else ()
         facts = facts_of(self._project, self._rule, instance, who, key, self._now_ns, series)

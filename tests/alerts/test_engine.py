@@ -11,7 +11,7 @@ from spanledger_alerts.notification import Facts, Incident
 from spanledger_alerts.sample import Sample
 from spanledger_alerts.silences import matcher_of
 from spanledger_storage.alert_rows import SilenceRow
-from spanledger_storage.alert_tables import timeline
+from spanledger_storage.alert_tables import instances, timeline
 from spanledger_storage.errors import StoreError
 from tests.alerts.stage import PROJECT, Recorder, S, Stage, rule, words
 
@@ -93,6 +93,19 @@ def test_an_incident_is_told_once_and_resolves_by_itself(stage: Stage, ops: Reco
     assert first.incidents[0].key == last.incidents[0].key
     assert (first.receipt, last.receipt) == ("", "receipt 1")
     assert [row["action"] for row in stage.rows(timeline)] == ["fired", "sent", "resolved", "sent"]
+
+
+def test_the_end_of_what_is_no_longer_stored_is_told(stage: Stage, ops: Recorder) -> None:
+    stage.rules = [rule(group_by=["agent"])]
+    stage.tick(a=12)
+    stage.tick(a=1)  # its end waits for others
+    with stage.state_engine.begin() as connection:
+        connection.execute(instances.delete())
+    stage.tick(c=12)
+    stage.pass_s(300, step_s=60)
+    assert ops.story == ["trigger: a", "trigger: c", "resolve:  / a"]
+    [begun], _, [ended] = (one.incidents for one in ops.sent)
+    assert (ended.key, ended.severity) == (begun.key, begun.severity)
 
 
 def test_incidents_of_a_rule_are_told_together(stage: Stage, ops: Recorder) -> None:
