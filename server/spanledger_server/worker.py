@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 import sqlalchemy as sa
-from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.exc import OperationalError
 
 from spanledger_server.jobs import JOBS, Job, Means
+from spanledger_server.scheduler import SteadyScheduler
 from spanledger_storage import migrations
 from spanledger_storage.errors import MigrationError, StorageError
 from spanledger_storage.state import Heartbeats
@@ -44,7 +44,7 @@ class Worker:
         self._has_schema = False
         self._making = Lock()  # jobs share what they are made from
         self._trouble: dict[str, str] = {}
-        self._scheduler = BackgroundScheduler(
+        self._scheduler = SteadyScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1}
         )
 

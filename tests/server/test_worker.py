@@ -2,10 +2,17 @@
 
 import logging
 import time
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
+from threading import Event
+from typing import Self
 
 import pytest
+from apscheduler.schedulers import base
+from apscheduler.triggers import interval
 
+from spanledger_server import scheduler
+from spanledger_server import worker as worker_module
 from spanledger_server.jobs import Job
 from spanledger_server.worker import Worker
 from spanledger_storage import migrations
@@ -98,6 +105,38 @@ def test_a_state_database_that_cannot_be_written_is_said_once_and_waited_for(
     worker.tick(job)
     assert Watermarks(state).get("count") == 1
     state.dispose()
+
+
+def test_jobs_go_on_when_the_clock_is_set_back(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    migrate_state(state)
+    set_back = Event()
+    ran_before, ran_after = Event(), Event()
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            moment = super().now(tz)
+            return moment - timedelta(hours=1) if set_back.is_set() else moment
+
+    for module in (base, interval, worker_module, scheduler):
+        if hasattr(module, "datetime"):
+            monkeypatch.setattr(module, "datetime", Clock)
+
+    def run() -> None:
+        (ran_after if set_back.is_set() else ran_before).set()
+
+    worker = Worker(store.settings, state, "test", [Job("count", 0.1, lambda _: run)])
+    worker.start()
+    try:
+        assert ran_before.wait(30)
+        set_back.set()
+        assert ran_after.wait(30)
+    finally:
+        worker.stop()
+        state.dispose()
 
 
 def test_a_job_rests_in_proportion_to_what_it_took(store: Store, tmp_path: Path) -> None:
