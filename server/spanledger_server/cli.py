@@ -112,7 +112,7 @@ def demo(
         str,
         typer.Option(help="OTLP/HTTP base URL; default: the instance that runs on --data."),
     ] = "",
-    hours: Annotated[float, typer.Option(min=0, help="Hours of history to send.")] = 96.0,
+    hours: Annotated[float, typer.Option(min=0, max=8760, help="Hours of history to send.")] = 96.0,
     live: Annotated[
         bool, typer.Option("--live/--no-live", help="Keep sending until Ctrl-C.")
     ] = True,
@@ -199,11 +199,12 @@ def main() -> NoReturn:
         words = sys.argv[1:] or ["--help"]
         command = _ungrouped() if words[0] in _ungrouped().commands else _everything()
         code = command(words, standalone_mode=False)
+        sys.stdout.flush()  # the disk it is written to may be full
     except typer.TyperException as error:
         _fail(error.format_message(), error.exit_code)
     except (UsageError, ConfigError, AlertsError, AnalyticsError, CollectorError) as error:
         _fail(str(error), 2)
-    except (StartError, StorageError) as error:
+    except (StartError, StorageError, OSError) as error:
         _fail(str(error), 1)
     sys.exit(code or 0)
 
