@@ -86,6 +86,11 @@ def test_time_lost_is_exact() -> None:
     assert len(found.evidence) == 20
 
 
+def test_waits_too_short_for_a_tenth_of_a_second_are_told_in_milliseconds() -> None:
+    [found] = found_in([10_000] * 30, [0.04] * 10 + [0.3] * 10 + [0.8] * 10)
+    assert found.title == "The first token takes 20.0 times as long as at first (40 ms, now 0.8 s)"
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_noise_is_quiet(seed: int) -> None:
     random = np.random.default_rng(seed)

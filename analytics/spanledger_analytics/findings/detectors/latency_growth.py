@@ -93,7 +93,7 @@ def _of_lane(view: TraceView, lane: Lane, thresholds: Thresholds) -> Finding | N
         anchor=lane.ref,
         severity="warning",
         title=f"The {what} takes {last / first:.1f} times as long as at first "
-        f"({first:.1f} s, now {last:.1f} s)",
+        f"({_told(first)}, now {_told(last)})",
         explanation=_WHY[driver],
         first_seen_ns=calls[len(calls) // 3].start_ns,
         last_seen_ns=calls[-1].end_ns,
@@ -114,6 +114,10 @@ def _of_lane(view: TraceView, lane: Lane, thresholds: Thresholds) -> Finding | N
             "prompt_exponent": fit.weights[1] if fit else None,
         },
     )
+
+
+def _told(wait_s: float) -> str:
+    return f"{wait_s:.1f} s" if wait_s >= 0.1 else f"{wait_s * 1e3:.0f} ms"
 
 
 def _evidence(calls: Sequence[ModelCall], lost_s: Numbers) -> tuple[SpanRef, ...]:
