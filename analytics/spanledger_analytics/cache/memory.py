@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from spanledger_analytics.cache.calls import Prompt
 
 _MOST_CALLS = 30_000  # some seconds of a large fleet, hours of a small one
-_MOST_SEGMENTS = 1_000_000
+_MOST_SEGMENTS = 250_000  # eight for each call, of which two or three are its own
 
 
 class Memory:
