@@ -158,12 +158,12 @@ def api(*, host: str, port: int, store_url: str, project: str, guard: Guard) -> 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     # With the key of the environment, which agents send with: they ask for their budgets here.
-    ring = guard.key_ring(Project(project)) if guard.auth is Auth.KEYS else None
-    if ring:
-        ring.start()
+    ring = guard.key_ring(Project(project))
+    ring.start()
     store = StoreSettings.from_url(store_url)
     secret = os.environ.get(SLACK_SECRET, "")
-    serve(store, host, port, ring, guard.tls, guard.state_writer(), secret)
+    is_open = guard.auth is Auth.NONE
+    serve(store, host, port, ring, guard.tls, guard.state_writer(), secret, is_open)
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

@@ -15,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 from playwright.sync_api import Page, expect
@@ -80,6 +81,18 @@ def test_the_api_and_the_command_tell_the_same_of_data_quality(instance: Instanc
     )
     assert told.returncode == 1
     assert finding in json.loads(told.stdout)["findings"]
+
+
+def test_the_api_holds_a_key_to_its_project_though_none_is_needed(instance: Instance) -> None:
+    place = ("--data", str(instance.data))
+    typed("projects", "create", "till", *place)
+    made = typed("keys", "create", "--project", "till", "--scope", "read", *place)
+    url = f"http://127.0.0.1:{instance.run_file()['api_port']}/api/v1/traces"
+    headers = {"x-api-key": made.stdout.strip()}
+    wait_until(lambda: httpx.get(url, headers=headers).status_code == 200)  # keys are read by 2 s
+    assert httpx.get(url, headers=headers).json()["project"] == "till"
+    assert httpx.get(url, headers=headers, params={"project": "default"}).status_code == 403
+    assert httpx.get(url).json()["project"] == "default"
 
 
 def test_doctor_is_green(instance: Instance) -> None:

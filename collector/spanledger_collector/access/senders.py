@@ -61,17 +61,18 @@ class OpenAccess:
 
     def ingest(self, headers: Mapping[str, str]) -> Project:
         """Return the project of the key, if there is one, else the one of all."""
-        if self._keys and _has_own_key(headers):
+        if self._keys and has_own_key(headers):
             return self._keys.ingest(headers)
         return self._ring.project(self._project) if self._ring else self._project
 
     def read(self, headers: Mapping[str, str]) -> None:
         """Let everybody, but with a key only those with the scope admin."""
-        if self._keys and _has_own_key(headers):
+        if self._keys and has_own_key(headers):
             self._keys.read(headers)
 
 
-def _has_own_key(headers: Mapping[str, str]) -> bool:
+def has_own_key(headers: Mapping[str, str]) -> bool:
+    """Return whether a request brings a credential in the form of our keys."""
     if "authorization" not in headers and "x-api-key" not in headers:
         return False
     return any(text.startswith(PREFIX) for text in presented_keys(headers))

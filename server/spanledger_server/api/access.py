@@ -1,7 +1,8 @@
 """Who may read what: everything but the health and the description is closed where keys are used.
 
 A key with the scope read sees its own project, one with the scope admin all of them. Agents ask
-for their budgets with the key they send with.
+for their budgets with the key they send with. Where no key is demanded, one of ours is held to what
+it may do all the same, as the collector does: budgets are asked for in the project of the spans.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from spanledger_collector.access.keys import Grant, KeyRing
+from spanledger_collector.access.senders import has_own_key
 from spanledger_collector.errors import IntakeError, PermissionDenied
 from spanledger_server.api.problems import problem
 from spanledger_storage.api_keys import Scope as KeyScope
@@ -38,12 +40,13 @@ SLACK_PATH = "/api/slack/actions"
 class KeyGuard:
     """Middleware: asks for a key on every path that is not open, also on those added later.
 
-    Leaves the key's grant in ``request.state.grant``; None where no keys are used.
+    Leaves the key's grant in ``request.state.grant``; None where none was needed, or given.
     """
 
-    def __init__(self, app: ASGIApp, ring: KeyRing | None) -> None:
+    def __init__(self, app: ASGIApp, ring: KeyRing | None, is_open: bool) -> None:
         self._app = app
         self._ring = ring
+        self._is_open = is_open
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
@@ -51,15 +54,21 @@ class KeyGuard:
             await self._app(scope, receive, send)
             return
         grant: Grant | None = None
-        if self._ring and scope["path"] not in {*OPEN_PATHS, SLACK_PATH}:
+        headers = Headers(scope=scope)
+        if self._ring and self._asks(scope["path"], headers):
             try:
-                grant = self._ring.authenticate(Headers(scope=scope))
+                grant = self._ring.authenticate(headers)
                 grant.require(*_SCOPES.get(scope["path"], _READERS))
             except IntakeError as error:
                 await problem(error.http_status, str(error))(scope, receive, send)
                 return
         scope.setdefault("state", {})["grant"] = grant
         await self._app(scope, receive, send)
+
+    def _asks(self, path: str, headers: Headers) -> bool:
+        if path in OPEN_PATHS or path == SLACK_PATH:
+            return False
+        return not self._is_open or has_own_key(headers)
 
 
 async def _allowed_project(

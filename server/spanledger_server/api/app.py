@@ -74,16 +74,18 @@ def create_app(
     host: str = "127.0.0.1",
     state: StateEngine | None = None,
     slack_secret: str = "",
+    is_open: bool = False,
 ) -> FastAPI:
     """Return the application.
 
     Args:
         settings: the store to read, best as a read-only user.
-        ring: the keys that are asked for; None: nobody is asked.
+        ring: the keys; None: nobody is asked for one.
         host: the address that is listened on.
         state: the state database, to write what budgets set aside and what is said of findings, and
             to read own prices and what waits in collectors; None: none of these.
         slack_secret: what Slack signs clicks on alerts with; empty: there are none.
+        is_open: no key is demanded; those that are given hold.
     """
     store = _LazyStore(settings)
 
@@ -105,8 +107,8 @@ def create_app(
     for router in _routers(store, state, slack_secret):
         # Not include_router: it makes every route once more, which takes as long as the first time.
         app.router.routes.extend(router.routes)
-    app.add_middleware(KeyGuard, ring=ring)
-    if ring is None:
+    app.add_middleware(KeyGuard, ring=ring, is_open=is_open)
+    if ring is None or is_open:
         app.add_middleware(OnlyLocalNames, host=host)
     app.get(HEALTH_PATH, tags=["process"])(_healthz)
     return app
@@ -145,11 +147,12 @@ def serve(
     tls: TlsFiles | None = None,
     state: StateEngine | None = None,
     slack_secret: str = "",
+    is_open: bool = False,
 ) -> None:
     """Answer until SIGTERM or SIGINT."""
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
-        create_app(settings, ring, host, state, slack_secret),
+        create_app(settings, ring, host, state, slack_secret, is_open),
         host=host,
         port=port,
         http=_Connection,
