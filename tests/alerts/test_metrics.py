@@ -159,3 +159,9 @@ def test_the_document_names_every_figure(stage: Stage, ops: Recorder) -> None:
 def _section() -> str:
     begins = DOCUMENT.index("## Figures")
     return DOCUMENT[begins : DOCUMENT.index("\n## ", begins + 1)]
+
+
+def test_a_parameter_is_refused_where_there_is_none(stage: Stage) -> None:
+    answer = Asker(create_app(NOWHERE, state=stage.state_engine)).get(PATH, {"project": "shop"})
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "There is no parameter 'project' here; there are none."

@@ -153,6 +153,13 @@ def test_a_project_that_cannot_be_is_refused(refusing_api: TestClient, project: 
     assert api.get(f"{BASE}/a%00b").status_code == 422
 
 
+def test_another_method_is_told_which_there_are(refusing_api: TestClient) -> None:
+    for path, allowed in (("/api/v1/traces", "GET"), (BASE, "GET, POST")):
+        answer = refusing_api.put(path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+        assert answer.json()["detail"] == f"{path} takes {allowed}."
+
+
 def test_keys_open_what_their_scope_says(state: sa.Engine) -> None:
     Projects(state).create("shop", "me", 1)
     keys = {scope: Keys(state).create("shop", [scope], "me", 1)[1].text for scope in Scope}

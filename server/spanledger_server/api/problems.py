@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from spanledger_collector.errors import IntakeError
 from spanledger_server.api.models import Problem
@@ -103,9 +104,21 @@ def _fault(_request: Request, _error: Exception) -> JSONResponse:
     return problem(500, "The API failed at this request; see its log.")
 
 
+def _methods_of(request: Request) -> list[str]:
+    """Return what a path takes: each method of it may be a route of its own."""
+    routes = (route for route in request.app.routes if isinstance(route, Route))
+    found = (r.methods or () for r in routes if r.matches(request.scope)[0] is not Match.NONE)
+    return sorted({method for methods in found for method in methods})
+
+
 def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     detail = str(error.detail)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = ", ".join(_methods_of(request))
+        answer = problem(error.status_code, f"{request.url.path[:200]} takes {allowed}.")
+        answer.headers["Allow"] = allowed  # RFC 9110, section 15.5.6
+        return answer
     if error.status_code == HTTPStatus.NOT_FOUND and detail == HTTPStatus.NOT_FOUND.phrase:
         detail = f"There is nothing at {request.url.path[:200]}; /api/docs lists what there is."
     return problem(error.status_code, detail)

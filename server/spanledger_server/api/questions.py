@@ -76,7 +76,8 @@ async def demand_known(request: Request) -> None:  # needs no thread: others may
     given = [name for name, _ in request.query_params.multi_items()]
     if unknown := sorted(set(given) - set(known)):
         raise UsageError(
-            f"There is no parameter {unknown[0][:80]!r} here; there are {', '.join(sorted(known))}."
+            f"There is no parameter {unknown[0][:80]!r} here; "
+            f"there are {', '.join(sorted(known)) or 'none'}."
         )
     for name in sorted(name for name, is_list in known.items() if not is_list):
         if given.count(name) > 1:
