@@ -237,7 +237,7 @@ def test_what_may_be_asked_is_what_is_described(asker_with_state: Asker) -> None
     for path, parameters in paths_of(asker).items():
         listed = {p["name"]: is_listed(p["schema"]) for p in parameters if p["in"] == "query"}
         slip = asker.get(path, {"nonsense": 1})
-        known = ", ".join(sorted(listed))
+        known = ", ".join(sorted(listed)) or "none"
         assert slip.json()["detail"] == f"There is no parameter 'nonsense' here; there are {known}."
         for name, may_be_twice in listed.items():
             twice = asker.get(path, {name: ["1", "1"]})
