@@ -129,7 +129,7 @@ def _row(project: str, asked: Asked, who: str) -> SilenceRow:
     if asked.repeats not in REPEATS:
         raise UsageError("--repeat is daily or weekly.")
     try:
-        ZoneInfo(asked.timezone)
+        zone = ZoneInfo(asked.timezone)
     except (ZoneInfoNotFoundError, ValueError):
         raise UsageError(f"{asked.timezone[:40]!r} is no time zone, as Europe/Berlin is.") from None
     lasts_s = length_s("--for", asked.last)
@@ -137,7 +137,7 @@ def _row(project: str, asked: Asked, who: str) -> SilenceRow:
         raise UsageError("--for is longer than nothing, and shorter than what it repeats in.")
     matchers = [matcher_of(text) for text in asked.matchers]
     now = now_ns()
-    starts_ns = parse_moment("--from", asked.start, now // NS_PER_S) * NS_PER_S
+    starts_ns = parse_moment("--from", asked.start, now // NS_PER_S, zone) * NS_PER_S
     return SilenceRow(
         id="",
         project=project,

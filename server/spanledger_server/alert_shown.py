@@ -162,7 +162,10 @@ def print_channels(state: StateEngine, data: Path, output: Format) -> None:
             }
         )
     print_rows(
-        _CHANNELS, rows, output, "There are no channels; docs/alerts.md says how to add one."
+        _CHANNELS,
+        rows,
+        output,
+        "There are no channels; docs/alert-channels.md says how to add one.",
     )
 
 

@@ -115,12 +115,17 @@ def silence(
         str, typer.Option("--for", metavar="TIME", help="How long: 30m, 2h, 7d.")
     ] = "2h",
     start: Annotated[
-        str, typer.Option("--from", show_default=False, help="Date or RFC 3339; default: now.")
+        str,
+        typer.Option(
+            "--from",
+            show_default=False,
+            help="Date, by the clock of --timezone, or RFC 3339; default: now.",
+        ),
     ] = "",
     repeats: Annotated[
         str, typer.Option("--repeat", help="daily or weekly: a maintenance window.")
     ] = "",
-    timezone: Annotated[str, typer.Option(help="By whose clock it repeats.")] = "UTC",
+    timezone: Annotated[str, typer.Option(help="By whose clock it begins and repeats.")] = "UTC",
     project: Project = "default",
     by: By = "",
     data: Data = DEFAULT_DATA,

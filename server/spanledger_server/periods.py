@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 from spanledger_analytics.data_quality import Period
 from spanledger_server.errors import UsageError
@@ -29,13 +29,13 @@ def parse_period(start: str, end: str, now_s: int) -> Period:
     return Period(from_s, to_s)
 
 
-def parse_moment(name: str, text: str, now_s: int) -> int:
-    """Return an RFC 3339 time or date in unix seconds; an empty one is now.
+def parse_moment(name: str, text: str, now_s: int, zone: tzinfo = UTC) -> int:
+    """Return an RFC 3339 time or date in unix seconds; an empty one is now, a date its midnight.
 
     Raises:
         UsageError: it is no time; the message says what to do.
     """
-    return _unix_s(name, text) if text else now_s
+    return _unix_s(name, text, zone) if text else now_s
 
 
 def rfc3339(unix_s: int) -> str:
@@ -43,13 +43,13 @@ def rfc3339(unix_s: int) -> str:
     return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _unix_s(name: str, text: str) -> int:
+def _unix_s(name: str, text: str, zone: tzinfo = UTC) -> int:
     try:
         moment = datetime.fromisoformat(text.strip())
         if moment.tzinfo is None:
             if len(text.strip()) > len("2026-11-21"):
                 raise ValueError("no offset")
-            moment = moment.replace(tzinfo=UTC)
+            moment = moment.replace(tzinfo=zone)
         seconds = int(moment.timestamp())
     except (ValueError, OverflowError):
         raise UsageError(

@@ -101,6 +101,9 @@ def test_a_silence_is_made_seen_and_ended(stage: Stage, data: Path) -> None:
     window = ("silence", "rule=made", "--reason", "nights", "--for", "8h", "--repeat", "daily")
     run(data, *window, "--timezone", "Europe/Berlin")
     assert rows(data, "silences")[0]["repeats"] == "daily (Europe/Berlin)"
+    run(data, *window, "--timezone", "Europe/Berlin", "--from", "2036-12-01")
+    [planned] = [row for row in rows(data, "silences") if row["holds"] == "no"]
+    assert (planned["from"], planned["until"]) == ("2036-11-30T23:00:00Z", "2036-12-01T07:00:00Z")
     with pytest.raises(UsageError, match="shorter than what it repeats in"):
         run(data, "silence", "rule=made", "--reason", "x", "--for", "2d", "--repeat", "daily")
     with pytest.raises(AlertsError, match="is no matcher"):
