@@ -9,8 +9,10 @@ import pytest
 import typer
 
 from spanledger import __version__
-from spanledger_server.cli import app
+from spanledger_server.cli import _variables, app
+from spanledger_server.environment import OTHER_VARIABLES
 from spanledger_storage.migrations import all_migrations
+from spanledger_storage.store import Store
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
@@ -52,6 +54,19 @@ def test_ports_in_the_readme_are_the_defaults() -> None:
         assert defaults[option] == int(port)
 
 
+def test_every_setting_is_told_of_and_what_is_told_of_is_one() -> None:
+    told = {
+        name.removesuffix("_FILE")
+        for document in DOCUMENTS
+        if document.name not in ("benchmarks.md", "CHANGELOG.md")
+        for name in re.findall(r"\bSPANLEDGER_[A-Z_]+\b", document.read_text())
+    }
+    # Of options `--help` tells.
+    assert OTHER_VARIABLES - told == set()
+    theirs = {"SPANLEDGER_API_EXAMPLES", "SPANLEDGER_KEY"}  # of our tests; a secret of GitHub's
+    assert told - theirs - OTHER_VARIABLES - _variables() == set()
+
+
 def test_every_user_command_is_in_the_readme() -> None:
     named = set(re.findall(r"`spanledger ([\w-]+)", README + ARCHITECTURE))
     assert set(_COMMANDS) == named
@@ -75,6 +90,15 @@ def test_linked_and_named_files_exist(document: Path) -> None:
     for path in re.findall(rf"`((?:{folders})/[\w./-]+)`", text):
         if "NNNN" not in path and "NAME" not in path:
             assert (ROOT / path).exists(), path
+
+
+def test_statements_in_the_documents_can_be_run(store: Store) -> None:
+    texts = [path.read_text() for path in DOCUMENTS]
+    found = [sql for t in texts for sql in re.findall(r"^```sql\n(.+?)^```", t, re.M | re.S)]
+    found += [sql for t in texts for sql in re.findall(r'spanledger sql "(SELECT [^"…]+)"', t)]
+    assert len(found) > 1
+    for sql in found:
+        store.sql_rows(sql)
 
 
 def test_functions_named_in_the_architecture_exist() -> None:
