@@ -31,12 +31,13 @@ _CAPTURABLE = {
     "mistralai": "openinference-instrumentation-mistralai",
     "groq": "openinference-instrumentation-groq",
     "google.genai": "openinference-instrumentation-google-genai",
-    "boto3": "openinference-instrumentation-bedrock",
+    "boto3": "opentelemetry-instrumentation-genai-bedrock",
 }
 _LIBRARY_OF = {
     "langchain_core": "langchain",
     "agents": "openai_agents",
     "google.genai": "google_genai",
+    "boto3": "bedrock",
 }
 _BY_ITSELF = {
     "agent_framework": "once agent_framework.observability.enable_instrumentation() was called",

@@ -70,6 +70,19 @@ def test_the_doctor_says_what_records_itself_and_what_nobody_records(
     ]
 
 
+def test_what_an_instrumentation_records_is_not_called_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    have = {module: [module] for module in _doctor._CAPTURABLE}
+    monkeypatch.setattr(_doctor, "packages_distributions", lambda: have)
+    on = [
+        (_instrumentations.Instrumentation(library, "other", library), None)
+        for library in _instrumentations._LIBRARIES
+    ]
+    monkeypatch.setattr(_doctor, "installed", lambda: on)
+    assert _doctor.doctor().missing == ()
+
+
 def test_variables_of_opentelemetry_hold() -> None:
     code = f"import spanledger; spanledger.init(instrument=False)\nspanledger.init()\n{_AGENT}"
     with receiving() as receiver:
