@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 import typer
+from sqlalchemy import Connection
 
 from spanledger import __version__
 from spanledger_server.cli import _variables, app
 from spanledger_server.environment import OTHER_VARIABLES
 from spanledger_storage.migrations import all_migrations
+from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
+from tests.postgres import postgres_server
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
@@ -99,6 +102,36 @@ def test_statements_in_the_documents_can_be_run(store: Store) -> None:
     assert len(found) > 1
     for sql in found:
         store.sql_rows(sql)
+
+
+def test_a_role_of_another_name_is_granted_what_the_reader_is() -> None:
+    block = (ROOT / "docs" / "operations.md").read_text().partition("    GRANT SELECT")[2]
+    granted = "GRANT SELECT" + block.partition("\n\n")[0]
+    with postgres_server() as url:
+        engine = open_state(url)
+        with engine.begin() as connection:
+            for role in ("reader", "dashboard"):
+                connection.exec_driver_sql(f"CREATE ROLE {role}")
+            connection.exec_driver_sql("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO reader")
+        migrate_state(engine)
+        with engine.begin() as connection:
+            connection.exec_driver_sql(granted)
+            told = {role: _grants(connection, role) for role in ("reader", "dashboard")}
+        engine.dispose()
+    assert ("budgets", "", "DELETE") in told["reader"]
+    assert told["dashboard"] == told["reader"]
+
+
+def _grants(connection: Connection, role: str) -> set[tuple[str, str, str]]:
+    found = connection.exec_driver_sql(
+        "SELECT table_name::text, '', privilege_type::text"
+        " FROM information_schema.role_table_grants WHERE grantee = %(role)s UNION SELECT table_name, column_name, privilege_type"
+        " FROM information_schema.role_column_grants WHERE grantee = %(role)s UNION"
+        " SELECT object_name, '', privilege_type FROM information_schema.role_usage_grants"
+        " WHERE grantee = %(role)s",
+        {"role": role},
+    )
+    return {(str(name), str(column), str(right)) for name, column, right in found}
 
 
 def test_functions_named_in_the_architecture_exist() -> None:
