@@ -125,7 +125,8 @@ def test_a_role_of_another_name_is_granted_what_the_reader_is() -> None:
 def _grants(connection: Connection, role: str) -> set[tuple[str, str, str]]:
     found = connection.exec_driver_sql(
         "SELECT table_name::text, '', privilege_type::text"
-        " FROM information_schema.role_table_grants WHERE grantee = %(role)s UNION SELECT table_name, column_name, privilege_type"
+        " FROM information_schema.role_table_grants WHERE grantee = %(role)s UNION"
+        " SELECT table_name, column_name, privilege_type"
         " FROM information_schema.role_column_grants WHERE grantee = %(role)s UNION"
         " SELECT object_name, '', privilege_type FROM information_schema.role_usage_grants"
         " WHERE grantee = %(role)s",
