@@ -139,6 +139,9 @@ def test_luhn_rejects_each_changed_digit() -> None:
         "sl_" + "aB3d" * 10,
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P",
         "Bearer abcdefghijklmnopqrstuvwxyz0123",
+        "Basic YWxhZGRpbjpvcGVuc2VzYW1l",
+        "basic OnRva2VuLW9mLTEyMw==",
+        "Basic%20YWxhZGRpbjpvcGVuc2VzYW1l",
         KEY,
         KEY.partition("\n-----END")[0],
     ],
@@ -146,6 +149,14 @@ def test_luhn_rejects_each_changed_digit() -> None:
 def test_keys_are_replaced_whole(secret: str) -> None:
     assert redacted(f"use {secret}", Preset.API_KEY) == "use [api_key]"
     assert redacted(secret, Preset.API_KEY) == "[api_key]"
+
+
+def test_credentials_are_replaced_where_their_header_is_a_key() -> None:
+    said = orjson.dumps({"headers": {"Authorization": "Basic YWxhZGRpbjpvcGVuc2VzYW1l"}}).decode()
+    assert redacted(said, Preset.API_KEY) == said.replace(
+        "Basic YWxhZGRpbjpvcGVuc2VzYW1l", "[api_key]"
+    )
+    assert redacted("Authorization: Basic opensesame", Preset.API_KEY) == "[api_key]"
 
 
 def test_passwords_in_addresses_of_services_are_replaced() -> None:
@@ -158,6 +169,9 @@ def test_passwords_in_addresses_of_services_are_replaced() -> None:
     [
         "risk-assessment-of-the-project-2024",
         "the bearer of news",
+        "basic understanding",
+        "Basic training of everybody",
+        "BASIC AAAAAAAAAAAA",
         "task_live_stream",
         "sk-short",
         "d41d8cd98f00b204e9800998ecf8427e",

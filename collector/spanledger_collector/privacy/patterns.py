@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -294,15 +295,37 @@ _API_KEY = "|".join(
         rf"pypi-{_TOKEN}{{50,}}|SG\.{_TOKEN}{{16,}}\.{_TOKEN}{{16,}}|sl_{_TOKEN}{{24,}}",
         rf"ey[A-Za-z0-9]{_TOKEN}{{8,}}\.ey{_TOKEN}{{8,}}(?:\.{_TOKEN}*)?={{0,2}}",  # JWT, RFC 7519
         r"(?i:bearer)(?:\s|%20|\+){1,4}[A-Za-z0-9._~+/\-]{20,}=*",  # RFC 6750
-        r"(?i:authorization\W{1,5}basic)\s{1,4}[A-Za-z0-9+/\-_]{8,}=*",  # RFC 7617
+        r"(?i:(?:authorization\W{1,5})?basic)(?:\s|%20|\+){1,4}[A-Za-z0-9+/\-_]{8,}=*",  # RFC 7617
         r"://[^\s/:@\"'\\]*:[^\s/@\"'\\]+@",  # a password in a URL
         r"-----BEGIN[ A-Z0-9]*PRIVATE KEY(?: BLOCK)?-----(?s:.*?)"  # RFC 7468
         r"(?:-----END[ A-Z0-9]*PRIVATE KEY(?: BLOCK)?-----|\z)",
     )
 )
 
+_BASIC = re.compile(rb"(?i:basic)(?:\s|%20|\+){1,4}([A-Za-z0-9+/\-_]+)=*")
+_PLAIN_BASE64 = bytes.maketrans(b"-_", b"+/")
+
+
+def _is_key(text: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Pass over other words after ``basic``: a header's value often stands without its name."""
+    found = _BASIC.fullmatch(text, start, end)
+    if found is None or _is_login(found[1]):
+        yield start, end
+
+
+def _is_login(encoded: bytes) -> bool:
+    """Return whether this is a name and a password in Base64; its end may be cut off."""
+    digits = encoded.translate(_PLAIN_BASE64)
+    digits = digits[: len(digits) - (len(digits) % 4 == 1)]
+    try:
+        login = b64decode(digits + b"=" * (-len(digits) % 4)).decode()
+    except ValueError:
+        return False
+    return ":" in login and login.isprintable()
+
+
 PRESETS: Mapping[Preset, TextPattern] = {
-    Preset.API_KEY: TextPattern.of("api_key", _API_KEY),
+    Preset.API_KEY: TextPattern.of("api_key", _API_KEY, _is_key),
     Preset.EMAIL: TextPattern.of("email", _EMAIL, _is_address),
     Preset.CARD: TextPattern.of("card", _CARD, _cards),
     Preset.PHONE: TextPattern.of("phone", _PHONE, _is_phone),
