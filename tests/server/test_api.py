@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from dataclasses import dataclass
 
@@ -193,4 +194,17 @@ def test_the_api_describes_itself(api: Api) -> None:
     assert names == {"project", "from", "to"}
     spend = schema["components"]["schemas"]["Coverage"]["properties"]["spend_usd"]
     assert spend["type"] == "string"
-    assert api.get("/api/docs").status_code == 200
+
+
+def test_the_page_about_the_api_is_whole_and_loads_nothing(api: Api) -> None:
+    page = api.get("/api/docs")
+    assert page.status_code == 200
+    schema = api.get("/api/openapi.json").json()
+    for path, methods in schema["paths"].items():
+        assert all(f"{method.upper()} {path}<" in page.text for method in methods)
+    assert "<code>total_cost_usd</code>" in page.text
+    links = set(re.findall(r'href="#([^"]+)"', page.text))
+    assert "EntryPage" in links
+    assert all(f'id="{link}"' in page.text for link in links)
+    assert "//" not in page.text
+    assert "<script" not in page.text

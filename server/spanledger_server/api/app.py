@@ -25,6 +25,7 @@ from spanledger_server.api.access import (
 from spanledger_server.api.alert_metrics import alert_metrics_router
 from spanledger_server.api.autoscaling import autoscaling_router
 from spanledger_server.api.budgets import budgets_router
+from spanledger_server.api.description import description_page
 from spanledger_server.api.findings import findings_router
 from spanledger_server.api.forecast import forecast_router
 from spanledger_server.api.gpus import gpus_router
@@ -98,7 +99,7 @@ def create_app(
         title="Spanledger",
         version=__version__,
         summary="What LLM agents did and what it cost. Dollars are decimal strings.",
-        docs_url=DOCS_PATH,
+        docs_url=None,
         redoc_url=None,
         openapi_url=OPENAPI_PATH,
         lifespan=lifespan,
@@ -111,6 +112,7 @@ def create_app(
     if ring is None or is_open:
         app.add_middleware(OnlyLocalNames, host=host)
     app.get(HEALTH_PATH, tags=["process"])(_healthz)
+    app.get(DOCS_PATH, include_in_schema=False)(description_page(app, OPENAPI_PATH))
     return app
 
 
