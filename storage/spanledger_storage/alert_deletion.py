@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 import sqlalchemy as sa
 
 from spanledger_storage import alert_tables as tables
-from spanledger_storage.alert_tables import explained, reading, writing
+from spanledger_storage.alert_tables import reading, writing
 
 IsNamed = Callable[[str, str], bool]
 """Whether a label, by its name and value, names whom it is about."""
@@ -67,7 +67,7 @@ class AlertDeletion:
         """Let nothing linger in unused pages of a file; other databases see to that themselves."""
         if self._engine.dialect.name != "sqlite":
             return
-        with explained(), self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             connection.exec_driver_sql("VACUUM")
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 

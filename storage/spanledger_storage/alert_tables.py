@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
 
-from spanledger_storage.errors import StateError
-from spanledger_storage.state import metadata, reason_of
+from spanledger_storage import state_access
+from spanledger_storage.state import metadata
+
+reading = partial(state_access.reading, what="The alerts")
+writing = partial(state_access.writing, what="The alerts")
 
 leases = sa.Table(
     "alert_leases",
@@ -198,8 +199,6 @@ timeline = sa.Table(
     sqlite_autoincrement=True,
 )
 
-_turn = threading.Lock()  # threads of one process queue here instead of asking SQLite again
-
 
 def is_told() -> sa.ColumnElement[bool]:
     """Return whether a message that was made later was taken: each tells all that is new.
@@ -210,51 +209,6 @@ def is_told() -> sa.ColumnElement[bool]:
     same = (later.c.channel == outbox.c.channel) & (later.c.group_key == outbox.c.group_key)
     same &= (later.c.id > outbox.c.id) & (later.c.status == "sent")
     return sa.exists().where(same, later.c.transition != "acknowledge")
-
-
-@contextmanager
-def writing(engine: sa.Engine) -> Generator[sa.Connection]:
-    """Open one change; it is stored as a whole when the block ends, or not at all.
-
-    Raises:
-        StateError: the database does not answer, or lacks the tables.
-    """
-    is_sqlite = engine.dialect.name == "sqlite"
-    if is_sqlite:
-        _turn.acquire()
-    try:
-        with explained(), engine.connect() as connection:
-            if is_sqlite:
-                # Before anything is read: what is read then stays true until it is written.
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            yield connection
-            connection.commit()
-    finally:
-        if is_sqlite:
-            _turn.release()
-
-
-@contextmanager
-def reading(engine: sa.Engine) -> Generator[sa.Connection]:
-    """Open a connection to read with.
-
-    Raises:
-        StateError: the database does not answer, or lacks the tables.
-    """
-    with explained(), engine.connect() as connection:
-        yield connection
-
-
-@contextmanager
-def explained() -> Generator[None]:
-    """Raise StateError, with what to do, for whatever the database says."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise StateError(
-            "The alerts in the state database cannot be read or written. Is it of an older "
-            f"version (run `spanledger migrate`), or read-only? {reason_of(error)}"
-        ) from error
 
 
 def put(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:

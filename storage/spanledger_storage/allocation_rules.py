@@ -9,13 +9,15 @@ import json
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
-from spanledger_storage.errors import StateError
 from spanledger_storage.state import metadata
+from spanledger_storage.state_access import explained
+
+_explained = partial(explained, "The allocation rules")
 
 rules = sa.Table(
     "allocation_rules",
@@ -210,15 +212,3 @@ def _values(row: RuleRow) -> dict[str, Any]:
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-
-@contextmanager
-def _explained() -> Generator[None]:
-    try:
-        yield
-    except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        raise StateError(
-            f"The allocation rules in the state database cannot be used: {cause}. If the table "
-            "does not exist yet, start `spanledger up` once or run `spanledger migrate`."
-        ) from error

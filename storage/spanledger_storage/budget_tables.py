@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
+from functools import partial
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
+from spanledger_storage import state_access
 from spanledger_storage.decimal_text import DecimalText
-from spanledger_storage.errors import StateError
 from spanledger_storage.state import metadata
+
+reading = partial(state_access.reading, what="The budgets")
+# On PostgreSQL whoever changes a state locks its row first, in the order of ids (``locked`` of
+# budget_amounts.py).
+writing = partial(state_access.writing, what="The budgets")
 
 budgets = sa.Table(
     "budgets",
@@ -120,54 +122,3 @@ breaches = sa.Table(
     sa.Column("count", sa.BigInteger, nullable=False, comment="requests refused"),
     sa.Index("budget_breaches_of", "budget_id", "ended_at_ns"),
 )
-
-# Threads of one process queue here in order, instead of asking SQLite again and again.
-_turn = threading.Lock()
-
-
-@contextmanager
-def writing(engine: sa.Engine) -> Generator[sa.Connection]:
-    """Open one change; it is stored as a whole when the block ends, or not at all.
-
-    SQLite lets one change in at a time. On PostgreSQL whoever changes a state locks its row first
-    (``locked`` of budget_amounts.py), in the order of ids.
-
-    Raises:
-        StateError: the database does not answer, or lacks the tables.
-    """
-    is_sqlite = engine.dialect.name == "sqlite"
-    if is_sqlite:
-        _turn.acquire()
-    try:
-        with explained(), engine.connect() as connection:
-            if is_sqlite:
-                # Before anything is read: what is read then stays true until it is written.
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            yield connection
-            connection.commit()
-    finally:
-        if is_sqlite:
-            _turn.release()
-
-
-@contextmanager
-def reading(engine: sa.Engine) -> Generator[sa.Connection]:
-    """Open a connection to read with.
-
-    Raises:
-        StateError: the database does not answer, or lacks the tables.
-    """
-    with explained(), engine.connect() as connection:
-        yield connection
-
-
-@contextmanager
-def explained() -> Generator[None]:
-    """Raise StateError, with what to do, for whatever the database says."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise StateError(
-            "The budgets in the state database cannot be read or written. Is it of an older "
-            f"version (run `spanledger migrate`), or read-only? ({type(error).__name__})"
-        ) from error

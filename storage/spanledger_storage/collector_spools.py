@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
-from spanledger_storage.errors import StateError
-from spanledger_storage.state import metadata, reason_of, upsert
+from spanledger_storage.state import metadata, upsert
+from spanledger_storage.state_access import explained
+
+_explained = partial(explained, "The notes of collectors")
 
 _NS_PER_S = 10**9
 _FRESH_NS = 30 * _NS_PER_S
@@ -74,14 +74,3 @@ class CollectorSpools:
             if row.oldest_ns is not None
         ]
         return Waiting(sum(row.requests for row in rows), max(0, *ages, 0) / _NS_PER_S)
-
-
-@contextmanager
-def _explained() -> Generator[None]:
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise StateError(
-            "What waits in collectors cannot be read from or written to the state database. Is it "
-            f"of an older version (run `spanledger migrate`)? {reason_of(error)}"
-        ) from error

@@ -5,16 +5,17 @@ Findings themselves are in the telemetry store; this names them by project and i
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
-from spanledger_storage.errors import ConfigError, StateError
+from spanledger_storage.errors import ConfigError
 from spanledger_storage.state import metadata, upsert
+from spanledger_storage.state_access import explained
+
+_explained = partial(explained, "The states of findings")
 
 FindingState = Literal["open", "acknowledged", "resolved", "false_alarm", "expected"]
 STATES: tuple[FindingState, ...] = get_args(FindingState)
@@ -262,14 +263,3 @@ def _state(row: sa.RowMapping) -> StateRow:
 def _mute(row: sa.RowMapping) -> MuteRow:
     values = {name: row[name] for name in row if name != "project"}
     return MuteRow(**values)
-
-
-@contextmanager
-def _explained() -> Generator[None]:
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise StateError(
-            "What is said of findings cannot be read or written in the state database. Is it of "
-            f"an older version (run `spanledger migrate`), or read-only? ({type(error).__name__})"
-        ) from error

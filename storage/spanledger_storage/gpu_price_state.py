@@ -10,14 +10,16 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
-from spanledger_storage.errors import StateError
 from spanledger_storage.price_state import log, revisions
 from spanledger_storage.state import metadata
+from spanledger_storage.state_access import explained
+
+_explained = partial(explained, "The GPU prices")
 
 RENTED, SPOT, OWNED = "rented", "spot", "owned"
 TERMS = (RENTED, SPOT, OWNED)
@@ -204,15 +206,3 @@ def _values(row: GpuPriceRow) -> dict[str, Any]:
         name: f"{value:f}" if isinstance(value, Decimal) else value
         for name, value in asdict(row).items()
     }
-
-
-@contextmanager
-def _explained() -> Generator[None]:
-    try:
-        yield
-    except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        raise StateError(
-            f"The GPU prices in the state database cannot be used: {cause}. If the table does not "
-            "exist yet, start `spanledger up` once or run `spanledger migrate`."
-        ) from error

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
-from spanledger_storage.errors import ConfigError, StateError
+from spanledger_storage.errors import ConfigError
 from spanledger_storage.invoice_tables import (
     ImportRow,
     MappingRow,
@@ -29,6 +28,9 @@ from spanledger_storage.invoice_tables import (
     uploads,
 )
 from spanledger_storage.state import upsert
+from spanledger_storage.state_access import explained
+
+_explained = partial(explained, "The invoices")
 
 __all__ = ["ImportRow", "InvoiceState", "MappingRow", "PullRow", "UploadRow"]
 
@@ -242,15 +244,3 @@ def _upload(row: Mapping[Any, Any]) -> UploadRow:
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-
-@contextmanager
-def _explained() -> Generator[None]:
-    try:
-        yield
-    except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        raise StateError(
-            f"The invoices in the state database cannot be used: {cause}. If the tables do not "
-            "exist yet, start `spanledger up` once or run `spanledger migrate`."
-        ) from error

@@ -11,13 +11,12 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
 from spanledger_storage.decimal_text import DecimalText
-from spanledger_storage.errors import StateError
 from spanledger_storage.service_price_rows import (
     InfraPriceRow,
     ToolPriceRow,
@@ -25,6 +24,9 @@ from spanledger_storage.service_price_rows import (
     tool_prices,
 )
 from spanledger_storage.state import metadata
+from spanledger_storage.state_access import explained
+
+_explained = partial(explained, "The price tables")
 
 StateEngine = sa.Engine
 
@@ -317,18 +319,6 @@ class PriceChange:
         }
         self._connection.execute(sa.insert(log).values(entry))
         self.is_empty = False
-
-
-@contextmanager
-def _explained() -> Generator[None]:
-    try:
-        yield
-    except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        raise StateError(
-            f"The price tables of the state database cannot be used: {cause}. If they do not exist "
-            "yet, start `spanledger up` once or run `spanledger migrate`."
-        ) from error
 
 
 def _rows(connection: sa.Connection, row: type[RowT], withdrawn: bool) -> list[RowT]:

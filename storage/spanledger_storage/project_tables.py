@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
-from spanledger_storage.errors import StateError
+from spanledger_storage import state_access
 from spanledger_storage.state import metadata
+
+explained = partial(state_access.explained, "The projects")
 
 projects = sa.Table(
     "projects",
@@ -85,16 +87,3 @@ def open_change(engine: sa.Engine, who: str, now_ns: int) -> Generator[Change]:
             connection.rollback()
         else:
             connection.commit()
-
-
-@contextmanager
-def explained() -> Generator[None]:
-    """Raise StateError, with what to do, for whatever the database says."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or type(error).__name__
-        raise StateError(
-            f"The projects in the state database cannot be used: {str(cause).strip()}. If the "
-            "tables do not exist yet, start `spanledger up` once or run `spanledger migrate`."
-        ) from error

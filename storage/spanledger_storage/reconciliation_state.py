@@ -6,16 +6,17 @@ one table is both the queue and the record of who changed what: rows are never d
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
-from spanledger_storage.errors import ConfigError, StateError
+from spanledger_storage.errors import ConfigError
 from spanledger_storage.state import metadata, upsert
+from spanledger_storage.state_access import explained
+
+_explained = partial(explained, "The actions on reconciliations")
 
 ActionKind = Literal["apply", "reverse", "post", "unpost", "delete"]
 ActionStatus = Literal["asked", "running", "done", "failed"]
@@ -243,14 +244,3 @@ def _one(connection: sa.Connection, action_id: int) -> ActionRow | None:
 
 def _values(row: ActionRow) -> dict[str, Any]:
     return {name: getattr(row, name) for name in ActionRow.__dataclass_fields__}
-
-
-@contextmanager
-def _explained() -> Generator[None]:
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise StateError(
-            "What is done about reconciliations cannot be read or written in the state database. "
-            f"Is it of an older version (run `spanledger migrate`)? ({type(error).__name__})"
-        ) from error

@@ -7,16 +7,17 @@ anything is removed. Deletions on request are a log that nothing changes afterwa
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
-from spanledger_storage.errors import StateError
 from spanledger_storage.state import metadata, upsert
+from spanledger_storage.state_access import explained
+
+_explained = partial(explained, "The records of retention")
 
 floors = sa.Table(
     "retention_floors",
@@ -151,15 +152,3 @@ class RetentionState:
         if row is None or row.action != "begin":
             return None
         return cast("dict[str, object]", json.loads(row.said))
-
-
-@contextmanager
-def _explained() -> Generator[None]:
-    try:
-        yield
-    except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or type(error).__name__
-        raise StateError(
-            f"What retention did cannot be read or noted in the state database: {cause}. If the "
-            "tables do not exist yet, start `spanledger up` once or run `spanledger migrate`."
-        ) from error

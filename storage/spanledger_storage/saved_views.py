@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, cast
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
-from spanledger_storage.errors import StateError
 from spanledger_storage.state import metadata, upsert
+from spanledger_storage.state_access import explained
+
+_explained = partial(explained, "The saved views")
 
 Kind = Literal["traces", "cost", "sql", "golden"]
 NAME_LIMIT = 128
@@ -108,14 +109,3 @@ def _view(row: sa.RowMapping) -> SavedView:
         saved_by=str(row["saved_by"]),
         saved_at_ns=int(row["saved_at_ns"]),
     )
-
-
-@contextmanager
-def _explained() -> Generator[None]:
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise StateError(
-            "What is saved cannot be read or written in the state database. Is it of an older "
-            f"version (run `spanledger migrate`), or read-only? ({type(error).__name__})"
-        ) from error

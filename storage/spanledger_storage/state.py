@@ -92,17 +92,6 @@ def open_state_writer(url: str) -> sa.Engine:
     return engine
 
 
-def reason_of(error: SQLAlchemyError) -> str:
-    """Return what the database said, as the end of a message: what to do, or the error's name."""
-    # https://www.postgresql.org/docs/current/errcodes-appendix.html: insufficient_privilege
-    if getattr(getattr(error, "orig", None), "sqlstate", "") != "42501":
-        return f"({type(error).__name__})"
-    return (
-        "(InsufficientPrivilege) Its role lacks the right: as the owner of the tables, "
-        "GRANT SELECT ON ALL TABLES IN SCHEMA public TO this role; see docs/operations.md."
-    )
-
-
 def _configure_sqlite(connection: sa.engine.interfaces.DBAPIConnection, _: object) -> None:
     # Several processes share the file: readers must not block the one writer.
     connection.execute("PRAGMA journal_mode=WAL")
