@@ -16,7 +16,7 @@ from spanledger_collector.decode.decode_batch import decode_batch
 from spanledger_collector.store.store_process import store_rows
 from spanledger_storage.store import Store
 from tests.analytics.cache_planted import T0_S, Rendered, S
-from tests.analytics.expiring import Marks
+from tests.marks import Marks
 from tests.otlp import request
 
 BOOK = PriceBook.bundled()

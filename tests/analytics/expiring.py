@@ -19,6 +19,7 @@ from spanledger_collector.store.store_process import store_rows
 from spanledger_storage.project_settings import Project, ProjectSettings, Retention
 from spanledger_storage.retention_state import RetentionState
 from spanledger_storage.store import Store
+from tests.marks import Marks
 from tests.otlp import attributes, llm_span, request
 from tests.signals import histogram, logs, metrics, record
 
@@ -35,19 +36,6 @@ _flushes = itertools.count(1)
 def ago(days: float) -> int:
     """Noon some days ago, UTC nanoseconds."""
     return NOW - int(days * DAY)
-
-
-class Marks:
-    """Positions of the job, in memory."""
-
-    def __init__(self) -> None:
-        self._positions: dict[str, int] = {}
-
-    def get(self, job: str) -> int | None:
-        return self._positions.get(job)
-
-    def set(self, job: str, position: int) -> None:
-        self._positions[job] = position
 
 
 class World:

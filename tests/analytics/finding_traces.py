@@ -20,7 +20,7 @@ from spanledger_collector.decode.decode import Body
 from spanledger_collector.decode.decode_batch import decode_batch
 from spanledger_collector.store.store_process import store_rows
 from spanledger_storage.store import Store
-from tests.analytics.expiring import Marks
+from tests.marks import Marks
 from tests.otlp import Value, attributes, request
 
 S = 10**9

@@ -18,6 +18,7 @@ from spanledger_collector.decode.decode_batch import decode_batch
 from spanledger_collector.store.store_process import store_rows
 from spanledger_storage.store import Store
 from tests.analytics.made import llm, span, tool, usages
+from tests.marks import Marks
 from tests.otlp import Value, attributes, request
 from tests.otlp import span as otlp_span
 from tests.processor_time import processor_s
@@ -25,19 +26,6 @@ from tests.variants import first
 
 DAY_NS = 86_400 * 10**9
 DEEP, WIDE, ONE_ID = 10_000, 50_000, 20_000
-
-
-class Marks:
-    """Positions of the jobs, in memory."""
-
-    def __init__(self) -> None:
-        self.positions: dict[str, int] = {}
-
-    def get(self, job: str) -> int | None:
-        return self.positions.get(job)
-
-    def set(self, job: str, position: int) -> None:
-        self.positions[job] = position
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,8 @@ from spanledger_storage.gpu_price_state import GpuPriceRow
 from spanledger_storage.retention_state import RetentionState
 from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
-from tests.analytics.expiring import Marks
 from tests.analytics.gpu_made import T0_S, S, price
+from tests.marks import Marks
 
 CLIENT, SERVER = "c" * 32, "d" * 32
 _TIME = pa.timestamp("ns", "UTC")

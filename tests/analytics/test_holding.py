@@ -12,7 +12,8 @@ from spanledger_analytics.job import LEDGER, LedgerJob
 from spanledger_analytics.price_book.book import PriceBook
 from spanledger_analytics.spans import Span
 from spanledger_storage.store import Store
-from tests.analytics.test_ledger import HOUR_NS, MemoryWatermarks, agent, llm, put
+from tests.analytics.test_ledger import HOUR_NS, agent, llm, put
+from tests.marks import Marks
 
 S = 10**9
 ONE, TWO, THREE = ("p", "1" * 32), ("p", "2" * 32), ("p", "3" * 32)
@@ -132,7 +133,7 @@ def let_everything_be_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("spanledger_analytics.holding._TIMES_BUSY", 10**6)
 
 
-def new_job(store: Store, clock: Clock, watermarks: MemoryWatermarks, most_s: float) -> LedgerJob:
+def new_job(store: Store, clock: Clock, watermarks: Marks, most_s: float) -> LedgerJob:
     book = PriceBook.bundled()
     return LedgerJob(store, clock, watermarks, lambda: book, most_holding_s=most_s)
 
@@ -140,7 +141,7 @@ def new_job(store: Store, clock: Clock, watermarks: MemoryWatermarks, most_s: fl
 def test_a_busy_job_derives_a_trace_when_it_is_over(
     store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watermarks = MemoryWatermarks()
+    watermarks = Marks()
     job = new_job(store, clock, watermarks, 20)
     let_everything_be_busy(monkeypatch)
     trace_id = ONE[1]
@@ -163,7 +164,7 @@ def test_a_busy_job_derives_a_trace_when_it_is_over(
 def test_what_is_put_off_is_handled_in_time_without_anything_new(
     store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watermarks = MemoryWatermarks()
+    watermarks = Marks()
     job = new_job(store, clock, watermarks, 20)
     job.run_once()
     assert LEDGER not in watermarks.positions  # it has handled nothing yet
@@ -181,7 +182,7 @@ def test_what_is_put_off_is_handled_in_time_without_anything_new(
 def test_a_worker_that_dies_leaves_nothing_it_put_off_behind(
     store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watermarks = MemoryWatermarks()
+    watermarks = Marks()
     job = new_job(store, clock, watermarks, 20)
     job.run_once()
     let_everything_be_busy(monkeypatch)

@@ -20,8 +20,8 @@ from spanledger_storage.price_state import PriceState
 from spanledger_storage.service_price_rows import InfraPriceRow
 from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
-from tests.analytics.expiring import Marks
 from tests.dashboard.seed import Seeder
+from tests.marks import Marks
 
 HOUR_NS = 3_600 * 10**9
 T0 = 500_000 * HOUR_NS

@@ -21,6 +21,7 @@ from spanledger_analytics.traces import derive_traces
 from spanledger_analytics.usage import recompute_usage, stale_hours
 from spanledger_storage.errors import StoreError
 from spanledger_storage.store import Store
+from tests.marks import Marks
 
 MS = 1_000_000
 HOUR_NS = 3_600 * 10**9
@@ -409,18 +410,7 @@ def test_hourly_usage_of_a_vanished_key_is_removed(store: Store, book: PriceBook
     assert hourly(store) == summed(store)
 
 
-class MemoryWatermarks:
-    def __init__(self) -> None:
-        self.positions: dict[str, int] = {}
-
-    def get(self, job: str) -> int | None:
-        return self.positions.get(job)
-
-    def set(self, job: str, position: int) -> None:
-        self.positions[job] = position
-
-
-def new_job(store: Store, watermarks: MemoryWatermarks, book: PriceBook) -> LedgerJob:
+def new_job(store: Store, watermarks: Marks, book: PriceBook) -> LedgerJob:
     return LedgerJob(store, lambda: next(_clock), watermarks, lambda: book, max_traces=50)
 
 
@@ -428,7 +418,7 @@ def test_job_drains_flushes_and_a_new_job_changes_nothing(store: Store, book: Pr
     spans = many_spans()
     for start in range(0, len(spans), 40):
         put(store, "p", *spans[start : start + 40])
-    watermarks = MemoryWatermarks()
+    watermarks = Marks()
     job = new_job(store, watermarks, book)
     stats = job.run_once()
     assert (stats.traces, stats.spans, stats.entries_written) == (120, 240, 120)
@@ -446,7 +436,7 @@ def test_job_drains_flushes_and_a_new_job_changes_nothing(store: Store, book: Pr
 
 def test_hours_left_by_a_dead_worker_are_recomputed(store: Store, book: PriceBook) -> None:
     put(store, "p", llm(A, "1"))
-    watermarks = MemoryWatermarks()
+    watermarks = Marks()
     new_job(store, watermarks, book).run_once()
     assert hourly(store) == {}
     assert new_job(store, watermarks, book).run_usage_once() == 1
@@ -457,7 +447,7 @@ def test_hours_of_a_step_that_failed_halfway_are_not_forgotten(
     store: Store, book: PriceBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(store, "p", llm(A, "1"))
-    job = new_job(store, MemoryWatermarks(), book)
+    job = new_job(store, Marks(), book)
     insert = store.insert
 
     def refuse_traces(table: str, rows: pa.Table, *, token: str) -> None:
@@ -476,7 +466,7 @@ def test_hours_of_a_step_that_failed_halfway_are_not_forgotten(
 
 def test_clock_set_back_does_not_lose_changes(store: Store, book: PriceBook) -> None:
     put(store, "p", llm(A, "2", "1"))
-    watermarks = MemoryWatermarks()
+    watermarks = Marks()
     new_job(store, watermarks, book).run_once()
     put(store, "p", agent(A, "1"))
     LedgerJob(store, lambda: 1, watermarks, lambda: book).run_once()
@@ -486,7 +476,7 @@ def test_clock_set_back_does_not_lose_changes(store: Store, book: PriceBook) -> 
 def test_a_touch_whose_hour_was_lost_with_the_engine_is_counted(
     store: Store, book: PriceBook
 ) -> None:
-    job = new_job(store, MemoryWatermarks(), book)
+    job = new_job(store, Marks(), book)
     put(store, "p", llm(A, "1"))
     job.run_once()
     # As an engine leaves it that is killed between the two inserts.

@@ -19,6 +19,7 @@ from spanledger_collector.decode.decode_batch import decode_batch
 from spanledger_collector.signals import Request, Signal
 from spanledger_collector.store.store_process import store_rows
 from spanledger_storage.store import Store
+from tests.marks import Marks
 from tests.otlp import Value, attributes, llm_span, request
 from tests.signals import (
     CLAUDE_EVENTS,
@@ -43,19 +44,6 @@ CHAT = {
     "gen_ai.response.model": "gpt-4o-2024-08-06",
 }
 _flushes = itertools.count(1)
-
-
-class Marks:
-    """Positions of the job, in memory."""
-
-    def __init__(self) -> None:
-        self._positions: dict[str, int] = {}
-
-    def get(self, job: str) -> int | None:
-        return self._positions.get(job)
-
-    def set(self, job: str, position: int) -> None:
-        self._positions[job] = position
 
 
 class World:

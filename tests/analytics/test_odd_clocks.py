@@ -12,22 +12,10 @@ from spanledger_collector.decode.decode_batch import decode_batch
 from spanledger_collector.store.store_process import store_rows
 from spanledger_storage.errors import StoreError
 from spanledger_storage.store import Store
+from tests.marks import Marks
 from tests.otlp import attributes, llm_span, request
 
 DAY_NS = 86_400 * 10**9
-
-
-class Marks:
-    """Positions of the jobs, in memory."""
-
-    def __init__(self) -> None:
-        self.positions: dict[str, int] = {}
-
-    def get(self, job: str) -> int | None:
-        return self.positions.get(job)
-
-    def set(self, job: str, position: int) -> None:
-        self.positions[job] = position
 
 
 def put(store: Store, *starts_ns: int, flush: str = "f") -> None:

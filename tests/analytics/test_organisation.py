@@ -28,7 +28,6 @@ from spanledger_storage.price_state import PriceState
 from spanledger_storage.service_price_rows import InfraPriceRow
 from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
-from tests.analytics.expiring import Marks
 from tests.analytics.organisation import (
     DATABASE,
     DAY_S,
@@ -37,6 +36,7 @@ from tests.analytics.organisation import (
     TraceTruth,
     overrides,
 )
+from tests.marks import Marks
 
 PICO = Decimal(10) ** 12
 PROJECT = "org"

@@ -23,6 +23,7 @@ from spanledger_storage.reconciliation_state import ActionRow, ReconciliationSta
 from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
 from tests.dashboard.seed import Seeder
+from tests.marks import Marks
 from tests.reconciled import DAY, cell, put, result, share
 
 NOW_NS = 1_796_000_000 * 10**9  # after the month
@@ -34,13 +35,6 @@ CELLS = (
          model=None, scope="proj_a", api_key="key_1"),
     cell("2.5", "2.4", share("rounding", "-0.1"), provider="anthropic", geo="us"),
 )  # fmt: skip
-
-
-class Marks:
-    def get(self, job: str) -> int | None:
-        return None
-
-    def set(self, job: str, position: int) -> None: ...
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from spanledger_analytics.spans import FROM_ATTRIBUTES, Span
 from spanledger_storage.errors import StoreError
 from spanledger_storage.service_price_rows import ToolPriceRow
 from spanledger_storage.store import Store
+from tests.marks import Marks
 from tests.pricing import rate, real_book
 
 MS = 1_000_000
@@ -58,17 +59,6 @@ class Clock:
     def __call__(self) -> int:
         self.now += 1_000
         return self.now
-
-
-class Marks:
-    def __init__(self) -> None:
-        self.positions: dict[str, int] = {}
-
-    def get(self, job: str) -> int | None:
-        return self.positions.get(job)
-
-    def set(self, job: str, position: int) -> None:
-        self.positions[job] = position
 
 
 class Instance:

@@ -17,8 +17,8 @@ from spanledger_collector.decode.decode_batch import decode_batch
 from spanledger_collector.store.store_process import store_rows
 from spanledger_storage.store import Store
 from tests.analytics.made import T0, TRACE, span, tool
-from tests.analytics.test_bad_input import Marks
 from tests.analytics.test_ledger import put
+from tests.marks import Marks
 
 OTHER = "b" * 32
 RECORDING = Path(__file__).parent.parent / "fixtures" / "otlp" / "claude-agent-sdk-oi"

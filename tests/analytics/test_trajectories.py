@@ -22,7 +22,6 @@ from spanledger_collector.signals import Signal
 from spanledger_collector.store.store_process import store_rows
 from spanledger_storage.errors import StoreError
 from spanledger_storage.store import Store
-from tests.analytics.expiring import Marks
 from tests.analytics.planted_trajectories import (
     MINUTE,
     PlantedTrajectory,
@@ -30,6 +29,7 @@ from tests.analytics.planted_trajectories import (
     spans_of,
     truth,
 )
+from tests.marks import Marks
 from tests.otlp import attributes, request
 from tests.variants import first
 

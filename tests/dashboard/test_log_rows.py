@@ -23,22 +23,13 @@ from spanledger_dashboard.trace.data import (
     load_trace,
 )
 from spanledger_storage.store import Store
+from tests.marks import Marks
 from tests.otlp import llm_span, request, span
 from tests.signals import CLAUDE_EVENTS, claude, logs, record
 
 T0 = 1_795_227_458 * 10**9
 MS = 1_000_000
 TRACE = bytes(range(16))
-
-
-class Marks:
-    """Positions of the job, in memory."""
-
-    def get(self, job: str) -> int | None:
-        return None
-
-    def set(self, job: str, position: int) -> None:
-        pass
 
 
 def put(store: Store, spans: list[Span], records: list[LogRecord], scope: str = "") -> TraceKey:

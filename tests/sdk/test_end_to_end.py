@@ -18,6 +18,7 @@ from spanledger_analytics.job import LedgerJob
 from spanledger_collector.decode.signatures import sign
 from spanledger_storage.store import Store
 from tests.instance import environment
+from tests.marks import Marks
 from tests.running import running_collector
 from tests.sdk.provider import (
     CACHED_TOKENS,
@@ -92,19 +93,6 @@ with spanledger.budget(llm_calls=1, mode="raise"):
     except spanledger.BudgetExceeded as error:
         print("stopped", error.event.amount)
 """
-
-
-class Marks:
-    """Watermarks of a job that runs once."""
-
-    def __init__(self) -> None:
-        self._values: dict[str, int] = {}
-
-    def get(self, job: str) -> int | None:
-        return self._values.get(job)
-
-    def set(self, job: str, position: int) -> None:
-        self._values[job] = position
 
 
 def run(program: str, url: str, provider_url: str, **variables: str) -> str:

@@ -45,6 +45,7 @@ from spanledger_storage.state import Heartbeats, Watermarks, migrate_state, open
 from spanledger_storage.store import Store
 from tests.dashboard.process import store_url
 from tests.instance import wait_until
+from tests.marks import Marks
 from tests.on_disk import clean_at_once, holding
 from tests.otlp import attributes, llm_span, request, span
 from tests.signals import histogram, logs, metrics, record
@@ -65,19 +66,6 @@ class Done(NamedTuple):
     code: int
     out: str
     err: str
-
-
-class Marks:
-    """Positions of the job, in memory."""
-
-    def __init__(self) -> None:
-        self._positions: dict[str, int] = {}
-
-    def get(self, job: str) -> int | None:
-        return self._positions.get(job)
-
-    def set(self, job: str, position: int) -> None:
-        self._positions[job] = position
 
 
 class World:

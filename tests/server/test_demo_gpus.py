@@ -28,6 +28,7 @@ from spanledger_storage.engine import Engine
 from spanledger_storage.gpu_price_state import GpuPriceRow
 from spanledger_storage.store import Store
 from tests.conftest import fresh_store
+from tests.marks import Marks
 
 HOUR_NS = 60 * MINUTE_NS
 T0 = 1_790_000_000 * 10**9 // HOUR_NS * HOUR_NS
@@ -69,17 +70,6 @@ def recorded() -> Recorded:
         bodies += [(Signal.TRACES, body) for body in spans.bodies]
         bodies += [(Signal.METRICS, body) for body in samples.bodies]
     return Recorded(bodies, planted)
-
-
-class Marks:
-    def __init__(self) -> None:
-        self._positions: dict[str, int] = {}
-
-    def get(self, job: str) -> int | None:
-        return self._positions.get(job)
-
-    def set(self, job: str, position: int) -> None:
-        self._positions[job] = position
 
 
 class Prices:

@@ -31,6 +31,7 @@ from spanledger_storage.project_settings import Content, Privacy, Project, Proje
 from spanledger_storage.store import Store
 from tests.conftest import fresh_store
 from tests.instance import wait_until
+from tests.marks import Marks
 from tests.running import running_collector
 
 RECORDINGS = Path(__file__).parent.parent / "fixtures" / "otlp"
@@ -74,19 +75,6 @@ def _parsed(signal: Signal, headers: dict[str, str], body: bytes) -> Sent:
         request_from_json(body, request)
         body = request.SerializeToString()
     return Sent(signal, body)
-
-
-class Marks:
-    """Positions of the job, in memory."""
-
-    def __init__(self) -> None:
-        self._positions: dict[str, int] = {}
-
-    def get(self, job: str) -> int | None:
-        return self._positions.get(job)
-
-    def set(self, job: str, position: int) -> None:
-        self._positions[job] = position
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from spanledger_analytics.job import LedgerJob
 from spanledger_storage.engine import Engine
 from spanledger_storage.store import Store
 from tests.conftest import fresh_store
+from tests.marks import Marks
 from tests.running import running_collector
 from tests.server.test_recordings import NAMES, Recording, replay
 
@@ -39,17 +40,6 @@ LOSSY = [
     if not name.startswith("otel-genai-openai-")
     and derivable(Recording(name)) != billed(Recording(name))
 ]
-
-
-class _Marks:
-    def __init__(self) -> None:
-        self._positions: dict[str, int] = {}
-
-    def get(self, job: str) -> int | None:
-        return self._positions.get(job)
-
-    def set(self, job: str, position: int) -> None:
-        self._positions[job] = position
 
 
 @dataclass(frozen=True)
@@ -92,7 +82,7 @@ def replayed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterat
                     replay(collector, client, sent, body)
             collector.await_spans(sum(r.read("derivable.json")["spans"] for r in recordings))
             collector.await_stored()
-        LedgerJob(store, time.time_ns, _Marks()).run_once()
+        LedgerJob(store, time.time_ns, Marks()).run_once()
         period = Period(1_700_000_000, int(time.time()) + 60)
         yield Replayed(store, report(store, "default", period))
 

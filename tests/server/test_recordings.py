@@ -34,6 +34,7 @@ from spanledger_collector.store.store_process import store_rows
 from spanledger_storage.engine import Engine
 from spanledger_storage.store import Store
 from tests.conftest import fresh_store
+from tests.marks import Marks
 from tests.otlp import export_grpc
 from tests.running import RunningCollector, running_collector
 
@@ -149,19 +150,6 @@ def replay(
     assert answer.status_code == 200, answer.content
 
 
-class _Marks:
-    """Positions of the job, in memory."""
-
-    def __init__(self) -> None:
-        self._positions: dict[str, int] = {}
-
-    def get(self, job: str) -> int | None:
-        return self._positions.get(job)
-
-    def set(self, job: str, position: int) -> None:
-        self._positions[job] = position
-
-
 def _drain(collector: RunningCollector, job: LedgerJob, expected_spans: int) -> None:
     collector.await_spans(expected_spans)
     collector.await_stored()
@@ -220,7 +208,7 @@ def replayed(
             running_collector(store, tmp_path_factory.mktemp("recordings")) as collector,
             httpx.Client(timeout=10) as client,
         ):
-            job = LedgerJob(store, time.time_ns, _Marks())
+            job = LedgerJob(store, time.time_ns, Marks())
             for number, (sent, body) in enumerate(bodies):
                 replay(collector, client, sent, body)
                 if number % step == step - 1:
@@ -317,7 +305,7 @@ def independent_cost(row: dict[str, Any]) -> Decimal | None:
 def test_a_second_run_of_the_job_writes_nothing(replayed: Ledger) -> None:
     store = replayed.store
     before = store.sql_rows("SELECT count() AS n FROM ledger")
-    LedgerJob(store, time.time_ns, _Marks()).run_once()
+    LedgerJob(store, time.time_ns, Marks()).run_once()
     assert store.sql_rows("SELECT count() AS n FROM ledger") == before
 
 
@@ -332,7 +320,7 @@ def test_two_projects_and_late_bodies_do_not_mix(engine: Engine) -> None:
     random.Random(7).shuffle(bodies)
     first_ns = time.time_ns()
     with fresh_store(engine) as store:
-        job = LedgerJob(store, time.time_ns, _Marks())
+        job = LedgerJob(store, time.time_ns, Marks())
         for number, first in enumerate(range(0, len(bodies), 32)):
             group = bodies[first : first + 32]
             received_ns = first_ns + number * DAY_NS

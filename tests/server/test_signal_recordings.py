@@ -29,6 +29,7 @@ from spanledger_storage.engine import Engine
 from spanledger_storage.store import Store
 from tests.conftest import fresh_store
 from tests.instance import wait_until
+from tests.marks import Marks
 from tests.running import running_collector
 
 RECORDINGS = Path(__file__).parent.parent / "fixtures" / "otlp"
@@ -43,19 +44,6 @@ CLASSES = ("input", "output", "cache_read", "cache_write", "reasoning")
 CLAUDE = "claude-code-otel"
 Sent = tuple[dict[str, Any], bytes]
 _flushes = itertools.count(1)
-
-
-class Marks:
-    """Positions of the job, in memory."""
-
-    def __init__(self) -> None:
-        self._positions: dict[str, int] = {}
-
-    def get(self, job: str) -> int | None:
-        return self._positions.get(job)
-
-    def set(self, job: str, position: int) -> None:
-        self._positions[job] = position
 
 
 def read(name: str, file: str) -> Any:

@@ -18,6 +18,7 @@ from spanledger_storage.engine import Engine
 from spanledger_storage.store import Store
 from tests.conftest import fresh_store
 from tests.instance import environment, wait_until
+from tests.marks import Marks
 from tests.running import RunningCollector, running_collector
 from tests.sdk.real.billing import Billed, ModelServer
 from tests.sdk.real.model_server import serving_models
@@ -59,15 +60,6 @@ class Ran:
 
     def spans_of(self, role: str) -> list[dict[str, Any]]:
         return [span for span in self.spans if span["role"] == role]
-
-
-class Marks:
-    """Watermarks of a job that runs once."""
-
-    def get(self, job: str) -> int | None:
-        return None
-
-    def set(self, job: str, position: int) -> None: ...
 
 
 @contextmanager
