@@ -10,10 +10,12 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import settings
 from typer.main import get_command
 
 from spanledger_storage.engine import Engine, EngineSettings
+from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store, StoreSettings
 from tests.databases import Databases
 from tests.ports import free_port
@@ -133,3 +135,12 @@ def store(engine: Engine) -> Iterator[Store]:
 def store_settings(store: Store) -> StoreSettings:
     """Settings of the same database that `store` is connected to."""
     return store.settings
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[sa.Engine]:
+    """An empty, migrated state database, where a data directory in the test's folder has it."""
+    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    migrate_state(engine)
+    yield engine
+    engine.dispose()

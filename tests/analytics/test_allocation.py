@@ -6,11 +6,11 @@ import random
 from collections import defaultdict
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,7 +32,6 @@ from spanledger_analytics.allocation.report import (
 from spanledger_analytics.allocation.splitting import Weight, split
 from spanledger_analytics.allocation.suggestions import dimension_command, unmatched
 from spanledger_storage.allocation_rules import AllocationRules, RuleRow
-from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
 from tests.dashboard.seed import Seeder
 
@@ -380,10 +379,8 @@ def test_months_are_those_of_the_calendar_of_the_zone() -> None:
 
 
 @pytest.fixture
-def rules(tmp_path: Path) -> AllocationRules:
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    return AllocationRules(engine)
+def rules(state: sa.Engine) -> AllocationRules:
+    return AllocationRules(state)
 
 
 def test_a_rule_of_the_same_name_follows_and_nothing_is_forgotten(rules: AllocationRules) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +16,6 @@ from spanledger_storage.budget_accounts import BudgetAccounts
 from spanledger_storage.budget_amounts import Amounts
 from spanledger_storage.budget_requests import Settle, Subject, Wanted
 from spanledger_storage.budgets import Budgets, BudgetTerms
-from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
 from tests.dashboard.seed import Row, Seeder
 
@@ -102,11 +99,8 @@ def seen(*values: object) -> tuple[object, ...]:
 
 
 @pytest.fixture
-def world(store: Store, tmp_path: Path) -> Iterator[World]:
-    state = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(state)
-    yield World(store, state)
-    state.dispose()
+def world(store: Store, state: sa.Engine) -> World:
+    return World(store, state)
 
 
 def test_every_scope_and_measure_counts_its_own_calls(world: World) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+import sqlalchemy as sa
 
 from spanledger_analytics._rows import asked
 from spanledger_analytics.cache.causes import WITHOUT_LOSS
@@ -25,7 +24,6 @@ from spanledger_analytics.retention.expiry import RetentionJob
 from spanledger_analytics.touches import DELETED
 from spanledger_storage.project_settings import Project, ProjectSettings, Retention
 from spanledger_storage.retention_state import RetentionState
-from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
 from tests.analytics.cache_planted import (
     T0_S,
@@ -352,11 +350,8 @@ def test_a_new_price_changes_dollars_and_nothing_else(caches: Caches, store: Sto
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[RetentionState]:
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    yield RetentionState(engine)
-    engine.dispose()
+def state(state: sa.Engine) -> RetentionState:
+    return RetentionState(state)
 
 
 def test_rows_expire_with_the_ledger(caches: Caches, store: Store, state: RetentionState) -> None:

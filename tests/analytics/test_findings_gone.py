@@ -15,7 +15,6 @@ from spanledger_analytics.findings.finding import Finding, SpanRef, Subject
 from spanledger_analytics.findings.writing import StoredScope, write_findings
 from spanledger_storage.project_settings import Project
 from spanledger_storage.retention_state import RetentionState
-from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
 from tests.analytics.expiring import DAY, NOW, World, ago
 from tests.otlp import span
@@ -53,9 +52,7 @@ def titles(store: Store, project: str = "a") -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def world(store: Store) -> World:
-    state: sa.Engine = open_state("sqlite://")
-    migrate_state(state)
+def world(store: Store, state: sa.Engine) -> World:
     return World(store, RetentionState(state))
 
 

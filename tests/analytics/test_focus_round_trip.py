@@ -14,20 +14,12 @@ from spanledger_analytics.invoices.deliveries import find
 from spanledger_analytics.invoices.import_run import Asked, import_delivery
 from spanledger_analytics.reconciliation.run import reconcile
 from spanledger_storage.price_state import StateEngine
-from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
 from tests.dashboard.seed import Seeder
 
 DAY = date(2026, 5, 28)
 NOW_S = int(datetime(2026, 5, 28, 20, tzinfo=UTC).timestamp())
 LATER_NS = (NOW_S + 86_400) * 10**9
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> StateEngine:
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    return engine
 
 
 def plant(store: Store) -> Decimal:

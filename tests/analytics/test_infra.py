@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +18,6 @@ from spanledger_analytics.price_book.service_prices import set_infra_price
 from spanledger_analytics.touches import REPRICING, TouchReader
 from spanledger_storage.price_state import PriceState
 from spanledger_storage.service_price_rows import InfraPriceRow
-from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
 from tests.dashboard.seed import Seeder
 from tests.marks import Marks
@@ -71,10 +70,8 @@ def test_equal_use_is_paid_equally_but_for_what_cannot_be_divided() -> None:
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> PriceState:
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    return PriceState(engine)
+def state(state: sa.Engine) -> PriceState:
+    return PriceState(state)
 
 
 def put_price(state: PriceState, usd: str, from_s: int) -> None:

@@ -28,7 +28,6 @@ from spanledger_analytics.reconciliation.result import Cause, Cell
 from spanledger_analytics.reconciliation.run import reconcile
 from spanledger_analytics.tokens import Tokens
 from spanledger_storage.price_state import ExchangeRateRow, PriceState
-from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
 from tests.invoicing import lines_of_text
 from tests.reconciled import bill, line
@@ -36,13 +35,6 @@ from tests.reconciled import bill, line
 FIRST, LAST = date(2026, 11, 1), date(2026, 11, 30)
 DAYS = [date(2026, 11, day) for day in (3, 4, 5)]
 AFTER_NS = start_ns(date(2026, 12, 2))
-
-
-@pytest.fixture
-def state() -> sa.Engine:
-    engine = open_state("sqlite://")
-    migrate_state(engine)
-    return engine
 
 
 def total(

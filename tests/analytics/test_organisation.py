@@ -6,13 +6,12 @@ import itertools
 import random
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from spanledger_analytics.infra.job import InfraJob
 from spanledger_analytics.job import LedgerJob
@@ -26,7 +25,6 @@ from spanledger_collector.store.store_process import store_rows
 from spanledger_dashboard.unit_economics.query import EVERYTHING, Ask, load_groups
 from spanledger_storage.price_state import PriceState
 from spanledger_storage.service_price_rows import InfraPriceRow
-from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
 from tests.analytics.organisation import (
     DATABASE,
@@ -69,15 +67,12 @@ class Company:
 
 
 @pytest.fixture
-def company(store: Store, tmp_path: Path) -> Iterator[Company]:
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    state = PriceState(engine)
+def company(store: Store, state: sa.Engine) -> Company:
+    prices = PriceState(state)
     row = InfraPriceRow(PROJECT, DATABASE, Decimal("0.36"), _start_s() * 10**9, None)
-    with state.change("me", 1) as change:
+    with prices.change("me", 1) as change:
         change.add(row)
-    yield Company(store, state)
-    engine.dispose()
+    return Company(store, prices)
 
 
 def _start_s() -> int:

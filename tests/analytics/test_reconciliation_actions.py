@@ -18,7 +18,6 @@ from spanledger_storage.errors import StoreError
 from spanledger_storage.invoice_state import InvoiceState
 from spanledger_storage.price_state import PriceState
 from spanledger_storage.reconciliation_state import ActionRow, ReconciliationState
-from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
 from tests.invoicing import DAY_NS, NOW_NS, SAMPLES, import_path
 
@@ -39,13 +38,6 @@ CONTRACT = {
 }  # fmt: skip
 AWAY = StoreError("The store does not answer.", permanent=False)
 REFUSED = StoreError("Too much memory.", permanent=True)
-
-
-@pytest.fixture
-def state() -> sa.Engine:
-    engine = open_state("sqlite://")
-    migrate_state(engine)
-    return engine
 
 
 @pytest.fixture(autouse=True)

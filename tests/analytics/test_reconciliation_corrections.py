@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -25,19 +24,11 @@ from spanledger_analytics.reconciliation.implied import plain_price, plain_ratio
 from spanledger_analytics.reconciliation.result import Cause
 from spanledger_storage.invoice_state import InvoiceState
 from spanledger_storage.price_state import PriceState, StateEngine
-from spanledger_storage.state import migrate_state, open_state
 from tests.reconciled import DAY, cell, line, share
 
 MILLION = "1000000"
 THRICE = (MILLION, MILLION, MILLION)
 NOW_NS = 1_796_000_000 * 10**9
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> StateEngine:
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    return engine
 
 
 _clock = itertools.count(NOW_NS)

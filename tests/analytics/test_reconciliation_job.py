@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -23,7 +21,7 @@ from spanledger_analytics.tokens import Tokens
 from spanledger_analytics.touches import DELETED
 from spanledger_storage.project_settings import ProjectSettings, Reconciliation
 from spanledger_storage.projects import Projects
-from spanledger_storage.state import Watermarks, migrate_state, open_state
+from spanledger_storage.state import Watermarks
 from spanledger_storage.store import Store
 
 DAY = date(2026, 11, 18)
@@ -42,14 +40,6 @@ class Clock:
 
     def __call__(self) -> int:
         return self.now_ns
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[sa.Engine]:
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

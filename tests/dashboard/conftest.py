@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 import plotly.io  # type: ignore[import-untyped]  # it ships no types
 import pytest
+import sqlalchemy as sa
 import streamlit as st
 from streamlit.components.v2 import manifest_scanner
 
@@ -51,6 +52,13 @@ def now_s() -> int:
 @pytest.fixture
 def seed(store: Store, now_s: int) -> Seeder:
     return Seeder(store, now_s)
+
+
+@pytest.fixture
+def state(state: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> sa.Engine:
+    """The state database of the dashboard."""
+    monkeypatch.setenv("SPANLEDGER_STATE_URL", str(state.url))
+    return state
 
 
 @pytest.fixture

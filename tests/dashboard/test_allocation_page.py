@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
 from spanledger_analytics.allocation.changes import set_rule
 from spanledger_storage.allocation_rules import AllocationRules, RuleRow
-from spanledger_storage.state import migrate_state, open_state
 from tests.dashboard.seed import Seeder
 
 APP = Path(spanledger_dashboard.__file__).parent / "app.py"
@@ -27,12 +27,8 @@ def app(store_url: str) -> AppTest:
 
 
 @pytest.fixture
-def rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AllocationRules:
-    url = f"sqlite:///{tmp_path / 'state.db'}"
-    engine = open_state(url)
-    migrate_state(engine)
-    monkeypatch.setenv("SPANLEDGER_STATE_URL", url)
-    return AllocationRules(engine)
+def rules(state: sa.Engine) -> AllocationRules:
+    return AllocationRules(state)
 
 
 def make(rules: AllocationRules, name: str, position: int = 500, **columns: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +20,6 @@ from spanledger_storage.account_roles import Role
 from spanledger_storage.budget_accounts import BudgetAccounts
 from spanledger_storage.budget_requests import Reserve, Settle, Subject
 from spanledger_storage.budgets import Budgets, BudgetTerms
-from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
 from tests.dashboard.seed import Seeder
 
@@ -29,16 +27,6 @@ APP = Path(spanledger_dashboard.__file__).parent / "app.py"
 EVIL = "x`; **b** :red[r] <img src=x>"
 MONTHLY = BudgetTerms("Monthly", "project", "", "usd", "month", soft_limit=Decimal(8),
                       hard_limit=Decimal(10), owner="finance")  # fmt: skip
-
-
-@pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sa.Engine]:
-    url = f"sqlite:///{tmp_path / 'state.db'}"
-    engine = open_state(url)
-    migrate_state(engine)
-    monkeypatch.setenv("SPANLEDGER_STATE_URL", url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
@@ -26,7 +27,6 @@ from spanledger_dashboard.compare.diff_table import (
     signed_usd,
 )
 from spanledger_storage.saved_views import SavedViews
-from spanledger_storage.state import migrate_state, open_state
 from tests.dashboard.seed import Seeder
 from tests.processor_time import processor_s
 
@@ -162,12 +162,8 @@ def app(store_url: str) -> AppTest:
 
 
 @pytest.fixture
-def views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SavedViews:
-    url = f"sqlite:///{tmp_path}/state.db"
-    monkeypatch.setenv("SPANLEDGER_STATE_URL", url)
-    engine = open_state(url)
-    migrate_state(engine)
-    return SavedViews(engine)
+def views(state: sa.Engine) -> SavedViews:
+    return SavedViews(state)
 
 
 def page(app: AppTest, name: str = "compare", **params: str) -> AppTest:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,7 +23,6 @@ from spanledger_dashboard.invoices.opened import OpenInvoices
 from spanledger_storage.account_roles import Role
 from spanledger_storage.invoice_state import InvoiceState, MappingRow, PullRow
 from spanledger_storage.reconciliation_state import ReconciliationState
-from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
 from tests.invoicing import SAMPLES, import_path
 
@@ -34,16 +32,6 @@ COSTS = """start_time,end_time,amount_value,amount_currency,line_item,project_id
 {day},{after},1.25,usd,"gpt-4o-2024-08-06, output",proj_a,org-a
 {day},{after},2.50,usd,"{text}",proj_b,org-a
 """
-
-
-@pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sa.Engine]:
-    url = f"sqlite:///{tmp_path / 'state.db'}"
-    engine = open_state(url)
-    migrate_state(engine)
-    monkeypatch.setenv("SPANLEDGER_STATE_URL", url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,23 +11,12 @@ from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
 from spanledger_storage.finding_state import FindingStates
-from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
 from tests.dashboard.found import TRACE, S, loop, put, span_ids
 from tests.dashboard.seed import Seeder
 
 APP = Path(spanledger_dashboard.__file__).parent / "app.py"
 EVIL = "x`; **b** :red[r] <img src=x>"
-
-
-@pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sa.Engine]:
-    url = f"sqlite:///{tmp_path / 'state.db'}"
-    engine = open_state(url)
-    migrate_state(engine)
-    monkeypatch.setenv("SPANLEDGER_STATE_URL", url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
@@ -16,7 +17,6 @@ from spanledger_analytics.price_book.store import (
 )
 from spanledger_dashboard.prices.tables import RateFilter, day, price, rate_frame
 from spanledger_storage.price_state import ContractRow, ExchangeRateRow, PriceState, RateRow
-from spanledger_storage.state import migrate_state, open_state
 from tests.dashboard.seed import NS_PER_S, Seeder
 
 APP = Path(spanledger_dashboard.__file__).parent / "app.py"
@@ -24,12 +24,8 @@ DAY_NS = 86_400 * NS_PER_S
 
 
 @pytest.fixture
-def prices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PriceState:
-    url = f"sqlite:///{tmp_path / 'state.db'}"
-    monkeypatch.setenv("SPANLEDGER_STATE_URL", url)
-    engine = open_state(url)
-    migrate_state(engine)
-    return PriceState(engine)
+def prices(state: sa.Engine) -> PriceState:
+    return PriceState(state)
 
 
 @pytest.fixture

@@ -18,22 +18,12 @@ from spanledger_dashboard.reconciliation.data import squares
 from spanledger_dashboard.reconciliation.square import clicked
 from spanledger_storage.price_state import StateEngine
 from spanledger_storage.reconciliation_state import PostingRow, ReconciliationState
-from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
 from tests.reconciled import cell, put, share
 
 APP = Path(spanledger_dashboard.__file__).parent / "app.py"
 EVIL = "<img src=x onerror=alert(1)> **b** :red[r] $x$ 'q' \\"
 Args = tuple[str, dict[str, str]]
-
-
-@pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StateEngine:
-    url = f"sqlite:///{tmp_path / 'state.db'}"
-    engine = open_state(url)
-    migrate_state(engine)
-    monkeypatch.setenv("SPANLEDGER_STATE_URL", url)
-    return engine
 
 
 @pytest.fixture

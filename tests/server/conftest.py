@@ -2,8 +2,10 @@
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from tests.instance import Instance, runs, wait_until
 
@@ -23,3 +25,10 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     assert instance.stop(signal.SIGINT) == 0
     wait_until(lambda: not any(runs(process) for process in tree), timeout_s=1)
     assert not (instance.data / "run.json").exists()
+
+
+@pytest.fixture
+def data(state: sa.Engine, tmp_path: Path) -> Path:
+    """A data directory on which an instance has run."""
+    assert state
+    return tmp_path

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,6 @@ from spanledger_storage.account_roles import Role
 from spanledger_storage.accounts import Accounts
 from spanledger_storage.passwords import Cost, matches
 from spanledger_storage.projects import Projects
-from spanledger_storage.state import migrate_state, open_state
 
 PASSWORD = "correct horse"
 
@@ -50,12 +49,9 @@ Run = Callable[..., Done]
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[sa.Engine]:
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    Projects(engine).create("shop", "ann", 1)
-    yield engine
-    engine.dispose()
+def state(state: sa.Engine) -> sa.Engine:
+    Projects(state).create("shop", "ann", 1)
+    return state
 
 
 @pytest.fixture(autouse=True)

@@ -38,14 +38,6 @@ CAP = {"name": "cap", "scope": "agent", "selector": "planner", "hard_limit": "1.
 PLANNER = {"agent": "planner"}
 
 
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[sa.Engine]:
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    yield engine
-    engine.dispose()
-
-
 @contextlib.contextmanager
 def asking(state: sa.Engine) -> Iterator[TestClient]:
     app = create_app(StoreSettings.from_url(STORE), state=state)

@@ -13,15 +13,6 @@ from spanledger_server.budget_changes import window_of
 from spanledger_server.budgets_cli import app
 from spanledger_server.errors import UsageError
 from spanledger_storage.errors import ConfigError
-from spanledger_storage.state import migrate_state, open_state
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    engine.dispose()
-    return tmp_path
 
 
 def run(data: Path, *args: str) -> str:

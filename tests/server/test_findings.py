@@ -23,7 +23,6 @@ from spanledger_server.findings_cli import app
 from spanledger_storage.api_keys import Scope
 from spanledger_storage.errors import ConfigError
 from spanledger_storage.finding_state import FindingStates
-from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
 from tests.api_asking import Asker
 from tests.dashboard.process import store_url
@@ -61,26 +60,17 @@ IDS = (LOOP.finding_id, SAME.finding_id, BLOAT.finding_id)
 
 
 @pytest.fixture
-def data(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data(data: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> Path:
     scope = StoredScope(("loop", "context_bloat"), ["ab" * 16])
     write_findings(store, "default", [LOOP, SAME, BLOAT], scope, NOW)
     write_findings(store, "shop", [replace(LOOP, title="a secret")], scope, NOW)
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    engine.dispose()
     monkeypatch.setenv("SPANLEDGER_READ_STORE_URL", store_url(store.settings))
-    return tmp_path
+    return data
 
 
 @pytest.fixture
-def state(data: Path) -> Iterator[sa.Engine]:
-    engine = open_state(f"sqlite:///{data / 'state.db'}")
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def api(store: Store, state: sa.Engine) -> Iterator[TestClient]:
+def api(data: Path, store: Store, state: sa.Engine) -> Iterator[TestClient]:
+    assert data
     with TestClient(create_app(store.settings, state=state), base_url="http://localhost") as client:
         yield client
 

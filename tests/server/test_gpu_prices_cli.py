@@ -14,15 +14,7 @@ from spanledger_server.demo.gpu_run import demo_prices, set_demo_prices
 from spanledger_server.errors import UsageError
 from spanledger_storage.gpu_price_state import GpuPrices
 from spanledger_storage.price_state import PriceState
-from spanledger_storage.state import migrate_state, open_state
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    engine.dispose()
-    return tmp_path
+from spanledger_storage.state import open_state
 
 
 def run(data: Path, *words: str) -> Result:

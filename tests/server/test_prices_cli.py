@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from spanledger_analytics.price_book.litellm_table import FILE_NAME
 from spanledger_server import cli
 from spanledger_server.prices import diff as price_diff
 from spanledger_storage.price_state import PriceState
-from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store, StoreSettings
 from tests.dashboard.process import store_url
 from tests.dashboard.seed import Seeder
@@ -42,17 +42,8 @@ Run = Callable[..., Done]
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """A data directory on which an instance has run."""
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    engine.dispose()
-    return tmp_path
-
-
-@pytest.fixture
-def state(data: Path) -> PriceState:
-    return PriceState(open_state(f"sqlite:///{data / 'state.db'}"))
+def state(state: sa.Engine) -> PriceState:
+    return PriceState(state)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import io
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +22,6 @@ from spanledger_server.project_changes import PLACES
 from spanledger_storage.api_keys import ApiKey, matches
 from spanledger_storage.project_settings import Content, Preset, ProjectSettings
 from spanledger_storage.projects import Keys, Projects
-from spanledger_storage.state import migrate_state, open_state
 
 NOW_S = 1_780_000_000  # 2026-05-28T20:26:40Z
 
@@ -38,14 +37,6 @@ class Done:
 
 
 Run = Callable[..., Done]
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[sa.Engine]:
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -6,31 +6,20 @@ import csv
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from spanledger_analytics.reconciliation.report.model import Report
 from spanledger_server.api.app import create_app
-from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store, StoreSettings
 from tests.api_asking import Asker
 from tests.reconciled import DAY, cell, put, share
 
 CELLS = "/api/v1/reconciliation-cells"
 PERIOD = {"from": "2026-11-01", "to": "2026-12-01"}
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[sa.Engine]:
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -9,20 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from spanledger_server import cli
 from spanledger_storage.price_state import PriceState
-from spanledger_storage.state import migrate_state, open_state
 
 NOW_S = 1_780_000_000  # 2026-05-28T20:26:40Z
 Run = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> PriceState:
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    return PriceState(engine)
+def state(state: sa.Engine) -> PriceState:
+    return PriceState(state)
 
 
 @pytest.fixture

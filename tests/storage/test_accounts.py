@@ -13,17 +13,15 @@ from spanledger_storage.accounts import Accounts, account_name
 from spanledger_storage.errors import ConfigError, StateError
 from spanledger_storage.passwords import COST, MAX_LENGTH, Cost, hashed, matches
 from spanledger_storage.projects import Projects
-from spanledger_storage.state import migrate_state, open_state
+from spanledger_storage.state import open_state
 
 CHEAP = Cost(4, 8, 1)
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> sa.Engine:
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    Projects(engine).create("shop", "ann", 1)
-    return engine
+def state(state: sa.Engine) -> sa.Engine:
+    Projects(state).create("shop", "ann", 1)
+    return state
 
 
 def test_an_account_is_found_again_as_it_was_made(state: sa.Engine) -> None:

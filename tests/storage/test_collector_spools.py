@@ -5,17 +5,14 @@ import sqlalchemy as sa
 
 from spanledger_storage.collector_spools import CollectorSpools, Waiting
 from spanledger_storage.errors import StateError
-from spanledger_storage.state import migrate_state, open_state
 
 S = 10**9
 DAY = 86_400 * S
 
 
 @pytest.fixture
-def spools(tmp_path: Path) -> CollectorSpools:
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    return CollectorSpools(engine)
+def spools(state: sa.Engine) -> CollectorSpools:
+    return CollectorSpools(state)
 
 
 def test_nobody_told_is_not_the_same_as_nothing_waits(spools: CollectorSpools) -> None:

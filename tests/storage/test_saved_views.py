@@ -7,14 +7,7 @@ import sqlalchemy as sa
 
 from spanledger_storage.errors import StateError
 from spanledger_storage.saved_views import NAME_LIMIT, SavedViews
-from spanledger_storage.state import migrate_state, open_state, open_state_reader
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> sa.Engine:
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    return engine
+from spanledger_storage.state import open_state_reader
 
 
 def test_what_is_saved_is_found_in_its_project_and_kind_only(state: sa.Engine) -> None:

@@ -18,13 +18,6 @@ from spanledger_storage.state import (
 from tests.ports import free_port
 
 
-@pytest.fixture
-def state(tmp_path: Path) -> sa.Engine:
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    return engine
-
-
 def test_migrations_from_empty_equal_the_declared_tables(state: sa.Engine) -> None:
     with state.connect() as connection:
         context = MigrationContext.configure(connection)

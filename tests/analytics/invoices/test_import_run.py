@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -23,7 +23,6 @@ from spanledger_analytics.invoices.unmapped import read_unmapped
 from spanledger_storage.errors import ConfigError
 from spanledger_storage.invoice_state import InvoiceState, MappingRow
 from spanledger_storage.price_state import ExchangeRateRow, PriceState
-from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
 from tests.invoicing import DAY_NS, NOW_NS, SAMPLES, charged, import_path
 
@@ -36,14 +35,6 @@ quantity_factor: 1000
 amount_factor: 0.01
 skip: {Kind: [Total]}
 """
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[sa.Engine]:
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    yield engine
-    engine.dispose()
 
 
 def costs(*rows: tuple[int, str, str]) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import httpx
 import pytest
@@ -19,7 +17,6 @@ from spanledger_analytics.invoices.pulling.puller import Puller
 from spanledger_analytics.invoices.pulling.run import Pull, pull, scheduled_start, windows
 from spanledger_analytics.invoices.reading import current_lines, sources
 from spanledger_storage.invoice_state import InvoiceState, PullRow
-from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
 from tests import provider_servers as servers
 from tests.invoicing import DAY_NS
@@ -29,14 +26,6 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NOW_NS = int(NOW.timestamp()) * 10**9
 SINCE = date(2026, 11, 1)
 CHARGES = {date(2026, 11, 2): "1.25", date(2026, 11, 17): "2.5", date(2026, 11, 20): "4"}
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[sa.Engine]:
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    yield engine
-    engine.dispose()
 
 
 class Waits:
