@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,7 +22,7 @@ from spanledger_server.options import (
 from spanledger_server.output import Format
 
 if TYPE_CHECKING:
-    from spanledger_storage.gpu_price_state import GpuPriceRow, GpuPrices
+    from spanledger_storage.gpu_price_state import GpuPriceRow
 
 app = typer.Typer(
     name="gpu-prices",
@@ -50,7 +49,7 @@ def list_prices(
     from spanledger_analytics.price_book.input import time_text
     from spanledger_server.prices.session import now_ns, open_reader
     from spanledger_server.rows import print_rows
-    from spanledger_storage.gpu_price_state import GpuPrices
+    from spanledger_storage.price_state import PriceState
 
     now = now_ns()
     rows = [
@@ -68,7 +67,7 @@ def list_prices(
             "note": row.note,
             "status": _status(row, now),
         }
-        for row in GpuPrices(open_reader(data, state_url)).rows(withdrawn=withdrawn)
+        for row in PriceState(open_reader(data, state_url)).gpu_prices(withdrawn=withdrawn)
     ]
     print_rows(
         _COLUMNS, rows, output, "No GPU prices. Set one: spanledger gpu-prices set --rented 2.49"
@@ -122,7 +121,7 @@ def set_price(
     from spanledger_analytics.gpu_cost.price_changes import set_gpu_price
     from spanledger_analytics.price_book.input import parse_amount, parse_time, time_text
     from spanledger_server.errors import UsageError
-    from spanledger_server.prices.session import moment, now_ns, user
+    from spanledger_server.prices.session import moment, now_ns, open_writer, user
     from spanledger_storage.gpu_price_state import OWNED, RENTED, SPOT, GpuPriceRow
 
     given = [name for name, text in zip(_RENT, (rented, spot, purchase), strict=True) if text]
@@ -150,7 +149,7 @@ def set_price(
         mig_slices=mig_by,
         note=note,
     )
-    with _writer(data, state_url).change(user(by), now_ns()) as change:
+    with open_writer(data, state_url).change(user(by), now_ns()) as change:
         outcome, stored = set_gpu_price(change, row)
     hour = f"${hour_of(stored).normalize():f} an hour"
     energy = "" if stored.usd_per_kwh is None else f" and ${stored.usd_per_kwh:f} a kWh"
@@ -169,23 +168,13 @@ def remove_price(
 ) -> None:
     """Let a GPU price end, now or on a date. It stays to be shown; earlier hours keep it."""
     from spanledger_analytics.gpu_cost.price_changes import end_gpu_price
-    from spanledger_analytics.price_book.input import time_text
-    from spanledger_server.prices.session import moment, now_ns, user
+    from spanledger_server.prices.changes import say_ended
+    from spanledger_server.prices.session import moment, now_ns, open_writer, user
 
     at_ns = None if entirely else moment(start, "--from")
-    with _writer(data, state_url).change(user(by), now_ns()) as change:
+    with open_writer(data, state_url).change(user(by), now_ns()) as change:
         row = end_gpu_price(change, price_id, at_ns)
-    if row.withdrawn_at_ns is not None:
-        print(f"GPU price {row.id} ({_scope(row)}) is withdrawn: no hour costs it any more.")
-    else:
-        print(f"GPU price {row.id} ({_scope(row)}) ends on {time_text(row.effective_to_ns or 0)}.")
-
-
-def _writer(data: Path, state_url: str) -> GpuPrices:
-    from spanledger_server.state_database import state_writer_of
-    from spanledger_storage.gpu_price_state import GpuPrices
-
-    return GpuPrices(state_writer_of(data, state_url))
+    say_ended(f"GPU price {row.id} ({_scope(row)})", row, at_ns)
 
 
 def _scope(row: GpuPriceRow) -> str:

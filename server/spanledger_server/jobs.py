@@ -39,7 +39,6 @@ from spanledger_server.alerting import alerts_job, delivery_job
 from spanledger_server.focus_cli import FOLDER as FOCUS_FOLDER
 from spanledger_server.roles import instance_name
 from spanledger_storage.finding_state import FindingStates
-from spanledger_storage.gpu_price_state import GpuPrices
 from spanledger_storage.price_state import PriceState
 from spanledger_storage.projects import Projects
 from spanledger_storage.retention_state import RetentionState
@@ -144,7 +143,7 @@ def _budgets(means: Means) -> Callable[[], object]:
 
 def _gpu_cost(means: Means) -> Callable[[], object]:
     floors = partial(cost_floors, means.retention)
-    prices = GpuPrices(means.state)
+    prices = PriceState(means.state)
     return GpuCostJob(means.store(), time.time_ns, means.watermarks, prices, floors).run_once
 
 

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import sqlalchemy as sa
 
 from spanledger_storage.decimal_text import DecimalText
+from spanledger_storage.gpu_price_state import GpuPriceRow, gpu_prices
 from spanledger_storage.service_price_rows import (
     InfraPriceRow,
     ToolPriceRow,
@@ -185,11 +186,14 @@ _TABLES: dict[str, sa.Table] = {
     ExchangeRateRow.kind: exchange_rates,
     ToolPriceRow.kind: tool_prices,
     InfraPriceRow.kind: infra_prices,
+    GpuPriceRow.kind: gpu_prices,
 }
-EndingRow = RateRow | ContractRow | ToolPriceRow | InfraPriceRow
+EndingRow = RateRow | ContractRow | ToolPriceRow | InfraPriceRow | GpuPriceRow
 """A row that holds from one instant to another."""
-EndingT = TypeVar("EndingT", RateRow, ContractRow, ToolPriceRow, InfraPriceRow)
-RowT = TypeVar("RowT", RateRow, ContractRow, ExchangeRateRow, ToolPriceRow, InfraPriceRow)
+EndingT = TypeVar("EndingT", RateRow, ContractRow, ToolPriceRow, InfraPriceRow, GpuPriceRow)
+RowT = TypeVar(
+    "RowT", RateRow, ContractRow, ExchangeRateRow, ToolPriceRow, InfraPriceRow, GpuPriceRow
+)
 
 
 class PriceState:
@@ -225,6 +229,29 @@ class PriceState:
     def infra_prices(self, *, withdrawn: bool = False) -> list[InfraPriceRow]:
         """Return the prices of services by id; with ``withdrawn`` also those that price nothing."""
         return self._read(InfraPriceRow, withdrawn)
+
+    def gpu_prices(self, *, withdrawn: bool = False) -> list[GpuPriceRow]:
+        """Return the prices of GPUs by id; with ``withdrawn`` also those that price nothing."""
+        return self._read(GpuPriceRow, withdrawn)
+
+    def gpu_prices_changed_since(self, revision: int) -> tuple[int, int | None]:
+        """Return the revision now, and the first instant (UTC nanoseconds) that costs otherwise.
+
+        The instant is None where no GPU price changed after ``revision``.
+        """
+        statement = (
+            sa.select(log.c.action, log.c.after)
+            .where(log.c.revision > revision)
+            .where(log.c.object.startswith(f"{GpuPriceRow.kind} "))
+        )
+        with _explained(), self._engine.connect() as connection:
+            newest = int(connection.scalar(sa.select(revisions.c.revision)) or 0)
+            changes = [(row.action, json.loads(row.after)) for row in connection.execute(statement)]
+        starts = [
+            after["effective_to_ns" if action == "close" else "effective_from_ns"]
+            for action, after in changes
+        ]
+        return newest, min(starts, default=None)
 
     def log(self, limit: int = 100) -> list[LogRow]:
         """Return the newest entries of the log, newest first."""

@@ -30,10 +30,10 @@ _TIME = pa.timestamp("ns", "UTC")
 class Prices:
     """One price for all GPUs, set before anything ran."""
 
-    def rows(self) -> list[GpuPriceRow]:
+    def gpu_prices(self) -> list[GpuPriceRow]:
         return [price()]
 
-    def changed_since(self, revision: int) -> tuple[int, int | None]:
+    def gpu_prices_changed_since(self, revision: int) -> tuple[int, int | None]:
         del revision
         return 1, None
 

@@ -80,10 +80,10 @@ class Prices:
         self.revision = 1
         self.changed_ns: int | None = None
 
-    def rows(self) -> list[GpuPriceRow]:
+    def gpu_prices(self) -> list[GpuPriceRow]:
         return self.all
 
-    def changed_since(self, revision: int) -> tuple[int, int | None]:
+    def gpu_prices_changed_since(self, revision: int) -> tuple[int, int | None]:
         return self.revision, self.changed_ns if revision < self.revision else None
 
 

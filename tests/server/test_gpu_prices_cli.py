@@ -12,7 +12,6 @@ from spanledger_analytics.errors import PriceError
 from spanledger_server.cli import app
 from spanledger_server.demo.gpu_run import demo_prices, set_demo_prices
 from spanledger_server.errors import UsageError
-from spanledger_storage.gpu_price_state import GpuPrices
 from spanledger_storage.price_state import PriceState
 from spanledger_storage.state import open_state
 
@@ -32,8 +31,8 @@ def rows(data: Path, *words: str) -> list[dict[str, object]]:
     return found
 
 
-def state(data: Path) -> GpuPrices:
-    return GpuPrices(open_state(f"sqlite:///{data / 'state.db'}"))
+def state(data: Path) -> PriceState:
+    return PriceState(open_state(f"sqlite:///{data / 'state.db'}"))
 
 
 def test_nothing_says_how_to_set_one(data: Path) -> None:
@@ -51,7 +50,7 @@ def test_a_price_that_changes_follows_the_one_before(data: Path) -> None:
     )
     listed = [(r["terms"], r["from"], r["to"]) for r in rows(data)]
     assert listed == [("spot", "2026-01-01", "2026-02-01"), ("spot", "2026-02-01", "")]
-    log = PriceState(open_state(f"sqlite:///{data / 'state.db'}")).log()
+    log = state(data).log()
     assert [(e.action, e.object) for e in reversed(log)] == [
         ("add", "GPU price 1"), ("close", "GPU price 1"), ("add", "GPU price 2"),
     ]  # fmt: skip
@@ -83,14 +82,14 @@ def test_a_price_ends_or_is_withdrawn(data: Path) -> None:
 
 def test_what_changed_since_is_known_for_the_job(data: Path) -> None:
     prices = state(data)
-    begin, _ = prices.changed_since(0)
+    begin, _ = prices.gpu_prices_changed_since(0)
     ok(data, "set", "--rented", "2", "--from", "2026-01-02")
     ok(data, "set", "--rented", "3", "--from", "2026-03-01")
-    revision, first = prices.changed_since(begin)
+    revision, first = prices.gpu_prices_changed_since(begin)
     assert first == 1_767_312_000 * 10**9  # 2026-01-02
-    assert prices.changed_since(revision) == (revision, None)
+    assert prices.gpu_prices_changed_since(revision) == (revision, None)
     ok(data, "remove", "2", "--from", "2026-04-01")
-    assert prices.changed_since(revision)[1] == 1_775_001_600 * 10**9
+    assert prices.gpu_prices_changed_since(revision)[1] == 1_775_001_600 * 10**9
 
 
 @pytest.mark.parametrize(
@@ -129,5 +128,5 @@ def test_overlaps_are_refused(data: Path) -> None:
 def test_the_demo_prices_its_own_hosts_once(data: Path) -> None:
     for _ in range(2):
         set_demo_prices(data, 1)
-    assert {row.host for row in state(data).rows()} == {row.host for row in demo_prices()}
-    assert len(state(data).rows()) == 2
+    assert {row.host for row in state(data).gpu_prices()} == {row.host for row in demo_prices()}
+    assert len(state(data).gpu_prices()) == 2

@@ -34,11 +34,11 @@ _RESTS = 4  # times as long as the hours that are not over took
 class Prices(Protocol):
     """Where GPU prices are kept."""
 
-    def rows(self) -> list[GpuPriceRow]:
+    def gpu_prices(self) -> list[GpuPriceRow]:
         """Return the prices that hold at some time."""
         ...
 
-    def changed_since(self, revision: int) -> tuple[int, int | None]:
+    def gpu_prices_changed_since(self, revision: int) -> tuple[int, int | None]:
         """Return the revision now, and the first instant that costs otherwise (None: none)."""
         ...
 
@@ -108,7 +108,7 @@ class GpuCostJob:
         revision = self._collect_prices()
         position = self._collect_touches()
         floors = self._floors()
-        rows = self._prices.rows()
+        rows = self._prices.gpu_prices()
         todo = self._todo()
         entries = lines = 0
         rests_s = 0.0
@@ -180,7 +180,7 @@ class GpuCostJob:
     def _collect_prices(self) -> int:
         """Make the hours due that cost otherwise since prices changed; return their revision."""
         known = self._watermarks.get(GPU_PRICES) if self._revision is None else self._revision
-        revision, since_ns = self._prices.changed_since(known or 0)
+        revision, since_ns = self._prices.gpu_prices_changed_since(known or 0)
         if known is None:
             self._due |= self._hours_from(0)  # the first run of all: what came before it, too
         elif revision != known and since_ns is not None:

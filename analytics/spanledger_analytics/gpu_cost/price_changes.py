@@ -9,13 +9,9 @@ from spanledger_analytics.errors import PriceError
 from spanledger_analytics.gpu_cost.arithmetic import PICO
 from spanledger_analytics.gpu_cost.prices import rate_of
 from spanledger_analytics.price_book.input import Period, time_text
-from spanledger_storage.gpu_price_state import (
-    MIG_SLICES,
-    OWNED,
-    TERMS,
-    GpuPriceChange,
-    GpuPriceRow,
-)
+from spanledger_analytics.price_book.store import end_row
+from spanledger_storage.gpu_price_state import MIG_SLICES, OWNED, TERMS, GpuPriceRow
+from spanledger_storage.price_state import PriceChange
 
 _LIMITS = {"project": 128, "gpu_model": 128, "host": 256, "gpu": 128, "note": 2000}
 _MOST_PER_HOUR = Decimal(10) ** 6
@@ -24,7 +20,7 @@ _MOST_PUE = 10
 _PLACES = 12
 
 
-def set_gpu_price(change: GpuPriceChange, given: GpuPriceRow) -> tuple[str, GpuPriceRow]:
+def set_gpu_price(change: PriceChange, given: GpuPriceRow) -> tuple[str, GpuPriceRow]:
     """Store a price; return what became of it (added, follows, replaces, unchanged), and the row.
 
     An open price of the same scope that began earlier ends where the new one begins; one of the
@@ -35,7 +31,7 @@ def set_gpu_price(change: GpuPriceChange, given: GpuPriceRow) -> tuple[str, GpuP
     """
     new = checked(given)
     period = Period(new.effective_from_ns, new.effective_to_ns)
-    for old in change.rows():
+    for old in change.rows(GpuPriceRow):
         if old.scope != new.scope or not _period(old).overlaps(period):
             continue
         if _period(old) == period:
@@ -55,28 +51,15 @@ def set_gpu_price(change: GpuPriceChange, given: GpuPriceRow) -> tuple[str, GpuP
     return "added", change.add(new)
 
 
-def end_gpu_price(change: GpuPriceChange, price_id: int, at_ns: int | None) -> GpuPriceRow:
-    """Let a price hold until ``at_ns``, or withdraw it (None); return what it is now.
+def end_gpu_price(change: PriceChange, price_id: int, at_ns: int | None) -> GpuPriceRow:
+    """Let a price hold until ``at_ns``, or withdraw it (None); return what it was.
 
     Raises:
         PriceError: there is no such price, or it already ended by then.
     """
-    rows = {row.id: row for row in change.rows(withdrawn=True)}
-    row = rows.get(price_id)
-    if row is None:
-        raise PriceError(
-            f"There is no GPU price {price_id}; `spanledger gpu-prices list` shows them."
-        )
-    if row.withdrawn_at_ns is not None:
-        raise PriceError(f"GPU price {price_id} is already withdrawn.")
-    if at_ns is None or at_ns <= row.effective_from_ns:
-        return change.withdraw(row)
-    if row.effective_to_ns is not None and row.effective_to_ns <= at_ns:
-        raise PriceError(
-            f"GPU price {price_id} already ends on {time_text(row.effective_to_ns)}; an earlier "
-            "end is given with --from, and --entirely withdraws it."
-        )
-    return change.close(row, at_ns)
+    return end_row(
+        change, change.rows(GpuPriceRow, withdrawn=True), price_id, at_ns, "gpu-prices list"
+    )
 
 
 def checked(row: GpuPriceRow) -> GpuPriceRow:

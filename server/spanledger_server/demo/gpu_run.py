@@ -13,7 +13,8 @@ from spanledger_server.demo.gpu_plan import WORKERS
 from spanledger_server.demo.gpus import send_gpus
 from spanledger_server.errors import UsageError
 from spanledger_server.state_database import state_writer_of
-from spanledger_storage.gpu_price_state import OWNED, RENTED, GpuPriceRow, GpuPrices
+from spanledger_storage.gpu_price_state import OWNED, RENTED, GpuPriceRow
+from spanledger_storage.price_state import PriceState
 
 _NOTE = "of the demo"
 
@@ -72,8 +73,8 @@ def set_demo_prices(data: Path, now_ns: int) -> None:
         StateError: the state database does not answer.
         UsageError: no instance has run on the directory.
     """
-    prices = GpuPrices(state_writer_of(data, ""))
-    known = {row.host for row in prices.rows()}
+    prices = PriceState(state_writer_of(data, ""))
+    known = {row.host for row in prices.gpu_prices()}
     missing = [row for row in demo_prices() if row.host not in known]
     if missing:
         with prices.change("demo", now_ns) as change:
