@@ -8,10 +8,11 @@ from spanledger_alerts.backtest import backtest
 from spanledger_alerts.books import rule_book
 from spanledger_alerts.measures import Sources
 from spanledger_analytics.price_book.input import time_text
-from spanledger_server.alert_moments import settings_of, since_ns
+from spanledger_server.alert_moments import NS_PER_S, settings_of
 from spanledger_server.alert_shown import shown_usd, shown_value
 from spanledger_server.errors import UsageError
 from spanledger_server.output import Format
+from spanledger_server.periods import parse_since
 from spanledger_server.prices.session import now_ns
 from spanledger_server.rows import Row, print_rows
 from spanledger_storage.alert_state import AlertState
@@ -45,7 +46,8 @@ def print_backtest(
         raise UsageError(f"There is no rule {name!r}; see `spanledger alerts rules`.")
     now = now_ns()
     sources = Sources(store, BudgetAccounts(state), FindingStates(state))
-    found = backtest(rules[name], sources, project, since_ns(since, now), now)
+    since_ns = parse_since("--since", since, now // NS_PER_S) * NS_PER_S
+    found = backtest(rules[name], sources, project, since_ns, now)
     rows: list[Row] = [
         {
             "fired": time_text(one.fired_at_ns),

@@ -8,7 +8,6 @@ from pathlib import Path
 from spanledger_alerts.rules import seconds_of
 from spanledger_alerts.settings import AlertSettings, beside
 from spanledger_server.errors import UsageError
-from spanledger_server.periods import parse_moment
 
 NS_PER_S = 10**9
 
@@ -30,14 +29,3 @@ def length_s(name: str, text: str) -> int:
         raise UsageError(f"{name}: {error}, not {text[:40]!r}.") from None
     assert isinstance(found, int)
     return found
-
-
-def since_ns(text: str, now_ns: int) -> int:
-    """Return when a period begins: so long ago, or at a date or time.
-
-    Raises:
-        UsageError: it is neither.
-    """
-    if text[:1].isdigit() and text[-1:] in "smhd":
-        return now_ns - length_s("--since", text) * NS_PER_S
-    return parse_moment("--since", text, now_ns // NS_PER_S) * NS_PER_S

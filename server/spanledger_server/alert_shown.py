@@ -13,8 +13,9 @@ from spanledger_alerts.silences import is_active
 from spanledger_alerts.stored import instance_of
 from spanledger_alerts.text import figure, usd
 from spanledger_analytics.price_book.input import time_text
-from spanledger_server.alert_moments import NS_PER_S, settings_of, since_ns
+from spanledger_server.alert_moments import NS_PER_S, settings_of
 from spanledger_server.output import Format
+from spanledger_server.periods import parse_since
 from spanledger_server.prices.session import now_ns
 from spanledger_server.rows import Row, print_rows
 from spanledger_storage.alert_outbox import AlertOutbox
@@ -116,7 +117,8 @@ def print_history(
         UsageError: ``since`` is no time.
     """
     Projects(state).get(project)
-    found = AlertState(state).history(project, since_ns=since_ns(since, now_ns()))
+    since_ns = parse_since("--since", since, now_ns() // NS_PER_S) * NS_PER_S
+    found = AlertState(state).history(project, since_ns=since_ns)
     rows: list[Row] = []
     for one in found:
         name = one.incident.split("/", 1)[-1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import cast
@@ -10,6 +9,7 @@ from typing import cast
 from spanledger_analytics.price_book.input import time_text
 from spanledger_server.errors import UsageError
 from spanledger_server.output import Format
+from spanledger_server.periods import parse_length
 from spanledger_server.prices.session import now_ns, user
 from spanledger_server.rows import print_rows
 from spanledger_storage.budget_accounts import BudgetAccounts
@@ -25,8 +25,6 @@ _COLUMNS = (
     *("soft_limit", "hard_limit", "left", "level", "owner", "status"),
 )
 _BREACH_COLUMNS = ("level", "began", "ended", "limit", "peak", "refused")
-_ROLLING = re.compile(r"(\d{1,8})([smhd])", re.ASCII)
-_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _NOTHING = "No budgets. Make one: spanledger budgets set NAME --hard 100"
 
 
@@ -143,9 +141,9 @@ def window_of(text: str) -> tuple[Period, int | None]:
     Raises:
         UsageError: it is neither a calendar window nor a length.
     """
-    match = _ROLLING.fullmatch(text)
-    if match:
-        return "rolling", int(match[1]) * _SECONDS[match[2]]
+    length_s = parse_length(text)
+    if length_s is not None:
+        return "rolling", length_s
     if text in PERIODS and text != "rolling":
         return cast("Period", text), None
     raise UsageError(f"--per is day, week, month, or a length such as 90m, 24h, 30d: not {text!r}.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from spanledger_analytics.findings.writing import read_by_id
 from spanledger_analytics.price_book.input import time_text
 from spanledger_server.errors import UsageError
 from spanledger_server.output import Format
-from spanledger_server.periods import parse_moment
+from spanledger_server.periods import parse_since
 from spanledger_server.prices.session import now_ns, user
 from spanledger_server.rows import print_rows
 from spanledger_storage.errors import ConfigError
@@ -35,8 +34,6 @@ _LAST_NS = 2**62  # beyond what clocks say
 _ID_DIGITS = 32
 _FEWEST_DIGITS = 6
 _SHOWN_SPANS = 20
-_SINCE = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
-_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _COLUMNS = (
     *("finding_id", "kind", "severity", "state", "avoidable_usd", "direct_usd", "title"),
     *("agent_name", "last_seen", "trace_id"),
@@ -70,7 +67,7 @@ class Asked:
             UsageError: --since is no time.
         """
         return Wanted(
-            from_ns=_since_ns(self.since, now),
+            from_ns=parse_since("since", self.since, now // _NS_PER_S) * _NS_PER_S,
             to_ns=now + 86_400 * _NS_PER_S,  # a clock may be ahead
             kind=self.kind,
             severity=self.severity,
@@ -252,15 +249,3 @@ def _remarks(found: Listing) -> list[str]:
     if len(found.shown) + found.muted >= MOST:
         lines.append(f"These are the dearest {MOST:,}: a later --since shows fewer.")
     return lines
-
-
-def _since_ns(since: str, now: int) -> int:
-    """Return how far back to look, UTC nanoseconds.
-
-    Raises:
-        UsageError: it is no time.
-    """
-    found = _SINCE.fullmatch(since.strip())
-    if found:
-        return max(0, now - int(found[1]) * _SECONDS[found[2]] * _NS_PER_S)
-    return parse_moment("since", since, now // _NS_PER_S) * _NS_PER_S

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, tzinfo
 
 from spanledger_analytics.data_quality import Period
 from spanledger_server.errors import UsageError
 
 DAY_S = 86_400
+_LENGTH = re.compile(r"(\d{1,9})([smhd])", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": DAY_S}
 
 
 def parse_period(start: str, end: str, now_s: int) -> Period:
@@ -36,6 +39,22 @@ def parse_moment(name: str, text: str, now_s: int, zone: tzinfo = UTC) -> int:
         UsageError: it is no time; the message says what to do.
     """
     return _unix_s(name, text, zone) if text else now_s
+
+
+def parse_since(name: str, text: str, now_s: int) -> int:
+    """Return when a period begins, unix seconds: so long ago, as 90m or 7d, or at a date or time.
+
+    Raises:
+        UsageError: it is neither; the message says what to do.
+    """
+    length_s = parse_length(text)
+    return parse_moment(name, text, now_s) if length_s is None else max(0, now_s - length_s)
+
+
+def parse_length(text: str) -> int | None:
+    """Return a length such as 30s, 90m, 24h or 7d in seconds; None: it is none."""
+    found = _LENGTH.fullmatch(text.strip())
+    return int(found[1]) * _SECONDS[found[2]] if found else None
 
 
 def rfc3339(unix_s: int) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from spanledger_analytics.golden.judge import Tolerances
 from spanledger_server.errors import UsageError
 from spanledger_server.output import Format
-from spanledger_server.periods import parse_moment
+from spanledger_server.periods import parse_since
 from spanledger_server.prices.session import open_store, user
 from spanledger_server.replay import GOLDEN, Judged, Wanted, check, goldens, save_golden
 from spanledger_server.replay_report import print_check, write_junit
@@ -22,8 +22,6 @@ from spanledger_storage.saved_views import SavedViews
 
 FINE, WORSE, NOT_JUDGED = 0, 1, 2
 
-_AGE = re.compile(r"(\d{1,9})([smhd])")
-_UNIT_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _OPTIONS = {
     "cost_increase": "--max-cost-increase",
     "token_increase": "--max-token-increase",
@@ -179,11 +177,8 @@ def _from_s(options: CheckOptions, now_s: int) -> int:
     since = options.since
     if not since:
         # Whoever names one means it, however old it is.
-        return 0 if _are_chosen(options) else now_s - _UNIT_S["h"]
-    age = _AGE.fullmatch(since)
-    if age:
-        return max(0, now_s - int(age[1]) * _UNIT_S[age[2]])
-    return parse_moment("since", since, now_s)
+        return 0 if _are_chosen(options) else now_s - 3_600
+    return parse_since("since", since, now_s)
 
 
 def _code(judged: Sequence[Judged]) -> int:
