@@ -19,7 +19,11 @@ _HALF_PAIR = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 
 
 class BrokenFraming(ValueError):
-    """The fields of a message do not end where they say."""
+    """The fields of a message do not end where they say; ``at`` is the byte where that begins."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__(f"at byte {at}")
+        self.at = at
 
 
 def length_delimited(number: int, value: bytes | memoryview) -> bytes:
@@ -33,20 +37,24 @@ def fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
     Raises:
         BrokenFraming: they cannot be told apart.
     """
-    for number, _, start, end in _parts(data):
+    for number, _, start, end in parts(data):
         if start is not None:
             yield number, data[start:end]
 
 
-def _parts(data: memoryview) -> Iterator[tuple[int, int, int | None, int]]:
-    """Yield of each field its number, its start, that of its content if delimited, and its end."""
+def parts(data: memoryview) -> Iterator[tuple[int, int, int | None, int]]:
+    """Yield of each field its number, its start, that of its content if delimited, and its end.
+
+    Raises:
+        BrokenFraming: they cannot be told apart.
+    """
     at = 0
     while at < len(data):
         first, start = at, None
         tag, at = _varint(data, at)
         wire_type, number = tag & 7, tag >> 3
         if not number:
-            raise BrokenFraming("there is no field 0")
+            raise BrokenFraming(first)
         if wire_type == _LENGTH_DELIMITED:
             size, start = _varint(data, at)
             at = start + size
@@ -55,9 +63,9 @@ def _parts(data: memoryview) -> Iterator[tuple[int, int, int | None, int]]:
         elif wire_type in _SIZES:
             at += _SIZES[wire_type]
         else:
-            raise BrokenFraming(f"wire type {wire_type}")
+            raise BrokenFraming(first)
         if at > len(data):
-            raise BrokenFraming("a field is longer than its message")
+            raise BrokenFraming(first)
         yield number, first, start, at
 
 
@@ -81,10 +89,10 @@ def _mended(data: memoryview, kind: Descriptor, levels: int) -> bytes | None:
     Copies nothing on the way down: a large value would be in memory once for every level.
     """
     if not levels:
-        raise BrokenFraming("nested too deep")
+        raise BrokenFraming(0)
     pieces = list[bytes | memoryview]()
     done = 0
-    for number, first, start, end in _parts(data):
+    for number, first, start, end in parts(data):
         field = kind.fields_by_number.get(number)
         if field is None or start is None:
             continue
@@ -122,13 +130,11 @@ def _varint_of(value: int) -> bytes:
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
     value = shift = 0
-    while shift < 64:
-        if at >= len(data):
-            raise BrokenFraming("the end is missing")
+    while shift < 64 and at < len(data):
         byte = data[at]
         value |= (byte & 0x7F) << shift
         at += 1
         if byte < 0x80:
             return value, at
         shift += 7
-    raise BrokenFraming("an integer without end")
+    raise BrokenFraming(at - shift // 7)
