@@ -31,7 +31,7 @@ from spanledger_analytics.price_book.input import NS_PER_S
 from spanledger_server.errors import UsageError
 from spanledger_server.output import Format
 from spanledger_server.prices.session import moment, now_ns
-from spanledger_server.rows import print_rows
+from spanledger_server.rows import print_rows, printable
 from spanledger_storage.allocation_rules import AllocationRules
 from spanledger_storage.price_state import StateEngine
 from spanledger_storage.projects import Projects
@@ -150,7 +150,7 @@ def _explain(rules: Sequence[Rule], facts: Facts, unix_s: int) -> None:
     found = outcome_of(rules, facts, unix_s)
     for rule in rules:
         if rule.holds_at(unix_s) and rule is not found.rule:
-            print(f"  not {rule.name}: {_plain(rule.unmet(facts))}")
+            print(f"  not {rule.name}: {printable(rule.unmet(facts))}")
         if rule is found.rule:
             break
     if found.rule is None:
@@ -163,12 +163,7 @@ def _explain(rules: Sequence[Rule], facts: Facts, unix_s: int) -> None:
 
 
 def _shown(facts: Mapping[str, str]) -> str:
-    return _plain(", ".join(f"{name}={value}" for name, value in facts.items() if value))
-
-
-def _plain(text: str) -> str:
-    # A name from outside may hold what moves the cursor of a terminal.
-    return "".join(c if c.isprintable() else "?" for c in text)
+    return printable(", ".join(f"{name}={value}" for name, value in facts.items() if value))
 
 
 def _fields(row: OwnerRow, by: str) -> dict[str, object]:

@@ -16,6 +16,7 @@ from spanledger_server.periods import parse_since
 from spanledger_server.prices.session import open_store, user
 from spanledger_server.replay import GOLDEN, Judged, Wanted, check, goldens, save_golden
 from spanledger_server.replay_report import print_check, write_junit
+from spanledger_server.rows import printable
 from spanledger_server.state_database import state_reader_of, state_writer_of
 from spanledger_storage.errors import StorageError
 from spanledger_storage.saved_views import SavedViews
@@ -67,7 +68,7 @@ def save_and_say(
         side = save_golden(views, store, project, wanted_id, name, user(by))
     cost = "unknown" if side.totals.cost_usd is None else f"${side.totals.cost_usd:f}"
     print(
-        f"Saved {_plain(name or side.name)}: {len(side.steps):,} steps, "
+        f"Saved {printable(name or side.name)}: {len(side.steps):,} steps, "
         f"{side.totals.llm_calls:,} model calls, {cost}."
     )
 
@@ -82,7 +83,7 @@ def remove_and_say(data: Path, state_url: str, project: str, name: str) -> None:
     goldens_known = [view.name for view in views.of(GOLDEN, project)]
     if name not in goldens_known or not views.remove(GOLDEN, project, name):
         raise UsageError(f"No golden trajectory {name[:128]!r} in {project}.")
-    print(f"Removed {_plain(name)}.")
+    print(f"Removed {printable(name)}.")
 
 
 def check_and_say(
@@ -186,7 +187,3 @@ def _code(judged: Sequence[Judged]) -> int:
     if not all(verdict.passed for verdict in verdicts):
         return WORSE
     return FINE if all(one.verdicts for one in judged) else NOT_JUDGED
-
-
-def _plain(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)

@@ -15,7 +15,7 @@ from spanledger_server.errors import UsageError
 from spanledger_server.output import Format
 from spanledger_server.periods import rfc3339
 from spanledger_server.replay import Candidate, Judged, side_of_view
-from spanledger_server.rows import print_rows
+from spanledger_server.rows import print_rows, printable
 from spanledger_storage.saved_views import SavedView
 
 _LIST = (
@@ -235,8 +235,7 @@ def _money(value: Decimal | None) -> str | None:
 def _plain(value: object) -> str:
     if value is None or value == "":
         return "-"
-    text = f"{value:,}" if isinstance(value, int) else str(value)
-    return "".join(c if c.isprintable() else "?" for c in text)
+    return printable(f"{value:,}" if isinstance(value, int) else str(value))
 
 
 def _xml(text: str) -> str:

@@ -54,5 +54,9 @@ def _cell(column: str, value: object) -> str:
         return str(value) if column == "id" else f"{value:,}"  # an id is copied into a command
     if isinstance(value, Decimal):
         return f"{value:,f}"
-    # A name from outside may hold what moves the cursor of a terminal.
-    return "".join(c if c.isprintable() else "?" for c in str(value))
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """Return a name from outside without what moves the cursor of a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
