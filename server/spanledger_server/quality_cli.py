@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +12,6 @@ from spanledger_server.output import Format
 
 if TYPE_CHECKING:
     from spanledger_analytics.data_quality import Coverage, Finding, Group, Report
-    from spanledger_storage.store import StoreSettings
 
 _GROUPS = 10
 _COLUMNS = (
@@ -61,30 +59,17 @@ def data_quality(
     from spanledger_analytics.data_quality import Severity, report
     from spanledger_server.errors import UsageError
     from spanledger_server.periods import parse_period
-    from spanledger_storage.store import Store
+    from spanledger_server.prices.session import open_store
 
     if fail_on and fail_on not in list(Severity):
         raise UsageError(f"--fail-on must be {', '.join(Severity)}, not {fail_on!r}.")
     period = parse_period(start, end, int(time.time()))
-    store = Store.connect(_settings(store_url, data.expanduser()))
-    try:
+    with open_store(data, store_url) as store:
         found = report(store, project, period)
-    finally:
-        store.close()
     _print(found, output)
     worst = min((finding.severity.rank for finding in found.findings), default=None)
     if fail_on and worst is not None and worst <= Severity(fail_on).rank:
         raise typer.Exit(1)
-
-
-def _settings(store_url: str, data: Path) -> StoreSettings:
-    from spanledger_server.run_file import running_instance
-    from spanledger_server.stores import reader_of
-    from spanledger_storage.store import StoreSettings
-
-    if store_url:
-        return StoreSettings.from_url(store_url)
-    return reader_of(running_instance(data), data)
 
 
 def _print(report: Report, output: Format) -> None:
