@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Collection
+from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -103,11 +104,8 @@ def delete(
     subject = _subject(state, project, kind, id_)
     spool = SpoolCleaning(data)
     spool.await_empty()
-    store = Store.connect(writer_of(data, store_url), timeout_s=_WAIT_S)
-    try:
+    with closing(Store.connect(writer_of(data, store_url), timeout_s=_WAIT_S)) as store:
         _run(store, state, spool, subject, options)
-    finally:
-        store.close()
 
 
 def _run(

@@ -84,11 +84,8 @@ def _report_letters(info: RunInfo, data: Path, say: Say) -> None:
     if waiting:
         say(f"note  {waiting:,} dead letters wait in the spool until the store takes them")
     try:
-        store = Store.connect(reader_of(info, data))
-        try:
+        with closing(Store.connect(reader_of(info, data))) as store:
             [found] = store.rows("dead_letters_count")
-        finally:
-            store.close()
     except StorageError:
         return  # the probe says what is wrong with the store
     if found["letters"]:

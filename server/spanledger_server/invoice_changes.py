@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -78,11 +78,8 @@ def open_place(data: Path, state_url: str, store_url: str) -> Generator[Place]:
     """
     data = data.expanduser()
     state = state_writer_of(data, state_url)
-    store = Store.connect(writer_of(data, store_url))
-    try:
+    with closing(Store.connect(writer_of(data, store_url))) as store:
         yield Place(store, state)
-    finally:
-        store.close()
 
 
 def import_paths(place: Place, paths: Sequence[str], given: Given, by: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,11 +75,8 @@ def opened_writers(
         UsageError: no instance runs on the directory, and no address is given.
     """
     state = state_writer_of(data, state_url)
-    store = Store.connect(writer_of(data.expanduser(), store_url))
-    try:
+    with closing(Store.connect(writer_of(data.expanduser(), store_url))) as store:
         yield store, state
-    finally:
-        store.close()
 
 
 def demand_project(state: StateEngine, project: str) -> None:

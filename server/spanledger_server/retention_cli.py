@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -72,16 +73,13 @@ def run(
     from spanledger_storage.store import Store
 
     state = state_writer_of(data, state_url)
-    store = Store.connect(writer_of(data.expanduser(), store_url), timeout_s=3_600)
-    try:
+    with closing(Store.connect(writer_of(data.expanduser(), store_url), timeout_s=3_600)) as store:
         projects = [row.project for row in Projects(state).all()]
         job = RetentionJob(store, RetentionState(state), lambda: projects, time.time_ns)
         removed = job.run_once(is_dry=is_dry)
         _print_removed(removed, output, "Nothing is past its days.")
         if is_dry and output is Format.table:
             print("\nNothing was removed.")
-    finally:
-        store.close()
 
 
 def _print_sizes(sizes: Sizes, output: Format) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from spanledger_storage import migrations
 from spanledger_storage.errors import StoreError
 from spanledger_storage.state import migrate_state, open_state
@@ -19,11 +21,8 @@ def migrate_all(settings: StoreSettings, state_url: str) -> None:
     """
     migrate_state(open_state(state_url))
     migrations.create_database(settings)
-    store = Store.connect(settings, timeout_s=_TIMEOUT_S)
-    try:
+    with closing(Store.connect(settings, timeout_s=_TIMEOUT_S)) as store:
         ran = migrations.migrate(store)
-    finally:
-        store.close()
     for migration in ran:
         print(f"ran {migration.name}")
     print(f"{settings.address}: up to date ({len(ran)} migrations ran).")

@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -245,14 +245,11 @@ class Supervisor:
         try:
             create_database(writer)
             # Moving the rows of a large table takes as long as it takes.
-            store = Store.connect(writer, timeout_s=_MIGRATION_TIMEOUT_S)
-            try:
+            with closing(Store.connect(writer, timeout_s=_MIGRATION_TIMEOUT_S)) as store:
                 todo = pending(store)
                 if 0 < len(todo) < len(all_migrations()):
                     self._say(f"Bringing the store up to date ({len(todo)} migrations) ...")
                 migrate(store)
-            finally:
-                store.close()
         except StorageError as error:
             raise StartError(str(error)) from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 
@@ -87,11 +88,8 @@ class Worker:
     def _run_of(self, job: Job) -> Callable[[], object]:
         with self._making:
             if not self._has_schema:
-                store = Store.connect(self._settings)
-                try:
+                with closing(Store.connect(self._settings)) as store:
                     _demand_schema(store)
-                finally:
-                    store.close()
                 self._has_schema = True
             if job.name not in self._runs:
                 self._runs[job.name] = job.make(self._means)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import zip_longest
@@ -68,12 +69,9 @@ def create_database(settings: StoreSettings) -> None:
     Raises:
         StoreError: the server does not answer or refuses.
     """
-    server = Store.connect(settings.with_database("default"))
-    try:
+    with closing(Store.connect(settings.with_database("default"))) as server:
         name = settings.database.replace("`", "``")
         server.execute(f"CREATE DATABASE IF NOT EXISTS `{name}`")
-    finally:
-        server.close()
 
 
 def pending(store: Store) -> list[Migration]:

@@ -8,6 +8,7 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -182,14 +183,11 @@ def check(path: Path) -> str | None:
     if wrong := wal.damage(path):  # first: SQLite would forget it
         return wrong
     try:
-        connection = connect(path)
-        try:
+        with closing(connect(path)) as connection:
             connection.execute("SELECT spool_id FROM meta").fetchone()
             if path.stat().st_size > _CHECK_BYTES:
                 return None
             [(found,)] = connection.execute("PRAGMA quick_check(1)").fetchall()
-        finally:
-            connection.close()
     except sqlite3.Error as error:
         if is_damage(error):
             return str(error)

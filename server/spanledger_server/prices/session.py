@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from spanledger_analytics.price_book.input import NS_PER_S, parse_time
@@ -39,11 +39,8 @@ def open_store(data: Path, store_url: str) -> Generator[Store]:
     data = data.expanduser()
     url = os.environ.get("SPANLEDGER_READ_STORE_URL") or store_url
     settings = StoreSettings.from_url(url) if url else reader_of(running_instance(data), data)
-    store = Store.connect(settings)
-    try:
+    with closing(Store.connect(settings)) as store:
         yield store
-    finally:
-        store.close()
 
 
 @contextmanager
