@@ -13,7 +13,7 @@ from pathlib import Path
 
 from spanledger_workers.gpu_metrics import SCOPE
 from spanledger_workers.gpu_sampler import GpuError, Sampler
-from spanledger_workers.loop import every, stop_on_signals
+from spanledger_workers.loop import every, seconds, stop_on_signals
 from spanledger_workers.points import (
     Outbox,
     Point,
@@ -50,9 +50,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="spanledger gpu", description="Sample the NVIDIA GPUs of this host, send OTLP metrics."
     )
     add = parser.add_argument
-    add("--interval", type=_seconds, default=1.0, metavar="S", help="seconds between samples (1)")
+    add("--interval", type=seconds, default=1.0, metavar="S", help="seconds between samples (1)")
     add(
-        "--send-every", type=_seconds, default=10.0, metavar="S",
+        "--send-every", type=seconds, default=10.0, metavar="S",
         help="seconds between requests, each with the samples since the last (10)",
     )  # fmt: skip
     add("--endpoint", default="", metavar="URL", help="OTLP address (OTEL_EXPORTER_OTLP_ENDPOINT)")
@@ -111,10 +111,3 @@ def _print(points: Sequence[Point], *, as_json: bool) -> None:
 
 
 _ABOUT_THE_GPU = ("hw.id", "hw.type", "hw.name", "hw.model", "hw.vendor", "spanledger.gpu.index")
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0.05 <= value <= 3_600:
-        raise argparse.ArgumentTypeError("between 0.05 and 3600 seconds")
-    return value

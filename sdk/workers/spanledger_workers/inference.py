@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from spanledger_workers.inference_streams import Streams
 from spanledger_workers.inference_targets import ENGINES, ScrapeError, Target, engine_of
-from spanledger_workers.loop import every, stop_on_signals
+from spanledger_workers.loop import every, seconds, stop_on_signals
 from spanledger_workers.points import (
     About,
     Outbox,
@@ -222,18 +222,11 @@ def _parser() -> argparse.ArgumentParser:
         "--target", action="append", required=True, metavar="URL",
         help="metrics page of a worker, such as http://worker:8000/metrics; may be repeated",
     )  # fmt: skip
-    add("--interval", type=_seconds, default=10.0, metavar="S", help="seconds between scrapes (10)")
-    add("--timeout", type=_seconds, default=_TIMEOUT_S, metavar="S", help="for one scrape (5)")
+    add("--interval", type=seconds, default=10.0, metavar="S", help="seconds between scrapes (10)")
+    add("--timeout", type=seconds, default=_TIMEOUT_S, metavar="S", help="for one scrape (5)")
     add("--service", default="", help="service.name of the workers (the engine's name)")
     add("--header", action="append", default=[], metavar="NAME: VALUE", help="sent to every target")
     add("--endpoint", default="", metavar="URL", help="OTLP address (OTEL_EXPORTER_OTLP_ENDPOINT)")
     add("--protocol", default="", choices=["http/protobuf", "grpc"], help="(http/protobuf)")
     add("--once", action="store_true", help="scrape once, say what was found; sends nothing")
     return parser
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0.05 <= value <= 3_600:
-        raise argparse.ArgumentTypeError("between 0.05 and 3600 seconds")
-    return value

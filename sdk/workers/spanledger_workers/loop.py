@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import signal
 import threading
 import time
@@ -18,6 +19,14 @@ def stop_on_signals() -> threading.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     return stop
+
+
+def seconds(text: str) -> float:
+    """Return a pace or a patience of the command line."""
+    value = float(text)
+    if not 0.05 <= value <= 3_600:
+        raise argparse.ArgumentTypeError("between 0.05 and 3600 seconds")
+    return value
 
 
 def every(seconds: float, stop: threading.Event, work: Callable[[], None]) -> None:
