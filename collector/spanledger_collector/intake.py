@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 
 from spanledger_collector.access.rate_limit import RateLimits
 from spanledger_collector.edge.left_out import LeftOut, Reason
@@ -32,16 +32,9 @@ _TURN_WITHIN_S = 5.0
 class Intake:
     """Accepts requests of all signals into the spool."""
 
-    def __init__(
-        self,
-        spool: Spool,
-        telemetry: Telemetry,
-        *,
-        now_ns: Callable[[], int] = time.time_ns,
-    ) -> None:
+    def __init__(self, spool: Spool, telemetry: Telemetry) -> None:
         self._spool = spool
         self._telemetry = telemetry
-        self._now_ns = now_ns
         self._limits = RateLimits()
         self._turns = asyncio.Semaphore(_MOST_TURNS)
         self._is_open = True
@@ -78,7 +71,7 @@ class Intake:
         items, body = await self._taken(signal, body, project, left_out, is_json)
         if items:
             try:
-                done = self._spool.append(project.name, body, items, self._now_ns(), signal)
+                done = self._spool.append(project.name, body, items, time.time_ns(), signal)
                 await asyncio.wrap_future(done)
             except Unavailable:
                 self._limits.give_back(project, items, came_bytes)
@@ -153,7 +146,7 @@ class Intake:
         policy = policy_of(project)
         if policy is None:
             return items, body
-        body, found = await redacted_body(policy, request, body, self._now_ns())
+        body, found = await redacted_body(policy, request, body, time.time_ns())
         for kind, count in found.items():
             self._telemetry.redacted_values.labels(project.name, kind).inc(count)
         return items, body

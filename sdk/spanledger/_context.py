@@ -31,7 +31,7 @@ def with_shared(shared: Mapping[str, str], base: Context | None = None) -> Conte
     return made
 
 
-def shared(base: Context | None = None) -> dict[str, str]:
+def shared(base: Context | None) -> dict[str, str]:
     """Return what spans of a context share, as ``with_shared`` takes it."""
     return {
         key: value

@@ -84,7 +84,7 @@ _SHORT = KNOWN_KEYS.union(ROLES, _STATED, _DIMENSIONS, MACHINE_KEYS)
 """Keys under which short texts stay."""
 
 
-def what_may_stay(key: str, value: Value, *, is_tool: bool = False) -> Value:
+def what_may_stay(key: str, value: Value, *, is_tool: bool) -> Value:
     """Return what may stay of an attribute; ``None``: nothing.
 
     Args:

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,14 +67,12 @@ class Flusher:
         *,
         telemetry: Telemetry | None = None,
         scratch: Path | None = None,
-        now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._spool = spool
         self._settings = settings
         self._rank = rank
         self._telemetry = telemetry or Telemetry()
         self._scratch = scratch
-        self._now_ns = now_ns
         self._stopping = threading.Event()
         self._process: StoreProcess | None = None
         self._letters_after_s = float("-inf")
@@ -173,7 +171,7 @@ class Flusher:
     def _finish(self, batch: Batch, took_s: float) -> None:
         self._spool.finish(batch)
         self._stored += 1
-        now_ns = self._now_ns()
+        now_ns = time.time_ns()
         self._telemetry.store_seconds.observe(took_s)
         self._telemetry.stored_items.inc(batch.items)
         for request in batch.requests:
@@ -186,7 +184,7 @@ class Flusher:
         deaths = attempt = refusals = 0
         while not self._stopping.is_set():
             # Every attempt has its own time: it decides which messages need not come along.
-            outcome, is_dead = self._ask(StoreJob(batch.flush_id, self._now_ns(), bodies))
+            outcome, is_dead = self._ask(StoreJob(batch.flush_id, time.time_ns(), bodies))
             deaths = deaths + 1 if is_dead else 0
             if deaths >= _MAX_DEATHS:
                 outcome = StoreOutcome(outcome.error, permanent=True)
@@ -246,7 +244,7 @@ class Flusher:
 
     def _deliver(self, letters: Sequence[DeadLetter]) -> StoreOutcome:
         """Return what became of letters; where one is refused for good, the others go alone."""
-        outcome, _ = self._ask(LetterJob(letters, self._now_ns()))
+        outcome, _ = self._ask(LetterJob(letters, time.time_ns()))
         if outcome.error is None:
             self._spool.forget(letters)
         elif outcome.permanent and len(letters) > 1:

@@ -288,7 +288,7 @@ def store_rows(store: Store, tables: Tables, flush_id: str) -> None:
                 store.insert(table, part, token=f"{flush_id}/{table}/{number}")
 
 
-def parts_of(rows: pa.Table, time: str = "start_time") -> Iterator[pa.Table]:
+def parts_of(rows: pa.Table, time: str) -> Iterator[pa.Table]:
     """Yield the rows in parts the engine can take; the same rows give the same parts.
 
     Ordinary batches come whole. A request of very many small rows is divided by rows, and one
@@ -300,13 +300,13 @@ def parts_of(rows: pa.Table, time: str = "start_time") -> Iterator[pa.Table]:
             yield part.slice(first, _MOST_ROWS)
 
 
-def _by_days(rows: pa.Table, time: str, most: int = _MOST_DAYS) -> Iterator[pa.Table]:
+def _by_days(rows: pa.Table, time: str) -> Iterator[pa.Table]:
     ns = rows[time].cast(pa.timestamp("ns", "UTC")).cast(pa.int64())
     days = pc.divide(ns, _DAY_NS)
     distinct = pc.unique(days).sort()
-    if len(distinct) <= most:
+    if len(distinct) <= _MOST_DAYS:
         yield rows
         return
-    for first in range(0, len(distinct), most):
-        part = distinct.slice(first, most)
+    for first in range(0, len(distinct), _MOST_DAYS):
+        part = distinct.slice(first, _MOST_DAYS)
         yield rows.filter(pc.is_in(days, value_set=part))
