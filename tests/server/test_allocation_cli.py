@@ -4,43 +4,35 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet
 import pytest
 
 from spanledger_analytics.allocation.export import total_of
-from spanledger_server import cli
-from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store, StoreSettings
 from tests.dashboard.process import store_url
 from tests.dashboard.seed import Seeder
+from tests.instance import typed
 
 NOW_S = 1_780_000_000  # 2026-05-28T20:26:40Z
 Run = Callable[..., str]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(data: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Type a command on a directory on which an instance has run; what it printed."""
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    engine.dispose()
-    monkeypatch.setenv("SPANLEDGER_DATA", str(tmp_path))
     monkeypatch.setattr("time.time_ns", lambda: NOW_S * 10**9 + 5)
 
-    def typed(*words: str, code: int = 0) -> str:
-        monkeypatch.setattr(sys, "argv", ["spanledger", "allocation", *words])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        shown = capsys.readouterr()
-        assert ended.value.code == code, shown.err
-        return shown.out if code == 0 else shown.err
+    def run_in(*words: str, code: int = 0, **variables: str) -> str:
+        done = typed("allocation", *words, SPANLEDGER_DATA=str(data), **variables)
+        assert done.returncode == code, done.stderr
+        return done.stderr if code else done.stdout
 
-    return typed
+    return run_in
 
 
 def test_rules_are_set_listed_explained_ended_and_logged(run: Run) -> None:
@@ -79,10 +71,9 @@ def test_what_cannot_be_is_said(run: Run) -> None:
 
 
 def test_the_report_adds_up_and_is_written_as_files(
-    run: Run, store: Store, store_settings: StoreSettings, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    monkeypatch.setenv("SPANLEDGER_READ_STORE_URL", store_url(store_settings))
+    run: Run, store: Store, store_settings: StoreSettings, tmp_path: Path
+) -> None:
+    run = partial(run, SPANLEDGER_READ_STORE_URL=store_url(store_settings))
     seeder = Seeder(store, NOW_S)
     for number, (agent, cost, at_s) in enumerate(
         [("a", "3", 0), ("a", "1", -31 * 86_400), ("b", "0.5", 0), ("platform", "2", 0)], 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -13,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from spanledger_server import cli
-from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import StoreSettings
 from tests import provider_servers
 from tests.dashboard.process import store_url
+from tests.instance import typed
 from tests.invoicing import NOW_NS, SAMPLES
 from tests.provider_servers import KEY, serve
 
@@ -25,29 +23,17 @@ Run = Callable[..., str]
 
 
 @pytest.fixture
-def run(
-    tmp_path: Path,
-    store_settings: StoreSettings,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Run:
+def run(data: Path, store_settings: StoreSettings, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Type a command beside a store; what it printed."""
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    engine.dispose()
-    monkeypatch.setenv("SPANLEDGER_DATA", str(tmp_path))
-    monkeypatch.setenv("SPANLEDGER_STORE_URL", store_url(store_settings))
     monkeypatch.setattr("time.time_ns", lambda: NOW_NS)
+    places = {"SPANLEDGER_DATA": str(data), "SPANLEDGER_STORE_URL": store_url(store_settings)}
 
-    def typed(*words: str, code: int = 0) -> str:
-        monkeypatch.setattr(sys, "argv", ["spanledger", "invoices", *words])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        shown = capsys.readouterr()
-        assert ended.value.code == code, shown.err
-        return shown.out if code == 0 else shown.err
+    def run_in(*words: str, code: int = 0, **variables: str) -> str:
+        done = typed("invoices", *words, **places, **variables)
+        assert done.returncode == code, done.stderr
+        return done.stderr if code else done.stdout
 
-    return typed
+    return run_in
 
 
 def listed(run: Run, *words: str) -> list[dict[str, object]]:
@@ -94,16 +80,13 @@ def test_unmapped_texts_are_listed_dearest_first_and_mapped(run: Run) -> None:
     assert (row["by"], row["removed_by"]) == ("ann", "bob")
 
 
-def test_reports_are_pulled_with_a_key_of_the_environment(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_reports_are_pulled_with_a_key_of_the_environment(run: Run) -> None:
     provider = provider_servers.openai()
     provider.charges[date(2026, 11, 3)] = "1.5"
     assert "SPANLEDGER_OPENAI_ADMIN_KEY" in run("pull", "openai", code=2)
     with serve(provider) as url:
-        monkeypatch.setenv("SPANLEDGER_OPENAI_ADMIN_KEY", KEY)
-        monkeypatch.setenv("SPANLEDGER_OPENAI_ADMIN_URL", url)
-        said = run("pull", "openai", "--since", "2026-11-01")
+        access = {"SPANLEDGER_OPENAI_ADMIN_KEY": KEY, "SPANLEDGER_OPENAI_ADMIN_URL": url}
+        said = run("pull", "openai", "--since", "2026-11-01", **access)
     assert "openai.costs 2026-11-01 to 2026-11-20: imported" in said
     assert "openai.usage.images 2026-11-01 to 2026-11-20: nothing was used or charged." in said
     assert KEY not in said

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sys
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,11 +17,11 @@ import pytest
 from spanledger_analytics.invoices.line import TokenClass
 from spanledger_analytics.job import LEDGER, LedgerJob
 from spanledger_analytics.reconciliation.report.model import from_json
-from spanledger_server import cli
-from spanledger_storage.state import Watermarks, migrate_state, open_state
+from spanledger_storage.state import Watermarks, open_state
 from spanledger_storage.store import Store, StoreSettings
 from tests.dashboard.process import store_url
 from tests.dashboard.seed import Seeder
+from tests.instance import typed
 from tests.reconciled import bill, line
 
 NOW_S = 1_797_000_000  # 2026-12-11
@@ -34,29 +33,17 @@ Run = Callable[..., str]
 
 
 @pytest.fixture
-def run(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfdbinary: pytest.CaptureFixture[bytes],
-    store_settings: StoreSettings,
-) -> Run:
+def run(data: Path, store_settings: StoreSettings, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Type a command on a directory on which an instance has run; what it printed."""
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    engine.dispose()
-    monkeypatch.setenv("SPANLEDGER_DATA", str(tmp_path))
-    monkeypatch.setenv("SPANLEDGER_STORE_URL", store_url(store_settings))
     monkeypatch.setattr("time.time_ns", lambda: NOW_S * 10**9 + 5)
+    places = {"SPANLEDGER_DATA": str(data), "SPANLEDGER_STORE_URL": store_url(store_settings)}
 
-    def typed(*words: str, code: int = 0) -> str:
-        monkeypatch.setattr(sys, "argv", ["spanledger", "reconcile", *words])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        shown = capfdbinary.readouterr()
-        assert ended.value.code == code, shown.err
-        return (shown.err if code == 2 else shown.out).decode()
+    def run_in(*words: str, code: int = 0) -> str:
+        done = typed("reconcile", *words, **places)
+        assert done.returncode == code, done.stderr
+        return done.stderr if code == 2 else done.stdout
 
-    return typed
+    return run_in
 
 
 @pytest.fixture

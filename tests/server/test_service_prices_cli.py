@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from spanledger_server import cli
 from spanledger_storage.price_state import PriceState
+from tests.instance import typed
 
 NOW_S = 1_780_000_000  # 2026-05-28T20:26:40Z
 Run = Callable[..., tuple[int, str]]
@@ -24,24 +23,14 @@ def state(state: sa.Engine) -> PriceState:
 
 
 @pytest.fixture
-def run(
-    state: PriceState,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Run:
-    monkeypatch.setenv("SPANLEDGER_DATA", str(tmp_path))
+def run(data: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr("time.time_ns", lambda: NOW_S * 10**9 + 5)
 
-    def typed(*words: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["spanledger", *words])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        shown = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, shown.out + shown.err
+    def run_in(*words: str) -> tuple[int, str]:
+        done = typed(*words, SPANLEDGER_DATA=str(data))
+        return done.returncode, done.stdout + done.stderr
 
-    return typed
+    return run_in
 
 
 def rows(run: Run, *words: str) -> list[dict[str, Any]]:
