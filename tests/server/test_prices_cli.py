@@ -7,38 +7,26 @@ import io
 import json
 import re
 import shlex
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from spanledger_analytics.price_book.litellm_table import FILE_NAME
-from spanledger_server import cli
 from spanledger_server.prices import diff as price_diff
 from spanledger_storage.price_state import PriceState
 from spanledger_storage.store import Store, StoreSettings
 from tests.dashboard.process import store_url
 from tests.dashboard.seed import Seeder
+from tests.instance import typed
 
 NOW_S = 1_780_000_000  # 2026-05-28T20:26:40Z
-
-
-@dataclass
-class Done:
-    code: int
-    out: str
-    err: str
-
-    def rows(self) -> list[dict[str, Any]]:
-        return list(json.loads(self.out))
-
-
-Run = Callable[..., Done]
+Run = Callable[..., CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -47,25 +35,19 @@ def state(state: sa.Engine) -> PriceState:
 
 
 @pytest.fixture
-def run(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(data: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Type a command; --data is given by the environment."""
-    monkeypatch.setenv("SPANLEDGER_DATA", str(data))
     monkeypatch.setattr("time.time_ns", lambda: NOW_S * 10**9 + 5)
-
-    def typed(*words: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["spanledger", "prices", *words])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        shown = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return Done(ended.value.code, shown.out, shown.err)
-
-    return typed
+    return partial(typed, "prices", SPANLEDGER_DATA=str(data))
 
 
-def good(done: Done) -> str:
-    assert done.code == 0, done.err
-    return done.out
+def rows_of(done: CompletedProcess[str]) -> list[dict[str, Any]]:
+    return list(json.loads(done.stdout))
+
+
+def good(done: CompletedProcess[str]) -> str:
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_a_price_is_set_with_what_changed_and_what_to_do_next(run: Run, state: PriceState) -> None:
@@ -97,12 +79,12 @@ def test_without_a_date_a_price_holds_from_now_and_history_stays(
 @pytest.mark.parametrize("words", [("log", "--limit"), ("check", "--days")])
 def test_a_number_no_database_takes_is_one_sentence(run: Run, words: tuple[str, str]) -> None:
     done = run(*words, "99999999999999999999")
-    assert (done.code, "less than or equal" in done.err) == (2, True), done.err
+    assert (done.returncode, "less than or equal" in done.stderr) == (2, True), done.stderr
 
 
 def test_no_provider_is_not_any_provider(run: Run) -> None:
     done = run("set", "", "gpt-4o", "--input", "1")
-    assert (done.code, "or * for any" in done.err) == (2, True), done.err
+    assert (done.returncode, "or * for any" in done.stderr) == (2, True), done.stderr
 
 
 def test_a_second_price_tells_what_it_follows_and_the_same_one_changes_nothing(run: Run) -> None:
@@ -132,9 +114,9 @@ def test_what_cannot_be_a_price_is_one_sentence(
     run: Run, state: PriceState, words: str, message: str
 ) -> None:
     done = run("set", "openai", "gpt-4o", *shlex.split(words))
-    assert done.code == 2
-    assert re.search(message, done.err)
-    assert len(done.err.strip().splitlines()) == 1
+    assert done.returncode == 2
+    assert re.search(message, done.stderr)
+    assert len(done.stderr.strip().splitlines()) == 1
     assert state.log() == []
 
 
@@ -150,29 +132,29 @@ def test_a_price_is_removed_from_a_date_on_or_altogether_and_stays_to_be_shown(r
     assert "Rate 1 (openai / gpt-4o input) ends on 2026-03-01; earlier calls keep it." in said
     assert "reprice --from 2026-03-01" in said
     assert "is withdrawn" in good(run("remove", "2", "--entirely"))
-    assert [r["id"] for r in run("list", "--own", "--format", "json").rows()] == [1]
-    both = run("list", "--own", "--all", "--format", "json").rows()
+    assert [r["id"] for r in rows_of(run("list", "--own", "--format", "json"))] == [1]
+    both = rows_of(run("list", "--own", "--all", "--format", "json"))
     assert [r["status"] for r in both] == ["over", "withdrawn 2026-05-28T20:26:40Z"]
-    [shown] = run("show", "--id", "2", "--format", "json").rows()
+    [shown] = rows_of(run("show", "--id", "2", "--format", "json"))
     assert (shown["price"], shown["token_class"]) == ("9", "output")
     for words in (("remove", "9"), ("show", "--id", "9")):
         done = run(*words)
-        assert (done.code, "prices list --own" in done.err) == (2, True)
+        assert (done.returncode, "prices list --own" in done.stderr) == (2, True)
 
 
 def test_rates_in_force_are_listed_with_filters(run: Run) -> None:
     good(run("set", "openai", "gpt-4o", "--input", "2.40", "--from", "2026-01-01"))
-    rows = run("list", "--provider", "openai", "--model", "gpt-4o", "--format", "json").rows()
+    rows = rows_of(run("list", "--provider", "openai", "--model", "gpt-4o", "--format", "json"))
     own = [r for r in rows if r["source"] == "own:1"]
     assert [(r["token_class"], r["price"], r["from"]) for r in own] == [
         ("input", "2.40", "2026-01-01")
     ]
     assert {r["model"] for r in rows} == {"gpt-4o"}
-    before = run("list", "--provider", "openai", "--model", "gpt-4o", "--at", "2025-12-31",
-                 "--tier", "standard", "--format", "json").rows()  # fmt: skip
+    before = rows_of(run("list", "--provider", "openai", "--model", "gpt-4o", "--at", "2025-12-31",
+                 "--tier", "standard", "--format", "json"))  # fmt: skip
     assert "own:1" not in {r["source"] for r in before}
     assert {r["service_tier"] for r in before} == {""}
-    prefix = run("list", "--provider", "openai", "--model", "gpt-4o*", "--format", "json").rows()
+    prefix = rows_of(run("list", "--provider", "openai", "--model", "gpt-4o*", "--format", "json"))
     assert len({r["model"] for r in prefix}) > 1
     said = good(run("list", "--provider", "openai", "--model", "gpt-4oo"))
     assert "nearest known name is gpt-4o" in said
@@ -181,7 +163,7 @@ def test_rates_in_force_are_listed_with_filters(run: Run) -> None:
 def test_a_provider_is_found_under_each_of_its_names(run: Run) -> None:
     good(run("set", "gemini", "house-model", "--input", "1", "--from", "2026-01-01"))
     good(run("set", "gemini", "gemini-2.5-pro", "--input", "2", "--from", "2026-01-01"))
-    rows = run("list", "--provider", "gemini", "--format", "json").rows()
+    rows = rows_of(run("list", "--provider", "gemini", "--format", "json"))
     own = [(r["model"], r["source"]) for r in rows if r["source"].startswith("own:")]
     assert own == [("gemini-2.5-pro", "own:2"), ("house-model", "own:1")]
 
@@ -198,16 +180,16 @@ def test_everything_about_a_model_is_shown_with_an_example(run: Run) -> None:
     assert "4,000 uncached x $2.00 per 1,000,000 = $0.008" in said
     # 4,000 x 2 + 6,000 x 1 + 1,000 x 8 dollars a million are 0.022, half of it 0.011.
     assert "list price $0.022, after contract acme:\n  total $0.011 " in said
-    rows = run("show", "gpt-4o", "--provider", "openai", "--format", "json").rows()
+    rows = rows_of(run("show", "gpt-4o", "--provider", "openai", "--format", "json"))
     assert {r["source"] for r in rows} >= {"own:1", "own:2", "own:3"}
 
 
 def test_an_unknown_model_names_the_nearest_one(run: Run) -> None:
     done = run("show", "gpt-4oo", "--provider", "openai")
-    assert done.code == 2
-    assert "nearest known name is gpt-4o." in done.err
-    assert "spanledger prices set openai gpt-4oo" in done.err
-    assert "Name a model" in run("show").err
+    assert done.returncode == 2
+    assert "nearest known name is gpt-4o." in done.stderr
+    assert "spanledger prices set openai gpt-4oo" in done.stderr
+    assert "Name a model" in run("show").stderr
 
 
 @pytest.mark.parametrize("form", ["csv", "json"])
@@ -243,8 +225,8 @@ def test_an_export_of_everything_in_force_can_be_imported(
     assert f"{len(rows)} added" in good(run("import", str(file)))
     assert len(state.rates()) == len(rows)
     said = run("diff", str(file), "--provider", "openai", "--model", "gpt-4o")
-    assert "Both tables are the same." in said.out
-    assert f"{len(rows)} same." in said.err
+    assert "Both tables are the same." in said.stdout
+    assert f"{len(rows)} same." in said.stderr
 
 
 def test_an_import_takes_all_or_nothing_and_names_the_lines(
@@ -254,16 +236,16 @@ def test_an_import_takes_all_or_nothing_and_names_the_lines(
     file = tmp_path / "bad.csv"
     file.write_text(head + "p,m,input,1,2026-01-01\np,m,output,x,2026-01-01\n")
     done = run("import", str(file))
-    assert done.code == 2
-    assert f"{file}: nothing was taken.\nline 3: price must be a decimal" in done.err
+    assert done.returncode == 2
+    assert f"{file}: nothing was taken.\nline 3: price must be a decimal" in done.stderr
     good(run("set", "p", "m", "--output", "5", "--from", "2026-02-01"))
     file.write_text(head + "p,m,input,1,2026-01-01\np,m,output,2,2026-01-01\n")
     done = run("import", str(file))
-    assert "line 3: Rate 1 already prices output of m from 2026-02-01 on" in done.err
+    assert "line 3: Rate 1 already prices output of m from 2026-02-01 on" in done.stderr
     assert len(state.rates()) == 1
     file.write_bytes(b"\xff\xfe")
-    assert "not UTF-8" in run("import", str(file)).err
-    assert "cannot be read" in run("import", str(tmp_path / "none.csv")).err
+    assert "not UTF-8" in run("import", str(file)).stderr
+    assert "cannot be read" in run("import", str(tmp_path / "none.csv")).stderr
 
 
 def test_contracts_show_how_far_their_commitment_is_used(
@@ -282,13 +264,13 @@ def test_contracts_show_how_far_their_commitment_is_used(
         )
     seed.insert()
     words = ("contracts", "list", "--format", "json", "--store-url", store_url(store_settings))
-    [row] = run(*words).rows()
+    [row] = rows_of(run(*words))
     assert (row["multiplier"], row["calls"]) == ("0.85", 2)
     assert (row["consumed_usd"], row["remaining_usd"]) == ("600", "400")
     assert (row["per_day_usd"], row["used_up_on"]) == ("10.00", None)
     alone = run("contracts", "list")
-    assert "The ledger was not looked at" in alone.err
-    assert "1,000" in alone.out
+    assert "The ledger was not looked at" in alone.stderr
+    assert "1,000" in alone.stdout
     assert "ends on 2026-05-28T20:26:40Z" in good(run("contracts", "remove", "acme"))
 
 
@@ -304,7 +286,7 @@ def test_contracts_show_how_far_their_commitment_is_used(
 )
 def test_what_cannot_be_a_contract_is_one_sentence(run: Run, words: str, message: str) -> None:
     done = run("contracts", "add", "acme", "openai", *shlex.split(words))
-    assert (done.code, message in done.err) == (2, True), done.err
+    assert (done.returncode, message in done.stderr) == (2, True), done.stderr
 
 
 def test_exchange_rates_are_added_imported_listed_and_withdrawn(run: Run, tmp_path: Path) -> None:
@@ -314,12 +296,12 @@ def test_exchange_rates_are_added_imported_listed_and_withdrawn(run: Run, tmp_pa
     assert "2 added" in good(run("exchange-rates", "import", str(file)))
     assert "2 unchanged" in good(run("exchange-rates", "import", str(file)))
     good(run("exchange-rates", "remove", "1"))
-    rows = run("exchange-rates", "list", "--format", "json").rows()
+    rows = rows_of(run("exchange-rates", "list", "--format", "json"))
     assert [(r["currency"], r["usd"], r["from"]) for r in rows] == [
         ("CNY", "0.14", "2026-01-01"),
         ("EUR", "1.09", "2026-01-01"),
     ]
-    assert "no such id" in run("exchange-rates", "remove", "1").err
+    assert "no such id" in run("exchange-rates", "remove", "1").stderr
 
 
 def litellm_file(folder: Path) -> Path:
@@ -343,14 +325,14 @@ def test_a_check_names_unpriced_models_and_disagreements_and_fails(
     url = store_url(store_settings)
     words = ("--store-url", url, "--litellm", str(litellm_file(tmp_path)))
     done = run("check", *words)
-    assert done.code == 1
-    assert "openai / gpt-4o-mni, 1 call, 1,200 tokens" in done.out
-    assert "unknown model; the nearest known name is gpt-4o-mini" in done.out
-    assert "spanledger prices set openai gpt-4o-mni --input PRICE --output PRICE" in done.out
-    assert "openai / gpt-4o-mini\n    other: input $0.15/M here, $9/M there" in done.out
-    assert "2 findings" in done.out
-    assert "1 agree, 1 differ" in done.err
-    rows = run("check", "--format", "json", *words).rows()
+    assert done.returncode == 1
+    assert "openai / gpt-4o-mni, 1 call, 1,200 tokens" in done.stdout
+    assert "unknown model; the nearest known name is gpt-4o-mini" in done.stdout
+    assert "spanledger prices set openai gpt-4o-mni --input PRICE --output PRICE" in done.stdout
+    assert "openai / gpt-4o-mini\n    other: input $0.15/M here, $9/M there" in done.stdout
+    assert "2 findings" in done.stdout
+    assert "1 agree, 1 differ" in done.stderr
+    rows = rows_of(run("check", "--format", "json", *words))
     assert [(r["kind"], r["model"]) for r in rows] == [
         ("unpriced model", "gpt-4o-mni"),
         ("disagreement", "gpt-4o-mini"),
@@ -362,9 +344,9 @@ def test_a_check_finds_nothing_where_nothing_is_wrong(
 ) -> None:
     monkeypatch.setattr(price_diff, "installed_file", lambda: None)
     done = run("check")
-    assert done.code == 0
-    assert "No findings in 0 own rates" in done.out
-    assert "litellm is not installed" in done.err
+    assert done.returncode == 0
+    assert "No findings in 0 own rates" in done.stdout
+    assert "litellm is not installed" in done.stderr
 
 
 def test_a_table_is_compared_with_litellms(
@@ -372,7 +354,7 @@ def test_a_table_is_compared_with_litellms(
 ) -> None:
     file = litellm_file(tmp_path)
     narrowed = ("--provider", "openai", "--model", "gpt-4o-mini", "--format", "json")
-    rows = run("diff", "--litellm", str(file), *narrowed).rows()
+    rows = rows_of(run("diff", "--litellm", str(file), *narrowed))
     [different] = [r for r in rows if r["token_class"] == "input" and not r["service_tier"]]
     assert (different["status"], different["here"], different["there"]) == (
         "different",
@@ -380,10 +362,10 @@ def test_a_table_is_compared_with_litellms(
         "$9.00 per 1,000,000",
     )
     monkeypatch.setattr(price_diff, "installed_file", lambda: file)
-    assert run("diff", "--against", "litellm", *narrowed).rows() == rows
+    assert rows_of(run("diff", "--against", "litellm", *narrowed)) == rows
     monkeypatch.setattr(price_diff, "installed_file", lambda: None)
-    assert "not installed" in run("diff", "--against", "litellm").err
-    assert "Name a file, or --against litellm" in run("diff").err
+    assert "not installed" in run("diff", "--against", "litellm").stderr
+    assert "Name a file, or --against litellm" in run("diff").stderr
 
 
 def test_the_log_tells_who_changed_what(run: Run) -> None:
@@ -392,7 +374,7 @@ def test_the_log_tells_who_changed_what(run: Run) -> None:
     said = good(run("log"))
     assert re.search(r"bob +close +rate 1 +to: none -> 2026-03-01", said)
     assert re.search(r"ann +add +rate 1 +p, m, input, 2,", said)
-    newest, _ = run("log", "--format", "json").rows()
+    newest, _ = rows_of(run("log", "--format", "json"))
     assert json.loads(newest["before"])["effective_to_ns"] is None
 
 
@@ -400,14 +382,14 @@ def test_where_nothing_has_run_reading_works_and_writing_is_refused(run: Run, da
     (data / "state.db").unlink()
     assert "gpt-4o" in good(run("list", "--provider", "openai", "--model", "gpt-4o"))
     done = run("set", "openai", "gpt-4o", "--input", "1")
-    assert done.code == 2
-    assert "spanledger up" in done.err
+    assert done.returncode == 2
+    assert "spanledger up" in done.stderr
     assert not (data / "state.db").exists()
 
 
 def test_a_state_database_without_the_tables_says_what_to_do(run: Run, tmp_path: Path) -> None:
     done = run("log", "--state-url", f"sqlite:///{tmp_path / 'other.db'}")
-    assert (done.code, "spanledger migrate" in done.err) == (1, True)
+    assert (done.returncode, "spanledger migrate" in done.stderr) == (1, True)
 
 
 def test_a_name_from_outside_cannot_move_the_cursor(run: Run, tmp_path: Path) -> None:
@@ -415,10 +397,10 @@ def test_a_name_from_outside_cannot_move_the_cursor(run: Run, tmp_path: Path) ->
     item = {"provider": "p", "model": "m\u001b[2J", "token_class": "input", "price": "1",
             "effective_from": "2026-01-01"}  # fmt: skip
     file.write_text(json.dumps([item]))
-    assert "cannot be printed" in run("import", str(file)).err
+    assert "cannot be printed" in run("import", str(file)).stderr
 
 
 def test_amounts_in_json_are_exact_text(run: Run) -> None:
     good(run("set", "p", "m", "--input", "0.000000000000000001", "--from", "2026-01-01"))
-    [row] = run("list", "--own", "--format", "json").rows()
+    [row] = rows_of(run("list", "--own", "--format", "json"))
     assert Decimal(row["price"]) == Decimal("1e-18")
