@@ -1,11 +1,9 @@
 -- Which dimensions do entries of a period name, and what do those cost?
 -- Parameters: project; from_s, to_s: unix seconds, half open; page_size: rows, the dearest first.
--- Columns: dimension, value_count (distinct values), total_cost_usd (what is priced). One row per
--- dimension.
+-- Columns: dimension, total_cost_usd (what is priced). One row per dimension.
 -- Sort key used: (project, toStartOfHour(time)).
 SELECT
     pair.1 AS dimension,
-    uniq(pair.2) AS value_count,
     sum(ifNull(entry.total_cost_usd, 0)) AS total_cost_usd
 FROM ledger_current AS entry
 ARRAY JOIN CAST(dimensions, 'Array(Tuple(String, String))') AS pair

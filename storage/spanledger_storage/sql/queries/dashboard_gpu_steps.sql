@@ -3,8 +3,7 @@
 --   for all.
 -- Columns: gpu, mig, bucket_s (start), utilization_ratio, memory_active_ratio, tensor_active_ratio,
 --   memory_used_bytes (means), power_watts (mean), temperature_celsius (highest), sm_clock_hz (mean),
---   throttled_ratio, pcie_bytes, nvlink_bytes (moved in the bucket). One row per GPU or instance
---   and bucket with samples; NULL where nobody tells.
+--   throttled_ratio. One row per GPU or instance and bucket with samples; NULL where nobody tells.
 -- Sort key used: (project, toStartOfHour(time), gpu).
 SELECT
     gpu,
@@ -20,19 +19,7 @@ SELECT
     avg(sm_clock_hz) AS sm_clock_hz,
     if(
         count(clock_events) = 0, NULL, countIf(bitAnd(clock_events, 0xEC) > 0) / count(clock_events)
-    ) AS throttled_ratio,
-    if(count(pcie_sent_bytes) < 2, NULL,
-        deltaSumTimestampIf(assumeNotNull(pcie_sent_bytes), time, isNotNull(pcie_sent_bytes))
-        + deltaSumTimestampIf(
-            assumeNotNull(pcie_received_bytes), time, isNotNull(pcie_received_bytes)
-        )
-    ) AS pcie_bytes,
-    if(count(nvlink_sent_bytes) < 2, NULL,
-        deltaSumTimestampIf(assumeNotNull(nvlink_sent_bytes), time, isNotNull(nvlink_sent_bytes))
-        + deltaSumTimestampIf(
-            assumeNotNull(nvlink_received_bytes), time, isNotNull(nvlink_received_bytes)
-        )
-    ) AS nvlink_bytes
+    ) AS throttled_ratio
 FROM gpu_samples FINAL
 WHERE project = {project:String}
     AND toStartOfHour(time) >= toStartOfHour(toDateTime({from_s:Int64}, 'UTC'))

@@ -19,9 +19,7 @@ SELECT
     sum(power_watts * seconds) / sumIf(seconds, isNotNull(power_watts)) AS power_watts,
     max(temperature_peak_celsius) AS temperature_celsius,
     sum(sm_clock_hz * seconds) / sumIf(seconds, isNotNull(sm_clock_hz)) AS sm_clock_hz,
-    sum(throttled_ratio * seconds) / sumIf(seconds, isNotNull(throttled_ratio)) AS throttled_ratio,
-    sum(pcie_bytes) AS pcie_bytes,
-    sum(nvlink_bytes) AS nvlink_bytes
+    sum(throttled_ratio * seconds) / sumIf(seconds, isNotNull(throttled_ratio)) AS throttled_ratio
 FROM gpu_minutes FINAL
 WHERE project = {project:String}
     AND toStartOfHour(minute) >= toStartOfHour(toDateTime({from_s:Int64}, 'UTC'))

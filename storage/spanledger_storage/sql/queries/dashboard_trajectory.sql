@@ -2,8 +2,8 @@
 -- Parameters: project; trace_id; hours_s: unix seconds, from dashboard_trace_hours; now_s: unix;
 -- abandoned_after_s: silent for longer than this, one that did not end is abandoned.
 -- Columns: trajectory_id, trace_ids (by start), status (open waiting closed abandoned), waits_for,
--- start_ms, end_ms (unix), active_ns, waiting_ns, waiting_human_ns, idle_ns, total_cost_usd (NULL:
--- nothing priced). No row while the jobs have not seen the trace yet.
+-- active_ns, waiting_ns, waiting_human_ns, idle_ns, total_cost_usd (NULL: nothing priced).
+-- No row while the jobs have not seen the trace yet.
 -- Sort keys used: trajectory_traces (project, trace_id), trajectories (project, start hour, ...).
 SELECT
     trajectory_id,
@@ -15,8 +15,6 @@ SELECT
         trajectories.status
     ) AS status,
     waits_for,
-    toUnixTimestamp64Milli(toDateTime64(start_time, 3, 'UTC')) AS start_ms,
-    toUnixTimestamp64Milli(toDateTime64(end_time, 3, 'UTC')) AS end_ms,
     active_ns,
     waiting_ns,
     waiting_human_ns,

@@ -4,7 +4,7 @@
 -- agent, version, user, model, owner: values that are let through, empty: all; 
 -- state: completed, failed, abandoned; empty: all that ended; page_size: rows, the dearest first.
 -- Columns: task_key (the task id, else a trace id), state, outcome, attempts, traces, agent_name,
--- agent_version, user_id, owner, model, started_ms, ended_ms (unix ms), last_trace, dearest_trace
+-- agent_version, user_id, owner, model, started_ms (unix ms), last_trace, dearest_trace
 -- (trace ids), dollars of what is priced: inference, tools, gpu, infra, retries (attempts that did not
 -- complete it), cost; unpriced_calls, calls_without_usage (not in the dollars). One row per task.
 -- What a task is, and its state: in the view tasks_between.
@@ -21,7 +21,6 @@ SELECT
     owner,
     model,
     toUnixTimestamp64Milli(started) AS started_ms,
-    toUnixTimestamp64Milli(last_end) AS ended_ms,
     last_trace,
     dearest_trace,
     inference,
