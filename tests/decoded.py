@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -10,6 +13,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from spanledger_collector.decode.decode import Body, Decoded, decode_traces
+from spanledger_collector.edge.json_otlp import traces_from_json
 from tests.otlp import request
 
 NOW_NS = 1_800_000_000_123_456_789
@@ -85,3 +89,13 @@ TOKENS = (
 def tokens(made: Mapping[str, Any]) -> tuple[int | None, ...]:
     """Return input, cache reads, cache writes, output and reasoning of a row."""
     return tuple(made[column] for column in TOKENS)
+
+
+def recorded(file: Path) -> bytes:
+    """Return a recording of spans in protobuf, whatever it was sent as."""
+    body = file.read_bytes()
+    if body[:2] == b"\x1f\x8b":
+        body = gzip.decompress(body)
+    elif body[:1] == b"\x78":
+        body = zlib.decompress(body)
+    return traces_from_json(body).SerializeToString() if body[:1] == b"{" else body

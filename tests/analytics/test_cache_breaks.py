@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import random
-import zlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,10 +11,10 @@ import pytest
 
 from spanledger_analytics.cache.causes import WITHOUT_LOSS
 from spanledger_collector.decode.decode import Body
-from spanledger_collector.edge.json_otlp import traces_from_json
 from spanledger_storage.store import Store
 from tests.analytics.cache_planted import CLEAN, PLANTED, Rendered, planted
 from tests.analytics.caches import RECEIVED_NS, Caches
+from tests.decoded import recorded
 
 RECORDINGS = Path(__file__).parents[1] / "fixtures" / "otlp"
 
@@ -83,18 +81,10 @@ def test_shuffled_doubled_and_late_calls_give_the_same_rows(caches: Caches, stor
     assert restarted.rows() == expected
 
 
-def plain(body: bytes) -> bytes:
-    if body[:2] == b"\x1f\x8b":
-        body = gzip.decompress(body)
-    elif body[:1] == b"\x78":
-        body = zlib.decompress(body)
-    return traces_from_json(body).SerializeToString() if body[:1] == b"{" else body
-
-
 def test_recordings_get_no_invented_break(caches: Caches) -> None:
     """Their doubles answer with fixed token counts and never cache: nothing in them is a break."""
     files = sorted(RECORDINGS.glob("*/*.traces.bin"))
-    caches.put_bodies([Body("p", plain(file.read_bytes()), RECEIVED_NS) for file in files])
+    caches.put_bodies([Body("p", recorded(file), RECEIVED_NS) for file in files])
     caches.derive()
     rows = caches.rows().values()
     assert len(rows) > 300

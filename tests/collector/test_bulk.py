@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import random
-import zlib
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,8 +23,8 @@ from spanledger_collector.decode.decode import Body, Decoded, decode_traces
 from spanledger_collector.decode.messages import MessageStore
 from spanledger_collector.dialects.generic import GENERIC
 from spanledger_collector.dialects.otel_genai import OTEL_GENAI
-from spanledger_collector.edge.json_otlp import traces_from_json
 from spanledger_collector.signals import Signal
+from tests.decoded import recorded
 from tests.otlp import request, span
 
 RECORDINGS = Path(__file__).parents[1] / "fixtures" / "otlp"
@@ -77,17 +75,7 @@ def _read(bodies: Sequence[Body]) -> int:
 
 def _recorded() -> list[Body]:
     files = sorted(RECORDINGS.glob("*/*.traces.bin"))
-    return [
-        Body(f.parent.name[:5], _plain(f.read_bytes()), NOW_NS - n) for n, f in enumerate(files)
-    ]
-
-
-def _plain(body: bytes) -> bytes:
-    if body[:2] == b"\x1f\x8b":
-        body = gzip.decompress(body)
-    elif body[:1] == b"\x78":
-        body = zlib.decompress(body)
-    return traces_from_json(body).SerializeToString() if body[:1] == b"{" else body
+    return [Body(f.parent.name[:5], recorded(f), NOW_NS - n) for n, f in enumerate(files)]
 
 
 def test_recordings_give_the_same_rows() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,26 +11,18 @@ import orjson
 import pytest
 
 from spanledger_collector.decode.decode import Body, decode_traces
-from spanledger_collector.edge.json_otlp import traces_from_json
+from tests.decoded import recorded
 
 RECORDINGS = Path(__file__).parents[1] / "fixtures" / "otlp"
 NAMES = sorted(path.name for path in RECORDINGS.iterdir())
 Row = dict[str, object]
 
 
-def _plain(body: bytes) -> bytes:
-    if body[:2] == b"\x1f\x8b":
-        body = gzip.decompress(body)
-    elif body[:1] == b"\x78":
-        body = zlib.decompress(body)
-    return traces_from_json(body).SerializeToString() if body[:1] == b"{" else body
-
-
 @cache
 def _decoded(name: str) -> tuple[tuple[Row, ...], dict[bytes, Row]]:
     """Return the spans of a recording, resends once, and its messages by hash."""
     files = sorted((RECORDINGS / name).glob("*.traces.bin"))
-    bodies = [Body("p", _plain(file.read_bytes()), 1) for file in files]
+    bodies = [Body("p", recorded(file), 1) for file in files]
     decoded = decode_traces(bodies, "flush", 1)
     spans = {(row["trace_id"], row["span_id"]): row for row in decoded.spans.to_pylist()}
     for row in spans.values():
