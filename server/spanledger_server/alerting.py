@@ -29,15 +29,6 @@ _QUERY_S = 20
 _TIMEOUT_S = 30  # later than the store gives up by itself, so that it can say so
 
 
-def alert_settings() -> AlertSettings:
-    """Return the settings of this process.
-
-    Raises:
-        ConfigError: one of them cannot be.
-    """
-    return AlertSettings.of(os.environ)
-
-
 def alert_sources(settings: StoreSettings, state: sa.Engine) -> Sources:
     """Return where measures read: as the reading user where one is known, else reading only.
 
@@ -67,7 +58,7 @@ def alerts_job(settings: StoreSettings, state: sa.Engine, holder: str) -> Callab
         state: the state database.
         holder: who evaluates, where several could: host and process id.
     """
-    alerts = alert_settings()
+    alerts = AlertSettings.of(os.environ)
     kept, projects, channels = AlertState(state), Projects(state), channel_book(alerts)
     setting = Setting(
         state=kept,
@@ -85,4 +76,5 @@ def alerts_job(settings: StoreSettings, state: sa.Engine, holder: str) -> Callab
 
 def delivery_job(state: sa.Engine) -> Callable[[], object]:
     """Return what sends the notifications that wait."""
-    return Sender(AlertOutbox(state), channel_book(alert_settings()), time.time_ns).run_once
+    channels = channel_book(AlertSettings.of(os.environ))
+    return Sender(AlertOutbox(state), channels, time.time_ns).run_once
