@@ -37,6 +37,7 @@ from spanledger_analytics.reconciliation.run import reconcile
 from spanledger_analytics.retention.expiry import RetentionJob, metric_floors
 from spanledger_server.alerting import alerts_job, delivery_job
 from spanledger_server.focus_cli import FOLDER as FOCUS_FOLDER
+from spanledger_server.jobs_lease import LeasedStore
 from spanledger_server.roles import instance_name
 from spanledger_storage.finding_state import FindingStates
 from spanledger_storage.price_state import PriceState
@@ -62,22 +63,31 @@ class Means:
     Args:
         settings: of the telemetry store; every job that may take long has a connection of its own.
         state: the state database.
+        demand: raises where what is read may not be written any more: another worker runs jobs.
     """
 
-    def __init__(self, settings: StoreSettings, state: sa.Engine) -> None:
+    def __init__(
+        self, settings: StoreSettings, state: sa.Engine, demand: Callable[[], None] = lambda: None
+    ) -> None:
         self.settings = settings
         self.state = state
+        self._demand = demand
         self.watermarks = Watermarks(state)
         self.retention = RetentionState(state)
 
     def store(self, timeout_s: int = 300) -> Store:
         """Return a connection of its own."""
-        return Store.connect(self.settings, timeout_s=timeout_s)
+        return self._connected(self.settings, timeout_s)
 
     def lookups(self) -> Store:
         """Return one for statements that look up some traces: several threads cost more there."""
         settings = {**self.settings.settings, "max_threads": "1"}
-        return Store.connect(replace(self.settings, settings=settings))
+        return self._connected(replace(self.settings, settings=settings))
+
+    def _connected(self, settings: StoreSettings, timeout_s: int = 300) -> Store:
+        store = LeasedStore.connect(settings, timeout_s=timeout_s)
+        store.demand = self._demand
+        return store
 
     def books(self) -> BookSource:
         """Return prices that follow the state database."""

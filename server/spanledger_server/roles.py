@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import os
+import secrets
 import signal
 import socket
 import threading
@@ -128,14 +130,24 @@ def _not_ready(data: Path) -> Callable[[], list[str]]:
     return check
 
 
-def work(*, store_url: str, state_url: str) -> None:
-    """Run the jobs until SIGTERM or SIGINT."""
+def work(*, store_url: str, state_url: str, data: Path | None) -> None:
+    """Run the jobs until SIGTERM or SIGINT.
+
+    Args:
+        store_url: of the telemetry store.
+        state_url: of the state database.
+        data: directory of the instance that this is the only worker of; None: of no instance.
+    """
     with loading():
         from spanledger_server.worker import Worker
         from spanledger_storage.state import open_state
         from spanledger_storage.store import StoreSettings
 
-    worker = Worker(StoreSettings.from_url(store_url), open_state(state_url), instance_name())
+    # The supervisor starts no worker before the last one ended: a new one goes on at once.
+    own = hashlib.sha256(str(data.resolve()).encode()).hexdigest() if data else secrets.token_hex(8)
+    holder = f"{socket.gethostname()[:48]}:{own[:16]}"
+    settings = StoreSettings.from_url(store_url)
+    worker = Worker(settings, open_state(state_url), instance_name(), holder=holder)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -189,7 +189,7 @@ def work(
     state_url: StateUrl = "",
     supervised: Supervised = False,
 ) -> None:
-    """Run the jobs alone: ledger, trajectories, usage, alerts."""
+    """Run the jobs alone: ledger, trajectories, usage, alerts. Of several, one does."""
     from spanledger_storage.state import sqlite_url
 
     if supervised:
@@ -200,6 +200,7 @@ def work(
     roles.work(
         store_url=required(store_url, "--store-url", "SPANLEDGER_STORE_URL"),
         state_url=state_url or sqlite_url(data.expanduser() / "state.db"),
+        data=data.expanduser() if supervised else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""The worker: jobs on a schedule, each idempotent, none overlapping itself."""
+"""The worker: jobs on a schedule, each idempotent, none overlapping itself or another worker's."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Lock
 
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from spanledger_server.jobs import JOBS, Job, Means
+from spanledger_server.jobs_lease import JobsLease
 from spanledger_server.scheduler import SteadyScheduler
 from spanledger_storage import migrations
 from spanledger_storage.errors import MigrationError, StorageError
@@ -26,7 +28,16 @@ _HEARTBEAT = "sign of life"
 
 
 class Worker:
-    """Runs the jobs of one process."""
+    """Runs the jobs of one process, or stands by while another worker runs them.
+
+    Args:
+        settings: of the telemetry store.
+        state: the state database.
+        instance: host and process id, for the sign of life.
+        jobs: what is run.
+        holder: names this worker alone; one of the same name goes on at once where it died. Left
+            out, the instance does.
+    """
 
     def __init__(
         self,
@@ -34,8 +45,12 @@ class Worker:
         state: sa.Engine,
         instance: str,
         jobs: Sequence[Job] = JOBS,
+        holder: str = "",
     ) -> None:
         self._settings = settings
+        self._state = state
+        self._lease = JobsLease(state, holder or instance)
+        self._token: int | None = None
         self._means = Means(settings, state)
         self._heartbeats = Heartbeats(state)
         self._instance = instance
@@ -68,6 +83,7 @@ class Worker:
     def stop(self) -> None:
         """Let running jobs end; what they did not do, the next start does."""
         self._scheduler.shutdown(wait=True)
+        self._lease.release()
 
     def tick(self, job: Job) -> None:
         """Run a job if it is due; that it fails is said once, and it is tried again."""
@@ -76,7 +92,8 @@ class Worker:
             return
         busy_s = time.thread_time()
         try:
-            self._run_of(job)()
+            if run := self._run_of(job):
+                run()
         except Exception as error:  # the scheduler would log it at every tick, twice a second
             self._complain(f"job {job.name}", error)
         else:
@@ -85,8 +102,16 @@ class Worker:
         busy_s = time.thread_time() - busy_s
         self._due[job.name] = ended + job.rest_s(ended - started, busy_s)
 
-    def _run_of(self, job: Job) -> Callable[[], object]:
+    def _run_of(self, job: Job) -> Callable[[], object] | None:
+        """Return what runs a job; None: another worker does."""
         with self._making:
+            token = self._lease.token()
+            if token is None:
+                return None
+            if token != self._token:  # what jobs remember is not what another one left
+                self._token, self._runs = token, {}
+                demand = partial(self._lease.demand, token)
+                self._means = Means(self._settings, self._state, demand)
             if not self._has_schema:
                 with closing(Store.connect(self._settings)) as store:
                     _demand_schema(store)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Self, cast
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from clickhouse_connect.driver import create_client
@@ -181,7 +181,7 @@ class Store:
         self.settings = settings
 
     @classmethod
-    def connect(cls, settings: StoreSettings, *, timeout_s: int = 300) -> Store:
+    def connect(cls, settings: StoreSettings, *, timeout_s: int = 300) -> Self:
         """Open a connection.
 
         Raises:

@@ -99,7 +99,7 @@ def test_a_state_database_that_cannot_be_written_is_said_once_and_waited_for(
         worker.stop()
     assert [record.getMessage() for record in caplog.records] == [
         "sign of life: the state database failed: no such table: heartbeats",
-        "job count: the state database failed: no such table: watermarks",
+        "job count: the state database failed: no such table: alert_leases",
     ]
     migrate_state(state)
     worker.tick(job)
