@@ -34,6 +34,7 @@ from spanledger_analytics.price_book.store import load_overrides
 from spanledger_analytics.retention.expiry import metric_floors
 from spanledger_collector.privacy.hashing import hashed
 from spanledger_server.errors import UsageError
+from spanledger_server.other_spools import OtherSpools
 from spanledger_server.output import Format
 from spanledger_server.prices.session import open_store, user
 from spanledger_server.rows import print_rows, table_text
@@ -41,6 +42,7 @@ from spanledger_server.spool_cleaning import SpoolCleaning
 from spanledger_server.state_database import state_reader_of, state_writer_of
 from spanledger_server.stores import writer_of
 from spanledger_storage.alert_deletion import AlertDeletion
+from spanledger_storage.collector_spools import CollectorSpools
 from spanledger_storage.errors import ConfigError
 from spanledger_storage.price_state import StateEngine
 from spanledger_storage.project_settings import DEFAULT_PROJECT, NAME, Project
@@ -104,8 +106,13 @@ def delete(
     subject = _subject(state, project, kind, id_)
     spool = SpoolCleaning(data)
     spool.await_empty()
+    others = OtherSpools(CollectorSpools(state), data / "spool" / "spool.db")
+    others.await_empty()
     with closing(Store.connect(writer_of(data, store_url), timeout_s=_WAIT_S)) as store:
-        _run(store, state, spool, subject, options)
+        try:
+            _run(store, state, spool, subject, options)
+        finally:
+            others.say_silent()
 
 
 def _run(

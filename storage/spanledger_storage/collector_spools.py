@@ -34,6 +34,16 @@ class Waiting:
     oldest_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the collector of a spool told last; times in UTC nanoseconds by its own clock."""
+
+    spool: str
+    requests: int
+    oldest_ns: int | None
+    noted_at_ns: int
+
+
 class CollectorSpools:
     """What waits in all spools, kept in the state database.
 
@@ -56,6 +66,11 @@ class CollectorSpools:
         with _explained(), self._engine.begin() as connection:
             upsert(connection, spools, {"spool": spool}, told)
             connection.execute(sa.delete(spools).where(spools.c.noted_at_ns < now_ns - _KEPT_NS))
+
+    def told(self) -> list[Told]:
+        """Return what was told of each spool."""
+        with _explained(), self._engine.connect() as connection:
+            return [Told(*row) for row in connection.execute(sa.select(spools))]
 
     def waiting(self, now_ns: int) -> Waiting | None:
         """Return what waits in all of them; None: no collector told anything for a day.

@@ -34,9 +34,10 @@ from spanledger_collector.privacy.hashing import hashed
 from spanledger_collector.signals import Request, Signal
 from spanledger_collector.spool.spool import Spool
 from spanledger_collector.store.store_process import store_rows
-from spanledger_server import cli, deletion_run, spool_cleaning
+from spanledger_server import cli, deletion_run, other_spools, spool_cleaning
 from spanledger_server.errors import UsageError
 from spanledger_storage import alert_tables
+from spanledger_storage.collector_spools import CollectorSpools
 from spanledger_storage.engine import Engine
 from spanledger_storage.project_settings import Project
 from spanledger_storage.projects import Projects
@@ -710,6 +711,17 @@ def test_nothing_is_deleted_while_requests_wait_in_the_spool(
     assert done.code == 2
     assert "1 requests wait in the spool" in done.err
     assert world.one("SELECT count() FROM spans WHERE user_id = 'anna'") == 1
+
+
+def test_requests_in_the_spool_of_a_silent_collector_are_named(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant_one(world)
+    monkeypatch.setattr(other_spools, "_SILENT_AFTER_S", -1)
+    CollectorSpools(world.state).note("another", 2, NOW, NOW)
+    done = world.type("user", "anna", "--yes", "--no-wait")
+    assert done.code == 0
+    assert "Not reached: 2 requests" in done.out
 
 
 def killed(data: Path) -> Path:
