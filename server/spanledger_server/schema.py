@@ -6,7 +6,7 @@ from contextlib import closing
 
 from spanledger_storage import migrations
 from spanledger_storage.errors import StoreError
-from spanledger_storage.state import migrate_state, open_state
+from spanledger_storage.state import migrate_state, migrating, open_state
 from spanledger_storage.store import Store, StoreSettings
 
 _UNKNOWN_DATABASE = 81
@@ -19,10 +19,13 @@ def migrate_all(settings: StoreSettings, state_url: str) -> None:
     Raises:
         StorageError: the first thing that failed.
     """
-    migrate_state(open_state(state_url))
-    migrations.create_database(settings)
-    with closing(Store.connect(settings, timeout_s=_TIMEOUT_S)) as store:
-        ran = migrations.migrate(store)
+    state = open_state(state_url)
+    with migrating(state):
+        migrate_state(state)
+        migrations.create_database(settings)
+        with closing(Store.connect(settings, timeout_s=_TIMEOUT_S)) as store:
+            ran = migrations.migrate(store)
+    state.dispose()
     for migration in ran:
         print(f"ran {migration.name}")
     print(f"{settings.address}: up to date ({len(ran)} migrations ran).")

@@ -29,12 +29,11 @@ from spanledger_storage.engine import Engine, EngineSettings, find_binary
 from spanledger_storage.errors import EngineError, StorageError
 from spanledger_storage.migrations import all_migrations, create_database, migrate, pending
 from spanledger_storage.project_settings import DEFAULT_PROJECT, Project
-from spanledger_storage.state import Heartbeats, migrate_state, open_state, sqlite_url
+from spanledger_storage.state import Heartbeats, migrate_state, migrating, open_state, sqlite_url
 from spanledger_storage.store import Store, StoreSettings
 
-_READY_TIMEOUT_S = 60
+_READY_TIMEOUT_S, _STOP_TIMEOUT_S = 60, 2.2
 _MIGRATION_TIMEOUT_S = 86_400
-_STOP_TIMEOUT_S = 2.2
 _RESTART_AFTER_S, _LONGEST_PAUSE_S = 1.0, 30.0
 _LASTING_S = 300.0
 _RESTART_FAILED_S = 2.0
@@ -105,11 +104,12 @@ class Supervisor:
             cleanup.callback(self._file.remove)
             cleanup.callback(self._stop_all)
             self._file.write(info)
-            _migrate_state(state_url)
-            self._demand_ingest_key()
-            self._start_engine(info)
             # Before any role: a job that meets the schema of an older version would get it wrong.
-            self._migrate_store()
+            with migrating(open_state(state_url)):
+                _migrate_state(state_url)
+                self._demand_ingest_key()
+                self._start_engine(info)
+                self._migrate_store()
             environment = self._environment(info, state_url)
             self._roles = self._make_roles(info, state_url)
             for role in self._roles:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.resources import as_file, files
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -17,6 +17,7 @@ from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 from spanledger_storage.errors import ConfigError, MigrationError, StateError
 
 metadata = sa.MetaData()
+_MIGRATING = 0x7370616E6C656467  # names the lock: "spanledg"
 _DAMAGED = (
     ". If it is damaged, put a copy of it back: keys, own prices, budgets and positions of the jobs"
     " are in it."
@@ -110,11 +111,7 @@ def migrate_state(engine: sa.Engine) -> None:
     try:
         revision = _revision(engine)
     except SQLAlchemyError as error:
-        said = " ".join(str(getattr(error, "orig", error)).split())
-        told = f"The state database {engine.url.render_as_string()} cannot be used: {said}"
-        if isinstance(error, DatabaseError) and engine.dialect.name == "sqlite":
-            told += _DAMAGED
-        raise StateError(told) from error
+        raise _unusable(engine, error) from error
     if revision == _newest_revision():
         return  # the usual case, without the half second that Alembic takes to import
     from alembic import command
@@ -132,6 +129,38 @@ def migrate_state(engine: sa.Engine) -> None:
             raise MigrationError(f"The state database cannot be brought up to date: {error}") from (
                 error
             )
+
+
+@contextmanager
+def migrating(engine: sa.Engine) -> Generator[None]:
+    """Let others on the same PostgreSQL wait with their migrations, of the store too, for ours.
+
+    Each replica of a deployment may run them when it starts.
+
+    Raises:
+        StateError: the database does not answer.
+    """
+    if engine.dialect.name != "postgresql":  # its file is of one machine, its directory locked
+        yield
+        return
+    try:
+        connection = engine.connect()
+        # Of a transaction, not of a session: poolers of connections keep that apart.
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATING)))
+    except SQLAlchemyError as error:
+        raise _unusable(engine, error) from error
+    try:
+        yield
+    finally:
+        connection.close()
+
+
+def _unusable(engine: sa.Engine, error: SQLAlchemyError) -> StateError:
+    said = " ".join(str(getattr(error, "orig", error)).split())
+    told = f"The state database {engine.url.render_as_string()} cannot be used: {said}"
+    if isinstance(error, DatabaseError) and engine.dialect.name == "sqlite":
+        told += _DAMAGED
+    return StateError(told)
 
 
 def _keep_private(engine: sa.Engine) -> None:
