@@ -100,11 +100,13 @@ class Sender:
             claim = plan(rows, delivered, now_ns)
             if not claim.ends_as and not lane.bucket.take(now_ns):
                 break
-            if not self._outbox.claim(claim, now_ns, now_ns + _CLAIM_NS) or claim.ends_as:
+            until_ns = now_ns + _CLAIM_NS
+            if not self._outbox.claim(claim, now_ns, until_ns) or claim.ends_as:
                 continue
             receipt = next((row.receipt for row in reversed(delivered) if row.receipt), "")
             attempted = self._attempt(channel, claim, receipt, there, lane)
-            self._outbox.finish(claim.row, attempted, self._now_ns())
+            if not self._outbox.finish(claim.row, attempted, self._now_ns(), until_ns):
+                continue  # it took longer, and another sender says how it went
             done.sent += attempted.status == "sent"
             done.failed += attempted.status == "waiting"
             done.dead += attempted.status == "dead"

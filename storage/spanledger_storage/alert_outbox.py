@@ -158,8 +158,16 @@ class AlertOutbox:
                 _leave(connection, row.channel, ids, status, now_ns)
             return True
 
-    def finish(self, row: OutboxRow, attempted: Attempted, now_ns: int) -> None:
-        """Note how an attempt went."""
+    def finish(self, row: OutboxRow, attempted: Attempted, now_ns: int, until_ns: int) -> bool:
+        """Note how an attempt went; False: nothing is, because another sender took the row since.
+
+        Args:
+            row: as it was before it was claimed.
+            attempted: how it went.
+            now_ns: UTC nanoseconds.
+            until_ns: until when it was claimed.
+        """
+        mine = (outbox.c.id == row.id) & (outbox.c.claimed_until_ns == until_ns)
         values: dict[str, Any] = {
             "status": attempted.status,
             "attempts": outbox.c.attempts + 1,
@@ -172,12 +180,14 @@ class AlertOutbox:
         }
         outcome = {"waiting": "failed"}.get(attempted.status, attempted.status)
         with writing(self._engine) as connection:
-            connection.execute(sa.update(outbox).where(outbox.c.id == row.id).values(values))
+            if not connection.execute(sa.update(outbox).where(mine).values(values)).rowcount:
+                return False
             _note(connection, row.channel, [row.id], outcome, now_ns, attempted.reason)
             if attempted.new:
                 new = [new_outbox_values(one) for one in attempted.new]
                 connection.execute(sa.insert(outbox), new)
             add_timeline(connection, attempted.timeline)
+            return True
 
     def newest_of_group(self, group_id: str) -> OutboxRow | None:
         """Return the latest notification of a group, on whatever channel."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spanledger_alerts.delivery import TokenBucket, backoff_s
-from spanledger_alerts.notification import ConfiguredChannel, DeliveryError
+from spanledger_alerts.notification import ConfiguredChannel, DeliveryError, Notification
 from spanledger_alerts.sender import Sender
 from spanledger_storage.alert_tables import attempts, outbox
 from tests.alerts.stage import T0, Recorder, S, Stage, rule
@@ -35,6 +35,25 @@ def test_what_is_not_taken_is_tried_again_later_and_later(stage: Stage, ops: Rec
     assert ops.story == ["trigger: a"]
     outcomes = [row["outcome"] for row in stage.rows(attempts)]
     assert outcomes == ["failed"] * 4 + ["sent"]
+
+
+@pytest.mark.parametrize("failure", [AWAY, REFUSED])
+def test_a_sender_that_was_stopped_says_nothing_of_what_another_sent(
+    stage: Stage, ops: Recorder, monkeypatch: pytest.MonkeyPatch, failure: DeliveryError
+) -> None:
+    send = ops.send
+
+    def stopped(_: Notification) -> str:
+        monkeypatch.setattr(ops, "send", send)
+        stage.now_ns += 121 * S
+        assert stage.new_sender().run_once().sent == 1
+        raise failure
+
+    monkeypatch.setattr(ops, "send", stopped)
+    stage.tick(a=12)
+    stage.pass_s(30)
+    assert ops.story == ["trigger: a"]
+    assert [row["status"] for row in stage.rows(outbox)] == ["sent"]
 
 
 def test_waiting_doubles_up_to_five_minutes() -> None:
