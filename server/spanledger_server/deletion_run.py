@@ -74,13 +74,7 @@ class Options:
 
 
 def delete(
-    kind: str,
-    id_: str,
-    project: str,
-    options: Options,
-    data: Path,
-    store_url: str,
-    state_url: str,
+    kind: str, id_: str, project: str, options: Options, data: Path, store_url: str, state_url: str
 ) -> None:
     """Delete a subject and print the proof; with ``is_dry`` only say what would go.
 
