@@ -139,10 +139,12 @@ def work(*, store_url: str, state_url: str, data: Path | None) -> None:
         data: directory of the instance that this is the only worker of; None: of no instance.
     """
     with loading():
+        from spanledger_collector import memory
         from spanledger_server.worker import Worker
         from spanledger_storage.state import open_state
         from spanledger_storage.store import StoreSettings
 
+    memory.share()  # before there are threads
     # The supervisor starts no worker before the last one ended: a new one goes on at once.
     own = hashlib.sha256(str(data.resolve()).encode()).hexdigest() if data else secrets.token_hex(8)
     holder = f"{socket.gethostname()[:48]}:{own[:16]}"
