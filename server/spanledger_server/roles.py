@@ -176,8 +176,8 @@ def api(*, host: str, port: int, store_url: str, project: str, guard: Guard) -> 
     ring.start()
     store = StoreSettings.from_url(store_url)
     secret = os.environ.get(SLACK_SECRET, "")
-    is_open = guard.auth is Auth.NONE
-    serve(store, host, port, ring, guard.tls, guard.state_writer(), secret, is_open)
+    open_to = project if guard.auth is Auth.NONE else None
+    serve(store, host, port, ring, guard.tls, guard.state_writer(), secret, open_to)
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

@@ -50,7 +50,7 @@ OwnProject = Annotated[
     typer.Option(
         "--project",
         envvar="SPANLEDGER_PROJECT",
-        help="Project of SPANLEDGER_INGEST_KEY, and in a collector of what comes without a key.",
+        help="Project of SPANLEDGER_INGEST_KEY, and of whatever comes without a key.",
     ),
 ]
 Supervised = Annotated[bool, typer.Option("--supervised", hidden=True)]

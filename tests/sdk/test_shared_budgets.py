@@ -80,7 +80,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     app = FastAPI()  # with the budgets of the real one alone: making all of that takes a second
     explain_errors(app)
     app.include_router(budgets_router(state))
-    app.add_middleware(KeyGuard, ring=None, is_open=False)
+    app.add_middleware(KeyGuard, ring=None)
     config = uvicorn.Config(app, port=port, log_config=None)
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run)

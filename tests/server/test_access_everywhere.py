@@ -350,12 +350,12 @@ def test_without_keys_the_api_asks_nobody(api_store: Store) -> None:
 def test_a_key_that_is_given_holds_where_none_is_demanded(
     api_store: Store, state: State, keys: dict[str, str]
 ) -> None:
-    open_api = Api(create_api(api_store.settings, state.ring, is_open=True))
+    open_api = Api(create_api(api_store.settings, state.ring, open_to="own"))
     path = "/api/v1/traces"
     assert project_of(open_api.ask("GET", path, keys["read"])) == "shop"
     assert open_api.ask("GET", path, keys["read"], project="default").status_code == 403
     assert open_api.ask("GET", path, keys["ingest"]).status_code == 403
     assert open_api.ask("GET", path, keys["revoked"]).status_code == 401
     assert open_api.ask("GET", path, "sl_cut-off").status_code == 401
-    assert project_of(open_api.ask("GET", path, None)) == "default"
+    assert project_of(open_api.ask("GET", path, None)) == "own"
     assert project_of(open_api.ask("GET", path, "of a proxy", project="any")) == "any"

@@ -40,13 +40,14 @@ SLACK_PATH = "/api/slack/actions"
 class KeyGuard:
     """Middleware: asks for a key on every path that is not open, also on those added later.
 
-    Leaves the key's grant in ``request.state.grant``; None where none was needed, or given.
+    Leaves the key's grant in ``request.state.grant``, None where none was needed, or given; and in
+    ``request.state.open_to`` the project of whoever gives none.
     """
 
-    def __init__(self, app: ASGIApp, ring: KeyRing | None, is_open: bool) -> None:
+    def __init__(self, app: ASGIApp, ring: KeyRing | None, open_to: str | None = None) -> None:
         self._app = app
         self._ring = ring
-        self._is_open = is_open
+        self._open_to = open_to
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
@@ -62,26 +63,27 @@ class KeyGuard:
             except IntakeError as error:
                 await problem(error.http_status, str(error))(scope, receive, send)
                 return
-        scope.setdefault("state", {})["grant"] = grant
+        open_to = self._open_to or DEFAULT_PROJECT
+        scope.setdefault("state", {}).update(grant=grant, open_to=open_to)
         await self._app(scope, receive, send)
 
     def _asks(self, path: str, headers: Headers) -> bool:
         if path in OPEN_PATHS or path == SLACK_PATH:
             return False
-        return not self._is_open or has_own_key(headers)
+        return self._open_to is None or has_own_key(headers)
 
 
 async def _allowed_project(
     request: Request,
     project: Annotated[
         str | None,
-        Query(max_length=256, description="The project; default: the key's own, else `default`."),
+        Query(max_length=256, description="The project; default: the key's own, else the API's."),
     ] = None,
 ) -> str:
     """Return the project a request asks for; raises PermissionDenied when it is another's."""
     grant: Grant | None = request.state.grant
     if grant is None:
-        return project or DEFAULT_PROJECT
+        return project or str(request.state.open_to)
     own = grant.project.name
     if project and project != own and KeyScope.ADMIN not in grant.scopes:
         raise PermissionDenied(

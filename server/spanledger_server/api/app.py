@@ -75,7 +75,7 @@ def create_app(
     host: str = "127.0.0.1",
     state: StateEngine | None = None,
     slack_secret: str = "",
-    is_open: bool = False,
+    open_to: str | None = None,
 ) -> FastAPI:
     """Return the application.
 
@@ -86,7 +86,8 @@ def create_app(
         state: the state database, to write what budgets set aside and what is said of findings, and
             to read own prices and what waits in collectors; None: none of these.
         slack_secret: what Slack signs clicks on alerts with; empty: there are none.
-        is_open: no key is demanded; those that are given hold.
+        open_to: the project of whoever gives no key; None: one is demanded, where there are keys.
+            Those that are given hold.
     """
     store = _LazyStore(settings)
 
@@ -108,8 +109,8 @@ def create_app(
     for router in _routers(store, state, slack_secret):
         # Not include_router: it makes every route once more, which takes as long as the first time.
         app.router.routes.extend(router.routes)
-    app.add_middleware(KeyGuard, ring=ring, is_open=is_open)
-    if ring is None or is_open:
+    app.add_middleware(KeyGuard, ring=ring, open_to=open_to)
+    if ring is None or open_to is not None:
         app.add_middleware(OnlyLocalNames, host=host)
     app.get(HEALTH_PATH, tags=["process"])(_healthz)
     app.get(DOCS_PATH, include_in_schema=False)(description_page(app, OPENAPI_PATH))
@@ -149,12 +150,12 @@ def serve(
     tls: TlsFiles | None = None,
     state: StateEngine | None = None,
     slack_secret: str = "",
-    is_open: bool = False,
+    open_to: str | None = None,
 ) -> None:
     """Answer until SIGTERM or SIGINT."""
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
-        create_app(settings, ring, host, state, slack_secret, is_open),
+        create_app(settings, ring, host, state, slack_secret, open_to),
         host=host,
         port=port,
         http=_Connection,
