@@ -129,7 +129,7 @@ def visit(context: BrowserContext, base: str) -> Iterator[Visit]:
     visit.page.evaluate("localStorage.clear()")  # what the next one finds is as new
     visit.page.close()
     context.clear_cookies()
-    assert visit.problems == []
+    assert not visit.problems, visit.problems
 
 
 @pytest.fixture
