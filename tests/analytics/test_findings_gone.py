@@ -18,6 +18,7 @@ from spanledger_storage.retention_state import RetentionState
 from spanledger_storage.store import Store
 from tests.analytics.expiring import DAY, NOW, World, ago
 from tests.otlp import span
+from tests.variants import first
 
 ANN, BOB = "a" * 32, "b" * 32
 
@@ -68,7 +69,7 @@ def test_findings_stay_as_long_as_spans(world: World, store: Store) -> None:
     assert set(titles(store, "for ever")) == {"old"}
 
 
-@pytest.mark.parametrize("kind", [Kind.TRACE, Kind.SESSION, Kind.USER])
+@pytest.mark.parametrize("kind", first([Kind.USER, Kind.TRACE, Kind.SESSION]))
 def test_findings_go_with_whom_they_are_about(
     world: World, store: Store, kind: Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:

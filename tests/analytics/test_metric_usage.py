@@ -31,6 +31,7 @@ from tests.signals import (
     logs,
     metrics,
 )
+from tests.variants import first
 
 S = 10**9
 MINUTE = 60 * S
@@ -219,7 +220,7 @@ def test_points_that_mean_nothing_are_no_usage(world: World, temporality: Any) -
 
 
 @pytest.mark.parametrize("temporality", [DELTA, CUMULATIVE])
-@pytest.mark.parametrize("big", [9e15, 1e19, 1e25, 1e300, float("inf")])
+@pytest.mark.parametrize("big", first([1e19, float("inf"), 9e15, 1e25, 1e300], 2))
 def test_absurd_amounts_are_no_usage_and_stop_nobody(
     world: World, big: float, temporality: Any
 ) -> None:
@@ -239,7 +240,7 @@ def test_a_long_models_name_is_cut_and_flagged(world: World) -> None:
 
 
 @pytest.mark.parametrize("offset_hours", [-1, 0, 1])
-@pytest.mark.parametrize("spans_first", [True, False])
+@pytest.mark.parametrize("spans_first", first([False, True]))
 def test_calls_that_spans_tell_silence_the_metric(
     world: World, offset_hours: int, *, spans_first: bool
 ) -> None:

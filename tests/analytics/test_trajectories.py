@@ -294,7 +294,7 @@ def test_a_trajectory_does_not_grow_without_bound(
 @pytest.mark.parametrize(
     "table", first(["traces", "trajectories", "trajectory_traces", "trajectory_keys"], 2)
 )
-@pytest.mark.parametrize("is_written", [True, False])
+@pytest.mark.parametrize("is_written", first([True, False]))
 def test_a_step_that_ends_halfway_is_made_good_by_the_next(
     jobs: Jobs, monkeypatch: pytest.MonkeyPatch, table: str, is_written: bool
 ) -> None:

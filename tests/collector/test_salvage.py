@@ -420,7 +420,7 @@ def test_a_log_without_a_file_is_left_alone_also_by_a_spool_that_knows_nothing_o
     assert not list(tmp_path.glob("spool-damaged-*.db"))
 
 
-@pytest.mark.parametrize("steps", range(5))
+@pytest.mark.parametrize("steps", first(range(5), 2))
 def test_a_setting_aside_that_ends_anywhere_loses_no_log(
     tmp_path: Path, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

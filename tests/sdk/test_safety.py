@@ -13,6 +13,7 @@ import pytest
 from tests.instance import environment, wait_until
 from tests.ports import free_port
 from tests.sdk.receiver import Receiver, receiving
+from tests.variants import first
 
 _SENDS = {"SPANLEDGER_SEND_UNDER_PYTEST": "true"}
 _AGENT = """
@@ -47,7 +48,7 @@ def test_spans_arrive_when_a_program_ends() -> None:
         assert receiver.headers[0]["authorization"] == "Bearer sl_key"
 
 
-@pytest.mark.parametrize("trouble", ["down", "slow", "failing"])
+@pytest.mark.parametrize("trouble", first(["slow", "down", "failing"]))
 def test_a_program_neither_waits_nor_fails(trouble: str) -> None:
     with receiving() as receiver:
         url = f"http://127.0.0.1:{free_port()}" if trouble == "down" else receiver.url

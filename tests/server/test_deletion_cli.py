@@ -450,7 +450,7 @@ def test_a_call_that_another_trace_saw_too_is_counted_there(world: World) -> Non
     ("after", "keep"),
     [
         (3, ()),
-        (6, ("--keep-cost",)),
+        pytest.param(6, ("--keep-cost",), marks=pytest.mark.endurance),
         pytest.param(0, (), marks=pytest.mark.endurance),
         pytest.param(6, (), marks=pytest.mark.endurance),
         pytest.param(2, ("--keep-cost",), marks=pytest.mark.endurance),

@@ -263,6 +263,7 @@ def test_files_of_tls_are_checked_before_anything_listens(
     assert tls_files(None, None, None) is None
 
 
+@pytest.mark.endurance
 def test_up_listens_wider_with_keys_and_tls_while_the_dashboard_stays(
     data: Path, certificate: tuple[list[str], ssl.SSLContext]
 ) -> None:
