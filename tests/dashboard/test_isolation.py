@@ -6,6 +6,7 @@ the menu's own table, so a new one is covered by itself.
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -162,6 +163,7 @@ def dashboard(
         assert running.process.wait(15) == 0
 
 
+@functools.cache
 def named_params() -> set[str]:
     """Every name that some page reads from the address."""
     text = "\n".join(p.read_text() for p in FOLDER.rglob("*.py"))
