@@ -2,9 +2,9 @@
 
     python -m benchmarks.soak [--rate 400] [--minutes 60] [--every 5]
 
-`spanledger up` receives a fleet of agents (agent_traffic.py), minute by minute. Reported every few
-minutes: the memory that each process has for itself, and open files. At the end, once every call is
-priced: spans sent and stored, and the dollars of ledger, hourly usage and traces.
+`spanledger up` receives a fleet of agents (agent_traffic.py). Reported every few minutes: the memory
+that each process has for itself, and open files. At the end, once every call is priced: spans sent
+and stored, and the dollars of ledger, hourly usage and traces.
 """
 
 from __future__ import annotations
@@ -63,16 +63,14 @@ def main() -> None:
 def _stream(instance: Instance, rate: int, minutes: int, every: int) -> int:
     """Send second by second; return how many spans were acknowledged."""
     sent = 0
+    traffic = Traffic(rate, time.time_ns(), minutes * _MINUTE_S, seed=0)
     began_s = time.monotonic()
     with closing(http.client.HTTPConnection(urlsplit(instance.otlp_url).netloc)) as connection:
-        for minute in range(minutes):
-            traffic = Traffic(rate, time.time_ns(), _MINUTE_S, minute)
-            for second, bodies in enumerate(traffic.requests()):
-                sent += sum(_acknowledged(connection, body) for body in bodies)
-                due_s = began_s + minute * _MINUTE_S + second
-                time.sleep(max(0.0, due_s - time.monotonic()))
-            if (minute + 1) % every == 0:
-                _say_memory(instance, minute + 1)
+        for second, bodies in enumerate(traffic.requests()):
+            sent += sum(_acknowledged(connection, body) for body in bodies)
+            if second and second % (every * _MINUTE_S) == 0:
+                _say_memory(instance, second // _MINUTE_S)
+            time.sleep(max(0.0, began_s + second - time.monotonic()))
     return sent
 
 
