@@ -2,7 +2,7 @@
 
     python -m benchmarks.soak [--rate 400] [--minutes 60] [--every 5]
 
-`spanledger up` receives a fleet of agents (agent_traffic.py). Reported every few minutes: the memory
+`spanledger up` receives a fleet of agents (agent_traffic.py). Reported every few minutes: memory
 that each process has for itself, and open files. At the end, once every call is priced: spans sent
 and stored, and the dollars of ledger, hourly usage and traces.
 """
