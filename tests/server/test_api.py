@@ -204,7 +204,8 @@ def test_the_page_about_the_api_is_whole_and_loads_nothing(api: Api) -> None:
         assert all(f"{method.upper()} {path}<" in page.text for method in methods)
     assert "<code>total_cost_usd</code>" in page.text
     links = set(re.findall(r'href="#([^"]+)"', page.text))
-    assert "EntryPage" in links
+    assert {"EntryPage", f"GET-{REPORT}"} <= links
+    assert "`" not in page.text
     assert all(f'id="{link}"' in page.text for link in links)
     assert "//" not in page.text
     assert "<script" not in page.text
