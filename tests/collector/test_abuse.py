@@ -335,6 +335,7 @@ def test_depth_alone_is_bad_data(collector: RunningCollector, make: Callable[[],
     assert post(collector.http_port, body, "application/json") == 400
 
 
+@pytest.mark.endurance
 def test_the_limit_of_open_files_is_raised(tmp_path: Path) -> None:
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 1024));"

@@ -238,7 +238,8 @@ def test_a_lost_file_is_salvaged_from_a_log_of_few_pages(tmp_path: Path) -> None
         assert sorted(bodies(spool)) == sorted(body(n) for n in range(3))
 
 
-@pytest.mark.parametrize("unwritten", first([False, True]))
+@pytest.mark.endurance
+@pytest.mark.parametrize("unwritten", [False, True])
 def test_a_damaged_page_of_the_log_costs_no_request_of_another_commit(
     tmp_path: Path, unwritten: bool
 ) -> None:

@@ -305,6 +305,7 @@ def test_hostile_names_stay_text(opened: Open) -> None:
     assert page.locator("img, .row script, b:has-text('b')").count() == 0
 
 
+@pytest.mark.endurance
 def test_ten_thousand_spans_scroll_with_few_elements(opened: Open) -> None:
     spans = [span(1, **AGENT, duration_ns=10_000 * S)]
     spans += [span(n, 1, n, name=f"chat {n}") for n in range(2, 10_001)]

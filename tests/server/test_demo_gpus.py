@@ -232,6 +232,7 @@ def test_traces_and_hourly_usage_hold_the_same_dollars(done: World, recorded: Re
     assert sum(row["used"] for row in workers) == total["gpu"]
 
 
+@pytest.mark.endurance
 def test_shuffled_doubled_and_late_data_end_at_the_same_figures(
     world: World, done: World, recorded: Recorded
 ) -> None:

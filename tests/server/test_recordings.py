@@ -184,7 +184,7 @@ class Ledger:
         return sum(self.tools.get((project, trace_id), 0) for trace_id in recording.trace_ids())
 
 
-@pytest.fixture(scope="module", params=first(["shuffled, each twice", "in order", "reversed"], 2))
+@pytest.fixture(scope="module", params=first(["shuffled, each twice", "in order", "reversed"]))
 def replayed(
     request: pytest.FixtureRequest, engine: Engine, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Ledger]:

@@ -87,6 +87,7 @@ def test_replaced_files_are_kept_against_power_loss_and_no_longer(store: Store) 
     assert [row["name"] for row in rows if "old_parts_lifetime = 480" not in str(row["made"])] == []
 
 
+@pytest.mark.endurance
 def test_messages_are_moved_into_days_without_loss(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
