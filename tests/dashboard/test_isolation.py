@@ -41,7 +41,6 @@ from tests.dashboard.live import Shown, deferred_files, live
 from tests.dashboard.planted import plant
 from tests.dashboard.process import Dashboard, start_dashboard, store_url
 from tests.dashboard.seed import Seeder
-from tests.variants import first
 
 FOLDER = Path(spanledger_dashboard.__file__).parent
 SECRET = "s" * 32
@@ -257,22 +256,19 @@ def test_a_download_opens_for_nobody_else(
 
 @pytest.mark.parametrize(
     ("page", "params", "files"),
-    first(
-        [
-            ("mappings", {}, {"unmapped", "scopes", "mappings"}),
-            ("invoices", {}, {"imports", "sources", "pulls"}),
-            ("invoices", {"import": ""}, {"invoice", "days"}),
-            ("reconciliation", {}, {"cells", "causes"}),
-            ("allocation", {}, {"allocation", "unallocated", "allocation-rules"}),
-            ("routing", {}, {"routes", "estimates"}),
-            ("findings", {}, {"findings"}),
-            ("loops", {}, {"loops"}),
-            ("anomalies", {}, {"anomalies", "outlooks"}),
-            ("models", {"model": f"{HIDDEN.decode()}-model"}, {"reasons"}),
-            ("prices", {}, {"rates"}),
-        ],
-        4,
-    ),
+    [
+        ("mappings", {}, {"unmapped", "scopes", "mappings"}),
+        ("invoices", {}, {"imports", "sources", "pulls"}),
+        ("invoices", {"import": ""}, {"invoice", "days"}),
+        ("reconciliation", {}, {"cells", "causes"}),
+        ("allocation", {}, {"allocation", "unallocated", "allocation-rules"}),
+        ("routing", {}, {"routes", "estimates"}),
+        ("findings", {}, {"findings"}),
+        ("loops", {}, {"loops"}),
+        ("anomalies", {}, {"anomalies", "outlooks"}),
+        ("models", {"model": f"{HIDDEN.decode()}-model"}, {"reasons"}),
+        ("prices", {}, {"rates"}),
+    ],
 )
 def test_each_table_is_a_file_in_both_formats(
     dashboard: tuple[Dashboard, dict[str, str]],
