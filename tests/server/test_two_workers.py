@@ -1,8 +1,7 @@
 """Several workers on one store and one state database: one runs the jobs."""
 
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
@@ -15,20 +14,11 @@ from spanledger_server import jobs_lease
 from spanledger_server.jobs import JOBS, Job, Means
 from spanledger_server.worker import Worker
 from spanledger_storage.alert_state import AlertState
-from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
 from tests.otlp import llm_span, request
 
 LEDGER, USAGE = (job for job in JOBS if job.name in ("ledger", "usage"))
 S = 10**9
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[sa.Engine]:
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(engine)
-    yield engine
-    engine.dispose()
 
 
 def test_of_two_workers_one_runs_the_jobs_until_it_ends(
