@@ -23,7 +23,7 @@ ul { padding: 0; list-style: none; columns: 2 24rem; }
 table { border-collapse: collapse; width: 100%; }
 td:first-child { width: 12rem; }
 td:nth-child(2) { width: 16rem; }
-th, td { text-align: left; vertical-align: top; padding: .2rem .8rem .2rem 0;
+td { text-align: left; vertical-align: top; padding: .2rem .8rem .2rem 0;
   border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
 """
 _HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
