@@ -12,18 +12,18 @@ ABANDONED = "abandoned"
 taken like anything else."""
 
 ABANDONED_AFTER_S = 7 * 86_400
+VARIABLE = "SPANLEDGER_ABANDONED_AFTER_DAYS"
+_MOST_DAYS = 36_500
 
 
-def status_at(
-    status: str, end_ns: int, now_ns: int, abandoned_after_s: int = ABANDONED_AFTER_S
-) -> str:
-    """Return the status of a trajectory as it is now.
+def abandoned_after_s(days: str) -> int:
+    """Return how long a trajectory may be silent, by what the variable says (empty: not set).
 
-    Args:
-        status: as stored.
-        end_ns: when its last span ended, UTC nanoseconds.
-        now_ns: the clock, UTC nanoseconds.
-        abandoned_after_s: how long it may be silent.
+    Raises:
+        ValueError: it says no number of days; with a sentence for whoever set it.
     """
-    is_silent = now_ns - end_ns > abandoned_after_s * 10**9
-    return ABANDONED if is_silent and status in (OPEN, WAITING) else status
+    if not days:
+        return ABANDONED_AFTER_S
+    if not days.isdecimal() or not 0 < int(days) <= _MOST_DAYS:
+        raise ValueError(f"{VARIABLE} is {days!r}; give whole days from 1 to {_MOST_DAYS}.")
+    return int(days) * 86_400

@@ -13,9 +13,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from spanledger_analytics.trajectory_status import ABANDONED_AFTER_S
+from spanledger_analytics.trajectory_status import (
+    ABANDONED_AFTER_S,
+    VARIABLE,
+    abandoned_after_s,
+)
 
-_MOST_DAYS = 36_500
 _DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
 
 
@@ -54,11 +57,7 @@ class DashboardSettings:
 
 
 def _abandoned_after_s() -> int:
-    days = os.environ.get("SPANLEDGER_ABANDONED_AFTER_DAYS", "")
-    if not days:
-        return ABANDONED_AFTER_S
-    if not days.isdecimal() or not 0 < int(days) <= _MOST_DAYS:
-        raise SettingsError(
-            f"SPANLEDGER_ABANDONED_AFTER_DAYS is {days!r}; give whole days from 1 to {_MOST_DAYS}."
-        )
-    return int(days) * 86_400
+    try:
+        return abandoned_after_s(os.environ.get(VARIABLE, ""))
+    except ValueError as error:
+        raise SettingsError(str(error)) from None

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from spanledger_alerts.settings import VARIABLES as ALERT_VARIABLES
 from spanledger_analytics.invoices.pull_settings import VARIABLES as PULL_VARIABLES
+from spanledger_analytics.trajectory_status import VARIABLE as ABANDONED_VARIABLE
+from spanledger_analytics.trajectory_status import abandoned_after_s
 from spanledger_dashboard.access.settings import VARIABLES as ACCESS_VARIABLES
 from spanledger_server import sdk_cli
 from spanledger_server.errors import UsageError
@@ -21,7 +23,7 @@ OTHER_VARIABLES = frozenset(
         "SPANLEDGER_LOG_FORMAT",
         "SPANLEDGER_READ_STORE_URL",
         "SPANLEDGER_OTLP_ENDPOINT",
-        "SPANLEDGER_ABANDONED_AFTER_DAYS",
+        ABANDONED_VARIABLE,
         INGEST_KEY,
         *ACCESS_VARIABLES,
         *ALERT_VARIABLES,
@@ -89,7 +91,7 @@ def check_variables(of_options: Iterable[str]) -> None:
         of_options: those that options of commands are read from.
 
     Raises:
-        UsageError: there is one that nothing reads.
+        UsageError: there is one that nothing reads, or one that several processes read is wrong.
     """
     known = OTHER_VARIABLES.union(of_options)
     unknown = sorted(n for n in os.environ if n.startswith("SPANLEDGER_") and n not in known)
@@ -97,6 +99,10 @@ def check_variables(of_options: Iterable[str]) -> None:
         raise UsageError(
             f"{', '.join(unknown)}: no such setting; known are {', '.join(sorted(known))}."
         )
+    try:
+        abandoned_after_s(os.environ.get(ABANDONED_VARIABLE, ""))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def log_settings() -> tuple[str, str]:

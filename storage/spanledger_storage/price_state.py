@@ -253,9 +253,10 @@ class PriceState:
         ]
         return newest, min(starts, default=None)
 
-    def log(self, limit: int = 100) -> list[LogRow]:
-        """Return the newest entries of the log, newest first."""
-        statement = sa.select(log).order_by(log.c.id.desc()).limit(limit)
+    def log(self, limit: int | None = 100, after_revision: int = -1) -> list[LogRow]:
+        """Return the newest entries of the log (None: all) after a revision, newest first."""
+        newer = sa.select(log).where(log.c.revision > after_revision)
+        statement = newer.order_by(log.c.id.desc()).limit(limit)
         with _explained(), self._engine.connect() as connection:
             return [LogRow(**row) for row in connection.execute(statement).mappings()]
 

@@ -8,7 +8,6 @@ from spanledger_analytics.intervals import length, union, without
 from spanledger_analytics.spans import Span
 from spanledger_analytics.trace_shape import TraceShape, trace_shape
 from spanledger_analytics.trace_times import INTERRUPT, Pause, TraceTimes, trace_times
-from spanledger_analytics.trajectory_status import status_at
 from tests.analytics.made import MS, T0, llm, span, tool
 
 DAY_S = 86_400
@@ -106,15 +105,3 @@ def test_intervals_are_joined_and_cut() -> None:
     assert union([(5, 6), (1, 3), (2, 4), (4, 5), (9, 9)]) == [(1, 6)]
     assert without([(0, 10), (20, 30)], [(2, 3), (5, 22), (29, 40)]) == [(0, 2), (3, 5), (22, 29)]
     assert length([(1, 6), (8, 9)]) == 6
-
-
-def test_an_open_trajectory_is_abandoned_after_a_while_and_a_closed_one_never() -> None:
-    end = 10**18
-    late = end + 8 * DAY_S * 10**9
-    assert status_at("open", end, end + DAY_S * 10**9) == "open"
-    assert [status_at(s, end, late) for s in ("open", "waiting", "closed")] == [
-        "abandoned",
-        "abandoned",
-        "closed",
-    ]
-    assert status_at("waiting", end, late, abandoned_after_s=9 * DAY_S) == "waiting"

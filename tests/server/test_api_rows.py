@@ -138,6 +138,14 @@ def test_trajectories_are_narrowed_by_how_they_stand_now(
     assert found(asker, "trajectories", "trajectory_id", **params) == trajectories
 
 
+def test_how_long_an_abandoned_one_is_silent_can_be_set(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPANLEDGER_ABANDONED_AFTER_DAYS", "36500")
+    assert found(asker, "trajectories", "trajectory_id", status="abandoned") == set()
+    assert found(asker, "trajectories", "trajectory_id", status="open") == {ALONE}
+
+
 @pytest.mark.parametrize(
     ("params", "usd"),
     [

@@ -287,6 +287,7 @@ def test_a_process_that_lasted_is_started_again_at_once() -> None:
         ("SPANLEDGER_HTTP_PORT", "70000", "--http-port"),
         ("SPANLEDGER_HTPP_PORT", "4318", "SPANLEDGER_HTPP_PORT: no such setting"),
         ("SPANLEDGER_LOG_LEVEL", "loud", "debug, info, warning or error"),
+        ("SPANLEDGER_ABANDONED_AFTER_DAYS", "0", "whole days from 1 to 36500"),
         ("SPANLEDGER_STORE_URL", "mysql://x", "clickhouse://"),
         ("SPANLEDGER_HOST", "0.0.0.0", "loopback"),
         ("SPANLEDGER_STORE_URL_FILE", "/does/not/exist", "cannot be read"),

@@ -125,7 +125,8 @@ def test_the_log_says_who_changed_what_and_cannot_be_changed(
     for statement in ("UPDATE price_log SET who = 'me'", "DELETE FROM price_log"):
         with pytest.raises(DBAPIError, match="append-only"), engine.begin() as connection:
             connection.execute(sa.text(statement))
-    assert state.log(limit=1) == [closed]
+    assert state.log(limit=1) == state.log(limit=None, after_revision=1) == [closed]
+    assert state.log(limit=None) == [closed, made]
 
 
 def test_changes_at_the_same_time_follow_each_other(url: str, state: PriceState) -> None:

@@ -24,7 +24,6 @@ _HOUR_S = 3_600
 _GRACE_S = 600  # most spans of an hour have come by then; later ones have it shared again
 _LOOK_BACK_S = 86_400  # spans are looked for that long before an hour
 _HOURS_PER_RUN = 500
-_LOG_ENTRIES = 10_000
 
 ProjectHour = tuple[str, int]
 
@@ -142,9 +141,7 @@ class InfraJob:
         """Return by project the hour from which prices changed since a revision."""
         if self._state.revision() == handled:
             return
-        for entry in self._state.log(_LOG_ENTRIES):
-            if entry.revision <= handled:
-                return
+        for entry in self._state.log(None, after_revision=handled):
             if entry.object.startswith(f"{InfraPriceRow.kind} "):
                 said = json.loads(entry.after)
                 begin_ns = int(said["effective_from_ns"])

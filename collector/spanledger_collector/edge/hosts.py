@@ -21,13 +21,28 @@ _Scope: TypeAlias = MutableMapping[str, Any]
 _App: TypeAlias = Callable[[_Scope, Receive, Send], Awaitable[None]]
 
 
-class OnlyLocalNames:
-    """Middleware: refuses requests to another name than those of this machine."""
+def _as_status(error: PermissionDenied) -> _App:
+    async def answer(_scope: _Scope, _receive: Receive, send: Send) -> None:
+        await refusal(error, MediaType.JSON, close=True).send(send)
 
-    def __init__(self, app: _App, host: str) -> None:
-        """Args: what answers; the address that is listened on."""
+    return answer
+
+
+class OnlyLocalNames:
+    """Middleware: refuses requests to another name than those of this machine.
+
+    Args:
+        app: what answers.
+        host: the address that is listened on.
+        refuse: answers the others; as OTLP has it if left out.
+    """
+
+    def __init__(
+        self, app: _App, host: str, refuse: Callable[[PermissionDenied], _App] = _as_status
+    ) -> None:
         self._app = app
         self._host = host
+        self._refuse = refuse
 
     async def __call__(self, scope: _Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
@@ -38,7 +53,7 @@ class OnlyLocalNames:
                         "Without keys only requests to localhost are answered, not to "
                         f"{value.decode('latin-1')[:100]!r}."
                     )
-                    await refusal(error, MediaType.JSON, close=True).send(send)
+                    await self._refuse(error)(scope, receive, send)
                     return
         await self._app(scope, receive, send)
 

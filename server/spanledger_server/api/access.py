@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from spanledger_collector.access.keys import Grant, KeyRing
 from spanledger_collector.access.senders import has_own_key
 from spanledger_collector.errors import IntakeError, PermissionDenied
-from spanledger_server.api.problems import problem
+from spanledger_server.api.problems import refused
 from spanledger_storage.api_keys import Scope as KeyScope
 from spanledger_storage.project_settings import DEFAULT_PROJECT
 
@@ -61,7 +61,7 @@ class KeyGuard:
                 grant = self._ring.authenticate(headers)
                 grant.require(*_SCOPES.get(scope["path"], _READERS))
             except IntakeError as error:
-                await problem(error.http_status, str(error))(scope, receive, send)
+                await refused(error)(scope, receive, send)
                 return
         open_to = self._open_to or DEFAULT_PROJECT
         scope.setdefault("state", {}).update(grant=grant, open_to=open_to)

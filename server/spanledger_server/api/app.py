@@ -32,7 +32,7 @@ from spanledger_server.api.gpus import gpus_router
 from spanledger_server.api.models import Health
 from spanledger_server.api.money import money_router
 from spanledger_server.api.prices import prices_router
-from spanledger_server.api.problems import explain_errors
+from spanledger_server.api.problems import explain_errors, refused
 from spanledger_server.api.quality import quality_router
 from spanledger_server.api.reconciliation import reconciliation_router
 from spanledger_server.api.slack import slack_router
@@ -111,7 +111,7 @@ def create_app(
         app.router.routes.extend(router.routes)
     app.add_middleware(KeyGuard, ring=ring, open_to=open_to)
     if ring is None or open_to is not None:
-        app.add_middleware(OnlyLocalNames, host=host)
+        app.add_middleware(OnlyLocalNames, host=host, refuse=refused)
     app.get(HEALTH_PATH, tags=["process"])(_healthz)
     app.get(DOCS_PATH, include_in_schema=False)(description_page(app, OPENAPI_PATH))
     return app

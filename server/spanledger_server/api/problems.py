@@ -39,6 +39,11 @@ def problem(status: int, detail: str) -> JSONResponse:
     return JSONResponse(body.model_dump(), status, headers=headers, media_type=MEDIA_TYPE)
 
 
+def refused(error: IntakeError) -> JSONResponse:
+    """Return the answer to whom a rule of the collector's keeps out: keys, scopes, names."""
+    return problem(error.http_status, str(error))
+
+
 def explain_errors(app: FastAPI) -> None:
     """Make an application answer its errors as problems."""
     app.add_exception_handler(UsageError, _usage)
@@ -76,7 +81,7 @@ def _usage(_request: Request, error: Exception) -> JSONResponse:
 
 def _refused(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, IntakeError)
-    return problem(error.http_status, str(error))
+    return refused(error)
 
 
 def _store(_request: Request, error: Exception) -> JSONResponse:

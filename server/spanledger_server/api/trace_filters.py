@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import Query
 
-from spanledger_analytics.trajectory_status import ABANDONED_AFTER_S
+from spanledger_analytics.trajectory_status import VARIABLE, abandoned_after_s
 from spanledger_server.api.listings import Filters
 from spanledger_server.api.questions import DimensionPairs, Hex32, Text, dimension_filters
 
@@ -69,7 +70,8 @@ class TrajectoryFilters(Filters):
 
     def moment(self) -> dict[str, object]:
         """Return what decides which trajectories are abandoned."""
-        return {"now_s": int(time.time()), "abandoned_after_s": ABANDONED_AFTER_S}
+        silent_s = abandoned_after_s(os.environ.get(VARIABLE, ""))
+        return {"now_s": int(time.time()), "abandoned_after_s": silent_s}
 
 
 @dataclass
