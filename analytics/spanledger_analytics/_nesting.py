@@ -12,6 +12,7 @@ from spanledger_analytics.spans import Span, SpanKey
 # started: work of its own, unless its tokens say otherwise.
 _BOUNDARIES = frozenset({"tool", "agent", "guardrail", "retrieval", "llm", "embedding"})
 _NOBODY = (-1, False)
+_MOST_COMPARED = 64  # keeps hostile input linear
 
 
 @dataclass(slots=True)
@@ -108,11 +109,12 @@ def _cut_cycles(parent: list[int]) -> None:
 class _Found:
     """Calls found below a span. Parts nest, so that passing them up a long chain costs nothing.
 
-    ``live`` counts calls that are more than a failed attempt; ``single`` is the group when there
-    is exactly one live call or when there is one call in all.
+    ``size`` counts calls, ``live`` those that are more than a failed attempt; ``single`` is the
+    group when there is exactly one live call or when there is one call in all.
     """
 
     parts: list[int | _Found] = field(default_factory=list["int | _Found"])
+    size: int = 0
     live: int = 0
     used: int = 0
     input: int = 0
@@ -123,7 +125,9 @@ class _Found:
         """Count another set of calls in."""
         if not other.parts:
             return
-        self.parts.append(other)
+        [first, *more] = other.parts
+        self.parts.append(other if more or isinstance(first, int) else first)
+        self.size += other.size
         self.single = other.single if self.live == 0 else -1 if other.live else self.single
         self.live += other.live
         self.used += other.used
@@ -147,6 +151,7 @@ def _one(groups: Groups, root: int) -> _Found:
     used = groups.has_usage(root)
     return _Found(
         parts=[root],
+        size=1,
         live=int(not groups.is_failed[root]),
         used=int(used),
         input=groups.input[root] or 0,
@@ -162,6 +167,10 @@ def _without_single(found: _Found) -> _Found:
         if isinstance(part, _Found) and not part.live:
             rest.add(part)
     return rest
+
+
+def _is_close(one: int, other: int) -> bool:
+    return 2 * max(one, other) <= 3 * min(one, other)
 
 
 class _Below:
@@ -252,9 +261,19 @@ class _Nesting:
         """Tell whether calls beyond a tool or agent explain the span's own tokens."""
         groups = self._groups
         if not groups.has_usage(own):
-            return near.live == 0
+            return near.live == 0 and self._may_wrap(own, far)
         usage = (groups.input[own] or 0, groups.output[own] or 0)
         return far.used > 0 and usage == (near.input + far.input, near.output + far.output)
+
+    def _may_wrap(self, own: int, far: _Found) -> bool:
+        """Tell whether a span without tokens can be nothing but its view of what lies far below.
+
+        One that names its model had a call of its own, unless the only one below is at that model.
+        """
+        spans = self._groups.spans
+        if far.live == 1:
+            return is_same_model(spans[far.single], spans[own])
+        return not far.live or not (spans[own].request_model or spans[own].response_model)
 
     def _resolve_near(self, index: int, near: _Found, children: list[_Found]) -> _Found:
         groups = self._groups
@@ -265,6 +284,8 @@ class _Nesting:
             return self._with(own, rest)
         if near.live == 0:
             return self._resolve_failed(own, near)
+        if self._is_apart(own, near):
+            return self._with(own, self._absorb_failed(own, near))
         if near.live == 1:
             root = groups.union(own, near.single)
             return self._with(root, self._absorb_failed(root, near))
@@ -274,6 +295,29 @@ class _Nesting:
             return _one(groups, own)
         self.wrappers.append(index)
         return near
+
+    def _is_apart(self, own: int, near: _Found) -> bool:
+        """Tell whether the span is a call of its own, during which others were made.
+
+        A helper that an agent's step asks, for example: another model, and other amounts than the
+        span's. Amounts of one call that two instrumentations count come close.
+        """
+        groups = self._groups
+        if not groups.has_usage(own) or near.used < near.live or near.size > _MOST_COMPARED:
+            return False
+        usage = (groups.input[own] or 0, groups.output[own] or 0)
+        if _is_close(usage[0], near.input) or _is_close(usage[1], near.output):
+            return False
+        outer = groups.spans[own]
+        for root in near.roots():
+            if groups.is_failed[root]:
+                continue
+            amounts = (groups.input[root] or 0, groups.output[root] or 0)
+            is_echo = all(map(_is_close, usage, amounts))  # a router that repeats what it chose
+            inner = groups.spans[root]
+            if is_echo or inner.role == "server" or is_same_model(inner, outer):
+                return False
+        return True
 
     def _is_own_child(self, own: int, children: list[_Found]) -> bool:
         find = self._groups.find

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -202,6 +204,43 @@ def test_span_that_knows_tokens_its_silent_children_do_not_is_the_call() -> None
         )
     )
     assert usages([call]) == [(30, 3)]
+
+
+def test_helper_asked_in_the_midst_of_a_call_is_a_call_beside_it() -> None:
+    outer = llm("1", usage=(20_000, 3_000), lasts=900, request_model="gpt-5-pro")
+    helper = llm("2", "1", usage=(300, 30), at=1, request_model="gpt-4.1-mini")
+    another = helper._replace(span_id="3", input_tokens=301)
+    root = span("0", role="llm", usage=(20_601, 3_060), lasts=950)
+    assert usages(derive_calls([outer, helper])) == [(20_000, 3_000), (300, 30)]
+    both = [outer._replace(parent_span_id="0"), helper, another]
+    assert sources(derive_calls([root, *both])) == [["1"], ["2"], ["3"]]
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        {"usage": (20_400, 3_100)},  # counted by another tokenizer
+        {"usage": (300, 3_000)},  # without what a cache gave
+        {"usage": (300, 30), "request_model": "openai/gpt-5-pro-2026-01-01"},
+        {"usage": (None, None)},
+        {"usage": (300, 30), "role": "server"},
+    ],
+)
+def test_an_inner_view_that_counts_otherwise_is_no_call_of_its_own(inner: dict[str, Any]) -> None:
+    outer = llm("1", usage=(20_000, 3_000), lasts=900, request_model="gpt-5-pro")
+    view = span("2", "1", at=1, **{"role": "llm", "request_model": "deployment-7", **inner})
+    assert sources([only(derive_calls([outer, view]))]) == [["1", "2"]]
+
+
+def test_a_call_without_tokens_above_a_tool_that_asks_another_model_is_unknown() -> None:
+    calls = derive_calls(
+        [
+            llm("1", lasts=900, request_model="gpt-5-pro"),
+            span("2", "1", role="tool", at=200, lasts=600),
+            llm("3", "2", usage=(300, 30), at=210, request_model="gpt-4.1-mini"),
+        ]
+    )
+    assert usages(calls) == [(None, None), (300, 30)]
 
 
 def test_sub_agent_called_by_a_tool_below_a_call_is_its_own_call() -> None:
