@@ -33,7 +33,7 @@ _tokens_of = itemgetter(*(Entry._fields.index(column) for column in TOKEN_COLUMN
 _inputs_of = itemgetter(
     *(
         Entry._fields.index(name)
-        for name in (*PriceKey._fields, "time_ns", *TOKEN_COLUMNS.values())
+        for name in (*PriceKey._fields, *TOKEN_COLUMNS.values())
         if name != "request_model"
     )
 )
@@ -52,15 +52,16 @@ def price_entries(
 
     1. An entry that is stored with a price, and with the same provider, model, tier, region,
        time and usage, keeps that price to the letter: price data that became newer, late spans
-       and restarts change no bill. Repricing does, and says so.
+       and restarts change no bill. Repricing does, and says so. It may be stored under another
+       id: a view that came late, around the others, is the primary from then on.
     2. All others are priced by the book. Their ``billed`` columns hold the first price; while
        the usage itself still changes, they follow it.
     """
-    before = {entry.entry_id: entry for entry in stored}
+    before = _Before(stored, entries)
     priced: list[Entry] = []
     new: list[int] = []
     for place, entry in enumerate(entries):
-        known = before.get(entry.entry_id)
+        known = before.of(entry)
         if known is not None and known.price_status == "priced" and has_same_inputs(entry, known):
             entry = _with_price_of(entry, known)
         else:
@@ -70,18 +71,38 @@ def price_entries(
         charges = charge(_usage([entries[place] for place in new]), book)
         for row, place in enumerate(new):
             entry = entries[place]
-            priced[place] = _charged(entry, before.get(entry.entry_id), charges, row)
+            priced[place] = _charged(entry, before.of(entry), charges, row)
     return priced
+
+
+class _Before:
+    """What is stored of derived entries: by id, or else by a span of theirs."""
+
+    def __init__(self, stored: Iterable[Entry], entries: Iterable[Entry]) -> None:
+        self._by_id = {entry.entry_id: entry for entry in stored}
+        gone = self._by_id.keys() - {entry.entry_id for entry in entries}
+        moved = [self._by_id[one] for one in gone]
+        self._by_span = {span: entry for entry in moved for span in entry.source_spans}
+
+    def of(self, entry: Entry) -> Entry | None:
+        """Return what is stored of an entry, None: nothing."""
+        known = self._by_id.get(entry.entry_id)
+        if known is not None or not self._by_span:
+            return known
+        found = (self._by_span.get(span) for span in entry.source_spans)
+        return next((one for one in found if one), None)
 
 
 def has_same_inputs(entry: Entry, known: Entry) -> bool:
     """Return whether everything the price of a stored entry depends on is equal.
 
-    Another view of the call may name it ``merged``, or say which model was asked for where that
-    did not matter: neither is another usage.
+    Another view of the call may name it ``merged``, say which model was asked for where that did
+    not matter, or have begun sooner, within the call: none of these is another usage.
     """
+    lasts_ns = max(entry.duration_ns, known.duration_ns)
     return bool(
         _inputs_of(entry) == _inputs_of(known)
+        and abs(entry.time_ns - known.time_ns) <= lasts_ns
         and known.request_model in ("", entry.request_model)
         and (entry.usage_source in SUM_SOURCES) == (known.usage_source in SUM_SOURCES)
     )

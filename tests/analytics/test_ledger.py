@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from genai_prices.types import ModelPrice
 
 from spanledger_analytics import touches
 from spanledger_analytics.entries import entry_id
@@ -22,6 +23,7 @@ from spanledger_analytics.usage import recompute_usage, stale_hours
 from spanledger_storage.errors import StoreError
 from spanledger_storage.store import Store
 from tests.marks import Marks
+from tests.pricing import book_of, model
 
 MS = 1_000_000
 HOUR_NS = 3_600 * 10**9
@@ -188,6 +190,28 @@ def test_entry_that_no_longer_holds_is_removed(store: Store, book: PriceBook) ->
     assert (entry["span_id"], entry["usage_source"]) == ("1", "merged")
     spans = [(key["trace_id"], key["span_id"]) for key in entry["source_spans"]]
     assert spans == [(A, "1"), (A, "2")]
+
+
+def test_a_view_around_a_priced_call_that_comes_late_does_not_change_its_price(
+    store: Store, book: PriceBook
+) -> None:
+    dearer = book_of(
+        model(ModelPrice(input_mtok=Decimal(100), output_mtok=Decimal(100)), "gpt-4o"),
+        provider="openai",
+    )
+    put(store, "p", llm(A, "2", "1", at=1))
+    derive(store, book, A)
+    put(store, "p", llm(A, "1", scope_name="framework", end_ns=T0 + 300 * MS))
+    derive(store, dearer, A)
+    (entry,) = ledger(store)
+    first = Decimal("0.00275")  # 800 at $2.50, 200 read at $1.25 and 50 written at $10 a million
+    assert (entry["total_cost_usd"], entry["billed_cost_usd"]) == (first, first)
+    assert written(derive(store, dearer, A)) == (0, 0, 0)
+    # A start beyond the call, as from a clock that was wrong, is another usage.
+    put(store, "p", llm(A, "1", scope_name="framework", at=900, version=2))
+    put(store, "p", llm(A, "2", "1", at=900, version=2))
+    derive(store, dearer, A)
+    assert [one["total_cost_usd"] for one in ledger(store)] == [Decimal("0.105")]
 
 
 def test_unknown_usage_and_unknown_price_are_null(store: Store, book: PriceBook) -> None:
