@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
 from spanledger_server.errors import UsageError
 from spanledger_server.stores import reader_near
+from spanledger_storage.console_guard import QueryRefused, canonical
 from spanledger_storage.errors import StoreError
 from spanledger_storage.store import Store
 
@@ -33,6 +35,7 @@ _SETTINGS: dict[Format, dict[str, object]] = {
     Format.json: {
         "output_format_json_array_of_rows": 1,
         "output_format_json_quote_64bit_integers": 0,
+        "output_format_json_validate_utf8": 1,  # hashes are bytes
     },
     Format.csv: {"format_csv_null_representation": ""},
 }
@@ -47,12 +50,13 @@ def print_query(query: str, output: Format, data: Path) -> None:
     statement = query.strip().rstrip(";")
     if not statement:
         raise UsageError('The statement is empty; try: spanledger sql "SHOW TABLES".')
-    store = Store.connect(reader_near(data))
+    reader = reader_near(data)
+    # Also where the only user that is named is the one that writes.
+    store = Store.connect(replace(reader, settings={**reader.settings, "readonly": "2"}))
     try:
-        # Also where the only user that is named is the one that writes.
-        settings = {**_SETTINGS[output], "readonly": 2}
-        text = store.raw(statement, _FORMATS[output], settings=settings)
-    except StoreError as error:
+        allowed = canonical(store, statement)
+        text = store.raw(allowed, _FORMATS[output], settings=_SETTINGS[output])
+    except (QueryRefused, StoreError) as error:
         raise UsageError(f"The statement failed: {error}") from error
     finally:
         store.close()

@@ -87,7 +87,7 @@ def check(text: str, functions: Iterable[str]) -> None:
         )
     if clause := _CLAUSE.search(_QUOTED.sub("''", text)):
         raise QueryRefused(
-            f"{clause[1]} is not possible here: settings, format and limits are those of the page."
+            f"{clause[1]} is not possible here: settings, format and limits are given beside it."
         )
     called = {*_CALLED.findall(bare), *_APPLIED.findall(bare)}
     for name in _WORD.findall(bare):

@@ -92,8 +92,9 @@ def pending(store: Store) -> list[Migration]:
             )
         if status == "done" and migration.checksum != checksum:
             raise MigrationError(
-                f"Migration {name} was edited after it ran here. Restore the file and put the "
-                "change into a new migration."
+                f"The store was made with another text of migration {name} than this version has: "
+                "by one from before its release. Use the version that made it, or another data "
+                "directory or database."
             )
     return [m for m in known if done.get(m.number, ("", "", ""))[2] != "done"]
 

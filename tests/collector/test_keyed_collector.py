@@ -26,7 +26,7 @@ from spanledger_storage.projects import Projects
 from spanledger_storage.store import Store
 from tests.instance import wait_until
 from tests.keys import BODY, PROTOBUF, State, basic, export, key_state, send_grpc
-from tests.otlp import request, span
+from tests.otlp import GRPC_METHOD, request, span
 from tests.running import RunningCollector, running_collector
 
 
@@ -130,6 +130,40 @@ def test_a_revoked_key_is_refused_while_the_collector_runs(
     wait_until(lambda: post(closed, headers).status_code == 401, every_s=0.01)
     with pytest.raises(grpc.RpcError, match="revoked"):
         send_grpc(closed, headers)
+
+
+def test_a_request_is_taken_as_its_key_stands_when_the_body_has_come(
+    closed: RunningCollector, state: State
+) -> None:
+    headers = {"x-api-key": state.key(Scope.INGEST)}
+
+    def revoked_meanwhile() -> Iterator[bytes]:
+        yield BODY[:10]
+        state.revoke(headers["x-api-key"])
+        wait_until(lambda: post(closed, headers).status_code == 401, every_s=0.01)
+        yield BODY[10:]
+
+    url = f"{closed.url}/v1/traces"
+    answer = httpx.post(url, content=revoked_meanwhile(), headers=PROTOBUF | headers, timeout=10)
+    assert answer.status_code == 401
+
+
+def test_a_call_is_taken_as_its_key_stands_when_the_message_has_come(
+    closed: RunningCollector, state: State
+) -> None:
+    key = state.key(Scope.INGEST)
+
+    def revoked_meanwhile() -> Iterator[bytes]:
+        state.revoke(key)
+        wait_until(lambda: post(closed, {"x-api-key": key}).status_code == 401, every_s=0.01)
+        yield BODY
+
+    with grpc.insecure_channel(f"127.0.0.1:{closed.grpc_port}") as channel:
+        export = channel.stream_unary(
+            GRPC_METHOD, request_serializer=bytes, response_deserializer=bytes
+        )
+        with pytest.raises(grpc.RpcError, match="revoked"):
+            export(revoked_meanwhile(), metadata=(("x-api-key", key),), timeout=10)
 
 
 def test_over_its_limit_a_project_is_told_to_come_again(

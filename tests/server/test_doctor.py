@@ -1,11 +1,14 @@
 """Commands beside instances whose databases are elsewhere."""
 
+import json
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
+from spanledger_analytics.job import LedgerJob
+from spanledger_collector.decode.decode import Body, decode_traces
 from spanledger_server import doctor
 from spanledger_server.run_file import RunInfo
 from spanledger_server.stores import reader_of
@@ -13,6 +16,7 @@ from spanledger_storage.errors import ConfigError
 from spanledger_storage.state import Heartbeats, migrate_state, open_state
 from spanledger_storage.store import Store
 from tests.instance import typed
+from tests.marks import Marks
 from tests.ports import free_port
 
 STATE_URL = "SPANLEDGER_STATE_URL"
@@ -62,5 +66,37 @@ def test_sql_reads_a_store_that_the_environment_names_and_never_writes(
     for written in ("DROP TABLE spans", "CREATE TABLE t (n Int8) ENGINE = Memory"):
         done = sql(written)
         assert done.returncode == 2
-        assert "readonly mode" in done.stderr
+        assert "is not possible here" in done.stderr
     assert "No Spanledger runs" in typed("sql", "SELECT 1", "--data", str(tmp_path)).stderr
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["SELECT file('/etc/passwd')", "SELECT * FROM python('x')", "SELECT 1 INTO OUTFILE '/tmp/x'"],
+)
+def test_sql_reaches_nothing_but_the_tables(store: Store, tmp_path: Path, query: str) -> None:
+    named = {"SPANLEDGER_READ_STORE_URL": store.settings.url}
+    done = typed("sql", query, "--data", str(tmp_path), **named)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is not possible here" in done.stderr
+
+
+def test_sql_writes_bytes_that_are_no_text_as_json_that_can_be_read(
+    store: Store, tmp_path: Path
+) -> None:
+    named = {"SPANLEDGER_READ_STORE_URL": store.settings.url}
+    words = ("sql", "SELECT unhex('ff61') AS hash", "--format", "json", "--data", str(tmp_path))
+    assert json.loads(typed(*words, **named).stdout) == [{"hash": "\ufffda"}]
+
+
+def test_the_probe_is_found_in_the_project_of_whichever_key_it_came_with(store: Store) -> None:
+    probe = doctor._probe("ab" * 16).SerializeToString()
+    now_ns = time.time_ns()
+    decoded = decode_traces([Body("shop", probe, now_ns)], "flush", now_ns)
+    asked = {"trace_id": "ab" * 16}
+    for table in ("spans", "touches"):
+        store.insert(table, getattr(decoded, table), token=table)
+    assert store.rows("doctor_span", asked) == [{"found": True}]
+    assert store.rows("doctor_trace", asked) == [{"found": False}]
+    LedgerJob(store, time.time_ns, Marks()).run_once()
+    assert store.rows("doctor_trace", asked) == [{"found": True}]

@@ -93,13 +93,15 @@ class _Export:
         raise AssertionError("abort always raises")
 
     async def _take(self, context: _Context) -> bytes:
-        project = self._edge.access.ingest(_headers(context))
+        headers = _headers(context)
+        self._edge.access.ingest(headers)
         with ExitStack() as stack:
             ticket = stack.enter_context(Ticket(self._edge.admission))
             body = await self._reading.read(context, ticket)
             if body is None:
                 raise NoMessage("The call ended without a message.")
             self._figures.read(len(body))
+            project = self._edge.access.ingest(headers)  # as it is now: a message may take long
             taking = asyncio.create_task(self._keep(body, project, stack.pop_all()))
         # A call that is given up does not end the thread that reads its message: what that takes
         # stays counted until it is free.

@@ -126,7 +126,7 @@ class _Export:
 
     async def _take(self, headers: dict[str, str], receive: Receive) -> Message:
         edge = self._edge
-        project = edge.access.ingest(headers)
+        edge.access.ingest(headers)
         is_json = media_type_of(headers) is MediaType.JSON
         body = Body(headers, edge.max_bytes)
         edge.admission.check(body.announced_bytes)
@@ -135,6 +135,7 @@ class _Export:
                 data = await body.read(receive, ticket)
             finally:
                 self._figures.read(body.wire_bytes)
+            project = edge.access.ingest(headers)  # as it is now: a body may take half a minute
             if is_json:
                 return await edge.intake.export_json(self._signal, data, project)
             return await edge.intake.export_protobuf(self._signal, data, project)

@@ -2,4 +2,4 @@
 -- Relies on the bloom index on traces.trace_id.
 SELECT count() > 0 AS found
 FROM traces
-WHERE project = 'default' AND trace_id = {trace_id:String}
+WHERE trace_id = {trace_id:String}
