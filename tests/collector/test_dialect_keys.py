@@ -180,6 +180,18 @@ def test_vercel_input_of_openai_includes_the_cache() -> None:
     assert (made["provider"], made["flags"]) == ("openai", [])
 
 
+def test_vercel_tells_the_service_tier_that_answered() -> None:
+    metadata = {"openai": {"responseId": "resp_1", "serviceTier": "flex"}}
+    made = vercel(
+        "ai.generateText.doGenerate",
+        model__provider="openai.responses",
+        usage__inputTokens=1000,
+        usage__outputTokens=500,
+        response__providerMetadata=json.dumps(metadata),
+    )
+    assert (made["service_tier"], tokens(made)[0]) == ("flex", 1000)
+
+
 @pytest.mark.parametrize(
     ("operation", "role"),
     [
@@ -274,6 +286,31 @@ def test_langfuse_usage_has_three_shapes(
     made = langfuse(usage_details=json.dumps(usage))
     assert tokens(made) == expected
     assert made["usage_source"] == "raw"
+
+
+@pytest.mark.parametrize(
+    ("usage", "tier"),
+    [
+        ({"input": 0, "input_flex": 1000, "output": 0, "output_flex": 100}, "flex"),
+        ({"input": 0, "input_flex": 0, "input_flex_cache_read": 9, "output": 1}, "flex"),
+        ({"input": 1000, "input_priority": 1000, "output": 100, "output_priority": 9}, "priority"),
+        ({"input": 9, "output": 0, "output_priority_reasoning": 3}, "priority"),
+        # A sum over calls of several tiers is of none.
+        ({"input": 0, "input_flex": 5, "input_priority": 5, "output": 1}, ""),
+        ({"input": 9, "input_flex": 0, "input_priority": None, "output": 1}, ""),
+        ({"input": 9, "output": 1}, ""),
+    ],
+)
+def test_langfuse_buckets_tell_the_service_tier(usage: dict[str, object], tier: str) -> None:
+    assert langfuse(usage_details=json.dumps(usage))["service_tier"] == tier
+
+
+def test_langfuse_tier_of_the_answer_comes_before_the_one_asked_for() -> None:
+    made = langfuse(
+        usage_details='{"input": 0, "input_flex": 10, "output": 1}',
+        model__parameters='{"service_tier": "auto"}',
+    )
+    assert made["service_tier"] == "flex"
 
 
 def test_langfuse_sum_of_a_bad_bucket_is_unknown() -> None:

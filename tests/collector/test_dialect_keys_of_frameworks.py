@@ -81,7 +81,49 @@ def test_logfire_reads_the_response_of_other_clients() -> None:
     assert json.loads(made["attributes"]["request_data"]) == {"model": "claude", "top_p": 0.5}
 
 
+def test_logfire_reads_the_service_tier_of_the_request() -> None:
+    request = {"model": "gpt-5", "service_tier": "flex"}
+    made = row(
+        {
+            "logfire.msg_template": "Chat Completion with {request_data[model]!r}",
+            "request_data": json.dumps(request),
+            "response_data": json.dumps({"usage": {"prompt_tokens": 9, "completion_tokens": 1}}),
+        },
+        scope="logfire.openai",
+    )
+    assert made["service_tier"] == "flex"
+
+
+def test_logfire_tier_of_the_answer_comes_before_the_one_asked_for() -> None:
+    usage = {"input_tokens": 3, "output_tokens": 1, "service_tier": "priority"}
+    made = row(
+        {
+            "logfire.msg_template": "Message with {request_data[model]!r}",
+            "request_data": json.dumps({"model": "claude", "service_tier": "auto"}),
+            "response_data": json.dumps({"usage": usage}),
+        },
+        scope="logfire.anthropic",
+    )
+    assert made["service_tier"] == "priority"
+
+
 # LangSmith.
+
+
+@pytest.mark.parametrize("tier", ["flex", "priority"])
+def test_langsmith_usage_metadata_knows_the_service_tier(tier: str) -> None:
+    usage = {
+        "input_tokens": 1000,
+        "output_tokens": 100,
+        "input_token_details": {f"{tier}_cache_read": 600, tier: 400},
+        "output_token_details": {f"{tier}_reasoning": 60, tier: 40},
+    }
+    made = row(
+        {"langsmith.span.kind": "llm", "langsmith.metadata.usage_metadata": json.dumps(usage)},
+        scope="langsmith",
+    )
+    assert made["service_tier"] == tier
+    assert tokens(made) == (1000, 600, None, 100, 60)
 
 
 def test_langsmith_usage_metadata_knows_lifetimes() -> None:

@@ -14,7 +14,13 @@ from spanledger_collector.decode.values import Value, count, number, paid, parse
 from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
 from spanledger_collector.dialects.nested import at, messages_in
 from spanledger_collector.dialects.otel_genai import COLUMNS, ROLES
-from spanledger_collector.dialects.raw_usage import TOTALS, fill_counts, fill_usage, parse_usage
+from spanledger_collector.dialects.raw_usage import (
+    TOTALS,
+    fill_counts,
+    fill_usage,
+    parse_usage,
+    tier_of,
+)
 from spanledger_collector.dialects.vocabulary import finish_reason, provider_of_model
 
 _OBSERVATION = "langfuse.observation."
@@ -62,6 +68,8 @@ def _read_usage(draft: Draft, usage: Mapping[str, object] | None) -> None:
     if usage and not usage.keys().isdisjoint(("input", "output")):
         counts, is_bad = _sum_buckets(usage)
         fill_counts(draft, counts)
+        for side in ("input_", "output_"):
+            draft.fill("service_tier", tier_of(usage, side))
         if is_bad:
             draft.flags.append("bad_token_count")
     else:

@@ -67,6 +67,7 @@ def _read_call(draft: Draft) -> None:
             draft.fill(column, number(at(settings, column)))
         draft.fill("max_tokens", count(at(settings, "max_tokens")))
         draft.fill("stream", flag(at(settings, "stream")))
+        draft.fill("service_tier", text(at(settings, "service_tier")))
     _take(draft, "input", draft.inputs, "user")
     _shorten(draft)
     _take(draft, "output", draft.outputs, "assistant")

@@ -48,10 +48,13 @@ _OUTPUT_DETAILS: _Table = {
     "image_tokens": "image_output_tokens",
     "image": "image_output_tokens",
 }
-for _tier in ("flex_", "priority_"):  # of OpenAI, as LangChain writes it
-    _INPUT_DETAILS[f"{_tier}cache_read"] = "cache_read_tokens"
-    _INPUT_DETAILS[f"{_tier}cache_creation"] = "cache_write_tokens"
-    _OUTPUT_DETAILS[f"{_tier}reasoning"] = "reasoning_tokens"
+# OpenAI's service tiers, which LangChain writes into the names of details.
+_TIERS = ("flex", "priority")
+_TIER_DETAILS = ("", "_cache_read", "_cache_creation", "_reasoning")
+for _tier in _TIERS:
+    _INPUT_DETAILS[f"{_tier}_cache_read"] = "cache_read_tokens"
+    _INPUT_DETAILS[f"{_tier}_cache_creation"] = "cache_write_tokens"
+    _OUTPUT_DETAILS[f"{_tier}_reasoning"] = "reasoning_tokens"
 _SEARCHES: _Table = {"web_search_requests": "web_searches"}
 _USAGE: _Table = {
     "prompt_tokens": "input_tokens",
@@ -204,6 +207,23 @@ def fill_usage(draft: Draft, usage: Mapping[str, object] | None) -> None:
     tier = text(cast("Value", usage.get("service_tier")))
     if tier and tier.isascii():  # Python's repr can hold what is no text
         draft.fill("service_tier", tier)
+    for key in ("input_token_details", "output_token_details"):
+        details = usage.get(key)
+        if isinstance(details, dict):
+            draft.fill("service_tier", tier_of(cast("dict[str, object]", details)))
+
+
+def tier_of(details: Mapping[str, object], before: str = "") -> str | None:
+    """Return the service tier that LangChain's names of details tell, if it is only one.
+
+    ``before`` is what stands before each name.
+    """
+    found = [
+        tier
+        for tier in _TIERS
+        if any(count(cast("Value", details.get(f"{before}{tier}{end}"))) for end in _TIER_DETAILS)
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def fill_counts(draft: Draft, counts: Mapping[str, int]) -> None:

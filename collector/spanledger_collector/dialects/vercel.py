@@ -53,6 +53,7 @@ def _read_metadata(draft: Draft, metadata: Value) -> None:
     by_provider = parse_json(metadata)
     for said in by_provider.values() if isinstance(by_provider, dict) else ():
         if isinstance(said, dict):
+            draft.fill("service_tier", text(said.get("serviceTier")))
             usage = said.get("usage", said.get("usageMetadata"))
             fill_usage(draft, usage if isinstance(usage, dict) else said)
     is_corrected = before != [row[column] for column in TOTALS]
