@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
+from spanledger_analytics.providers import is_bedrock_id
 from spanledger_analytics.tokens import Tokens, canonical
 
 
@@ -184,7 +185,8 @@ def _key(stream: Stream) -> UsageKey | None:
         return None
     provider = get("gen_ai.provider.name") or get("gen_ai.system") or ""
     if stream.metric.startswith("claude_code."):
-        provider = _CLAUDE_PROVIDERS.get(get("anthropic.provider", "").lower(), "anthropic")
+        by_name = "aws.bedrock" if is_bedrock_id(get("model", "")) else "anthropic"
+        provider = _CLAUDE_PROVIDERS.get(get("anthropic.provider", "").lower(), by_name)
     return UsageKey(
         "embedding" if operation in _EMBEDDINGS else "llm",
         stream.service_name,

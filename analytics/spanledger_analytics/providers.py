@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 # OpenTelemetry's well-known values of gen_ai.provider.name and gen_ai.system, and the spellings
 # of other instrumentations, to provider ids of genai-prices. None: a provider the data lacks.
 # https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/
@@ -49,6 +51,13 @@ _FRAMEWORKS = frozenset({"", "langchain", "langgraph", "llamaindex", "strands-ag
 # First parts of Google's resource names, whose last part is the model.
 _RESOURCES = frozenset({"models", "projects", "publishers"})
 
+# Ids of models on Amazon Bedrock: ``amazon.nova-pro-v1:0``, and with where it may run,
+# ``us.anthropic.claude-sonnet-4-5-20250929-v1:0``.
+# https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html
+_BEDROCK_ID = re.compile(
+    r"(?:(?:us|us-gov|eu|apac|au|ca|in|jp|global)\.)?[a-z0-9]+\.[a-z]", re.IGNORECASE
+)
+
 
 def price_book_id(provider: str) -> str | None:
     """Return the provider's id in the price data, '' for "go by the model's name".
@@ -90,3 +99,8 @@ def plain_model(provider_id: str, model: str) -> str:
     if slash and (prefix in _RESOURCES or model.startswith("arn:aws:bedrock:")):
         return model.rpartition("/")[2]
     return ""
+
+
+def is_bedrock_id(model: str) -> bool:
+    """Return whether a model's name is built like an id of Amazon Bedrock: maker, dot, model."""
+    return _BEDROCK_ID.match(model.strip()) is not None

@@ -312,6 +312,23 @@ def test_claude_codes_classes_are_disjoint_and_its_cost_is_shown(world: World) -
     assert row["reported_cost_usd"] == Decimal("0.012345")
 
 
+@pytest.mark.parametrize("said", [{}, {"anthropic.provider": "bedrock"}])
+def test_claude_code_on_bedrock_costs_what_it_costs_there(
+    world: World, said: dict[str, str]
+) -> None:
+    said = {**said, "model": "us.anthropic.claude-sonnet-4-20250514-v1:0"}
+    world.measure(
+        *(
+            counter("claude_code.token.usage", n, T0, T0 + MINUTE, {**said, "type": kind}, DELTA)
+            for kind, n in (("input", 1_000.0), ("output", 100.0))
+        ),
+        scope="com.anthropic.claude_code",
+    )
+    [row] = world.entries()
+    assert row["provider"] == "aws.bedrock"
+    assert row["total_cost_usd"] == Decimal("0.0045")  # 1000 x 3 and 100 x 15 USD per million
+
+
 def test_another_session_that_spans_tell_does_not_silence_this_one(world: World) -> None:
     claude_metrics(world, "s-1")
     claude_metrics(world, "s-2")

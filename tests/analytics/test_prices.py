@@ -319,6 +319,15 @@ def test_parts_beyond_their_whole_are_never_a_price(book: PriceBook, tokens: Tok
         ("", "claude-sonnet-4-5", "anthropic/claude-sonnet-4-5"),
         ("langchain", "gpt-4o", "openai/gpt-4o"),
         ("litellm", "anthropic/claude-sonnet-4-5", "anthropic/claude-sonnet-4-5"),
+        (
+            "",
+            "us.anthropic.claude-sonnet-4-20250514-v1:0",
+            "aws/regional.anthropic.claude-sonnet-4",
+        ),
+        ("", "global.anthropic.claude-sonnet-4-5-20250929-v1:0", "aws/global.anthropic.claude-son"),
+        ("strands-agents", "us.amazon.nova-pro-v1:0", "aws/amazon.nova-pro-v1:0"),
+        ("Langchain", "deepseek.r1-v1:0", "aws/deepseek.r1-v1:0"),
+        ("my-gateway", "amazon.nova-pro-v1:0", "aws/amazon.nova-pro-v1:0"),
     ],
 )
 def test_provider_names_on_the_wire_find_their_prices(
@@ -326,6 +335,27 @@ def test_provider_names_on_the_wire_find_their_prices(
 ) -> None:
     prices = book.resolve(PriceKey(provider, name), ns(NOON))
     assert prices.bands[0].price_id.startswith(f"{book.name}:{expected}")
+
+
+def test_ids_of_bedrock_without_a_provider_cost_what_they_cost_there(book: PriceBook) -> None:
+    tokens = Tokens(input=1_600, cache_read=400, cache_write=200, output=50)
+    # Claude Sonnet 4 in a geography: 3 / 15, read 0.30, write 3.75; Nova Pro: 0.80 / 3.20.
+    told = cost_of(book, "", "us.anthropic.claude-sonnet-4-20250514-v1:0", tokens)
+    assert told.usd == Decimal("0.004620")  # 1000 x 3 + 400 x 0.3 + 200 x 3.75 + 50 x 15
+    plain = Tokens(input=1_600, output=50)
+    assert cost_of(book, "strands-agents", "us.amazon.nova-pro-v1:0", plain).usd == Decimal(
+        "0.00144"
+    )
+
+
+@pytest.mark.parametrize("provider", ["", "oci"])
+@pytest.mark.parametrize(
+    "name", ["meta.llama-3.3-70b-instruct", "cohere.command-r-plus", "openai.gpt-oss-120b"]
+)
+def test_models_of_other_clouds_are_not_priced_as_bedrocks(
+    book: PriceBook, provider: str, name: str
+) -> None:
+    assert cost_of(book, provider, name, Tokens(input=10, output=1)).reason == "unknown_model"
 
 
 def test_request_model_is_tried_when_the_response_names_an_unknown_one(book: PriceBook) -> None:

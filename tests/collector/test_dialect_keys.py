@@ -87,6 +87,30 @@ def test_claude_code_log_records_know_the_answering_model_and_lifetimes() -> Non
     assert made["reported_cost_usd"] == Decimal("0.0125")
 
 
+BEDROCK_ID = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+
+
+@pytest.mark.parametrize(
+    ("said", "provider"),
+    [
+        ({"model": BEDROCK_ID}, "aws.bedrock"),
+        ({"model": BEDROCK_ID, "gen_ai.provider.name": "anthropic"}, "aws.bedrock"),
+        ({"model": "claude-sonnet-4-5", "anthropic.provider": "bedrock"}, "aws.bedrock"),
+        ({"model": "claude-sonnet-4-5@20250929", "anthropic.provider": "vertex"}, "gcp.vertex_ai"),
+        ({"model": "claude-sonnet-4-5", "anthropic.provider": "firstParty"}, "anthropic"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("scope", "kind"),
+    [("tracing", {"span.type": "llm_request"}), ("events", {"event.name": "api_request"})],
+)
+def test_claude_code_tells_whose_cloud_it_calls(
+    scope: str, kind: dict[str, str], said: dict[str, str], provider: str
+) -> None:
+    made = row({**kind, "gen_ai.system": "anthropic", **said}, scope=f"{CLAUDE_CODE}{scope}")
+    assert made["provider"] == provider
+
+
 def test_claude_code_errors_and_tools_of_log_records() -> None:
     scope = f"{CLAUDE_CODE}events"
     failed = row({"event.name": "api_error", "model": "claude-sonnet-4-5"}, scope=scope)
@@ -338,6 +362,32 @@ def test_langfuse_calls_tell_cost_first_token_and_failure() -> None:
     assert (failed["status"], failed["status_message"]) == ("error", "no")
     assert (failed["request_model"], failed["response_model"]) == ("gpt-4o", "")
     assert failed["reported_cost_usd"] is None
+
+
+@pytest.mark.parametrize(
+    ("model", "provider"),
+    [
+        ("us.anthropic.claude-sonnet-4-20250514-v1:0", "aws.bedrock"),
+        ("global.anthropic.claude-sonnet-4-5-20250929-v1:0", "aws.bedrock"),
+        ("us-gov.amazon.nova-pro-v1:0", "aws.bedrock"),
+        ("amazon.nova-pro-v1:0", "aws.bedrock"),
+        ("anthropic.claude-opus-4-6", "aws.bedrock"),
+        ("deepseek.r1-v1:0", "aws.bedrock"),
+        ("mistral.mistral-7b-instruct-v0:2", "aws.bedrock"),
+        ("anthropic.claude-3-haiku-20240307-v1:0:200k", "aws.bedrock"),
+        ("arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0", "aws.bedrock"),
+        ("claude-sonnet-4-5", "anthropic"),
+        ("gpt-4.1-mini", "openai"),
+        # Built alike, but of Oracle's cloud; of a server of one's own; of a gateway.
+        ("meta.llama-3.3-70b-instruct", ""),
+        ("cohere.command-r-plus", ""),
+        ("qwen2.5:7b", ""),
+        ("llama3.2:1b", ""),
+        ("bedrock/us.amazon.nova-pro-v1:0", ""),
+    ],
+)
+def test_langfuse_provider_is_told_by_the_models_name(model: str, provider: str) -> None:
+    assert langfuse(model__name=model)["provider"] == provider
 
 
 @pytest.mark.parametrize(

@@ -612,6 +612,22 @@ def test_strands_total_tells_whether_its_input_includes_the_cache(
     assert made["input_tokens"] == expected
 
 
+@pytest.mark.parametrize(
+    ("said", "provider"),
+    [
+        ({"gen_ai.request.model": "us.amazon.nova-pro-v1:0"}, "aws.bedrock"),
+        ({"gen_ai.request.model": "gpt-4o"}, ""),
+    ],
+)
+def test_strands_names_itself_where_the_provider_is_bedrock(
+    said: dict[str, str], provider: str
+) -> None:
+    made = row(
+        {**CHAT, "gen_ai.system": "strands-agents", **said}, scope="strands.telemetry.tracer"
+    )
+    assert made["provider"] == provider
+
+
 def test_strands_counts_the_first_token_in_milliseconds() -> None:
     made = row({**CHAT, "gen_ai.server.time_to_first_token": 926}, scope="strands.telemetry.tracer")
     assert made["ttft_ns"] == 926_000_000

@@ -27,7 +27,7 @@ from genai_prices.types import (
 )
 
 from spanledger_analytics.price_book.rates import PICODOLLARS
-from spanledger_analytics.providers import plain_model, price_book_id
+from spanledger_analytics.providers import is_bedrock_id, plain_model, price_book_id
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NS_PER_S = 10**9
@@ -175,12 +175,15 @@ class BaseData:
             else:
                 info = self._find_model(provider, model)
                 return None if info is None else (provider, info)
-        try:
-            return snapshot.find_provider_model(
-                model, None, "litellm" if "/" in model else None, None
-            )
-        except LookupError:
-            return None
+        sellers = ["litellm" if "/" in model else None]
+        if is_bedrock_id(model):
+            sellers.append("aws")  # of the data's ids only Bedrock's are built so
+        for seller in sellers:
+            try:
+                return snapshot.find_provider_model(model, None, seller, None)
+            except LookupError:
+                continue
+        return None
 
     def _find_model(self, provider: Provider, model: str) -> ModelInfo | None:
         info = provider.find_model(model, all_providers=self.providers)

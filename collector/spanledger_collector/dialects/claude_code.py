@@ -9,7 +9,7 @@ from spanledger_collector.decode.values import Value, count, flag, milliseconds,
 from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
 from spanledger_collector.dialects.otel_genai import COLUMNS
 from spanledger_collector.dialects.raw_usage import add_cache_to_input
-from spanledger_collector.dialects.vocabulary import finish_reason
+from spanledger_collector.dialects.vocabulary import finish_reason, is_bedrock_id
 
 _EVENTS_SCOPE = "com.anthropic.claude_code.events"
 _MCP_PREFIX = "mcp__"
@@ -22,6 +22,7 @@ _ROLES = {
     "tool": "tool",  # not its parts, tool.execution and tool.blocked_on_user
     "tool_result": "tool",
 }
+_CLOUDS = {"bedrock": "aws.bedrock", "vertex": "gcp.vertex_ai"}
 
 
 def _tool_name(value: Value) -> str | None:
@@ -35,11 +36,20 @@ def _attempt(value: Value) -> int | None:
     return attempt if attempt is not None and 0 < attempt < 2**31 else None
 
 
+def _provider(draft: Draft) -> str:
+    """Return who was called, which ``gen_ai.provider.name`` does not tell: it names the maker."""
+    row = draft.row
+    cloud = _CLOUDS.get(str(draft.attributes.get("anthropic.provider")).lower())
+    if cloud is None and is_bedrock_id(str(row["request_model"] or row["response_model"])):
+        return "aws.bedrock"
+    return cloud or str(row["provider"]) or "anthropic"
+
+
 def _interpret(draft: Draft) -> None:
     row, attributes = draft.row, draft.attributes
     event = str(attributes.get("event.name", "")).rpartition(".")[2]
     if row["role"] == "llm":
-        draft.fill("provider", "anthropic")
+        row["provider"] = _provider(draft)
         if row["scope_name"] == _EVENTS_SCOPE:  # which learned from the answer what model it was
             row["response_model"] = row["response_model"] or row["request_model"]
             row["request_model"] = text(attributes.get("gen_ai.request.model")) or ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from spanledger_collector.decode.values import Value, parse_json, text
@@ -55,6 +56,16 @@ _MODEL_STARTS = {
     "openai": ("chatgpt", "gpt-", "o1", "o3", "o4", "text-embedding-3", "text-embedding-ada"),
     "x_ai": ("grok-",),
 }
+# Ids of models on Amazon Bedrock: those that say where they run, of makers sold so nowhere else,
+# and with a version. Oracle's are built alike (``meta.llama-3.3-70b-instruct``) without these.
+# https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html
+_BEDROCK_ID = re.compile(
+    r"(?:us|us-gov|eu|apac|au|ca|in|jp|global)\.[a-z0-9]+\."
+    r"|(?:amazon|anthropic)\."
+    r"|[a-z0-9]+\.[a-z][a-z0-9.-]*:\d+(?::\w+)?$"
+    r"|arn:aws:bedrock:",
+    re.IGNORECASE | re.ASCII,
+)
 
 _FINISH_REASONS = {
     "end_turn": "stop",
@@ -90,9 +101,16 @@ def provider(value: Value) -> str | None:
     return _provider(name) if name and len(name) < 200 else None
 
 
+def is_bedrock_id(model: str) -> bool:
+    """Return whether a model's name can only be an id of Amazon Bedrock."""
+    return _BEDROCK_ID.match(model.strip()) is not None
+
+
 @lru_cache(maxsize=256)
 def provider_of_model(model: str) -> str | None:
-    """Return the maker of a model with a well-known name, for spans that do not say."""
+    """Return who offers a model with a well-known name, for spans that do not say."""
+    if is_bedrock_id(model):
+        return "aws.bedrock"
     name = model.strip().lower()
     found = (maker for maker, starts in _MODEL_STARTS.items() if name.startswith(starts))
     return next(found, None)
