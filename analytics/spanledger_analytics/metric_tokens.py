@@ -1,7 +1,8 @@
 """What metrics say about usage: streams of known metrics to token counts per service and model.
 
 A metric states the same tokens as spans do, without saying of which call. Several instrumentations
-of one service may each state them, so of each model the one that states most is believed.
+of one service may each state them, so of each model the one that states most is believed, also
+where one names the model that answered and another only the one that was asked for.
 """
 
 from __future__ import annotations
@@ -132,6 +133,7 @@ class _Sums:
 
 
 _Source = tuple[str, str]  # scope and family of metrics
+_Place = tuple[str, str, str]  # kind, service and model without seller and date
 
 
 def usage_of(streams: Iterable[Stream]) -> list[MetricUsage]:
@@ -202,25 +204,57 @@ def _key(stream: Stream) -> UsageKey | None:
 def _most_told(
     by_source: Mapping[_Source, Mapping[UsageKey, _Sums]],
 ) -> Iterable[tuple[_Source, UsageKey, _Sums]]:
-    """Yield the sums of the source that states most, for each service and model."""
-    totals: defaultdict[tuple[str, str, str], defaultdict[_Source, Decimal]] = defaultdict(
-        lambda: defaultdict(Decimal)
-    )
+    """Yield the sums of the source that states most, for each service and model.
+
+    Of sources that state as much, the one that names the model that answered: it has a price.
+    """
+    places = _places([key for by_key in by_source.values() for key in by_key])
+    totals: defaultdict[_Place, dict[_Source, tuple[Decimal, Decimal]]] = defaultdict(dict)
     for source, by_key in by_source.items():
         for key, sums in by_key.items():
-            totals[_place(key)][source] += sums.total
+            total, answered = totals[places[key]].get(source, (Decimal(0), Decimal(0)))
+            if key.response_model:
+                answered += sums.total
+            totals[places[key]][source] = total + sums.total, answered
     best = {
         place: max(found, key=lambda source: (found[source], source))
         for place, found in totals.items()
     }
     for source, by_key in by_source.items():
         for key, sums in by_key.items():
-            if best[_place(key)] == source:
+            if best[places[key]] == source:
                 yield source, key, sums
 
 
-def _place(key: UsageKey) -> tuple[str, str, str]:
-    return key.kind, key.service_name, base_model(key.model)
+def _places(keys: Collection[UsageKey]) -> dict[UsageKey, _Place]:
+    """Return for each key what it shares with all keys that may be of the same calls.
+
+    A key that names only the request's model (of Azure: a deployment) may be of the calls of
+    every key with that request, whatever model answered.
+    """
+    answers: defaultdict[_Place, set[_Place]] = defaultdict(set)
+    for key in keys:
+        if key.request_model and key.response_model:
+            answers[_place(key, key.request_model)].add(_place(key, key.response_model))
+    above: dict[_Place, _Place] = {}
+
+    def top(place: _Place) -> _Place:
+        while place in above:
+            above[place] = above.get(above[place], above[place])  # shortens the way of the next
+            place = above[place]
+        return place
+
+    for key in keys:
+        if not key.response_model:
+            for answer in answers.pop(_place(key, key.request_model), ()):
+                one, other = top(_place(key, key.request_model)), top(answer)
+                if one != other:
+                    above[one] = other
+    return {key: top(_place(key, key.model)) for key in keys}
+
+
+def _place(key: UsageKey, model: str) -> _Place:
+    return key.kind, key.service_name, base_model(model)
 
 
 def _usage(

@@ -369,6 +369,59 @@ def test_of_two_instrumentations_of_one_model_the_one_that_states_most_counts(
     assert world.tokens() == [(1_000, 100), (5, 1)]
 
 
+DEPLOYMENT = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "azure.ai.openai",
+    "gen_ai.request.model": "my-deployment",
+}
+GPT = {**DEPLOYMENT, "gen_ai.response.model": "gpt-4.1-2025-04-14"}
+MINI = {**DEPLOYMENT, "gen_ai.response.model": "gpt-4.1-mini-2025-04-14"}
+
+
+@pytest.mark.parametrize("scopes", [("a", "b"), ("b", "a")])
+def test_one_deployment_is_counted_once_though_only_one_instrumentation_knows_its_model(
+    world: World, scopes: tuple[str, str]
+) -> None:
+    world.measure(*both((3_000, 300), T0, T0 + MINUTE, said=DEPLOYMENT), scope=scopes[0])
+    world.measure(*both((3_000, 300), T0, T0 + MINUTE, said=GPT), scope=scopes[1])
+    [row] = world.entries()
+    assert (row["model"], row["input_tokens"]) == ("gpt-4.1-2025-04-14", 3_000)
+    assert row["total_cost_usd"] == Decimal("0.0084")  # 3000 x 2 and 300 x 8 USD per million
+    before = world.store.sql_rows("SELECT count() AS n FROM ledger")
+    LedgerJob(world.store, time.time_ns, Marks()).run_once()
+    assert world.store.sql_rows("SELECT count() AS n FROM ledger") == before
+
+
+def test_of_a_deployment_the_instrumentation_that_states_most_counts(world: World) -> None:
+    world.measure(*both((4_000, 300), T0, T0 + MINUTE, said=DEPLOYMENT), scope="a")
+    world.measure(*both((3_000, 300), T0, T0 + MINUTE, said=GPT), scope="b")
+    assert world.tokens() == [(4_000, 300)]
+
+
+def test_a_deployment_that_several_models_answered_is_counted_once(world: World) -> None:
+    world.measure(*both((3_000, 300), T0, T0 + MINUTE, said=DEPLOYMENT), scope="a")
+    world.measure(*both((2_000, 200), T0, T0 + MINUTE, said=GPT), scope="b")
+    world.measure(*both((1_000, 100), T0, T0 + MINUTE, said=MINI), scope="b")
+    assert sorted(world.tokens()) == [(1_000, 100), (2_000, 200)]
+
+
+def test_calls_with_and_without_an_answer_of_one_instrumentation_add_up(world: World) -> None:
+    world.measure(*both((3_000, 300), T0, T0 + MINUTE, said=GPT), scope="a")
+    world.measure(*both((50, 5), T0, T0 + MINUTE, said=DEPLOYMENT), scope="a")
+    assert sorted(world.tokens()) == [(50, 5), (3_000, 300)]
+
+
+def test_models_that_one_router_chose_from_are_told_apart_where_all_are_named(
+    world: World,
+) -> None:
+    """Nothing says that another instrumentation's calls of one of them went through the router."""
+    other = {**GPT, "gen_ai.request.model": "gpt-4.1"}
+    world.measure(*both((5_000, 500), T0, T0 + MINUTE, said=other), scope="a")
+    world.measure(*both((3_000, 300), T0, T0 + MINUTE, said=GPT), scope="b")
+    world.measure(*both((9_000, 900), T0, T0 + MINUTE, said=MINI), scope="b")
+    assert sorted(world.tokens()) == [(5_000, 500), (9_000, 900)]
+
+
 def test_two_processes_of_one_service_add_up(world: World) -> None:
     for instance in ("a", "b"):
         world.measure(*both((1_000, 100), T0, T0 + MINUTE), instance=instance)
