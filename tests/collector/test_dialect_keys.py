@@ -337,6 +337,11 @@ def test_langfuse_tier_of_the_answer_comes_before_the_one_asked_for() -> None:
     assert made["service_tier"] == "flex"
 
 
+def test_langfuse_usage_with_names_that_are_no_text_is_unknown() -> None:
+    made = langfuse(usage_details="{'input': 100, 'output': 3, 7: 1, None: 2}")
+    assert tokens(made) == (None,) * 5
+
+
 def test_langfuse_sum_of_a_bad_bucket_is_unknown() -> None:
     made = langfuse(usage_details='{"input": 100, "cache_read_input_tokens": -1, "output": 3}')
     assert tokens(made)[0] is None

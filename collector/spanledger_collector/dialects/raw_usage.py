@@ -139,7 +139,9 @@ def _parse_repr(written: str) -> dict[str, object] | None:
         parsed: object = ast.literal_eval(written)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return None
-    return cast("dict[str, object]", parsed) if isinstance(parsed, dict) else None
+    if not isinstance(parsed, dict) or not all(isinstance(key, str) for key in parsed):
+        return None
+    return cast("dict[str, object]", parsed)
 
 
 def read_usage(usage: Mapping[str, object]) -> tuple[dict[str, int], bool]:
