@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from genai_prices.types import ModelPrice, Tier, TieredPrices
@@ -303,6 +304,64 @@ def test_response_model_named_by_an_own_rate_comes_before_the_request_model() ->
     book = real_book(Overrides(1, rates=tuple(own)))
     assert cost_of(book, "openai", "tuned-7", TOKENS, request_model="gpt-4o").usd == 2
     assert cost_of(book, "openai", "tuned-8", TOKENS, request_model="gpt-4o").usd == Decimal("12.5")
+
+
+AZURE = "azure.ai.openai"
+DEPLOYMENT = (
+    rate(1, "input", "0.5", provider="azure", model="my-ptu"),
+    rate(2, "output", "1", provider="azure", model="my-ptu"),
+)
+
+
+def deployed(
+    *others: Rate, answered: str = "gpt-4o-2024-08-06", asked: str = "my-ptu", **more: Any
+) -> Cost:
+    """The cost of a million tokens in and out; the data say 2.50 and 10 for gpt-4o."""
+    book = real_book(Overrides(1, rates=(*DEPLOYMENT, *others), **more))
+    return cost_of(book, AZURE, answered, TOKENS, request_model=asked)
+
+
+def test_own_rate_of_a_deployment_holds_where_the_response_names_its_model() -> None:
+    found = deployed()
+    assert (found.usd, found.price_id[-8:]) == (Decimal("1.5"), "+own:1,2")
+    # A class it leaves out keeps the rate of the model that answered.
+    alone = real_book(Overrides(1, rates=DEPLOYMENT[:1]))
+    found = cost_of(alone, AZURE, "gpt-4o-2024-08-06", TOKENS, request_model="my-ptu")
+    assert found.parts == usds("0.5", "0", "0", "10", "0")
+
+
+def test_own_rate_of_a_model_that_did_not_answer_does_not_apply() -> None:
+    own = (
+        rate(3, "input", "7", provider="azure", model="gpt-4"),
+        rate(4, "output", "7", provider="azure", model="gpt-4"),
+    )
+    # gpt-4 is a model of its own in the data: a gateway had another one answer in its place.
+    assert deployed(*own, asked="gpt-4").usd == Decimal("12.5")
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        ("gpt-4o", "4"),  # both names in full: the one of the response
+        ("gpt-4o-2024-08-06", "4"),
+        ("gpt-*", "1.5"),  # a name in full before a prefix
+        ("my-*", "1.5"),
+        ("*", "1.5"),
+    ],
+)
+def test_of_rates_for_both_names_the_closer_wins_then_the_responses(
+    other: str, expected: str
+) -> None:
+    more = [
+        rate(n, name, "2", provider="azure", model=other)
+        for n, name in ((3, "input"), (4, "output"))
+    ]
+    assert deployed(*more).usd == Decimal(expected)
+
+
+def test_contract_of_a_deployment_holds_where_the_response_names_its_model() -> None:
+    half = Contract("c-1", "azure", "my-ptu", Decimal("0.5"), None, 0, None)
+    assert deployed(contracts=(half,)).usd == Decimal("0.75")
 
 
 @pytest.mark.parametrize("provider", ["vllm", "sglang", "ollama"])

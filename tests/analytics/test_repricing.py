@@ -47,6 +47,14 @@ IN_HOUSE = Overrides(
     ),
 )
 
+DEPLOYMENT = Overrides(
+    4,
+    rates=(
+        rate(5, "input", "0.5", provider="azure", model="my-ptu"),
+        rate(6, "output", "1", provider="azure", model="my-ptu"),
+    ),
+)
+
 _numbers = itertools.count(1)
 
 
@@ -373,6 +381,29 @@ def test_scope_is_half_open_and_narrowed_by_provider_and_model(instance: Instanc
     # "gpt-4o" is what the data call it, whatever date the name on the wire carries.
     assert instance.apply(Scope(second, second + 1, "openai", "gpt-4o")).written == 1
     assert instance.costs()[:2] == [TWICE, TWICE]
+
+
+def test_a_deployments_own_rate_reaches_calls_whose_response_names_the_model(
+    instance: Instance,
+) -> None:
+    instance.put(
+        call(
+            1,
+            provider="azure.ai.openai",
+            request_model="my-ptu",
+            response_model="gpt-4o-2024-08-06",
+            cache_read_tokens=None,
+        )
+    )
+    instance.work()
+    # 1,000 x 2.50 + 50 x 10, and at the deployment's rates 1,000 x 0.50 + 50 x 1.
+    assert instance.costs() == [Decimal("0.003")]
+    instance.overrides = DEPLOYMENT
+    assert instance.work() == 0  # a stored price stays until somebody reprices
+    narrowed = replace(ALL, provider="azure", model="my-ptu")
+    assert instance.apply(narrowed).written == 1
+    assert instance.costs() == [Decimal("0.00055")]
+    assert instance.apply(narrowed).written == 0
 
 
 def test_contract_is_written_and_named(instance: Instance) -> None:

@@ -60,7 +60,8 @@ class PriceBook:
     def schedule(self, key: PriceKey) -> Schedule:
         """Return the prices of one kind of call over time.
 
-        The response's model is tried first, then the request's.
+        Of the response's model and the request's, the first one that anybody knows decides; own
+        rates and contracts may be for either.
         """
         found = self._schedules.get(key)
         if found is None:
@@ -85,23 +86,35 @@ class PriceBook:
         names = self._identify(key)[2]
         prefix, name = model.strip().lower().rstrip("*"), model.strip().lower()
         return (not provider.strip() or bool(wire_names(provider) & names.providers)) and (
-            name in names.models
-            or (name in ("", prefix + "*") and any(m.startswith(prefix) for m in names.models))
+            name in names.all_models
+            or (name in ("", prefix + "*") and any(m.startswith(prefix) for m in names.all_models))
         )
 
     def _find(self, key: PriceKey) -> Schedule:
         return self._schedule(key, *self._identify(key))
 
     def _identify(self, key: PriceKey) -> tuple[str, BaseModel | None, CallNames]:
-        """Return the model that decides: the first one that anybody knows."""
+        """Return the model that decides, the first one that anybody knows, and the call's names."""
         candidates = list(dict.fromkeys(m for m in (key.model, key.request_model) if m))
+        chosen, base = next(iter(candidates), ""), None
         for model in candidates:
             base = self._base.find(key.provider, model, key.service_tier)
-            names = _names(key, model, base)
-            if base is not None or self._own.has_name(names):
-                return model, base, names
-        model = next(iter(candidates), "")
-        return model, None, _names(key, model, None)
+            if base is not None or self._own.has_name(_names(key, model, base)):
+                chosen = model
+                break
+        others = (m for m in candidates if m != chosen and self._may_be_called(key, m, base))
+        others_names = (name for other in others for name in _model_names(key, other))
+        names = _names(key, chosen, base)._replace(other_models=frozenset(others_names))
+        return chosen, base, names
+
+    def _may_be_called(self, key: PriceKey, model: str, base: BaseModel | None) -> bool:
+        """Return whether a second name, such as a deployment's, may be of the model ``base``.
+
+        What the data know as another model is not this call: a gateway had a model answer in
+        place of the one that was asked.
+        """
+        listed = self._base.find(key.provider, model, key.service_tier)
+        return listed is None or (base is not None and listed.info is base.info)
 
     def _schedule(
         self, key: PriceKey, model: str, base: BaseModel | None, names: CallNames
@@ -202,12 +215,14 @@ class BookSource:
 
 def _names(key: PriceKey, model: str, base: BaseModel | None) -> CallNames:
     """Return everything a call may be called in own rates and contracts."""
-    providers, models = wire_names(key.provider), {model.strip().lower()}
+    providers, models = wire_names(key.provider), _model_names(key, model)
     if base is not None:
         providers |= {base.seller}
         models.add(base.info.id.lower())
-    plain = plain_model(price_book_id(key.provider) or key.provider.strip().lower(), model)
-    if plain:
-        models.add(plain.lower())
     region = key.region.strip().lower()
     return CallNames(providers, frozenset(models), region, plain_tier(key.service_tier))
+
+
+def _model_names(key: PriceKey, model: str) -> set[str]:
+    plain = plain_model(price_book_id(key.provider) or key.provider.strip().lower(), model)
+    return {model.strip().lower()} | ({plain.lower()} - {""})

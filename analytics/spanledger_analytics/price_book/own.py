@@ -23,12 +23,22 @@ def plain_tier(service_tier: str) -> str:
 
 
 class CallNames(NamedTuple):
-    """What a call is known as, all in lower case: names of its provider, model names, region."""
+    """What a call is known as, all in lower case: names of its provider, model names, region.
+
+    ``models`` are of the model that decides; ``other_models`` are what the call is named besides:
+    the deployment that was asked, where the response names its model.
+    """
 
     providers: frozenset[str]
     models: frozenset[str]
     region: str
     service_tier: str
+    other_models: frozenset[str] = frozenset()
+
+    @property
+    def all_models(self) -> frozenset[str]:
+        """Every name of the model that was called."""
+        return self.models | self.other_models
 
 
 class _Fit(NamedTuple):
@@ -36,6 +46,7 @@ class _Fit(NamedTuple):
 
     is_exact: bool
     prefix_length: int
+    is_of_deciding: bool
     has_provider: bool
     has_region: bool
 
@@ -77,7 +88,7 @@ class OwnPrices:
 
     def named(self, names: CallNames) -> list[Rate]:
         """Return the rates for a model of a provider, in whatever tier and region."""
-        return [rate for rate in self._rates.of(names.models) if _is_for(rate.provider, names)]
+        return [rate for rate in self._rates.of(names.all_models) if _is_for(rate.provider, names)]
 
     def has_name(self, names: CallNames) -> bool:
         """Return whether a rate is for one of these models by more than its provider."""
@@ -87,7 +98,7 @@ class OwnPrices:
 
     def contracts(self, names: CallNames) -> list[Contract]:
         """Return the contracts for a call at any time, the best first."""
-        found = [c for c in self._contracts.of(names.models) if _is_for(c.provider, names)]
+        found = [c for c in self._contracts.of(names.all_models) if _is_for(c.provider, names)]
         return sorted(
             found, key=lambda c: (_fit(c, names, ""), c.effective_from_ns, c.id), reverse=True
         )
@@ -136,7 +147,13 @@ def _fit(item: Rate | Contract, names: CallNames, region: str) -> _Fit:
     model = item.model.strip().lower()
     is_exact = bool(model) and not model.endswith("*")
     length = 0 if is_exact else len(model.rstrip("*"))
-    return _Fit(is_exact, length, bool(item.provider.strip()), bool(region.strip()))
+    is_of_deciding = (
+        model in names.models
+        if is_exact
+        else any(name.startswith(model.rstrip("*")) for name in names.models)
+    )
+    provider, region = item.provider.strip(), region.strip()
+    return _Fit(is_exact, length, is_of_deciding, bool(provider), bool(region))
 
 
 def holds(item: Rate | Contract, time_ns: int) -> bool:
