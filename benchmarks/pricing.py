@@ -101,6 +101,7 @@ def entries(count: int) -> pa.Table:
                 if name.endswith("_usd")
             },
             "usage_source": pa.array(["span"] * count),
+            "attempts": pa.nulls(count, pa.uint32()),
             "price_status": pa.array(["unpriced"] * count),
         }
     )

@@ -29,7 +29,10 @@ EVER = 0
 
 
 class Call(NamedTuple):
-    """A call to price; ``at`` is its start, a moment or UTC nanoseconds."""
+    """A call to price; ``at`` is its start, a moment or UTC nanoseconds.
+
+    ``requests``: of how many requests the tokens are; 0: nobody knows.
+    """
 
     provider: str
     model: str
@@ -39,6 +42,7 @@ class Call(NamedTuple):
     region: str = ""
     request_model: str = ""
     is_sum: bool = False
+    requests: int = 1
 
 
 class Cost(NamedTuple):
@@ -68,6 +72,7 @@ def price(book: PriceBook, calls: Sequence[Call]) -> list[Cost]:
         [ns(call.at) for call in calls],
         [call.tokens for call in calls],
         [call.is_sum for call in calls],
+        [call.requests for call in calls],
     )
     charges = charge(usage, book)
     return [
@@ -95,9 +100,11 @@ def cost_of(
     region: str = "",
     request_model: str = "",
     is_sum: bool = False,
+    requests: int = 1,
 ) -> Cost:
     """Price one call."""
-    return price(book, [Call(provider, model, tokens, at, tier, region, request_model, is_sum)])[0]
+    call = Call(provider, model, tokens, at, tier, region, request_model, is_sum, requests)
+    return price(book, [call])[0]
 
 
 def ns(moment: datetime | int) -> int:

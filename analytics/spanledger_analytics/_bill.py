@@ -24,6 +24,7 @@ REASONS = (
     "tier_undecided",
     "no_exchange_rate",
     "inconsistent_usage",
+    "unknown_requests",
 )
 """Why an entry is unpriced; '' for priced ones, and where no usage is known."""
 REASON = {name: code for code, name in enumerate(REASONS)}
@@ -91,6 +92,8 @@ def bill_of(price: Price, discount: Discount | None, counts: Counts) -> Bill:
             reason[_true(count > 0)] = REASON[absence]
     if counts.zero.dtype == np.object_:
         is_bad |= _true(abs(total) > _MOST) | _true(abs(list_total) > _MOST)
+    if price.has_request_fee:
+        reason[_true(counts.requests == 0)] = REASON["unknown_requests"]
     reason[is_bad] = REASON["inconsistent_usage"]
     return Bill(reason, parts, total, list_total)
 
@@ -129,20 +132,23 @@ class Counts:
     Args:
         counts: By field of ``Tokens``; 0 where not reported; a field nobody reported is missing.
         known: By the same fields, whether each was reported.
-        size: How many entries.
+        requests: Of how many requests each entry is; 0: of several, nobody knows how many.
         factor: The largest number by which costs will be multiplied.
     """
 
     def __init__(
-        self, counts: dict[str, Ints], known: dict[str, Bools], size: int, factor: int
+        self, counts: dict[str, Ints], known: dict[str, Bools], requests: Ints, factor: int
     ) -> None:
         self._known = known
-        largest = max((int(column.max(initial=0)) for column in counts.values()), default=0) + 1
+        size = len(requests)
+        columns = (requests, *counts.values())
+        largest = max(int(column.max(initial=0)) for column in columns) + 1
         is_wide = largest * max(factor, len(counts) + 1) >= _SAFE
         self.zero: Ints = np.zeros(size, dtype=np.int64)
         if is_wide:
             self.zero = wide(self.zero)
         self.never: Bools = np.zeros(size, dtype=np.bool_)
+        self.requests: Ints = requests.astype(self.zero.dtype)
         self._counts = {k: column.astype(self.zero.dtype) for k, column in counts.items()}
         # Without a total, its parts say nothing about the rest.
         for whole, parts in (("input", _INPUT_PARTS), ("output", _OUTPUT_PARTS)):
@@ -165,7 +171,7 @@ def lines_of(price: Price, counts: Counts) -> tuple[list[list[_Line]], Bools]:
     output, is_bad_output = _output_lines(price, counts)
     fees = [("web_search", counts["web_searches"])]
     if price.request is not None or "request" in price.unconverted:
-        fees.append(("request", counts.zero + 1))
+        fees.append(("request", counts.requests))
     return [*inputs, output, fees], is_bad | is_bad_output
 
 

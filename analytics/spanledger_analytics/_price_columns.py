@@ -49,8 +49,16 @@ def usage_of(table: pa.Table) -> Usage:
             counts[field] = _counts(values)
             known[field] = _booleans(pc.is_valid(values))
     sums = pa.array(sorted(SUM_SOURCES), _rows.STRING)
-    is_sum = pc.is_in(table.column("usage_source"), value_set=sums)
-    return Usage(names, keys, times_ns(table), counts, known, _booleans(is_sum))
+    is_sum = _booleans(pc.is_in(table.column("usage_source"), value_set=sums))
+    requests = _requests(table, is_sum)
+    return Usage(names, keys, times_ns(table), counts, known, is_sum, requests)
+
+
+def _requests(table: pa.Table, is_sum: Bools) -> Ints:
+    """Return of how many requests entries are, as ``requests_of`` says of one."""
+    is_metric = is_text(texts(table, "usage_source"), "metric")
+    told = np.where(is_metric, _counts(table.column("attempts")), 0)
+    return cast("Ints", np.where(is_sum, told, 1))
 
 
 def times_ns(table: pa.Table) -> NDArray[np.int64]:

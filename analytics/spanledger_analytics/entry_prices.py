@@ -18,6 +18,14 @@ SUM_SOURCES = frozenset({"aggregate", "metric"})
 
 _EXACT = Context(prec=60)
 
+
+def requests_of(usage_source: str, attempts: int | None) -> int:
+    """Return of how many requests an entry's counts are; 0: of several, nobody knows how many."""
+    if usage_source == "metric":
+        return attempts or 0
+    return 0 if usage_source in SUM_SOURCES else 1
+
+
 _FIRST_PRICE = Entry._fields.index("price_status")
 _END_PRICE = Entry._fields.index("billed_cost_usd") + 1
 
@@ -105,7 +113,12 @@ def has_same_inputs(entry: Entry, known: Entry) -> bool:
         and abs(entry.time_ns - known.time_ns) <= lasts_ns
         and known.request_model in ("", entry.request_model)
         and (entry.usage_source in SUM_SOURCES) == (known.usage_source in SUM_SOURCES)
+        and _requests_of(entry) == _requests_of(known)
     )
+
+
+def _requests_of(entry: Entry) -> int:
+    return requests_of(entry.usage_source, entry.attempts)
 
 
 def _with_price_of(entry: Entry, known: Entry) -> Entry:
@@ -120,6 +133,7 @@ def _usage(entries: Sequence[Entry]) -> Usage:
         [entry.time_ns for entry in entries],
         [Tokens._make(_tokens_of(entry)) for entry in entries],
         [entry.usage_source in SUM_SOURCES for entry in entries],
+        [_requests_of(entry) for entry in entries],
     )
 
 

@@ -37,6 +37,7 @@ class Usage:
         counts: By field of ``Tokens``; 0 where not reported. A field nobody reported is missing.
         known: By the same fields, whether each was reported.
         is_sum: Whether the counts may be of several requests.
+        requests: Of how many requests the counts are; 0: of several, nobody knows how many.
     """
 
     names: Sequence[PriceKey]
@@ -45,6 +46,7 @@ class Usage:
     counts: dict[str, Ints]
     known: dict[str, Bools]
     is_sum: Bools
+    requests: Ints
 
     @classmethod
     def of(
@@ -53,8 +55,9 @@ class Usage:
         times_ns: Sequence[int],
         tokens: Sequence[Tokens],
         is_sum: Sequence[bool],
+        requests: Sequence[int] | None = None,
     ) -> Usage:
-        """Return the usage of single calls."""
+        """Return the usage of some entries; without ``requests`` each is one call."""
         index = {key: code for code, key in enumerate(dict.fromkeys(keys))}
         counts: dict[str, Ints] = {}
         known: dict[str, Bools] = {}
@@ -71,6 +74,7 @@ class Usage:
             counts,
             known,
             np.array(is_sum, dtype=np.bool_),
+            np.array([1] * len(keys) if requests is None else requests, dtype=np.int64),
         )
 
     def is_known(self, name: str) -> Bools:
@@ -187,7 +191,7 @@ class _Pricing:
         counts = Counts(
             {name: column[rows] for name, column in usage.counts.items()},
             {name: column[rows] for name, column in usage.known.items()},
-            len(rows),
+            usage.requests[rows],
             factor_of(price, discount),
         )
         bill = bill_of(price, discount, counts)

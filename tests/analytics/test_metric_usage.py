@@ -14,6 +14,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from spanledger_analytics.job import LedgerJob
 from spanledger_analytics.metric_tokens import base_model, is_same_model
+from spanledger_analytics.price_book.book import PriceBook
+from spanledger_analytics.repricing import Scope, plan
 from spanledger_collector.decode.decode import Body
 from spanledger_collector.decode.decode_batch import decode_batch
 from spanledger_collector.signals import Request, Signal
@@ -464,6 +466,45 @@ def test_a_price_that_depends_on_the_size_of_a_request_is_not_guessed(world: Wor
     assert small["price_status"] == "priced"
     assert (large["price_status"], large["total_cost_usd"]) == ("unpriced", None)
     assert "tier_undecided" in large["flags"]
+
+
+SONAR = {"gen_ai.provider.name": "perplexity", "gen_ai.request.model": "sonar-pro"}
+
+
+def sonar(world: World, calls: int, at: int = 0) -> None:
+    """Tell of calls to a model that costs 3 and 15 per million and 14 per thousand requests."""
+    start = T0 + at * HOUR
+    found = both((5_000, 1_000), start, start + MINUTE, said=SONAR)
+    for metric in found:
+        metric.histogram.data_points[0].count = calls
+    world.measure(*found)
+
+
+def test_a_fee_per_request_is_charged_for_each_call_that_was_counted(world: World) -> None:
+    sonar(world, 10)
+    [row] = world.entries()
+    assert row["fees_cost_usd"] == Decimal("0.14")
+    assert row["total_cost_usd"] == Decimal("0.17")
+    told = plan(world.store, PriceBook.bundled(), Scope(0, 2**63 - 1))
+    assert (told.entries, told.written) == (1, 0)  # repricing finds the same
+
+
+def test_a_call_more_of_the_same_tokens_costs_a_fee_more(world: World) -> None:
+    sonar(world, 10)
+    assert [row["total_cost_usd"] for row in world.entries()] == [Decimal("0.17")]
+    sonar(world, 11)
+    assert [row["total_cost_usd"] for row in world.entries()] == [Decimal("0.184")]
+
+
+def test_a_fee_per_request_of_calls_nobody_counted_is_not_guessed(world: World) -> None:
+    prefix = "gen_ai.client.inference.usage."
+    for name, amount in (("input_tokens", 5_000), ("output_tokens", 1_000)):
+        world.measure(counter(prefix + name, amount, T0, T0 + MINUTE, SONAR))
+    [row] = world.entries()
+    assert (row["attempts"], row["price_status"], row["total_cost_usd"]) == (None, "unpriced", None)
+    assert "unknown_requests" in row["flags"]
+    told = plan(world.store, PriceBook.bundled(), Scope(0, 2**63 - 1))
+    assert (told.entries, told.written) == (1, 0)
 
 
 @pytest.mark.parametrize(

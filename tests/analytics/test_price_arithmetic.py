@@ -71,6 +71,16 @@ def test_a_rate_finer_than_a_picodollar_is_rounded_once_for_each_part() -> None:
     assert found.total_usd == Decimal(int(charged.total[0])).scaleb(-12)
 
 
+def test_a_fee_per_request_stands_for_each_request_of_a_sum(book: PriceBook) -> None:
+    key, tokens = PriceKey("perplexity", "sonar-pro"), Tokens(input=5_000, output=1_000)
+    found = arithmetic(book, key, NOW_NS, tokens, 10)
+    assert found is not None
+    # 14 dollars per thousand requests.
+    fees = [(x.count, x.cost_usd) for x in found.lines if x.token_class == "request"]
+    assert fees == [(10, Decimal("0.14"))]
+    assert arithmetic(book, key, NOW_NS, tokens, 0) is None
+
+
 def test_what_has_no_price_has_no_arithmetic(book: PriceBook) -> None:
     assert arithmetic(book, PriceKey("acme", "mystery"), NOW_NS, CALL) is None
     assert arithmetic(book, SONNET, NOW_NS, Tokens()) is None

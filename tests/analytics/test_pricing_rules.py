@@ -158,6 +158,22 @@ def test_a_sum_is_priced_only_where_no_request_can_have_been_large(
     assert (found.total is None) == bool(reason)
 
 
+def test_a_sum_costs_a_fee_for_each_request_in_it(real: PriceBook) -> None:
+    # sonar-pro: 3 and 15 per million, and 14 dollars per thousand requests.
+    tokens = Tokens(input=5_000, output=1_000)
+    found = cost_of(real, "perplexity", "sonar-pro", tokens, is_sum=True, requests=10)
+    assert found.parts == usds("0.015", "0", "0", "0.015", "0.14")
+    assert (found.usd, found.reason) == (Decimal("0.17"), "")
+
+
+def test_a_fee_per_request_of_a_sum_nobody_counted_is_not_guessed(real: PriceBook) -> None:
+    tokens = Tokens(input=5_000, output=1_000)
+    found = cost_of(real, "perplexity", "sonar-pro", tokens, is_sum=True, requests=0)
+    assert (found.total, found.reason) == (None, "unknown_requests")
+    free = cost(book_with(rate(1, "request", "0", per=1)), is_sum=True, requests=0)
+    assert free.usd == 10  # 2 + 8: a fee of nothing is nothing, however many requests there were
+
+
 def test_a_sum_at_one_price_for_all_sizes_is_priced(real: PriceBook) -> None:
     assert cost_of(real, "openai", "gpt-4o", TOKENS, is_sum=True).usd == Decimal("12.5")
 

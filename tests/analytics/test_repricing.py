@@ -406,6 +406,16 @@ def test_a_deployments_own_rate_reaches_calls_whose_response_names_the_model(
     assert instance.apply(narrowed).written == 0
 
 
+def test_a_fee_per_request_of_an_agents_sum_is_not_guessed(instance: Instance) -> None:
+    agent = call(1, role="agent", provider="perplexity", request_model="sonar-pro")
+    instance.put(agent)
+    instance.work()
+    [entry] = instance.entries()
+    assert (entry["usage_source"], entry["total_cost_usd"]) == ("aggregate", None)
+    assert "unknown_requests" in entry["flags"]
+    assert (instance.work(), instance.apply().written) == (0, 0)
+
+
 def test_contract_is_written_and_named(instance: Instance) -> None:
     instance.put(call(1))
     instance.work()

@@ -18,9 +18,12 @@ _REASONS = {
     "unknown_model": "the price data does not know this model",
     "missing_rate": "the price data lacks a rate for one of its token classes",
     "tier_undecided": "the price depends on the size of each request, which is not known",
+    "unknown_requests": "the price has a fee per request, and how many there were is not known",
     "no_exchange_rate": "the price is in a currency without an exchange rate",
     "inconsistent_usage": "the reported token classes contradict each other",
 }
+# They come of sums, where each call's own size or the number of calls decides.
+_SUMS = frozenset({"tier_undecided", "unknown_requests"})
 
 
 def check(evidence: Evidence) -> Finding | None:
@@ -47,7 +50,7 @@ def _group(kind: CallKind) -> Group:
     reason = next((text for flag, text in _REASONS.items() if flag in kind.flags), "no price found")
     if "inconsistent_usage" in kind.flags:
         fix = "Update the instrumentation: no price can be right for token classes that contradict."
-    elif "tier_undecided" in kind.flags:
+    elif kind.flags & _SUMS:
         fix = "Add the instrumentation of the provider's SDK, so that each call has a span."
     elif "no_exchange_rate" in kind.flags:
         fix = (

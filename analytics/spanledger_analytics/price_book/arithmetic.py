@@ -66,7 +66,9 @@ class Arithmetic:
     own_rates: tuple[Rate, ...]
 
 
-def arithmetic(book: PriceBook, key: PriceKey, time_ns: int, tokens: Tokens) -> Arithmetic | None:
+def arithmetic(
+    book: PriceBook, key: PriceKey, time_ns: int, tokens: Tokens, requests: int = 1
+) -> Arithmetic | None:
     """Return how one call is priced by the book; None when it has no price there.
 
     Args:
@@ -74,13 +76,14 @@ def arithmetic(book: PriceBook, key: PriceKey, time_ns: int, tokens: Tokens) -> 
         key: What the call is called.
         time_ns: Start of the call, UTC nanoseconds.
         tokens: Of one call; for a sum over several, ``input`` must not pass a size boundary.
+        requests: Of how many requests the tokens are; 0: of several, nobody knows how many.
     """
     schedule = book.schedule(key)
     prices = schedule.at(time_ns)
     price = prices.for_input(tokens.input)
     if price is None or not tokens.is_known:
         return None
-    counts = _counts(tokens, price, factor_of(price, prices.discount))
+    counts = _counts(tokens, requests, factor_of(price, prices.discount))
     bill = bill_of(price, prices.discount, counts)
     if bill.reason[0]:
         return None
@@ -102,11 +105,11 @@ def arithmetic(book: PriceBook, key: PriceKey, time_ns: int, tokens: Tokens) -> 
     )
 
 
-def _counts(tokens: Tokens, price: Price, factor: int) -> Counts:
+def _counts(tokens: Tokens, requests: int, factor: int) -> Counts:
     known = {name: value for name, value in tokens._asdict().items() if value is not None}
     arrays: dict[str, Ints] = {name: np.array([value]) for name, value in known.items()}
     is_known: dict[str, Bools] = {name: np.ones(1, dtype=np.bool_) for name in known}
-    return Counts(arrays, is_known, 1, factor)
+    return Counts(arrays, is_known, np.array([requests]), factor)
 
 
 def _lines(price: Price, counts: Counts) -> tuple[ArithmeticLine, ...]:

@@ -122,6 +122,11 @@ class Price:
         """Whether there is no rate at all."""
         return not self.unconverted and all(rate is None for rate in self._rates())
 
+    @property
+    def has_request_fee(self) -> bool:
+        """Whether the cost depends on how many requests there were."""
+        return bool(self.request) or "request" in self.unconverted
+
     def _rates(self) -> Iterable[int | None]:
         return (getattr(self, name) for name in CLASSES)
 

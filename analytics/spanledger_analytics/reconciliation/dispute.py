@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import cast
 
-from spanledger_analytics.entry_prices import TOKEN_COLUMNS
+from spanledger_analytics.entry_prices import TOKEN_COLUMNS, requests_of
 from spanledger_analytics.errors import AnalyticsError
 from spanledger_analytics.invoices.line import InvoiceLine, TokenClass
 from spanledger_analytics.invoices.reading import current_lines
@@ -287,7 +287,9 @@ class _PriceDates:
         if row["kind"] == "tool" or not row["price_id"]:
             return None
         tokens = Tokens(*(cast("int | None", row[TOKEN_COLUMNS[n]]) for n in Tokens._fields))
-        found = arithmetic(self._book, key, cast("int", row["time_ns"]), tokens)
+        attempts = cast("int | None", row["attempts"])
+        requests = requests_of(str(row["usage_source"]), attempts)
+        found = arithmetic(self._book, key, cast("int", row["time_ns"]), tokens, requests)
         if found is None or found.price_id != row["price_id"]:
             return None
         begins = [found.from_ns, *(rate.effective_from_ns for rate in found.own_rates)]

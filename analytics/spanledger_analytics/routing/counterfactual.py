@@ -9,9 +9,8 @@ estimate is what pricing each call would give, but for rounding below a picodoll
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
 
 import numpy as np
 
@@ -96,14 +95,10 @@ def estimates(
 def picodollars_of(usage: UsageSum, prices: ContextPrices) -> int | None:
     """Return what calls of one size cost at prices; None: there is no price for some of it."""
     price = prices.for_input(usage.size_from)
-    if price is None or "request" in price.unconverted:
+    if price is None:
         return None
-    # Tokens add up, and a fee per request does not: it is counted by calls.
-    plain = replace(price, request=None)
-    bill = bill_of(plain, prices.discount, _counts(usage, plain, prices))
-    if bill.reason[0]:
-        return None
-    return int(bill.total[0]) + _request_fees(price, prices, usage.calls)
+    bill = bill_of(price, prices.discount, _counts(usage, price, prices))
+    return None if bill.reason[0] else int(bill.total[0])
 
 
 def _counts(usage: UsageSum, price: Price, prices: ContextPrices) -> Counts:
@@ -114,14 +109,7 @@ def _counts(usage: UsageSum, price: Price, prices: ContextPrices) -> Counts:
         name: np.array([name in ("input", "output") or bool(usage.tokens.get(name))])
         for name in Tokens._fields
     }
-    return Counts(counts, known, 1, factor_of(price, prices.discount))
-
-
-def _request_fees(price: Price, prices: ContextPrices, calls: int) -> int:
-    fee = Fraction((price.request or 0) * calls, price.scale)
-    if prices.discount is not None:
-        fee *= Fraction(prices.discount.numerator, prices.discount.denominator)
-    return round(fee)
+    return Counts(counts, known, np.array([usage.calls]), factor_of(price, prices.discount))
 
 
 def is_dearer(

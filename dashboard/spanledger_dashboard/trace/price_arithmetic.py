@@ -11,7 +11,7 @@ from typing import cast
 import streamlit as st
 from genai_prices.data_snapshot import get_snapshot
 
-from spanledger_analytics.entry_prices import TOKEN_COLUMNS
+from spanledger_analytics.entry_prices import TOKEN_COLUMNS, requests_of
 from spanledger_analytics.price_book.arithmetic import Arithmetic, arithmetic
 from spanledger_analytics.price_book.book import PriceBook, PriceKey
 from spanledger_analytics.price_book.store import load_overrides
@@ -142,8 +142,9 @@ def _by_book(entry: Row) -> Arithmetic | None:
     engine = state()
     book = _book(engine, PriceState(engine).revision() if engine else 0)
     key = PriceKey(*(str(entry[name]) for name in PriceKey._fields))
+    requests = requests_of(str(entry["usage_source"]), cast("int | None", entry["attempts"]))
     with _lock:  # a book is not for several threads at once
-        return arithmetic(book, key, cast("int", entry["time_ns"]), _tokens(entry))
+        return arithmetic(book, key, cast("int", entry["time_ns"]), _tokens(entry), requests)
 
 
 def _tokens(entry: Mapping[str, object]) -> Tokens:

@@ -35,6 +35,7 @@ _FLAGS = {
     "estimated_usage": "This instrumentation invents counts where the provider sent none.",
     "inconsistent_usage": "The parts of its usage exceed the whole.",
     "tier_undecided": "The price depends on the size of each request, which is not known.",
+    "unknown_requests": "The price has a fee per request; how many there were is not known.",
     "missing_rate": "The price lacks a rate for a class that was used.",
     "no_exchange_rate": "Its rate is in a currency without an exchange rate at that time.",
     "unknown_model": "No price is known for this model.",

@@ -15,7 +15,7 @@ SELECT
     arraySort(
         arrayIntersect(
             groupUniqArrayArrayIf(flags, is_unpriced),
-            ['unknown_model', 'missing_rate', 'tier_undecided', 'no_exchange_rate', 'inconsistent_usage']
+            ['unknown_model', 'missing_rate', 'tier_undecided', 'no_exchange_rate', 'inconsistent_usage', 'unknown_requests']
         )
     ) AS reasons,
     toUnixTimestamp(minIf(time, is_unpriced)) AS first_s

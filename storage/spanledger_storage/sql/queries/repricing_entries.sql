@@ -27,6 +27,7 @@ SELECT
     cache_read_audio_tokens,
     web_searches,
     usage_source,
+    attempts,
     price_status,
     price_id,
     contract_id,
