@@ -117,6 +117,41 @@ def test_what_costs_whole_says_what_it_is(store: Store, seeder: Seeder) -> None:
     assert costs["adjustment", "adjustment", "Adjustment"] == Decimal("-0.5")
 
 
+def test_fees_are_counted_in_requests_or_in_searches(store: Store, seeder: Seeder) -> None:
+    sonar = {"provider": "perplexity", "model": "sonar-pro"}
+    of_ten = {"usage_source": "metric", "attempts": 10, "fees_cost_usd": Decimal("0.14")}
+    span = seeder.span("1" * 32, "1" * 16)
+    seeder.entry(span, "0.03", **sonar, **of_ten, total_cost_usd=Decimal("0.17"))
+    seeder.entry(span, "0.03", **sonar, **FEES | {"total_cost_usd": Decimal("0.05")})
+    seeder.entry(span, "0.5", web_searches=2, **FEES)
+    seeder.entry(span, "0.5")
+    seeder.entry(span, None, tokens=None, model="silent")
+    seeder.insert()
+    rows = rows_of(day_table(store, "default", DAY))
+    assert [
+        (row["x_Model"], row["x_TokenClass"], row["SkuMeter"], row["PricingQuantity"],
+         row["PricingUnit"], row["BilledCost"], row["x_Calls"])
+        for row in rows if row["PricingUnit"] != "Tokens"
+    ] == [
+        ("claude-sonnet-4-5", "web_search", "Web Search Fees", 2, "Searches", Decimal("0.02"), 0),
+        ("silent", "none", "Calls Without Tokens", 1, "Requests", 0, 1),
+        ("sonar-pro", "request", "Request Fees", 11, "Requests", Decimal("0.16"), 0),
+    ]  # fmt: skip
+    assert sum(row["BilledCost"] for row in rows) == Decimal("1.24")  # type: ignore[misc]
+    assert sum(row["x_Calls"] for row in rows) == 14  # type: ignore[misc]
+
+
+def test_list_costs_add_up_without_a_row_for_what_rounding_left(
+    store: Store, seeder: Seeder
+) -> None:
+    span = seeder.span("1" * 32, "1" * 16)
+    seeder.entry(span, "3", list_cost_usd=Decimal("3.500000000001"), contract_id="c-1")
+    seeder.insert()
+    rows = rows_of(day_table(store, "default", DAY))
+    assert [row["x_TokenClass"] for row in rows] == ["uncached", "cache_read", "output"]
+    assert sum(row["ListCost"] for row in rows) == Decimal("3.500000000001")  # type: ignore[misc]
+
+
 def test_the_toolkit_accepts_both_datasets_and_their_sums(
     store: Store, seeder: Seeder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,7 +30,7 @@ def plant(store: Store) -> Decimal:
         "cache_write_cost_usd": Decimal("0.25"),
         "total_cost_usd": Decimal("1.25"),
     }
-    fees = {"fees_cost_usd": Decimal("0.02"), "total_cost_usd": Decimal("0.52")}
+    fees: dict[str, object] = {"fees_cost_usd": Decimal("0.02"), "total_cost_usd": Decimal("0.52")}
     whole: dict[str, object] = {
         "tokens": None,
         **dict.fromkeys(f"{name}_cost_usd" for name in ("uncached", "cache_read", "output")),
@@ -43,7 +43,10 @@ def plant(store: Store) -> Decimal:
         ("2", {"provider": "openai", "model": "gpt-4o-2024-08-06", "service_tier": "batch"}),
         ("4", {"provider": "openai", "model": "gpt-4o-2024-08-06", "service_tier": "default"}),
         ("0.5", {"web_searches": 2, **fees}),
+        ("0.5", fees),  # of a request
+        ("0.5", {"provider": "perplexity", "model": "sonar-pro", **fees}),
         (None, {}),
+        (None, {"tokens": None, "provider": "mistral_ai", "model": "silent"}),
         ("0.7", {**whole, "price_status": "reported", "provider": "openrouter"}),
         ("0.3", {**whole, "kind": "tool", "tool_name": "search", "provider": "serp"}),
         ("0.25", {**whole, "kind": "gpu", "provider": "", "model": "llama"}),

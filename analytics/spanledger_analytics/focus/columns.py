@@ -22,6 +22,8 @@ METERS = {
     "cache_write": "Cache Write Input Tokens",
     "output": "Output Tokens",
     "fees": "Fees",
+    "request": "Request Fees",
+    "web_search": "Web Search Fees",
 }
 DIRECTIONS = {
     "uncached": {"x_TokenDirection": "Input", "x_TokenCacheAction": "Uncached"},

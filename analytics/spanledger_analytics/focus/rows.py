@@ -128,28 +128,38 @@ def _about(project: str, day: date) -> Row:
 
 
 def _group_rows(group: Mapping[str, object]) -> Iterator[Row]:
-    """Yield the rows of a group: one per class with tokens or costs, one for what is left."""
+    """Yield the rows of a group: one per class with tokens, fees or costs, one for what is left."""
     total, listed = _pico(group, "total_cost_usd"), _pico(group, "list_cost_usd")
-    left, left_list, is_first = total, listed, True
+    rows = [*_token_rows(group), *_fee_rows(group)]
+    left = total - sum(cost for _, cost in rows)
+    if left or not rows:
+        rows.append((_rest_row(group), left))
+    shares = [part_of(listed, cost, total) for _, cost in rows]
+    shares[-1] += listed - sum(shares)
+    # Calls are told once, on the first row of a group: they are not a class of anything.
+    calls = [_int(group, "calls"), *[0] * (len(rows) - 1)]
+    for (row, cost), share, count in zip(rows, shares, calls, strict=True):
+        yield {**row, **_costs(cost, share), "x_Calls": count}
+
+
+def _token_rows(group: Mapping[str, object]) -> Iterator[tuple[Row, int]]:
+    """Yield a row for each class of tokens, and what it costs in picodollars."""
     for name in _CLASSES:
         cost, tokens = _pico(group, f"{name}_cost_usd"), _int(group, f"{name}_tokens")
-        if not cost and not tokens:
-            continue
-        part = part_of(listed, cost, total)
-        left, left_list = left - cost, left_list - part
-        # Calls are told once, on the first row of a group: they are not a class of anything.
-        yield {
-            **_class_row(group, name),
-            **_costs(cost, part),
-            "ConsumedQuantity": tokens,
-            "PricingQuantity": tokens,
-            "x_Calls": _int(group, "calls") if is_first else 0,
-        }
-        is_first = False
-    if left or left_list or is_first:
-        calls = _int(group, "calls")
-        row = {**_rest_row(group), **_costs(left, left_list)}
-        yield {**row, "x_Calls": calls if is_first else 0}
+        if cost or tokens:
+            row = _class_row(group, name)
+            yield {**row, "ConsumedQuantity": tokens, "PricingQuantity": tokens}, cost
+
+
+def _fee_rows(group: Mapping[str, object]) -> Iterator[tuple[Row, int]]:
+    """Yield a row for fees per request and one for searches, and what it costs in picodollars."""
+    for name, quantity, unit in (
+        ("request", _int(group, "fee_requests"), "Requests"),
+        ("web_search", _int(group, "web_searches"), "Searches"),
+    ):
+        cost = _pico(group, f"{name}_fees_usd")
+        if cost or quantity:
+            yield _whole_row(group, METERS[name], name, quantity, unit), cost
 
 
 def _class_row(group: Mapping[str, object], name: str) -> Row:
@@ -166,14 +176,18 @@ def _class_row(group: Mapping[str, object], name: str) -> Row:
 
 
 def _rest_row(group: Mapping[str, object]) -> Row:
-    kind, quantity, unit = str(group["kind"]), _int(group, "calls"), "Requests"
+    """Return the row of what is of no class: other kinds, whole costs, calls without tokens."""
+    kind = str(group["kind"])
     if kind in KINDS:
         meter, what = KINDS[kind], kind
-    elif group["price_status"] == "reported":
+    elif _pico(group, "total_cost_usd") or group["price_status"] == "reported":
         meter, what = "Reported Cost", "model"
     else:
-        meter, what = METERS["fees"], "web_search"
-        quantity, unit = _int(group, "web_searches"), "Searches"
+        meter, what = "Calls Without Tokens", "none"
+    return _whole_row(group, meter, what, _int(group, "calls"), "Requests")
+
+
+def _whole_row(group: Mapping[str, object], meter: str, what: str, quantity: int, unit: str) -> Row:
     use = _use(group, meter)
     return {**use, "PricingQuantity": quantity, "PricingUnit": unit, "x_TokenClass": what}
 

@@ -303,7 +303,9 @@ def _notes(row: ImportRow, sums: _Sums, same: int, before: Sequence[ImportRow]) 
     if same:
         notes.append(f"{same} file(s) of the same content were read once.")
     if row.skipped_count:
-        notes.append(f"{row.skipped_count:,} rows of other services were left out.")
+        notes.append(
+            f"{row.skipped_count:,} rows of other services, or that charge nothing, were left out."
+        )
     if row.unmapped_count:
         notes.append(
             f"{_lines(row.unmapped_count)} to map; their amounts count: "

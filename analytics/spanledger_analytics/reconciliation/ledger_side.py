@@ -267,13 +267,16 @@ def _unused_gpu(row: dict[str, object]) -> LedgerRow:
     )
 
 
+_WHOLE_USD = ("total_usd", "list_usd", "fees_usd", "request_fees_usd")
+
+
 def _sums(table: pa.Table) -> Iterator[dict[TokenClass, Sum]]:
     """Return what each row comes to, by class."""
-    usd = [picos_of(table.column(name)) for name in ("total_usd", "list_usd", "fees_usd")]
+    usd = [picos_of(table.column(name)) for name in _WHOLE_USD]
     classes = [_class_sums(table, name) for name in TOKEN_CLASSES]
-    whole = columns_of(table, ("kind", "calls", "web_searches"))
-    told = cast("Iterator[tuple[str, int, int]]", whole)
-    for (kind, calls, searches), total, listed, fees, *sums in zip(
+    whole = columns_of(table, ("kind", "calls", "web_searches", "fee_requests"))
+    told = cast("Iterator[tuple[str, int, int, int]]", whole)
+    for (kind, calls, searches, requests), total, listed, fees, request_fees, *sums in zip(
         told, *usd, *classes, strict=True
     ):
         other = _KINDS.get(kind)
@@ -286,9 +289,13 @@ def _sums(table: pa.Table) -> Iterator[dict[TokenClass, Sum]]:
             if one.quantity or one.usd
         }
         rest = total - fees - sum([one.usd for one in sums])
-        if fees or searches:
-            usd_listed = _listed(fees, listed, total)
-            found[TokenClass.WEB_SEARCH] = Sum(searches * ONE, fees, usd_listed)
+        for name, quantity, usd_fees in (
+            (TokenClass.WEB_SEARCH, searches, fees - request_fees),
+            (TokenClass.TOOL, requests, request_fees),
+        ):
+            if usd_fees or quantity:
+                listed_fees = _listed(usd_fees, listed, total)
+                found[name] = Sum(quantity * ONE, usd_fees, listed_fees)
         if rest:  # of calls whose cost was told as a whole
             found[TokenClass.MODEL] = Sum(0, rest, _listed(rest, listed, total))
         yield found

@@ -42,6 +42,7 @@ _METERS = {
     "cache write input tokens (1h)": TokenClass.CACHE_WRITE_1H,
     "output tokens": TokenClass.OUTPUT,
     "fees": TokenClass.TOOL,
+    "request fees": TokenClass.TOOL,
 }
 _KINDS = {"tool": TokenClass.TOOL, "gpu": TokenClass.GPU, "infra": TokenClass.INFRA}
 _CLASSES = {one.value: one for one in TokenClass}
@@ -85,11 +86,12 @@ class Focus(Form):
         return head.has("BilledCost", "BillingCurrency", "ChargePeriodStart", "ChargeCategory")
 
     def lines(self, records: Records) -> Iterator[InvoiceLine]:
-        """Return one line of each row; those of a cloud's other services are left out."""
+        """Return one line of each row; other services and calls without tokens are left out."""
         is_own = records.head.has("x_TokenClass")
         for row in records:
             provider = _provider(row, is_own)
-            if provider is None:
+            # Our own export tells of calls without tokens too: nothing is charged for them.
+            if provider is None or row.text("x_TokenClass") == "none":
                 records.skip()
             else:
                 yield _line(row, provider, records.head)

@@ -9,7 +9,8 @@
 --   answer began), extra_attempts, crossing (ended on a later day), unpriced; tokens by class:
 --   X, X_unpriced, X_retried (times extra attempts), X_crossing, and their dollars, X_retried_usd and X_crossing_usd, with X in uncached, cache_read,
 --   cache_write, output; write_5m, write_1h (tokens whose lifetime is told), media (tokens of audio
---   and images), web_searches; USD: X_usd, fees_usd, total_usd, list_usd (of what is priced).
+--   and images), web_searches; fee_requests (calls with a fee that did not
+--   search); USD: X_usd, fees_usd (request_fees_usd: of these calls), total_usd, list_usd (of what is priced).
 --   One row per day and everything before calls. What the reconciliation itself posted is left out.
 -- Sort key used: ledger (project, toStartOfHour(time), ...).
 SELECT
@@ -57,11 +58,13 @@ SELECT
     sum(ifNull(cache_write_1h_tokens, 0)) AS write_1h,
     sum(ifNull(audio_input_tokens, 0) + ifNull(audio_output_tokens, 0) + ifNull(image_tokens, 0) + ifNull(image_output_tokens, 0)) AS media,
     sum(ifNull(web_searches, 0)) AS web_searches,
+    sumIf(if(usage_source = 'metric', greatest(ifNull(attempts, 1), 1), 1), is_request_fee) AS fee_requests,
     sum(ifNull(uncached_cost_usd, 0)) AS uncached_usd,
     sum(ifNull(cache_read_cost_usd, 0)) AS cache_read_usd,
     sum(ifNull(cache_write_cost_usd, 0)) AS cache_write_usd,
     sum(ifNull(output_cost_usd, 0)) AS output_usd,
     sum(ifNull(fees_cost_usd, 0)) AS fees_usd,
+    sumIf(ifNull(fees_cost_usd, 0), is_request_fee) AS request_fees_usd,
     sum(ifNull(total_cost_usd, 0)) AS total_usd,
     sum(if(total_cost_usd IS NULL, 0, ifNull(list_cost_usd, total_cost_usd))) AS list_usd
 FROM
@@ -70,6 +73,7 @@ FROM
         *,
         if(usage_source = 'metric', 0, greatest(ifNull(attempts, 1), 1) - 1) AS retries,
         kind IN ('llm', 'embedding') AND total_cost_usd IS NULL AS is_unpriced,
+        ifNull(fees_cost_usd, 0) != 0 AND ifNull(web_searches, 0) = 0 AS is_request_fee,
         kind IN ('llm', 'embedding')
             AND toDate(time, 'UTC') != toDate(addNanoseconds(time, toInt64(least(duration_ns, 604800000000000))), 'UTC') AS is_crossing,
         arrayFirstIndex((name, value, scope) -> scope != '' AND dimensions[name] = value, {dimensions:Array(String)}, {values:Array(String)}, {scopes:Array(String)}) AS rule_of_scope,
