@@ -37,13 +37,26 @@ _PRICE_BOOK_IDS: dict[str, str | None] = {
     "openai": "openai",
     "perplexity": "perplexity",
     "together_ai": "together",
+    "togetherai": "together",
     "vertex_ai": "google",
     "vertexai": "google",
     "x_ai": "x-ai",
     "xai": "x-ai",
 }
 
-_SELF_HOSTED = frozenset({"llamacpp", "lmstudio", "ollama", "sglang", "tgi", "vllm"})
+_SELF_HOSTED = frozenset(
+    {
+        "hosted_vllm",
+        "lm_studio",
+        "llamacpp",
+        "lmstudio",
+        "ollama",
+        "ollama_chat",
+        "sglang",
+        "tgi",
+        "vllm",
+    }
+)
 
 # Names of frameworks that some instrumentations report as the provider.
 _FRAMEWORKS = frozenset({"", "langchain", "langgraph", "llamaindex", "strands-agents", "unknown"})

@@ -243,8 +243,9 @@ def test_unknown_price_is_none_never_zero_and_says_why(
     assert (cost.total, cost.status, cost.reason) == (None, "unpriced", reason)
 
 
-def test_own_inference_server_has_no_price_of_the_book(book: PriceBook) -> None:
-    cost = cost_of(book, "vllm", "gpt-4o", Tokens(input=10, output=1))
+@pytest.mark.parametrize("provider", ["vllm", "hosted_vllm", "ollama_chat", "lm_studio"])
+def test_own_inference_server_has_no_price_of_the_book(book: PriceBook, provider: str) -> None:
+    cost = cost_of(book, provider, "gpt-4o", Tokens(input=10, output=1))
     assert (cost.total, cost.status, cost.reason) == (None, "self_hosted", "")
 
 
@@ -316,6 +317,8 @@ def test_parts_beyond_their_whole_are_never_a_price(book: PriceBook, tokens: Tok
         ),
         ("mistral_ai", "mistral-large-latest", "mistral/"),
         ("x_ai", "grok-4", "x-ai/"),
+        ("together_ai", "meta-llama/Llama-3.3-70B-Instruct-Turbo", "together/"),
+        ("togetherai", "meta-llama/Llama-3.3-70B-Instruct-Turbo", "together/"),
         ("", "claude-sonnet-4-5", "anthropic/claude-sonnet-4-5"),
         ("langchain", "gpt-4o", "openai/gpt-4o"),
         ("litellm", "anthropic/claude-sonnet-4-5", "anthropic/claude-sonnet-4-5"),
