@@ -112,7 +112,7 @@ def _say_totals(instance: Instance, sent: int) -> None:
 
 
 def _are_equal(totals: dict[str, Any]) -> bool:
-    return totals["ledger_usd"] == totals["usage_usd"] == totals["traces_usd"]
+    return len({totals[f"{name}_usd"] for name in ("ledger", "usage", "traces")}) == 1
 
 
 if __name__ == "__main__":
