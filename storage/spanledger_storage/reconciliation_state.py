@@ -53,7 +53,7 @@ postings = sa.Table(
     sa.Column("provider", sa.String(128), primary_key=True, comment="empty: all"),
     sa.Column("who", sa.String(128), nullable=False),
     sa.Column("at_ns", sa.BigInteger, nullable=False, comment="UTC nanoseconds"),
-    sa.Column("cells_version", sa.BigInteger, nullable=False, comment="of the newest cell posted"),
+    sa.Column("cells_version", sa.BigInteger, nullable=False, comment="digest of those posted"),
 )
 
 
@@ -95,7 +95,7 @@ class ActionRow:
 class PostingRow:
     """A month whose adjustments are in the ledger, and follow its cells.
 
-    ``provider`` is empty for all of them; ``cells_version`` that of the newest cell posted.
+    ``provider`` is empty for all of them; ``cells_version`` is a digest of the cells posted.
     """
 
     project: str
@@ -219,7 +219,7 @@ class ReconciliationState:
             return [PostingRow(**dict(row)) for row in connection.execute(statement).mappings()]
 
     def put_posting(self, row: PostingRow) -> None:
-        """Remember that a month is posted, and up to which cells."""
+        """Remember that a month is posted, and of which cells."""
         key = {"project": row.project, "month": row.month, "provider": row.provider}
         values = {"who": row.who, "at_ns": row.at_ns, "cells_version": row.cells_version}
         with _explained(), self._engine.begin() as connection:

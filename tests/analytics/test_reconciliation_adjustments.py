@@ -19,6 +19,7 @@ from spanledger_analytics.reconciliation.days import Days, month_days
 from spanledger_analytics.reconciliation.instrumentations import with_instrumentations
 from spanledger_analytics.reconciliation.result import Cause, Cell
 from spanledger_analytics.reconciliation.run import reconcile
+from spanledger_analytics.reconciliation.writing import write_cells
 from spanledger_storage.reconciliation_state import ActionRow, ReconciliationState
 from spanledger_storage.state import migrate_state, open_state
 from spanledger_storage.store import Store
@@ -153,6 +154,31 @@ def test_a_posted_month_follows_its_cells_and_an_action_runs_once(
     assert done is not None
     assert (done.status, "for all providers already" in done.said) == ("failed", True)
     assert [row.who for row in state.log("default")] == ["b", "ann"]
+
+
+def test_a_month_posted_while_it_is_compared_is_posted_again_until_it_is_whole(
+    ledger: Store, tmp_path: Path
+) -> None:
+    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    migrate_state(engine)
+    actions = Actions(ledger, engine, lambda: NOW_NS, reconcile)
+    write_cells(ledger, "default", DAY, CELLS, NOW_NS)
+    row = ActionRow("default", "post", "2026-11-01", "2026-11-30", "", "Post", "ann", NOW_NS)
+    ReconciliationState(engine).ask(row)
+    assert actions.run_once() == 1
+    assert spent(ledger) == Decimal("6.600000000001")
+    # The next days of the same run have its time; the other writer's clock is behind.
+    for day, billed, version, month in (
+        (19, "0.5", NOW_NS, "7.100000000001"), (20, "0.25", NOW_NS - 1, "7.350000000001"),
+    ):  # fmt: skip
+        late = cell("0", billed, share("price_book", billed), day=date(2026, 11, day))
+        write_cells(ledger, "default", late.key.day, [late], version)
+        assert actions.run_once() == 1
+        assert spent(ledger) == Decimal(month)
+    write_cells(ledger, "default", date(2026, 11, 20), [], NOW_NS)
+    assert actions.run_once() == 1, "a cell is gone"
+    assert spent(ledger) == Decimal("7.100000000001")
+    assert actions.run_once() == 0, "no cell is another than those that are posted"
 
 
 def test_of_calls_counted_twice_both_instrumentations_are_named(store: Store) -> None:

@@ -201,31 +201,31 @@ class Actions:
         return f"{done.removed:,} adjustments are taken out of the ledger."
 
     def _post_again(self, row: PostingRow) -> bool:
-        """Post a month again whose cells are newer than what is posted; return whether it was."""
-        if self._newest(row) <= row.cells_version:
+        """Post a month again whose cells are not those that are posted; return whether it was."""
+        if self._digest(row) == row.cells_version:
             return False
         posted = self._write_posting(row)
         log.info("adjustments of %s are posted again: %d changed", row.month, posted.written)
         return True
 
     def _write_posting(self, row: PostingRow) -> adjustments.Posted:
-        newest = self._newest(row)  # first: what comes meanwhile is posted the next time
+        digest = self._digest(row)  # first: what comes meanwhile is posted the next time
         month = days_of(row.month)
         result = read(self.store, row.project, month.first, month.last, row.provider or None)
         posted = adjustments.post(self.store, result, row.provider, self.now_ns())
         ReconciliationState(self.state).put_posting(
-            PostingRow(row.project, row.month, row.provider, row.who, row.at_ns, newest)
+            PostingRow(row.project, row.month, row.provider, row.who, row.at_ns, digest)
         )
         return posted
 
-    def _newest(self, row: PostingRow) -> int:
+    def _digest(self, row: PostingRow) -> int:
         month = days_of(row.month)
         params = {
             "project": row.project, "first_day": month.first, "last_day": month.last,
             "provider": row.provider,
         }  # fmt: skip
-        [found] = self.store.rows("reconciliation_version", params)
-        return int(str(found["version"]))
+        [found] = self.store.rows("reconciliation_digest", params)
+        return int(str(found["digest"]))
 
 
 def _days(row: ActionRow) -> Days:

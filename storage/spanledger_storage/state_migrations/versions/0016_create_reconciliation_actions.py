@@ -43,9 +43,7 @@ def upgrade() -> None:
         sa.Column("provider", sa.String(128), primary_key=True, comment="empty: all"),
         sa.Column("who", sa.String(128), nullable=False),
         sa.Column("at_ns", sa.BigInteger, nullable=False, comment="UTC nanoseconds"),
-        sa.Column(
-            "cells_version", sa.BigInteger, nullable=False, comment="of the newest cell posted"
-        ),
+        sa.Column("cells_version", sa.BigInteger, nullable=False, comment="digest of those posted"),
     )
     bind = op.get_bind()
     if bind.dialect.name == "postgresql" and bind.scalar(_IS_READER):
