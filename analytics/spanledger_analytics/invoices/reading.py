@@ -48,22 +48,23 @@ def sources(
         StoreError: the store refused or did not answer.
     """
     params = {"project": project, "first_day": first_day, "last_day": last_day}
-    by_day: dict[date, list[tuple[Source, str, bool]]] = {}
+    by_day: dict[date, dict[str, tuple[Source, str, bool]]] = {}
     for row in store.rows("invoice_sources", params):
         day = date.fromisoformat(str(row["day"]))
-        source = Source.parse(str(row["source"]))
+        text = str(row["source"])
+        source = Source.parse(text)
         if source.is_total and not totals:
             continue
-        by_day.setdefault(day, []).append((source, str(row["import_id"]), bool(row["is_final"])))
+        by_day.setdefault(day, {})[text] = source, str(row["import_id"]), bool(row["is_final"])
     found: list[SourceDay] = []
     for day, told in by_day.items():
-        behind = standing_back(source for source, _, _ in told)
+        behind = standing_back({text: source for text, (source, _, _) in told.items()})
         found += [
             SourceDay(
-                day, source.text, source.provider, source.dataset, source.account, import_id,
-                is_final, behind.get(source.text, ""),
+                day, text, source.provider, source.dataset, source.account, import_id, is_final,
+                behind.get(text, ""),
             )
-            for source, import_id, is_final in told
+            for text, (source, import_id, is_final) in told.items()
         ]  # fmt: skip
     return found
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
+from urllib.parse import unquote
 
 from spanledger_analytics.invoices.line import Dataset
 from spanledger_analytics.providers import price_book_id
 
 _NS_PER_S = 10**9
+_MARKS = re.compile("[%/:]")  # what ends a part of a source's text, and what begins an escape
 INVOICE_TOTAL = "invoice.total"
 """The report of what invoices come to as a whole; its lines are no part of any sum."""
 
@@ -101,7 +104,8 @@ REPORTS = {
 class Source:
     """A report, the provider and dataset its lines are of, and the account at the provider.
 
-    As text: ``openai.costs``, ``aws.cur/111122223333``, ``generic@acme:cost/team-a``.
+    As text: ``openai.costs``, ``aws.cur/111122223333``, ``generic@acme:cost/team-a``. In the name
+    of a provider ``%``, ``/`` and ``:`` are percent-encoded.
     """
 
     report: Report
@@ -112,7 +116,15 @@ class Source:
     @property
     def text(self) -> str:
         """How it is stored; days of one source replace each other."""
-        told = "" if self.report.provider else f"@{self.provider}"
+        return self._text(_MARKS.sub(lambda mark: f"%{ord(mark[0]):02X}", self.provider))
+
+    @property
+    def earlier_text(self) -> str:
+        """How earlier versions stored it: whatever the provider's name holds, as it is."""
+        return self._text(self.provider)
+
+    def _text(self, provider: str) -> str:
+        told = "" if self.report.provider else f"@{provider}"
         told += "" if self.report.dataset else f":{self.dataset}"
         return self.report.name + told + (f"/{self.account}" if self.account else "")
 
@@ -125,12 +137,15 @@ class Source:
     def parse(cls, text: str) -> Source:
         """Return the source a text stands for; of a report that is not known any more, its name."""
         head, _, account = text.partition("/")
-        head, _, told = head.partition("@")
-        head, _, dataset = head.partition(":")
-        provider, _, later = told.partition(":")
-        report = REPORTS.get(head) or Report(head, "", Dataset.COST, rank=99)
-        kind = report.dataset or Dataset(later or dataset or Dataset.COST)
-        return cls(report, report.provider or provider, kind, account)
+        name, _, provider = head.partition("@")
+        report = REPORTS.get(name) or Report(name, "", Dataset.COST, rank=99)
+        dataset = report.dataset
+        if dataset is None:
+            before, _, last = provider.rpartition(":")
+            # Of earlier texts of acme/eu the dataset is taken for a part of the account.
+            is_told = last in set(Dataset)
+            provider, dataset = (before, Dataset(last)) if is_told else (provider, Dataset.COST)
+        return cls(report, report.provider or unquote(provider), dataset, account)
 
     def competes_with(self, other: Source) -> bool:
         """Return whether both tell the same money or quantities, so that one alone counts."""
@@ -149,17 +164,27 @@ def plain_provider(provider: str) -> str:
     return price_book_id(provider) or provider.strip().lower()
 
 
-def standing_back(sources: Iterable[Source]) -> dict[str, str]:
-    """Return which of the sources of one day do not count, and behind which each stands back."""
-    found = sorted(sources, key=lambda source: (source.report.rank, source.report.name))
-    behind: dict[str, str] = {}
-    counted: list[Source] = []
-    for source in found:
-        better = next((one for one in counted if source.competes_with(one)), None)
+def standing_back(told: Mapping[str, Source]) -> dict[str, str]:
+    """Return which of the sources of one day do not count, and behind which each stands back.
+
+    Args:
+        told: the sources, by the texts that are stored.
+    """
+    # What an earlier version imported is replaced by the same source under the text of today.
+    behind = {
+        source.earlier_text: text
+        for text, source in told.items()
+        if source.earlier_text != text and source.earlier_text in told
+    }
+    found = [(source, text) for text, source in told.items() if text not in behind]
+    found.sort(key=lambda one: (one[0].report.rank, one[0].report.name))
+    counted: list[tuple[Source, str]] = []
+    for source, text in found:
+        better = next((name for one, name in counted if source.competes_with(one)), None)
         if better is None:
-            counted.append(source)
+            counted.append((source, text))
         else:
-            behind[source.text] = better.text
+            behind[text] = better
     return behind
 
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spanledger_analytics.invoices import import_run
 from spanledger_analytics.invoices.deleting import delete_import
 from spanledger_analytics.invoices.deliveries import find
 from spanledger_analytics.invoices.errors import InvoiceError
 from spanledger_analytics.invoices.import_run import Asked, import_delivery
-from spanledger_analytics.invoices.line import InvoiceLine, TokenClass
+from spanledger_analytics.invoices.line import Dataset, InvoiceLine, TokenClass
 from spanledger_analytics.invoices.reading import current_lines, sources
+from spanledger_analytics.invoices.reports import REPORTS, Report, Source
 from spanledger_analytics.invoices.rules import Rules, checked_mapping, rules_of
 from spanledger_analytics.invoices.unmapped import read_unmapped
 from spanledger_storage.errors import ConfigError
@@ -25,6 +29,8 @@ from spanledger_storage.invoice_state import InvoiceState, MappingRow
 from spanledger_storage.price_state import ExchangeRateRow, PriceState
 from spanledger_storage.store import Store
 from tests.invoicing import DAY_NS, NOW_NS, SAMPLES, charged, import_path
+from tests.reconciled import bill
+from tests.reconciled import line as charge
 
 FIRST, LAST = date(2026, 11, 1), date(2026, 11, 30)
 HEADER = "start_time,end_time,amount_value,amount_currency,line_item,project_id\n"
@@ -273,6 +279,74 @@ def test_a_table_of_anybody_is_read_as_its_mapping_says(
     )  # fmt: skip
     [told] = sources(store, "default", FIRST, LAST)
     assert told.source == "generic@acme:cost/team-a"
+
+
+VENDORS = """
+columns: {day: Date, provider: Vendor, model: Model, quantity: Units, amount: Cost}
+constants: {currency: USD, unit: tokens, token_class: output}
+"""
+
+
+def vendors(*rows: tuple[str, str]) -> str:
+    """A table of charges of 2 November: vendor and amount."""
+    lines = (f"2026-11-02,{vendor},m-1,1000,{amount}\n" for vendor, amount in rows)
+    return "Date,Vendor,Model,Units,Cost\n" + "".join(lines)
+
+
+@pytest.mark.parametrize("vendor", ["acme:eu", "acme/eu", "acme:cost", "50% off", "a%2fb", "@"])
+def test_a_provider_of_any_name_is_read_back_as_it_was_imported(
+    store: Store, state: sa.Engine, tmp_path: Path, vendor: str
+) -> None:
+    path = put(tmp_path / "a.csv", vendors((vendor, "10.50"), (vendor, "5.25"), ("acme", "1")))
+    import_path(store, state, path, mapping=VENDORS, account="team/a:b")
+    told = sources(store, "default", FIRST, LAST)
+    assert {one.provider for one in told} == {vendor, "acme"}
+    assert {(one.dataset, one.account) for one in told} == {(Dataset.COST, "team/a:b")}
+    lines = list(current_lines(store, "default", FIRST, LAST, vendor))
+    assert [line.amount for line in lines] == [Decimal("10.50"), Decimal("5.25")]
+
+
+@given(
+    st.sampled_from(sorted(REPORTS.values(), key=lambda one: one.name)),
+    st.text("ab:/@% é\n2F5", max_size=8) | st.text(max_size=4),
+    st.text("ab:/@% é\n2F5", max_size=8),
+    st.sampled_from(Dataset),
+)
+def test_the_text_of_a_source_is_read_back_as_the_same_source(
+    report: Report, provider: str, account: str, dataset: Dataset
+) -> None:
+    one = Source(report, report.provider or provider, report.dataset or dataset, account)
+    assert Source.parse(one.text) == one
+    if not set(provider) & set("%/:"):
+        assert one.text == one.earlier_text, "what was stored is still called the same"
+
+
+@pytest.mark.parametrize(
+    ("earlier", "today"),
+    [
+        ("generic@acme:eu:cost", "generic@acme%3Aeu:cost"),
+        ("generic@acme/eu:cost/team-a", "generic@acme%2Feu:cost/team-a"),
+        ("focus@acme: eu/org-1", "focus@acme%3A eu/org-1"),
+        ("focus@acme/eu/org-1", "focus@acme%2Feu/org-1"),
+    ],
+)
+def test_what_an_earlier_version_imported_counts_until_the_day_is_imported_again(
+    store: Store, earlier: str, today: str
+) -> None:
+    acme = charge(TokenClass.OUTPUT, "1000", "15.75", provider="acme")
+    bill(store, acme, source=earlier)
+    assert charged(read(store)) == {"USD": Decimal("15.75")}
+    bill(store, replace(acme, amount=Decimal("16")), source=today)
+    assert charged(read(store)) == {"USD": Decimal("16")}
+
+
+def test_a_charge_without_a_provider_is_refused_with_its_place(
+    store: Store, state: sa.Engine, tmp_path: Path
+) -> None:
+    path = put(tmp_path / "a.csv", vendors(("acme", "1"), ("", "10.50")))
+    with pytest.raises(InvoiceError, match=r"a\.csv, line 3, field Vendor: '' names no provider"):
+        import_path(store, state, path, mapping=VENDORS)
+    assert charged(read(store)) == {}
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,9 @@ class Generic:
         last = self._day(row, "last_day") if "last_day" in self._columns else first
         if last < first:
             raise row.wrong(self._columns["last_day"], "lies before the first day")
+        provider = (self._text(row, "provider") or "").lower()
+        if not provider:
+            raise row.wrong(self._of("provider") or "provider", "names no provider")
         token_class = self._token_class(row)
         if token_class is TokenClass.INVOICE_TOTAL:
             first, last = month_of(first)
@@ -125,7 +128,7 @@ class Generic:
         account = self._text(row, "account")
         about = About(
             day=first, last_day=last, dataset=self._dataset,
-            provider=(self._text(row, "provider") or "").lower(), line_number=row.number,
+            provider=provider, line_number=row.number,
             reported_model=told["model"] or "", service_tier=tier,
             description=self._text(row, "description") or "",
             invoice_id=self._text(row, "invoice_id") or "",
