@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -16,13 +17,14 @@ from spanledger_analytics.price_book.book import BookSource, PriceBook
 from spanledger_analytics.reconciliation.job import ReconciliationJob
 from spanledger_analytics.reconciliation.reading import read
 from spanledger_analytics.reconciliation.result import Cause
-from spanledger_analytics.reconciliation.run import reconcile
+from spanledger_analytics.reconciliation.run import Means, means_of, reconcile
 from spanledger_analytics.tokens import Tokens
 from spanledger_analytics.touches import DELETED
 from spanledger_storage.project_settings import ProjectSettings, Reconciliation
 from spanledger_storage.projects import Projects
 from spanledger_storage.state import Watermarks
 from spanledger_storage.store import Store
+from tests.reconciled import bill, line
 
 DAY = date(2026, 11, 18)
 NOON_NS = int(datetime(2026, 11, 18, 12, tzinfo=UTC).timestamp()) * 10**9
@@ -127,6 +129,30 @@ def test_a_restated_day_supersedes_and_what_is_gone_goes(
     job.run_once()
     cells = read(store, PROJECT, DAY, DAY).cells
     assert [(cell.key.token_class, cell.billed_usd) for cell in cells] == [("uncached", Decimal(9))]
+
+
+def test_a_project_that_fails_stops_no_other_and_is_tried_again(
+    store: Store, job: ReconciliationJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for project in ("alpha", "beta"):
+        bill(store, line(TokenClass.OUTPUT, "1000", "15.75"), project=project)
+
+    def failing(store: Store, state: sa.Engine, project: str, *rest: Any) -> Means:
+        if project == "alpha":
+            raise ValueError("it cannot be read")
+        return means_of(store, state, project, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("spanledger_analytics.reconciliation.job.means_of", failing)
+        with pytest.raises(ExceptionGroup, match="not reconciled: alpha"):
+            job.run_once()
+    billed = {p: [c.billed_usd for c in read(store, p, DAY, DAY).cells] for p in ("alpha", "beta")}
+    assert billed == {"alpha": [], "beta": [Decimal("15.75")]}
+    before = versions(store)
+    job.run_once()
+    [cell] = read(store, "alpha", DAY, DAY).cells
+    assert cell.billed_usd == Decimal("15.75")
+    assert [row for row in versions(store) if row in before] == before, "beta's stay"
 
 
 def test_another_tolerance_is_applied_to_what_was_compared(

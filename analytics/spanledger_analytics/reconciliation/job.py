@@ -15,7 +15,7 @@ from spanledger_analytics.reconciliation.invoice_totals import write_invoices
 from spanledger_analytics.reconciliation.ledger_side import DAY_S, date_of, day_of
 from spanledger_analytics.reconciliation.run import means_of, reconciled_days
 from spanledger_analytics.touches import DELETED
-from spanledger_storage.errors import StoreError
+from spanledger_storage.errors import StateError, StoreError
 from spanledger_storage.invoice_state import InvoiceState
 from spanledger_storage.price_state import PriceState, StateEngine
 from spanledger_storage.projects import Projects
@@ -63,14 +63,17 @@ class ReconciliationJob:
         """Compare the days that changed, and those beside them; return how many.
 
         A day whose lines changed is always compared again. A day whose calls alone changed is,
-        until every report says that it is final, and for 14 days after its month.
+        until every report says that it is final, and for 14 days after its month. A project that
+        fails stops no other.
 
         Raises:
             StateError: the state database does not answer.
             StoreError: the store does not answer; the next run goes on.
+            ExceptionGroup: projects failed; the next run looks at their days again.
         """
         now_ns = self._now_ns()
         done = 0
+        failed: dict[str, Exception] = {}
         for project, days in sorted(self._due(now_ns).items()):
             try:
                 done += self._compare(project, sorted(days), now_ns)
@@ -78,6 +81,12 @@ class ReconciliationJob:
                 if not error.permanent:
                     raise
                 log.error("%s is not reconciled: %s", project, error)
+            except StateError:
+                raise  # every project needs it
+            except Exception as error:
+                failed[project] = error
+        if failed:
+            raise ExceptionGroup(f"not reconciled: {', '.join(failed)}", list(failed.values()))
         self._watermarks.set(RECONCILED, now_ns)
         return done
 
