@@ -268,6 +268,42 @@ def test_every_owner_bears_what_was_planted_and_everything_adds_up(store: Store)
         assert share in (platform.picodollars // len(names), platform.picodollars // len(names) + 1)
 
 
+def test_counts_of_what_a_pool_collects_are_in_the_total_and_its_money_once() -> None:
+    rules = rules_of(
+        [
+            rule("platform", 1, conditions={"agent": "platform-*"}, pool="Platform",
+                 split="tokens", among="team"),
+            rule("core", 2, conditions={"agent": "core"}, owner={"team": "core"}),
+        ]
+    )  # fmt: skip
+    found = allocate(
+        [
+            Group(0, {"agent": "platform-1"}, Sums(700, 40, 6_000, 3, 2)),
+            Group(0, {"agent": "core"}, Sums(300, 8, 1_000, 1, 0)),
+            Group(0, {"agent": "other"}, Sums(20, 5, 500, 0, 4)),
+        ],
+        rules,
+    )
+    rows = {row.name: row for row in report_of(found, None, "team").rows}
+    assert {name: (row.picodollars, row.calls, row.tokens) for name, row in rows.items()} == {
+        "core": (1_000, 8, 1_000), "": (20, 45, 6_500),
+    }  # fmt: skip
+    assert [(row.unpriced_calls, row.calls_without_usage) for row in rows.values()] == [
+        (1, 0), (3, 6),
+    ]  # fmt: skip
+    plain = plain_table(found, MONTH)
+    sums = [
+        sum(count or 0 for count in plain.column(name).to_pylist())
+        for name in ("calls", "tokens", "unpriced_calls", "calls_without_usage")
+    ]
+    assert sums == [53, 7_500, 4, 6]
+    assert total_of(plain, "cost_usd") == 1_020 * PICO
+    collected = [row for row in plain.to_pylist() if row["pool"] and row["rule"]]
+    assert [(row["pool"], row["calls"], row["cost_usd"]) for row in collected] == [
+        ("Platform", 40, 0)
+    ]
+
+
 def store_total(store: Store) -> Decimal:
     rows = store.sql_rows(
         "SELECT sum(total_cost_usd) AS usd FROM ledger_current WHERE project = 'default' AND "

@@ -68,23 +68,24 @@ _FOCUS_TYPES: dict[str, pa.DataType] = {
 def plain_table(allocation: Allocation, month: Month) -> pa.Table:
     """Return one row per owner, rule, pool and what was used, amounts exact.
 
-    Columns: month, team, cost_center, customer, is_unallocated, pool (whose share it is; empty:
-    direct), rule, source (ledger, gpu_unused; empty for shares), kind, provider, model, agent,
-    calls, tokens, unpriced_calls, calls_without_usage, cost_usd. The rows add up to the report.
+    Columns: month, team, cost_center, customer, is_unallocated, pool (whose share it is, or what
+    collected it; empty: direct), rule, source (ledger, gpu_unused; empty for shares), kind,
+    provider, model, agent, calls, tokens, unpriced_calls, calls_without_usage, cost_usd (of what a
+    pool collected 0: it is in the shares). The rows add up to the report.
     """
     rows: dict[tuple[object, ...], Row] = {}
     for line in allocation.lines:
-        if line.pool:
-            continue
         facts, sums = line.group.facts, line.group.sums
-        row = _plain_row(month, line.owner, rule=line.rule, source=line.group.source)
+        row = _plain_row(
+            month, line.owner, rule=line.rule, source=line.group.source, pool=line.pool
+        )
         row |= {name: facts.get(name, "") for name in _USED}
         _sum_up(rows, row, {
             "calls": sums.calls,
             "tokens": sums.tokens,
             "unpriced_calls": sums.unpriced_calls,
             "calls_without_usage": sums.calls_without_usage,
-            "cost_usd": sums.picodollars,
+            "cost_usd": 0 if line.pool else sums.picodollars,
         })  # fmt: skip
     for one in allocation.splits:
         for owner, part in one.parts.items():

@@ -19,6 +19,9 @@ REPORT_BY = (*OWNER_FIELDS, BY_OWNER)
 class OwnerRow:
     """What one owner bears; money in picodollars, of what is priced.
 
+    The counts of what pools collect stand in the line of what nobody bears: their money is split,
+    and a call is not.
+
     Attributes:
         name: of the owner; empty where the owner has others but not this name.
         is_unallocated: it is the line of what nobody bears.
@@ -100,8 +103,7 @@ def report_of(now: Allocation, before: Allocation | None, by: str) -> Report:
     rows: dict[tuple[bool, str], OwnerRow] = {}
     _row(rows, UNALLOCATED, by)
     for line in now.lines:
-        if not line.pool:
-            _add(_row(rows, line.owner, by), line)
+        _add(_row(rows, line.owner, by), line)
     for owner, part in now.shared.items():
         _row(rows, owner, by).shared_picodollars += part
     for owner, tasks in now.tasks.items():
@@ -132,7 +134,8 @@ def _row(rows: dict[tuple[bool, str], OwnerRow], owner: Owner, by: str) -> Owner
 
 def _add(row: OwnerRow, line: Line) -> None:
     sums = line.group.sums
-    row.direct_picodollars += sums.picodollars
+    if not line.pool:  # else its money is in the shares
+        row.direct_picodollars += sums.picodollars
     row.calls += sums.calls
     row.tokens += sums.tokens
     row.unpriced_calls += sums.unpriced_calls
