@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from spanledger import (
     TOOL_RESULT_SIGNATURE,
 )
 from spanledger_collector.decode.bulk import decode as bulk
+from spanledger_collector.dialects import REGISTRY
+from spanledger_collector.dialects.base import Dialect
 from tests.decoded import NOW_NS, decode, span
 
 HASHES = ["00" * 15 + f"{n:02x}" for n in range(3)]
@@ -47,6 +50,33 @@ def test_signatures_and_prices_of_tools(scope: str) -> None:
     assert (made["role"], made["tool_name"]) == ("tool", "search")
     assert (made["call_sig"], made["result_sig"]) == (2**63 - 1, 7)
     assert str(made["reported_cost_usd"]) == "0.005000000000"
+
+
+@pytest.mark.usefixtures("_way")
+@pytest.mark.parametrize(
+    ("scope", "more"),
+    [
+        ("my-go-agent", {}),
+        ("", {}),
+        ("openinference.instrumentation.langchain", {"openinference.span.kind": "TOOL"}),
+        ("pydantic-ai", {"operation.cost": 9.5}),
+        ("spanledger", {"operation.cost": 9.5}),
+        ("langfuse-sdk", {"langfuse.observation.type": "tool"}),
+    ],
+)
+@pytest.mark.parametrize(("told", "usd"), [("0.25", "0.25"), (0.1, "0.1"), (2, "2")])
+def test_what_a_tool_says_it_cost_is_read_whoever_made_its_span(
+    scope: str, more: dict[str, object], told: object, usd: str
+) -> None:
+    made = row({**TOOL, TOOL_COST_USD: told, **more}, scope)
+    assert (made["role"], made["reported_cost_usd"]) == ("tool", Decimal(usd))
+
+
+@pytest.mark.parametrize("dialect", REGISTRY, ids=lambda one: one.name)
+def test_every_dialect_reads_what_a_tool_says_it_cost(dialect: Dialect) -> None:
+    column, rank, _ = dialect.columns[TOOL_COST_USD]
+    others = [place for name, place, _ in dialect.columns.values() if name == column]
+    assert (column, others.count(rank), min(others)) == ("reported_cost_usd", 1, rank)
 
 
 @pytest.mark.usefixtures("_way")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spanledger_collector.decode.values import count, resends, text
+from spanledger_collector.decode.values import count, resends, text, usd
 from spanledger_collector.dialects.base import Dialect, sources
 from spanledger_collector.dialects.vocabulary import provider
 
@@ -40,6 +40,8 @@ COMMON = {
     **sources("error_type", text, "error.type"),
     **sources("attempts", resends, "http.request.resend_count"),
     **sources("region", text, "cloud.region"),
+    # Before whatever an instrumentation says itself: whoever sets ours, and to zero too, means it.
+    "spanledger.tool.cost_usd": ("reported_cost_usd", -1, usd),
 }
 """Also part of every other dialect: an SDK stamps them on the spans of all libraries."""
 

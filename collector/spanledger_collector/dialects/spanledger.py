@@ -8,13 +8,12 @@ from __future__ import annotations
 from spanledger import (
     STEP_KIND,
     TOOL_CALL_SIGNATURE,
-    TOOL_COST_USD,
     TOOL_ERROR_EVIDENCE,
     TOOL_RESULT_SIGNATURE,
 )
 from spanledger.tool_errors import EVIDENCE
 from spanledger_collector.decode.signatures import is_signature
-from spanledger_collector.decode.values import Value, paid, usd
+from spanledger_collector.decode.values import Value, paid
 from spanledger_collector.dialects.base import Dialect, Draft, sources
 from spanledger_collector.dialects.otel_genai import COLUMNS, CONTENT, ROLES, guess_role
 
@@ -32,9 +31,7 @@ def _evidence(value: Value) -> Value:
 
 _COLUMNS = {
     **COLUMNS,
-    **sources("reported_cost_usd", paid, TOOL_COST_USD, "operation.cost"),
-    # Whoever sets ours to zero means it.
-    **sources("reported_cost_usd", usd, TOOL_COST_USD),
+    **sources("reported_cost_usd", paid, "operation.cost"),
     **sources("call_sig", _signature, TOOL_CALL_SIGNATURE),
     **sources("result_sig", _signature, TOOL_RESULT_SIGNATURE),
     **sources("tool_evidence", _evidence, TOOL_ERROR_EVIDENCE),
