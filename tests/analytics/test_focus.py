@@ -88,7 +88,8 @@ def test_rows_add_up_to_the_ledger_with_every_token_once(store: Store, seeder: S
     assert sum(row["ListCost"] for row in rows) == cost + Decimal("0.9")  # type: ignore[misc]
     [told] = store.sql_rows(
         "SELECT sum(uncached_tokens) AS uncached, sum(cache_read_tokens) AS read,"
-        " sum(cache_write_tokens) AS written, sum(output_tokens) AS output, count() AS entries"
+        " sum(cache_write_tokens) AS written, sum(output_tokens) AS output,"
+        " countIf(kind = 'llm') AS calls"
         f" FROM ledger_current WHERE toDate(time) = '{DAY}'"
     )
     tokens: Counter[str] = Counter()
@@ -99,7 +100,7 @@ def test_rows_add_up_to_the_ledger_with_every_token_once(store: Store, seeder: S
     assert tokens["cache_read"] == told["read"]
     assert tokens["output"] == told["output"]
     assert (tokens["cache_write_5m"], tokens["cache_write_1h"], tokens["cache_write"]) == (500,) * 3
-    assert sum(row["x_Calls"] for row in rows) == told["entries"]  # type: ignore[misc]
+    assert sum(row["x_Calls"] for row in rows) == told["calls"]  # type: ignore[misc]
     assert day_table(store, "other", DAY).num_rows == 0
 
 
@@ -139,6 +140,43 @@ def test_fees_are_counted_in_requests_or_in_searches(store: Store, seeder: Seede
     ]  # fmt: skip
     assert sum(row["BilledCost"] for row in rows) == Decimal("1.24")  # type: ignore[misc]
     assert sum(row["x_Calls"] for row in rows) == 14  # type: ignore[misc]
+
+
+def test_what_is_no_call_of_a_model_is_counted_in_units_of_its_own(
+    store: Store, seeder: Seeder
+) -> None:
+    for hour in range(24):  # of the day, a service that nobody used
+        idle = seeder.span(f"{hour:032x}", "1" * 16, at_s=(hour - 20) * 3_600)
+        seeder.entry(idle, "0.4", **service("vdb", "unused"))
+    span = seeder.span("e" * 32, "1" * 16)
+    for name in ("vdb", "vdb", "index"):  # two traces shared an hour of the same service
+        seeder.entry(span, "0.1", **service(name))
+    for _ in range(2):
+        seeder.entry(span, "-0.5", kind="adjustment", **no_parts())
+    for _ in range(3):
+        seeder.entry(span, "0.3", kind="tool", tool_name="search", **no_parts())
+    seeder.entry(span, "0.5")
+    seeder.insert()
+    rows = rows_of(day_table(store, "default", DAY))
+    assert sum(row["x_Calls"] for row in rows) == 1  # type: ignore[misc]
+    assert [
+        (row["PricingQuantity"], row["PricingUnit"], row["SkuId"], row["ChargeDescription"],
+         row["BilledCost"])
+        for row in rows if row["x_Kind"] != "llm"
+    ] == [
+        (1, "Units", "anthropic/claude-sonnet-4-5/Adjustment", "claude-sonnet-4-5 Adjustment", -1),
+        (1, "Hours", "own/index/Infrastructure", "index Infrastructure", Decimal("0.1")),
+        (1, "Hours", "own/vdb/Infrastructure", "vdb Infrastructure", Decimal("0.2")),
+        (24, "Hours", "own/vdb/Infrastructure", "vdb Infrastructure (not used)", Decimal("9.6")),
+        (3, "Requests", "anthropic/claude-sonnet-4-5/Paid tool calls",
+         "claude-sonnet-4-5 Paid tool calls", Decimal("0.9")),
+    ]  # fmt: skip
+
+
+def service(name: str, *flags: str) -> dict[str, object]:
+    """Columns of an entry of infrastructure."""
+    about = {"kind": "infra", "provider": "", "model": "", "service_name": name}
+    return {**about, "flags": list(flags), **no_parts()}
 
 
 def test_list_costs_add_up_without_a_row_for_what_rounding_left(

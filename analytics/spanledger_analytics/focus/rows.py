@@ -179,12 +179,22 @@ def _rest_row(group: Mapping[str, object]) -> Row:
     """Return the row of what is of no class: other kinds, whole costs, calls without tokens."""
     kind = str(group["kind"])
     if kind in KINDS:
-        meter, what = KINDS[kind], kind
-    elif _pico(group, "total_cost_usd") or group["price_status"] == "reported":
+        quantity, unit = _quantity(group, kind)
+        return _whole_row(group, KINDS[kind], kind, quantity, unit)
+    if _pico(group, "total_cost_usd") or group["price_status"] == "reported":
         meter, what = "Reported Cost", "model"
     else:
         meter, what = "Calls Without Tokens", "none"
     return _whole_row(group, meter, what, _int(group, "calls"), "Requests")
+
+
+def _quantity(group: Mapping[str, object], kind: str) -> tuple[int, str]:
+    """Return how much of what is no call of a model was charged, and in which unit."""
+    if kind == "infra":
+        return _int(group, "hours"), "Hours"
+    if kind == "adjustment":
+        return 1, "Units"  # an amount of money: nothing of it is counted
+    return _int(group, "entries"), "Requests"
 
 
 def _whole_row(group: Mapping[str, object], meter: str, what: str, quantity: int, unit: str) -> Row:
@@ -195,8 +205,9 @@ def _whole_row(group: Mapping[str, object], meter: str, what: str, quantity: int
 def _use(group: Mapping[str, object], meter: str) -> Row:
     texts = {name: str(group[name]) for name in _NAMED.values()}
     kind, provider, model = str(group["kind"]), str(group["provider"]), str(group["model"])
-    named = model or texts["tool_name"] or KINDS.get(kind, kind)
-    sku = f"{provider or 'own'}/{model or texts['tool_name'] or kind}/{meter}"
+    what = model or texts["tool_name"] or (str(group["service_name"]) if kind == "infra" else "")
+    named = what or KINDS.get(kind, kind)
+    sku = f"{provider or 'own'}/{what or kind}/{meter}"
     details = {"x_ModelId": model, "x_ServiceTier": texts["service_tier"]}
     tags = {name: str(group[f"{name}_name"]) for name in ("agent", "service")}
     tags["environment"] = str(group["environment"])

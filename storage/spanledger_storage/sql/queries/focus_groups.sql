@@ -2,8 +2,8 @@
 -- Parameters: project; from_s, to_s: unix seconds, half open, starts of UTC days.
 -- Columns: day, kind, provider, model, service_tier, region, agent_name, service_name, environment,
 -- tool_name, price_status, price_id, contract_id, cache_ttl (lifetime of the cache writes: 5m, 1h;
--- empty: none, both, not known), is_unused (infrastructure nobody used), then sums: entries, calls
--- (of models: what they stand for), tokens by class, costs in dollars by class, total_cost_usd (what
+-- empty: none, both, not known), is_unused (infrastructure nobody used), then sums: entries, hours (in
+-- which they are), calls (of models: what they stand for; else 0), tokens by class, costs in dollars by class, total_cost_usd (what
 -- is priced), list_cost_usd (before contracts; where it is not known, the cost). Fees of calls that
 -- searched are web_search_fees_usd, others are per request: request_fees_usd for fee_requests calls.
 -- Sort key used: (project, toStartOfHour(time)).
@@ -36,7 +36,8 @@ SELECT
     ) AS cache_ttl,
     kind = 'infra' AND has(flags, 'unused') AS is_unused,
     count() AS entries,
-    sum(stands_for) AS calls,
+    uniqExact(toStartOfHour(time)) AS hours,
+    sumIf(stands_for, is_model) AS calls,
     sum(ifNull(entry.uncached_tokens, 0)) AS uncached_tokens,
     sum(ifNull(entry.cache_read_tokens, 0)) AS cache_read_tokens,
     sum(ifNull(entry.cache_write_tokens, 0)) AS cache_write_tokens,
