@@ -14,6 +14,10 @@ from spanledger_analytics.invoices.errors import InvoiceError
 from spanledger_analytics.invoices.rows import MOST_MONEY, MOST_QUANTITY
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_NO_NUMBER = (
+    "is no plain number such as 1234.5: decimals take a point, without thousands marks, currency "
+    "signs or brackets"
+)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _US_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
 _SHOWN = 60
@@ -60,7 +64,7 @@ class Record:
             raise self.wrong(name, "is no number")
         if isinstance(value, str):
             if not _NUMBER.fullmatch(value.strip()):
-                raise self.wrong(name, "is no plain number such as 1234.5")
+                raise self.wrong(name, _NO_NUMBER)
             value = value.strip()
         number = Decimal(value)
         if not number.is_finite() or abs(number) >= most:

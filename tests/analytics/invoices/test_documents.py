@@ -119,6 +119,7 @@ def test_an_archive_holds_several_reports() -> None:
         (b"  \n \n", "is empty"),
         (row("1,234.50".replace(",", ";")).encode(), r"line 2, field amount_value: '1;234.50'"),
         (row('"1,234.50"').encode(), r"line 2, field amount_value: '1,234.50' is no plain"),
+        (row('"10,50"').encode(), "decimals take a point, without thousands marks, currency signs"),
         (row("NaN").encode(), "is no plain number"),
         (row("1e400").encode(), "larger than any amount"),
         (row("$5").encode(), "is no plain number"),
