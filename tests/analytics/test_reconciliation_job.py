@@ -20,6 +20,7 @@ from spanledger_analytics.reconciliation.result import Cause
 from spanledger_analytics.reconciliation.run import Means, means_of, reconcile
 from spanledger_analytics.tokens import Tokens
 from spanledger_analytics.touches import DELETED
+from spanledger_storage.errors import StoreError
 from spanledger_storage.project_settings import ProjectSettings, Reconciliation
 from spanledger_storage.projects import Projects
 from spanledger_storage.state import Watermarks
@@ -156,8 +157,15 @@ def test_a_project_that_fails_stops_no_other_and_is_tried_again(
 
 
 def test_another_tolerance_is_applied_to_what_was_compared(
-    store: Store, state: sa.Engine, job: ReconciliationJob, clock: Clock
+    store: Store,
+    state: sa.Engine,
+    job: ReconciliationJob,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    def failing(*_: object) -> Means:
+        raise StoreError("away", permanent=False)
+
     put_calls(store, calls(1), PriceBook.bundled(), 1)
     put_lines(store, [LINE], 2)
     job.run_once()
@@ -166,6 +174,10 @@ def test_another_tolerance_is_applied_to_what_was_compared(
     looser = ProjectSettings(reconciliation=Reconciliation(cell_usd=Decimal(5)))
     Projects(state).set(PROJECT, looser, "somebody", clock.now_ns)
     clock.now_ns += 10**12
+    with monkeypatch.context() as patched:
+        patched.setattr("spanledger_analytics.reconciliation.job.means_of", failing)
+        with pytest.raises(StoreError):
+            job.run_once()
     job.run_once()
     (cell,) = read(store, PROJECT, DAY, DAY).cells
     assert cell.is_within_tolerance

@@ -74,7 +74,8 @@ class ReconciliationJob:
         now_ns = self._now_ns()
         done = 0
         failed: dict[str, Exception] = {}
-        for project, days in sorted(self._due(now_ns).items()):
+        said = self._said()
+        for project, days in sorted(self._due(now_ns, said).items()):
             try:
                 done += self._compare(project, sorted(days), now_ns)
             except StoreError as error:
@@ -87,14 +88,16 @@ class ReconciliationJob:
                 failed[project] = error
         if failed:
             raise ExceptionGroup(f"not reconciled: {', '.join(failed)}", list(failed.values()))
+        self._watermarks.set(SAID, said)
         self._watermarks.set(RECONCILED, now_ns)
         return done
 
-    def _due(self, now_ns: int) -> dict[str, set[int]]:
+    def _due(self, now_ns: int, said: int) -> dict[str, set[int]]:
         """Return by project the days to compare, in days since 1970."""
         position = self._watermarks.get(RECONCILED) or 0
         # Everything is looked at again where users said something else; what is the same stays.
-        since = 0 if self._said_changed() else max(0, position - _OVERLAP_NS)
+        has_changed = self._watermarks.get(SAID) not in (None, said)
+        since = 0 if has_changed else max(0, position - _OVERLAP_NS)
         today = now_ns // _NS_PER_S // DAY_S
         floor = _first_open(today)
         params = {"since": since, "deleted": DELETED}
@@ -112,8 +115,8 @@ class ReconciliationJob:
                 due[project] |= {day - 1, day, day + 1}
         return due
 
-    def _said_changed(self) -> bool:
-        """Return whether mappings, exchange rates or tolerances changed since the last run."""
+    def _said(self) -> int:
+        """Return a digest of mappings, exchange rates and tolerances."""
         said = [
             (
                 row.project.name,
@@ -123,10 +126,7 @@ class ReconciliationJob:
             for row in Projects(self._state).all()
         ]
         text = repr((PriceState(self._state).exchange_rates(), said)).encode()
-        now = int.from_bytes(blake2b(text, digest_size=7).digest())
-        before = self._watermarks.get(SAID)
-        self._watermarks.set(SAID, now)
-        return before is not None and before != now
+        return int.from_bytes(blake2b(text, digest_size=7).digest())
 
     def _mappings(self, project: str) -> list[int]:
         return [row.id for row in InvoiceState(self._state).mappings(project)]
