@@ -16,7 +16,6 @@ from spanledger_analytics.cache.rates import (
     Rates,
     book_prices,
     break_even,
-    hour_pays_above,
     lost_usd,
     money_of,
     pings_worth,
@@ -85,8 +84,6 @@ def test_break_even_of_each_pair_of_rates() -> None:
         assert found is not None
         assert (found.uses, found.reads) == (uses, reads)
     assert break_even(Fraction(1), Fraction(1)) is None
-    share = hour_pays_above(Fraction(1, 10), Fraction(5, 4), Fraction(2))
-    assert share == Fraction(75, 115)  # 0.652
     assert pings_worth(Fraction(1, 10), Fraction(5, 4)) == Fraction(23, 2)  # 11.5
     assert pings_worth(Fraction(0), Fraction(1)) is None
 

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spanledger_analytics.reconciliation.corrections import suggest
+from spanledger_analytics.reconciliation.days import Days
 from spanledger_analytics.reconciliation.report import sums
 from spanledger_analytics.reconciliation.report.build import build_report
 from spanledger_analytics.reconciliation.report.markdown import to_markdown
@@ -31,7 +32,8 @@ from spanledger_analytics.reconciliation.report.model import (
 from spanledger_analytics.reconciliation.report.sheets import sheets_of, to_csv
 from spanledger_analytics.reconciliation.report.workbook import workbook
 from spanledger_analytics.reconciliation.result import Cause, Cell
-from tests.reconciled import cell, result, share
+from spanledger_analytics.reconciliation.tolerance import Tolerance
+from tests.reconciled import MONTH, cell, result, share
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "reconciliation-report.schema.json"
 EVIL = ('=cmd|"/C calc"!A0', "+1", "-1", "@SUM(A1)", "\tx", "\rx", "| a | <b>b</b>\n# c")
@@ -105,6 +107,33 @@ def test_causes_groups_and_rows_add_up_to_the_difference(
     assert from_json(to_json(found)) == found
 
 
+def test_small_differences_that_add_up_are_told_of_the_day_and_the_month() -> None:
+    # $0.90 of $30 are 3 % of a day, $0.50 of $25 just 2 %; together they are 2.5 % of the month.
+    first, second = date(2026, 11, 1), date(2026, 11, 2)
+    cells = [
+        *(cell("9.70", "10", scope=str(n), day=first, is_fine=True) for n in range(3)),
+        cell("24.50", "25", day=second, is_fine=True),
+        cell("1.01", "1", provider="anthropic", day=second, is_fine=True),
+    ]
+
+    def told(days: Days) -> list[tuple[object, ...]]:
+        return [
+            (one.provider, one.first_day, one.last_day, one.variance_usd, one.limit_usd)
+            for one in sums.beyond_tolerance(cells, days, Tolerance())
+        ]
+
+    day = ("openai", first, first, Decimal("0.9"), Decimal("0.6"))
+    assert told(Days(first, second)) == [day]
+    assert told(Days(*MONTH)) == [
+        ("anthropic", *MONTH, Decimal("-0.01"), Decimal("0.005")),
+        ("openai", *MONTH, Decimal("1.4"), Decimal("0.275")),
+        day,
+    ]
+    looser = Tolerance(day_ratio=30_000, month_ratio=30_000)
+    assert sums.beyond_tolerance(cells, Days(*MONTH), looser) == []
+    assert "\n| openai | 2026-11-01 |" in to_markdown(report(*cells))
+
+
 def test_two_errors_do_not_hide_each_other() -> None:
     cells = [cell("1", "2", share("unexplained", "1")), cell("2", "1", share("unexplained", "-1"))]
     totals = sums.totals_of(cells)
@@ -152,7 +181,7 @@ def test_no_text_of_the_csv_is_a_formula_and_numbers_stay_numbers() -> None:
 def test_the_workbook_holds_texts_as_texts_and_exact_numbers() -> None:
     archive = zipfile.ZipFile(io.BytesIO(workbook(sheets_of(evil()))))
     assert archive.testzip() is None
-    sheet = ElementTree.fromstring(archive.read("xl/worksheets/sheet11.xml"))
+    sheet = ElementTree.fromstring(archive.read("xl/worksheets/sheet12.xml"))
     rows = list(sheet.iter(f"{MAIN}row"))
     assert len(rows) == len(EVIL) + 1
     assert not list(sheet.iter(f"{MAIN}f")), "no formula"
@@ -163,7 +192,7 @@ def test_the_workbook_holds_texts_as_texts_and_exact_numbers() -> None:
             assert cell_.get("s") in ("1", "3"), "the styles with a quote prefix"
     exact = report(cell("0", "0.123456789012", share("tax", "0.123456789012")))
     archive = zipfile.ZipFile(io.BytesIO(workbook(sheets_of(exact))))
-    assert b"<v>0.123456789012</v>" in archive.read("xl/worksheets/sheet11.xml")
+    assert b"<v>0.123456789012</v>" in archive.read("xl/worksheets/sheet12.xml")
 
 
 def test_equal_reports_are_equal_files() -> None:

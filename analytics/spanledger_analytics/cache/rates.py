@@ -72,14 +72,6 @@ def break_even(read: Fraction, write: Fraction) -> BreakEven | None:
     return BreakEven((write - read) / (1 - read), max(Fraction(0), write - 1) / (1 - read))
 
 
-def hour_pays_above(read: Fraction, short: Fraction, long: Fraction) -> Fraction | None:
-    """Return the share of pauses that must end within the hour for the long lifetime to pay.
-
-    Of pauses longer than the short lifetime: (w_1h - w_5m) / (w_5m - r).
-    """
-    return (long - short) / (short - read) if short > read else None
-
-
 def pings_worth(read: Fraction, write: Fraction) -> Fraction | None:
     """Return how many keep-alive reads cost as much as one new write: (w - r) / r."""
     return (write - read) / read if read else None

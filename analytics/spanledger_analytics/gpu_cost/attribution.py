@@ -15,7 +15,6 @@ from spanledger_analytics.gpu_cost.reading import Hour, Kept
 from spanledger_analytics.gpu_cost.requests import PREFILL, WHOLE, Phase, Request, Timed, timed
 from spanledger_analytics.gpu_cost.units import UnitKey, UnitMinute, unit_minutes
 from spanledger_analytics.gpu_cost.workers import (
-    HOUR_NS,
     MINUTE_NS,
     Worker,
     requests_of,
@@ -245,8 +244,3 @@ def _prefill_part(request: Request, phase: int, money: int) -> int:
     if phase == WHOLE and request.work:
         return divided(money, [request.input_work, request.work - request.input_work])[0]
     return 0
-
-
-def hour_end_ns(hour: Hour) -> int:
-    """Return when the hour is over, UTC nanoseconds."""
-    return hour.start_ns + HOUR_NS

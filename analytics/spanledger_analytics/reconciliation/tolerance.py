@@ -31,14 +31,6 @@ class Tolerance:
         """Return whether a cell's difference is too small to matter."""
         return abs(variance) <= max(self.cell_usd, abs(billed) * self.cell_ratio // 10**6)
 
-    def is_day_within(self, variance: int, billed: int) -> bool:
-        """Return whether a provider's day agrees."""
-        return abs(variance) <= abs(billed) * self.day_ratio // 10**6
-
-    def is_month_within(self, variance: int, billed: int) -> bool:
-        """Return whether a provider's month agrees."""
-        return abs(variance) <= abs(billed) * self.month_ratio // 10**6
-
 
 def invoice_limit(lines: int, currency: str = "USD") -> int:
     """Return by how much an invoice may differ from its lines, in units of 10^-12.

@@ -33,11 +33,6 @@ class Viewer:
         """Whether they may save views and golden trajectories."""
         return self.role.includes(Role.EDITOR)
 
-    @property
-    def is_admin(self) -> bool:
-        """Whether they may do everything."""
-        return self.role is Role.ADMIN
-
     def may_see(self, project: str) -> bool:
         """Return whether a project is open to them."""
         return self.projects is None or project in self.projects

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
 
@@ -216,14 +216,6 @@ def show_log(rows: Sequence[ActionRow], where: Scope) -> None:
     everything = partial(records_table, rows, without=("project", "what", "made"))
     show_downloads("reconciliation-log", everything, what="Every action, times in UTC")
     table(frame, {}, config, key="reconciliation-log", alt="What was done, the latest first")
-
-
-def show_plain(rows: Sequence[Mapping[str, object]], key: str, alt: str) -> None:
-    """Show rows of texts."""
-    st.dataframe(
-        pd.DataFrame(rows), hide_index=True, key=key, placeholder=fmt.UNKNOWN, height="content",
-        alt=alt,
-    )  # fmt: skip
 
 
 def signed(value: object) -> str:

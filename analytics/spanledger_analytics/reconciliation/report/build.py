@@ -26,13 +26,16 @@ from spanledger_analytics.reconciliation.report.model import (
     Suggestion,
 )
 from spanledger_analytics.reconciliation.result import CauseShare, Cell, Reconciliation
+from spanledger_analytics.reconciliation.settings import tolerance_of
 from spanledger_analytics.reconciliation.suggestions import read_suggestions
+from spanledger_analytics.reconciliation.tolerance import Tolerance
 from spanledger_storage.invoice_state import InvoiceState
 from spanledger_storage.price_state import StateEngine
 from spanledger_storage.state import Watermarks
 from spanledger_storage.store import Store
 
 _EXAMPLES = 5
+_USUAL = Tolerance()
 
 
 def read_report(store: Store, state: StateEngine, result: Reconciliation, now_ns: int) -> Report:
@@ -48,7 +51,8 @@ def read_report(store: Store, state: StateEngine, result: Reconciliation, now_ns
     imports = read_imports(state, result.project, days)
     invoices = read_invoices(store, state, result)
     corrections = read_suggestions(store, result, rules_of(state, result.project))
-    return build_report(result, imports, ledger, now_ns, invoices, corrections)
+    tolerance = tolerance_of(state, result.project)
+    return build_report(result, imports, ledger, now_ns, invoices, corrections, tolerance)
 
 
 def read_invoices(store: Store, state: StateEngine, result: Reconciliation) -> list[InvoiceCheck]:
@@ -91,9 +95,11 @@ def build_report(
     now_ns: int,
     invoices: Sequence[InvoiceCheck] = (),
     corrections: Sequence[Correction] = (),
+    tolerance: Tolerance = _USUAL,
 ) -> Report:
     """Return the report of some days, made at a time (UTC nanoseconds)."""
     cells = result.cells
+    days = Days(result.first_day, result.last_day)
     return Report(
         project=result.project,
         first_day=result.first_day,
@@ -106,6 +112,7 @@ def build_report(
         providers=sums.by_provider(cells),
         scopes=sums.by_scope(cells),
         models=sums.by_model(cells),
+        beyond_tolerance=sums.beyond_tolerance(cells, days, tolerance),
         invoices=[invoice_total(one) for one in invoices],
         corrections=[suggestion(one) for one in corrections],
         finality=sums.finality_of(cells),

@@ -12,6 +12,7 @@ from spanledger_analytics.reconciliation.report.model import (
     CoverageTotal,
     GroupTotal,
     InvoiceTotal,
+    PeriodTotal,
     Report,
     ReportCell,
     ReportShare,
@@ -30,6 +31,7 @@ def to_markdown(report: Report) -> str:
         _answer(report),
         _causes(report),
         _groups("By provider", "Provider", report.providers),
+        _beyond_tolerance(report.beyond_tolerance),
         _groups("By project of the provider", "Project", report.scopes),
         _groups("By model", "Model", report.models),
         _invoices(report.invoices),
@@ -87,6 +89,23 @@ def _group_name(what: str, row: GroupTotal) -> str:
         return _text(row.provider)
     name = row.scope if what == "Project" else row.model
     return f"{_text(row.provider)}: {_told(name)}"
+
+
+def _beyond_tolerance(periods: Sequence[PeriodTotal]) -> str:
+    if not periods:
+        return ""
+    rows = [
+        (_text(row.provider), _period(row), _usd(row.billed_usd), _usd(row.ledger_usd),
+         _signed(row.variance_usd), _usd(row.limit_usd))
+        for row in periods
+    ]  # fmt: skip
+    head = ("Provider", "When", "Billed", "Ledger", "Difference", "It may be")
+    return "## Months and days beyond tolerance\n\n" + _table(head, rows)
+
+
+def _period(row: PeriodTotal) -> str:
+    is_day = row.first_day == row.last_day
+    return f"{row.first_day}" if is_day else f"{row.first_day:%Y-%m}"
 
 
 def _invoices(rows: Sequence[InvoiceTotal]) -> str:

@@ -78,6 +78,18 @@ class GroupTotal(_Part):
     cells: int
 
 
+class PeriodTotal(_Part):
+    """A day, or a whole month, of a provider that differs by more than its tolerance."""
+
+    provider: str
+    first_day: date
+    last_day: date
+    billed_usd: Amount
+    ledger_usd: Amount
+    variance_usd: Amount
+    limit_usd: Amount = Field(description="By how much it may differ.")
+
+
 class Finality(_Part):
     """How much of a provider's days can still change."""
 
@@ -225,6 +237,9 @@ class Report(_Part):
     providers: list[GroupTotal]
     scopes: list[GroupTotal]
     models: list[GroupTotal]
+    beyond_tolerance: list[PeriodTotal] = Field(
+        default=[], description="Whole months of a provider, then its days."
+    )
     invoices: list[InvoiceTotal] = Field(
         default=[], description="Of months whose last day is among these days."
     )

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import TypeVar
 
+from spanledger_analytics.invoices.reports import month_of
+from spanledger_analytics.reconciliation.days import Days
+from spanledger_analytics.reconciliation.pico import from_pico, to_pico
 from spanledger_analytics.reconciliation.report.model import (
     CauseTotal,
     Finality,
     GroupTotal,
+    PeriodTotal,
     Totals,
 )
 from spanledger_analytics.reconciliation.result import Cause, Cell, CellKey
+from spanledger_analytics.reconciliation.tolerance import Tolerance
 
 _KeyT = TypeVar("_KeyT", bound=Hashable)
 _ZERO = Decimal(0)
@@ -151,6 +156,41 @@ def grouped(cells: Iterable[Cell], key: Callable[[Cell], _KeyT]) -> dict[_KeyT, 
     for cell in cells:
         found[key(cell)].append(cell)
     return dict(found)
+
+
+def beyond_tolerance(cells: Iterable[Cell], days: Days, tolerance: Tolerance) -> list[PeriodTotal]:
+    """Return whole months of a provider, then days, that differ by more than their tolerance.
+
+    Each cell of theirs may be within its own: small differences add up.
+    """
+    by_day = grouped(cells, lambda c: (c.key.provider, c.key.day, c.key.day))
+    by_month: defaultdict[tuple[str, date, date], list[Cell]] = defaultdict(list)
+    for (provider, day, _), members in by_day.items():
+        first, last = month_of(day)
+        if days.first <= first and last <= days.last:
+            by_month[provider, first, last] += members
+    return [
+        *_beyond(by_month, tolerance.month_ratio),
+        *_beyond(by_day, tolerance.day_ratio),
+    ]
+
+
+def _beyond(
+    periods: Mapping[tuple[str, date, date], Sequence[Cell]], ratio: int
+) -> Iterable[PeriodTotal]:
+    for (provider, first, last), members in sorted(periods.items()):
+        totals = totals_of(members)
+        limit = abs(to_pico(totals.billed_usd)) * ratio // 10**6
+        if abs(to_pico(totals.variance_usd)) > limit:
+            yield PeriodTotal(
+                provider=provider,
+                first_day=first,
+                last_day=last,
+                billed_usd=totals.billed_usd,
+                ledger_usd=totals.ledger_usd,
+                variance_usd=totals.variance_usd,
+                limit_usd=from_pico(limit),
+            )
 
 
 def finality_of(cells: Iterable[Cell]) -> list[Finality]:
