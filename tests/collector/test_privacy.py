@@ -722,6 +722,24 @@ def test_signatures_of_log_records_tell_calls_apart_that_patterns_make_alike() -
     assert rows[0]["call_sig"] == rows[2]["call_sig"] != rows[1]["call_sig"]
 
 
+def test_secrets_that_only_their_key_tells_go_from_attributes_and_maps() -> None:
+    secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+    said: dict[str, object] = {
+        "aws_secret_access_key": secret,
+        "note": {"SecretAccessKey": secret, "sha": secret},
+        "sha": secret,
+    }
+    gone = {
+        "aws_secret_access_key": "[api_key]",
+        "note": {"SecretAccessKey": "[api_key]", "sha": secret},
+        "sha": secret,
+    }
+    assert attributes_of(said, presets=(Preset.API_KEY,)) == gone
+    assert attributes_of(said, presets=(Preset.EMAIL,)) == said
+    row = row_of(span(said), project(presets=(Preset.API_KEY,)))
+    assert row["found"] == {"api_key": 2}
+
+
 def mail(name: str) -> Request:
     """A tool call as Claude Code logs it."""
     said = f'{{"command": "mail {name}@example.com"}}'

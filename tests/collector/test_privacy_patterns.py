@@ -159,6 +159,49 @@ def test_credentials_are_replaced_where_their_header_is_a_key() -> None:
     assert redacted("Authorization: Basic opensesame", Preset.API_KEY) == "[api_key]"
 
 
+AWS_SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"  # of AWS's own documentation
+
+
+@pytest.mark.parametrize(
+    "key", ["aws_secret_access_key", "AWS-SECRET-ACCESS-KEY", "SecretAccessKey", "secretAccessKey"]
+)
+@pytest.mark.parametrize("between", [": ", "=", '": "', '\\": \\"', ">"])
+def test_a_secret_of_aws_is_found_after_its_name(key: str, between: str) -> None:
+    said = f'{{"{key}{between}{AWS_SECRET}'
+    assert redacted(said, Preset.API_KEY) == '{"[api_key]'
+    assert redacted(said[:-1], Preset.API_KEY) == said[:-1]
+
+
+@pytest.mark.parametrize(
+    "key", ["aws_secret_access_key", "SecretAccessKey", "\\u0053ecretAccessKey"]
+)
+@pytest.mark.parametrize("secret", [AWS_SECRET, AWS_SECRET.replace("/", "\\/")])
+def test_a_secret_of_aws_is_found_by_its_key_in_json(key: str, secret: str) -> None:
+    text = f'{{"Credentials": {{"{key}" :\n  "{secret}", "Expiration": "2026-11-21"}}}}'
+    clean = text.replace(secret, "[api_key]")
+    found = Counter[str]()
+    redactor = TextRedactor((Preset.API_KEY,), ())
+    assert redactor.within(b"\x0a\x70" + text.encode()).text(text, found) == clean
+    assert found == {"api_key": 1}
+    assert redacted(orjson.dumps({"args": text}).decode()) == orjson.dumps({"args": clean}).decode()
+    assert redacted(text, Preset.EMAIL) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{{"sha": "{AWS_SECRET}"}}',
+        f'{{"SecretAccessKey": "{AWS_SECRET}A"}}',
+        f'{{"SecretAccessKey": "{AWS_SECRET[:-1]}"}}',
+        f'["SecretAccessKey", "{AWS_SECRET}"]',
+        f'{{"SecretAccessKey": 1, "sha": "{AWS_SECRET}"}}',
+        f'{{"SecretAccessKeyId": "{AWS_SECRET}"}}',
+    ],
+)
+def test_what_is_as_long_as_a_secret_of_aws_stays_under_other_keys(text: str) -> None:
+    assert redacted(text, Preset.API_KEY) == text
+
+
 def test_passwords_in_addresses_of_services_are_replaced() -> None:
     said = redacted("postgresql://app:hunter2@db.internal/x", Preset.API_KEY)
     assert said == "postgresql[api_key]db.internal/x"
@@ -342,12 +385,22 @@ def test_no_pattern_takes_longer_than_the_text_is(regex: str) -> None:
     assert time.process_time() - began < 2  # a backtracking engine would need years
 
 
+HOSTILE = (
+    "a" * 300_000 + "@x.png",
+    "sk-" * 100_000,
+    "0 1" * 60_000,
+    "(1" * 100_000,
+    "4111 " * 100_000,
+    "secret_access_key: " * 20_000,
+    '["secret_access_key", ' + f'"{AWS_SECRET}", ' * 10_000 + " " * 300_000 + "1]",
+)
+
+
 @pytest.mark.parametrize("preset", list(Preset))
 def test_hostile_texts_take_no_longer_than_others(preset: Preset) -> None:
     redactor = TextRedactor((preset,), ())
     began = time.process_time()
-    for text in ("a" * 300_000 + "@x.png", "sk-" * 100_000, "0 1" * 60_000, "(1" * 100_000,
-                 "4111 " * 100_000):  # fmt: skip
+    for text in HOSTILE:
         redactor.text(text, Counter())
     redactor.text("4 " * 100_000, Counter())
     assert time.process_time() - began < 5

@@ -62,9 +62,12 @@ class TextPattern:
     hides_behind: Escapes = Escapes.ODD
 
     @classmethod
-    def of(cls, kind: str, source: str, check: Check | None = None) -> TextPattern:
-        """Compile a pattern of the product."""
-        return cls(kind, LinearRegex(source), check, LinearRegex(source.replace(r"\b", "")))
+    def of(
+        cls, kind: str, source: str, check: Check | None = None, *, hint: str = ""
+    ) -> TextPattern:
+        """Compile a pattern of the product; ``hint``: also tells that there may be something."""
+        anywhere = source.replace(r"\b", "") + (f"|{hint}" if hint else "")
+        return cls(kind, LinearRegex(source), check, LinearRegex(anywhere))
 
     @classmethod
     def own(cls, kind: str, source: str) -> TextPattern:
@@ -277,6 +280,7 @@ def _is_phone(text: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
 # Keys, by the shapes their makers publish. Compared with the rules of
 # https://github.com/gitleaks/gitleaks (config/gitleaks.toml); longer ones go whole.
 _TOKEN = r"[A-Za-z0-9_\-]"
+_AWS_KEY = r"(?i:secret[_\-]?access[_\-]?key)"
 _API_KEY = "|".join(
     (
         rf"sk-(?:ant|proj|svcacct|admin|None|or|lf|lc)-{_TOKEN}{{16,}}",  # Anthropic, OpenAI, …
@@ -284,7 +288,7 @@ _API_KEY = "|".join(
         r"sk-[A-Za-z0-9]{20,}",  # OpenAI's older ones, DeepSeek
         r"(?:sk|rk|pk|whsec)_(?:live_|test_)[A-Za-z0-9]{10,}|whsec_[A-Za-z0-9+/]{24,}",  # Stripe
         r"(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}",  # AWS
-        r"(?i:aws_?secret_?access_?key)[\"'\s:=]{1,6}[A-Za-z0-9/+=]{40}",
+        rf"(?i:aws[_\-]?)?{_AWS_KEY}[\\\"'\s:=>]{{1,12}}[A-Za-z0-9/+=]{{40}}",
         r"gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,}",
         rf"gl(?:pat|dt|rt|ptt|cbt)-{_TOKEN}{{20,}}",  # GitLab
         r"xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9\-]{10,}|xapp-\d-[A-Z0-9]+-\d+-[A-Za-z0-9]+",  # Slack
@@ -301,6 +305,17 @@ _API_KEY = "|".join(
         r"(?:-----END[ A-Z0-9]*PRIVATE KEY(?: BLOCK)?-----|\z)",
     )
 )
+
+SECRET_LENGTH = 40
+"""Of what ``is_secret`` tells."""
+_SECRET = re.compile(rf"[A-Za-z0-9/+=]{{{SECRET_LENGTH}}}".encode())
+_SECRET_KEY = re.compile(rf"{_AWS_KEY}\Z".encode())
+
+
+def is_secret(value: bytes, key: bytes) -> bool:
+    """Return whether a value is AWS's secret access key, which only its own key tells."""
+    return _SECRET.fullmatch(value) is not None and _SECRET_KEY.search(key) is not None
+
 
 _BASIC = re.compile(rb"(?i:basic)(?:\s|%20|\+){1,4}([A-Za-z0-9+/\-_]+)=*")
 _PLAIN_BASE64 = bytes.maketrans(b"-_", b"+/")
@@ -325,7 +340,7 @@ def _is_login(encoded: bytes) -> bool:
 
 
 PRESETS: Mapping[Preset, TextPattern] = {
-    Preset.API_KEY: TextPattern.of("api_key", _API_KEY, _is_key),
+    Preset.API_KEY: TextPattern.of("api_key", _API_KEY, _is_key, hint=_AWS_KEY),
     Preset.EMAIL: TextPattern.of("email", _EMAIL, _is_address),
     Preset.CARD: TextPattern.of("card", _CARD, _cards),
     Preset.PHONE: TextPattern.of("phone", _PHONE, _is_phone),

@@ -95,13 +95,13 @@ class Scrub:
             clean = self._texts.text(key, self._found)
             if clean != key:
                 pair.key = clean
-        self._value(value)
+        self._value(value, key)
 
-    def _value(self, value: AnyValue) -> None:
+    def _value(self, value: AnyValue, key: str = "") -> None:
         kind = value.WhichOneof("value")
         if kind == "string_value":
             said = value.string_value
-            clean = self._texts.text(said, self._found)
+            clean = self._texts.value(key, said, self._found)
             if clean is not said:
                 value.string_value = clean
         elif kind == "kvlist_value":

@@ -10,7 +10,14 @@ from collections.abc import Sequence
 import orjson
 
 from spanledger_collector.privacy.hashing import is_hashed
-from spanledger_collector.privacy.patterns import PRESETS, Escapes, TextPattern, is_card
+from spanledger_collector.privacy.patterns import (
+    PRESETS,
+    SECRET_LENGTH,
+    Escapes,
+    TextPattern,
+    is_card,
+    is_secret,
+)
 from spanledger_storage.project_settings import Pattern, Preset
 
 _JSON_STARTS = frozenset({b"{", b"[", b'"'})
@@ -31,6 +38,7 @@ class TextRedactor:
     def _use(self, patterns: tuple[TextPattern, ...]) -> None:
         self._patterns = patterns
         self._finds_cards = any(pattern is PRESETS[Preset.CARD] for pattern in patterns)
+        self._finds_keys = any(pattern is PRESETS[Preset.API_KEY] for pattern in patterns)
 
     def __bool__(self) -> bool:
         return bool(self._patterns)
@@ -50,6 +58,12 @@ class TextRedactor:
         raw = text.encode()
         clean = self.data(raw, found)
         return text if clean is raw else clean.decode()
+
+    def value(self, key: str, text: str, found: Counter[str]) -> str:
+        """Return a text as ``text`` does; its key may tell that all of it is a secret."""
+        if len(text) == SECRET_LENGTH and self._is_secret(text.encode(), key.encode(), found):
+            return "[api_key]"
+        return self.text(text, found)
 
     def data(self, raw: bytes, found: Counter[str], depth: int = 0) -> bytes:
         """Return the bytes of a text as ``text`` does; the same object if nothing was found."""
@@ -73,19 +87,30 @@ class TextRedactor:
 
     def _json(self, raw: bytes, found: Counter[str], depth: int) -> bytes:
         """Replace inside the texts of JSON, one by one; whatever is not replaced stays as it is."""
+        last: re.Match[bytes] | None = None
 
         def clean(match: re.Match[bytes]) -> bytes:
+            nonlocal last
+            before, last = last, match
             literal = match[0]
             if literal[:1] != b'"':
                 return self._number(literal, found)
             said = literal[1:-1]
             if b"\\" in said:
                 said = str(orjson.loads(literal)).encode()
+            if len(said) == SECRET_LENGTH and self._is_secret(said, _key(match, before), found):
+                return b'"[api_key]"'
             rest = self.data(said, found, depth + 1)
             return literal if rest is said or rest == said else _written(rest, literal)
 
         replaced = _LITERAL.sub(clean, raw)
         return raw if replaced == raw else replaced
+
+    def _is_secret(self, said: bytes, key: bytes, found: Counter[str]) -> bool:
+        if not self._finds_keys or not is_secret(said, key):
+            return False
+        found["api_key"] += 1
+        return True
 
     def _number(self, literal: bytes, found: Counter[str]) -> bytes:
         """Return a number of JSON, or what stands for it as a text: digits that are a card's."""
@@ -93,6 +118,14 @@ class TextRedactor:
             return literal
         found["card"] += 1
         return b'"[card]"'
+
+
+def _key(value: re.Match[bytes], before: re.Match[bytes] | None) -> bytes:
+    """Return the key of a value of JSON, given the literal before it; nothing if it has none."""
+    if before is None:
+        return b""
+    between = value.string[before.end() : value.start()]
+    return str(orjson.loads(before[0])).encode() if between.strip(_WHITESPACE) == b":" else b""
 
 
 def _written(text: bytes, like: bytes) -> bytes:
