@@ -29,6 +29,11 @@ def redacted(text: str, *presets: Preset, own: tuple[Pattern, ...] = ()) -> str:
         "x_1%y-z@a-b.io",
         "müller@bücher.de",
         "用户@例子.公司",
+        "संपर्क@डाटामेल.भारत",
+        "ทดสอบ@ตัวอย่าง.ไทย",
+        "jose\u0301@example.com",
+        "e\u0301mile.rene\u0301@cafe\u0301.fr",
+        "rené@a.b.cafe\u0301",
     ],
 )
 def test_addresses_of_e_mail_are_replaced(address: str) -> None:
@@ -50,6 +55,7 @@ def test_addresses_in_urls_are_replaced_and_the_rest_of_the_url_stays() -> None:
     "text",
     [
         *("icon@2x.png", "vue@3.min.js", "x@y", "@scope/pkg", "a @ b.com"),
+        *("x@a.e\u0301", "@\u0301a.de", "x@\u0301a.de"),
         *("icon%402x.png", "/%40scope/pkg.ts", "lodash%404.17.21", "100%401", "a%41b.com"),
     ],
 )
@@ -391,6 +397,8 @@ HOSTILE = (
     "0 1" * 60_000,
     "(1" * 100_000,
     "4111 " * 100_000,
+    "e\u0301" * 100_000,
+    "a@" + "e\u0301." * 50_000,
     "secret_access_key: " * 20_000,
     '["secret_access_key", ' + f'"{AWS_SECRET}", ' * 10_000 + " " * 300_000 + "1]",
 )

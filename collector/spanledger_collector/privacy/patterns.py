@@ -114,10 +114,12 @@ def _after_escape(text: bytes, start: int, end: int) -> int:
 
 
 # E-mail. https://www.rfc-editor.org/rfc/rfc5322#section-3.4.1, as people write addresses; letters
-# of any script: https://www.rfc-editor.org/rfc/rfc6531; in URLs the sign is written %40.
+# of any script: https://www.rfc-editor.org/rfc/rfc6531, with the marks that follow them (vowels of
+# Hindi, accents written apart); in URLs the sign is written %40.
 _EMAIL = (
-    r"[\p{L}\p{N}._%+\-][\p{L}\p{N}._%+'\-]*"
-    r"(?:@|%40)(?:[\p{L}\p{N}](?:[\p{L}\p{N}\-]*[\p{L}\p{N}])?\.)+\p{L}{2,}"
+    r"[\p{L}\p{N}._%+\-][\p{L}\p{N}\p{M}._%+'\-]*"
+    r"(?:@|%40)(?:[\p{L}\p{N}](?:[\p{L}\p{N}\p{M}\-]*[\p{L}\p{N}\p{M}])?\.)+"
+    r"\p{L}\p{M}*\p{L}[\p{L}\p{M}]*"
 )
 _FILES = frozenset(
     b"avif bmp css gif html ico jpeg jpg js json jsx map pdf png svg tsx webp woff".split()
