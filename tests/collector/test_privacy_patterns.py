@@ -312,13 +312,58 @@ def test_json_in_a_text_keeps_its_form_and_loses_what_is_secret() -> None:
         ('"said\\nbob@example.com"', '"said\\n[email]"'),
         ('{"a": "x\\nbob@example.com"', '{"a": "x\\n[email]"'),  # cut off by a limit
         ('{"a": "\\nbob@x.io"}\n{"a": "\\nbob@x.io"}', '{"a": "\\n[email]"}\n{"a": "\\n[email]"}'),
-        ('data: {"a": "\\u00e9bob@x.io"}', 'data: {"a": "\\u00e9[email]"}'),
+        ('data: {"a": "\\u2014bob@x.io"}', 'data: {"a": "\\u2014[email]"}'),
+        ('data: {"a": "\\u00e9bob@x.io"}', 'data: {"a": "[email]"}'),  # it is part of the name
         ("['bob@x.io']", "['[email]']"),
         ("[" * 2000 + '"bob@x.io"', "[" * 2000 + '"[email]"'),
     ],
 )
 def test_escapes_stay_whole(text: str, expected: str) -> None:
     assert redacted(text, Preset.EMAIL) == expected
+
+
+CUT = '{"a": "x\\u2028%s, \\u00fc", "b": "c'
+
+
+@pytest.mark.parametrize(
+    "form", [CUT, CUT.replace("\\u", "\\\\u"), f'{CUT}"}}\n{{"a": 1}}', f"data: {CUT}"]
+)
+@pytest.mark.parametrize(
+    ("secret", "kind"),
+    [
+        ("j\\u00f6rg@m\\u00fcller.de", "email"),
+        ("jos\\u00E9\\u0040example.com", "email"),
+        ("4111\\u00a01111\\u00a01111\\u00a01111", "card"),
+        ("+49\\u00a030\\u00a01234567", "phone"),
+        ("\\u002b49 30 1234567", "phone"),
+        ("Bearer\\u0020abcdefghijklmnopqrstuvwxyz0123", "api_key"),
+        ("Bearer abcdefghij\\/klmnopqrstuvwxyz0123", "api_key"),
+    ],
+)
+def test_escapes_are_read_in_what_is_nearly_json(form: str, secret: str, kind: str) -> None:
+    if "\\\\u" in form:
+        secret = secret.replace("\\", "\\\\")
+    found = Counter[str]()
+    clean = TextRedactor(tuple(Preset), ()).text(form % secret, found)
+    assert clean == form % f"[{kind}]"
+    assert found == {kind: 1}
+    assert redacted(clean) == clean
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CUT % "caf\\u00e9 \\ud83d\\ude00 \\ud83d \\u00zz \\/ \\\\u0031",
+        "C:\\users\\u00e9 [\\u4e00-\\u9fa5]+ \\u",
+    ],
+)
+def test_escapes_stay_where_nothing_is_found(text: str) -> None:
+    assert redacted(text) is text
+
+
+def test_an_own_pattern_still_sees_what_only_looks_like_an_escape() -> None:
+    own = (Pattern(name="login", regex=r"CORP\\\w+"),)
+    assert redacted("by CORP\\u0123 and CORP\\bob", own=own) == "by [login] and [login]"
 
 
 @pytest.mark.parametrize("escape", ["\\n", "\\t", "\\u00e9", "\\r\\n"])
@@ -399,6 +444,8 @@ HOSTILE = (
     "4111 " * 100_000,
     "e\u0301" * 100_000,
     "a@" + "e\u0301." * 50_000,
+    "\\" * 300_000 + "\\u00e9" * 50_000,
+    '{"' + "\\u00e9@a.de " * 20_000,
     "secret_access_key: " * 20_000,
     '["secret_access_key", ' + f'"{AWS_SECRET}", ' * 10_000 + " " * 300_000 + "1]",
 )

@@ -215,6 +215,20 @@ def test_json_stays_json(text: str) -> None:
         orjson.loads(clean)
 
 
+@settings(max_examples=100, deadline=None)
+@given(WORDS, WORDS, st.integers(1, 2), st.integers(1, 2))
+def test_of_json_that_was_cut_off_all_stays_but_the_secret(
+    before: str, after: str, levels: int, cut: int
+) -> None:
+    def written(secret: str) -> str:
+        said = f"{before} {secret} {after}"
+        for _ in range(levels):
+            said = json.dumps({"said": said})
+        return said[:-cut]
+
+    assert PATTERNS.texts.text(written("jörg@müller.de"), Counter()) == written("[email]")
+
+
 @settings(max_examples=50, deadline=None)
 @given(requests())
 def test_without_content_no_secret_and_no_failure_is_left(request: Request) -> None:

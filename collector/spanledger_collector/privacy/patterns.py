@@ -12,27 +12,11 @@ from array import array
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 from itertools import accumulate
 
+from spanledger_collector.privacy.escapes import Escapes, Unescaped
 from spanledger_storage.linear_regex import LinearRegex
 from spanledger_storage.project_settings import Preset
-
-
-class Escapes(IntEnum):
-    """Which escapes of JSON a text has: those that every writer needs, or odd ones, too."""
-
-    NONE = 0
-    NEEDED = 1
-    ODD = 2
-
-    @classmethod
-    def of(cls, text: bytes) -> Escapes:
-        """Return the oddest ones of a text; letters of ASCII and ``/`` need no escape."""
-        if b"\\" not in text:
-            return cls.NONE
-        return cls.ODD if b"\\u" in text or b"\\/" in text else cls.NEEDED
-
 
 # Patterns of letters, digits and plain signs: in JSON nobody needs to escape what they match, and
 # without ``\b`` they ask for nothing around it.
@@ -89,16 +73,31 @@ class TextPattern:
 
     def replace(self, text: bytes) -> tuple[bytes, int]:
         """Return the text with ``[kind]`` in the place of every match, and how many there were."""
-        pieces: list[bytes] = []
-        done = 0
+        return self._replace(text, self._matches(text))
+
+    def replace_unescaped(self, text: bytes) -> tuple[bytes, int]:
+        """Do what ``replace`` does, for what matches once escapes are the letters they mean."""
+        meant = Unescaped(text)
+        found = [(meant.place(a), meant.place(b)) for a, b in self._matches(meant.text)]
+        return self._replace(text, found)
+
+    def _matches(self, text: bytes) -> list[tuple[int, int]]:
+        found: list[tuple[int, int]] = []
         for start, end in self.regex.spans(text):
             for first, last in self.check(text, start, end) if self.check else ((start, end),):
-                pieces.append(text[done : _after_escape(text, first, last)])
-                done = last
-        if not done:
+                found.append((_after_escape(text, first, last), last))
+        return found
+
+    def _replace(self, text: bytes, found: list[tuple[int, int]]) -> tuple[bytes, int]:
+        if not found:
             return text, 0
+        pieces: list[bytes] = []
+        done = 0
+        for start, end in found:
+            pieces.append(text[done:start])
+            done = end
         placeholder = f"[{self.kind}]".encode()
-        return placeholder.join([*pieces, text[done:]]), len(pieces)
+        return placeholder.join([*pieces, text[done:]]), len(found)
 
 
 def _after_escape(text: bytes, start: int, end: int) -> int:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import orjson
 
+from spanledger_collector.privacy.escapes import Escapes
 from spanledger_collector.privacy.hashing import is_hashed
 from spanledger_collector.privacy.patterns import (
     PRESETS,
     SECRET_LENGTH,
-    Escapes,
     TextPattern,
     is_card,
     is_secret,
 )
 from spanledger_storage.project_settings import Pattern, Preset
+
+_Replace = Callable[[TextPattern, bytes], tuple[bytes, int]]
 
 _JSON_STARTS = frozenset({b"{", b"[", b'"'})
 _WHITESPACE = b" \t\r\n"
@@ -78,10 +80,14 @@ class TextRedactor:
     def _plain(self, raw: bytes, found: Counter[str]) -> bytes:
         if len(raw) < 64 and is_hashed(raw.decode("utf-8", "replace")):
             return raw
+        if Escapes.of(raw) is Escapes.ODD:  # JSON that was cut off, or several lines of it
+            raw = self._replaced(raw, TextPattern.replace_unescaped, found)
+        return self._replaced(raw, TextPattern.replace, found)
+
+    def _replaced(self, raw: bytes, replace: _Replace, found: Counter[str]) -> bytes:
         for pattern in self._patterns:
-            clean, times = pattern.replace(raw)
+            raw, times = replace(pattern, raw)
             if times:
-                raw = clean
                 found[pattern.kind] += times
         return raw
 
