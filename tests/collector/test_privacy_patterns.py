@@ -83,11 +83,26 @@ def test_what_only_looks_like_an_address_stays(text: str) -> None:
         "3566002020360505",
         "6200000000000005",
         "41111111-11111111",
+        "4111\u00a01111\u00a01111\u00a01111",
+        "4111\u20091111\u20091111\u20091111",
+        "3782\u202f822463\u202f10005",
+        "4111\u20071111\u20071111\u20071111",
+        "4111  1111  1111  1111",
+        "4000 0000 0000 0000 006",
     ],
 )
 def test_cards_are_replaced_however_they_are_grouped(number: str) -> None:
     assert redacted(f"card {number}.", Preset.CARD) == "card [card]."
     assert redacted(f"from 12 {number} to", Preset.CARD) == "from 12 [card] to"
+    assert redacted(f"_{number}_ CARD_{number}_Visa") == "_[card]_ CARD_[card]_Visa"
+
+
+@pytest.mark.parametrize(
+    "number", ["4222222222222", "378282246310005", "4111111111111111", "4000000000000000006"]
+)
+def test_cards_that_are_numbers_of_json_are_replaced(number: str) -> None:
+    assert redacted(f'{{"pan": {number}}}', Preset.CARD) == '{"pan": "[card]"}'
+    assert redacted(f"[{number},\n-{number}]", Preset.CARD) == f'["[card]",\n-{number}]'
 
 
 @pytest.mark.parametrize(
@@ -100,6 +115,10 @@ def test_cards_are_replaced_however_they_are_grouped(number: str) -> None:
         "a4111111111111111",
         "4111111111111111f",
         "span 4111111111111111_2",
+        "span 2_4111111111111111",
+        "a 4111111111111111e_",
+        '{"at": 1732180000000000000, "id": 4000000000000000007, "n": 40000000000000000060}',
+        '{"n": 4000000000000000006.5, "m": 0.4111111111111111, "e": 4111111111111111e2}',
         "1732180000000000000",
         "1800000000123456789",
         "1212 3434 5656 7878",
@@ -258,6 +277,10 @@ def test_words_and_hashes_are_no_keys(text: str) -> None:
         "06 12 34 56 78",
         "06.12.34.56.78",
         "0612345678",
+        "+49\u202f30\u202f1234567",
+        "+33\u20096\u200912\u200934\u200956\u200978",
+        "06\u202f12\u202f34\u202f56\u202f78",
+        "+1\u2007555\u2007123\u20074567",
     ],
 )
 def test_phones_are_replaced(number: str) -> None:
@@ -442,6 +465,9 @@ HOSTILE = (
     "0 1" * 60_000,
     "(1" * 100_000,
     "4111 " * 100_000,
+    "4111  " * 100_000,
+    "_4111\u202f" * 50_000,
+    f"[{'4000000000000000006, ' * 20_000}1]",
     "e\u0301" * 100_000,
     "a@" + "e\u0301." * 50_000,
     "\\" * 300_000 + "\\u00e9" * 50_000,

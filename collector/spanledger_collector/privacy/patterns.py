@@ -134,8 +134,11 @@ def _is_address(text: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
+# Between digits: spaces that break no line, thin ones and those as wide as a digit; odd dashes.
+_UNUSUAL = r"\x{a0}\x{2007}\x{2009}\x{202f}\x{2011}\x{2013}"
+
 # Cards. https://en.wikipedia.org/wiki/Payment_card_number (ISO/IEC 7812)
-_CARD = r"\d(?:(?: |-|\x{a0}|\x{2011}|\x{2013})?\d){11,}"
+_CARD = rf"\d(?:(?: {{1,2}}|[\-{_UNUSUAL}])?\d){{11,}}"
 _GROUP = re.compile(rb"\d+")
 _ISSUERS = re.compile(
     rb"4(?:\d{12}|\d{15}|\d{18})"  # Visa
@@ -152,7 +155,11 @@ _ISSUERS = re.compile(
 _SEPARATORS = bytes(set(range(256)) - set(b"0123456789"))
 _MOST_GROUPS = 5
 _SMALLEST_GROUP = 3
-_ALNUM = re.compile(rb"[0-9A-Za-z_]")
+_ALNUM = re.compile(rb"[0-9A-Za-z]")
+_WORD = re.compile(rb"[0-9A-Za-z_]")
+# An underscore stands beside a card in ``CARD_4111…`` and ``_4111…_``; next to a digit, in an id.
+_NUMBER_BEFORE = re.compile(rb"\d[._]\Z")
+_NUMBER_AFTER = re.compile(rb"_\d")
 _ESCAPE = re.compile(rb"(?<!\\)\\(?:[bfnrt]|u[0-9A-Fa-f]{4})\Z")
 _BEGUN_ESCAPE = re.compile(rb"\\u([0-9A-Fa-f]{0,3})\Z")
 _FEWEST, _MOST = 12, 19  # digits
@@ -168,9 +175,9 @@ def is_card(digits: bytes) -> bool:
     return total % 10 == 0
 
 
-def _is_inside_word(text: bytes, start: int) -> bool:
+def _is_inside_word(text: bytes, start: int, letter: re.Pattern[bytes]) -> bool:
     """Return whether a letter or digit comes before, other than that of a JSON escape."""
-    if not start or not _ALNUM.match(text, start - 1):
+    if not start or not letter.match(text, start - 1):
         return False
     return _ESCAPE.search(text[max(0, start - 7) : start]) is None
 
@@ -179,10 +186,10 @@ def _cards(text: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield the cards in a run of digits and separators: all of it, or groups as printed."""
     begun = _BEGUN_ESCAPE.search(text[max(0, start - 6) : start])
     start += 4 - len(begun[1]) if begun else 0
-    if _ALNUM.match(text, end) or _is_inside_word(text, start):
-        return  # part of a name or of a hexadecimal id
-    if start > 1 and text[start - 1 : start] == b"." and text[start - 2 : start - 1].isdigit():
-        return  # decimals
+    if _ALNUM.match(text, end) or _is_inside_word(text, start, _ALNUM):
+        return  # part of a hexadecimal id
+    if _NUMBER_BEFORE.search(text[max(0, start - 2) : start]) or _NUMBER_AFTER.match(text, end):
+        return  # decimals, or part of an id
     run = _Run(text, start, end)
     if run.is_card(0, len(run.groups)):
         yield start, end
@@ -231,7 +238,7 @@ class _Run:
 
 
 # Phones. https://www.itu.int/rec/T-REC-E.164: at most 15 digits, with the country's code.
-_SEP = r"[ .\-/\x{a0}\x{2011}\x{2013}]"
+_SEP = rf"[ .\-/{_UNUSUAL}]"
 _START = r"(?:\b|\\[bfnrt]|\\u[0-9A-Fa-f]{4})"  # of a word, also right after an escape of JSON
 _PHONE = "|".join(
     (
@@ -261,7 +268,7 @@ def _is_phone(text: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
     mark = found[:1].decode("ascii", "replace")
     if not _FEWEST_DIGITS.get(mark, 10) <= digits <= _MOST_DIGITS:
         return
-    if _ALNUM.match(text, end) or _is_inside_word(text, start):
+    if _WORD.match(text, end) or _is_inside_word(text, start, _WORD):
         return
     if mark in "+(":
         yield start, end

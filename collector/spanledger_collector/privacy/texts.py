@@ -24,7 +24,7 @@ _Replace = Callable[[TextPattern, bytes], tuple[bytes, int]]
 
 _JSON_STARTS = frozenset({b"{", b"[", b'"'})
 _WHITESPACE = b" \t\r\n"
-_LITERAL = re.compile(rb'"(?:[^"\\]|\\.)*"|(?<![\w."\-])\d{13,16}(?![\w."])')
+_LITERAL = re.compile(rb'"(?:[^"\\]|\\.)*"|(?<![\w."\-])\d{12,19}(?![\w."])')
 _DEEPEST = 16  # texts in texts; each level doubles its backslashes
 
 
