@@ -481,6 +481,29 @@ def test_status_events_links_and_names_say_nothing() -> None:
     assert dict(row["events.attributes"][0]) == {"exception.type": "ValueError"}
 
 
+@pytest.mark.parametrize("said", [f"tool\n{PROMPT}", f"tool\u2028{PROMPT}", f"{PROMPT} " * 4])
+def test_names_of_spans_and_scopes_are_short_lines(said: str) -> None:
+    for made in (
+        request(span(TOOL, name=said), scope=said),
+        logs(record("e", PROMPT, time_ns=1), scope=said),
+        metrics(counter("tokens", 1, 1, NOW_NS, {"user": "u", "note": said}), scope=said),
+    ):
+        body, _ = redacted(made, project(content=Content.OFF))
+        assert b"Alice" not in body
+        assert b"[removed]" in body
+
+
+@pytest.mark.parametrize("name", ["", "my.agent", "a name of words", "x" * 128, "työkalu"])
+def test_short_names_and_versions_of_scopes_stay(name: str) -> None:
+    made = request(span({}, name=name), scope=name)
+    scope = made.resource_spans[0].scope_spans[0].scope
+    scope.version = "1.2\u2029" + PROMPT
+    row = row_of(made.resource_spans[0].scope_spans[0].spans[0], project(content=Content.OFF), name)
+    assert (row["name"], row["scope_name"]) == (name, name)
+    redacted(made, project(content=Content.OFF))
+    assert (scope.name, scope.version) == (name, "[removed]")
+
+
 def test_log_records_without_content_still_count_as_calls() -> None:
     said = claude(
         "api_request", NOW_NS, model="claude-sonnet-4-5", input_tokens="10", output_tokens="5",
@@ -601,6 +624,14 @@ def test_points_of_resources_and_metrics_made_alike_stay_as_many() -> None:
         made.MergeFrom(metrics(counter(f"tokens {user}", 1, 1, NOW_NS, {})))
     rows = point_rows(redacted(made, project(presets=(Preset.EMAIL,)))[0])
     assert len({row["series_id"] for row in rows}) == 6
+
+
+def test_points_of_scopes_whose_names_go_stay_as_many() -> None:
+    made = ExportMetricsServiceRequest()
+    for user in ("Alice", "Bob"):
+        made.MergeFrom(metrics(counter("tokens", 1, 1, NOW_NS, {}), scope=f"tool\n{user}"))
+    rows = point_rows(redacted(made, project(content=Content.OFF))[0])
+    assert len({row["series_id"] for row in rows}) == 2
 
 
 def test_a_series_in_which_nothing_changes_keeps_its_id() -> None:

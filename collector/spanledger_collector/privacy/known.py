@@ -113,7 +113,7 @@ def what_may_stay(key: str, value: Value, *, is_tool: bool) -> Value:
 
 def short_name(name: str) -> str:
     """Return a name that may stay: of one line, and no longer than a name is."""
-    return name if len(name) <= LONGEST and "\n" not in name else REMOVED
+    return name if _is_short_line(name) else REMOVED
 
 
 def is_label(value: Value) -> bool:
@@ -127,11 +127,15 @@ def word_or(word: str, other: str) -> str:
     return word if _WORD.fullmatch(word) else other
 
 
+def _is_short_line(text: str) -> bool:
+    """Return whether a text is short and has no line break, of which Unicode has several."""
+    return len(text) <= LONGEST and text.splitlines() in ([], [text])
+
+
 def _short(value: Value) -> Value:
     """Return a short text or list of short texts, not JSON; else ``None``."""
     if isinstance(value, str):
-        is_short = len(value) <= LONGEST and "\n" not in value and parse_json(value) is None
-        return value if is_short else None
+        return value if _is_short_line(value) and parse_json(value) is None else None
     if isinstance(value, list) and value and len(value) <= LONGEST:
         words = all(isinstance(item, str) and _WORD.fullmatch(item) for item in value)
         return value if words else None

@@ -36,6 +36,7 @@ from spanledger_collector.privacy.content import (
     trace_of,
 )
 from spanledger_collector.privacy.identity import identity, set_apart
+from spanledger_collector.privacy.known import short_name
 from spanledger_collector.privacy.last_resort import (
     strip_attributes,
     strip_log,
@@ -187,6 +188,8 @@ class _Redaction:
             self._by_key.pairs(source.attributes)
         if not self._policy.keeps_all_content:
             silence_attributes(source.attributes)
+            if isinstance(source, InstrumentationScope):
+                source.name, source.version = map(short_name, (source.name, source.version))
         if self._scrub.is_active:
             self._scrub.use_all()
             self._scrub.message(source)
