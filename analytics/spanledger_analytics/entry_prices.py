@@ -70,7 +70,7 @@ def price_entries(
     new: list[int] = []
     for place, entry in enumerate(entries):
         known = before.of(entry)
-        if known is not None and known.price_status == "priced" and has_same_inputs(entry, known):
+        if known is not None and _keeps_price(entry, known) and not before.is_torn(entry, known):
             entry = _with_price_of(entry, known)
         else:
             new.append(place)
@@ -99,6 +99,25 @@ class _Before:
             return known
         found = (self._by_span.get(span) for span in entry.source_spans)
         return next((one for one in found if one), None)
+
+    def is_torn(self, entry: Entry, known: Entry) -> bool:
+        """Whether the entry is stored under two ids at two prices: the present one decides.
+
+        A repricing met the step that gave it another id.
+        """
+        if not self._by_span:
+            return False
+        found = (self._by_span.get(span) for span in entry.source_spans)
+        return any(
+            one is not None
+            and _keeps_price(entry, one)
+            and (one.price_id, one.total_cost_usd) != (known.price_id, known.total_cost_usd)
+            for one in found
+        )
+
+
+def _keeps_price(entry: Entry, known: Entry) -> bool:
+    return known.price_status == "priced" and has_same_inputs(entry, known)
 
 
 def has_same_inputs(entry: Entry, known: Entry) -> bool:

@@ -209,7 +209,7 @@ def test_of_two_keys_the_first_counts(
     method = "GET" if path == "/metrics" else "POST"
     headers = [*PROTOBUF.items(), ("x-api-key", "first"), ("x-api-key", "second")]
     assert httpx.request(method, f"{collector.url}{path}", headers=headers).status_code == 200
-    assert seen == ["first"]
+    assert set(seen) == {"first"}
 
 
 def test_a_trailer_is_no_header(
@@ -228,8 +228,8 @@ def test_a_trailer_is_no_header(
             b"content-type: application/x-protobuf\r\n\r\n0\r\nx-api-key: late\r\n\r\n"
         )
         assert connection.recv(4096).startswith(b"HTTP/1.1 200")
-    [headers] = seen
-    assert "x-api-key" not in headers
+    assert seen
+    assert not any("x-api-key" in headers for headers in seen)
 
 
 def test_large_requests_to_be_redacted_take_turns(
