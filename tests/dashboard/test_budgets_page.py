@@ -169,6 +169,33 @@ def test_an_editor_makes_and_removes_budgets(app: AppTest, state: sa.Engine) -> 
     assert Budgets(state).of("default") == []
 
 
+@pytest.mark.parametrize("given", ["12,50", "0,5", "0,500", "1.000,50", "1,00,000", "1,000,5"])
+def test_a_comma_that_may_be_a_decimal_one_makes_no_budget(
+    app: AppTest, state: sa.Engine, given: str
+) -> None:
+    page(app)
+    field(app, "Name").set_value("Mine")
+    field(app, "Hard limit").set_value(given)
+    press(app, "Make")
+    assert f"The hard limit is a number such as 1234.50, not '{given}'" in text(app)
+    assert Budgets(state).of("default") == []
+
+
+@pytest.mark.parametrize(
+    ("given", "limit"),
+    [("1,234.50", "1234.5"), ("$12,345,678", "12345678"), ("12.50", "12.5"), (" $0.5 ", "0.5")],
+)
+def test_a_limit_is_taken_as_it_is_written(
+    app: AppTest, state: sa.Engine, given: str, limit: str
+) -> None:
+    page(app)
+    field(app, "Name").set_value("Mine")
+    field(app, "Hard limit").set_value(given)
+    press(app, "Make")
+    [made] = Budgets(state).of("default")
+    assert made.terms.hard_limit == Decimal(limit)
+
+
 def test_a_viewer_looks_and_nothing_else(
     app: AppTest, state: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

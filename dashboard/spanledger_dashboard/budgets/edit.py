@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
@@ -22,6 +23,8 @@ _MEASURES = {"usd": "US dollars", "tokens": "Tokens", "llm_calls": "Calls of mod
 _PERIODS = {"rolling": "Rolling", "day": "Day", "week": "Week", "month": "Month"}
 _NAME_LIMIT = 40
 _HOUR_S = 3_600
+# Commas in any other place may be the decimal comma: 12,50 is not 1250, and 0,500 is not 500.
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(,\d{3})+(\.\d+)?", re.ASCII)
 _ASKED_KEY = "budget-asked"
 
 
@@ -118,13 +121,17 @@ def _typed(limit: Decimal | None) -> str:
 
 
 def _amount(text: str, name: str) -> Decimal | None:
-    cleaned = text.strip().removeprefix("$").replace(",", "")
+    cleaned = text.strip().removeprefix("$").strip()
     if not cleaned:
         return None
+    if _THOUSANDS.fullmatch(cleaned):
+        cleaned = cleaned.replace(",", "")
     try:
         return Decimal(cleaned)
     except InvalidOperation:
-        raise ConfigError(f"The {name} limit is a number, not {text[:40]!r}.") from None
+        raise ConfigError(
+            f"The {name} limit is a number such as 1234.50, not {text[:40]!r}."
+        ) from None
 
 
 def _ask(budget_id: str) -> None:
