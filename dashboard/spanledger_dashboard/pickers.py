@@ -65,15 +65,23 @@ def project_picker() -> None:
     names = scope.project_names(person)
     default = scope.default_project(person)
     last = scope.kept().project
+    # Where people sign in, each starts with a project of their own: a link has to say which one it
+    # is about. Streamlit keeps the default of a picker out of the address, so there is none then.
+    is_always_said = person.is_signed_in
     if st.session_state.get(PROJECT_KEY) not in names:
         st.session_state.pop(PROJECT_KEY, None)
         # The page before showed no picker, and so took its choice from the address.
-        if last in names and last != default and PROJECT_KEY not in st.query_params:
-            st.session_state[PROJECT_KEY] = last
+        first = last if last in names else default
+        if (is_always_said or first != default) and not st.query_params.get(PROJECT_KEY):
+            st.session_state[PROJECT_KEY] = first
+            if is_always_said:  # of a new picker Streamlit writes later choices only
+                st.query_params[PROJECT_KEY] = first
     chosen = st.selectbox(
         "Project",
         names,
-        index=names.index(default),
+        index=None if is_always_said else names.index(default),
+        required=True,
+        placeholder=default,  # shown where somebody goes back to an address without a project
         key=PROJECT_KEY,
         bind="query-params",
         label_visibility="collapsed",

@@ -98,6 +98,33 @@ def test_a_project_in_the_address_counts_also_on_a_page_without_the_picker(
     assert app.selectbox(key="project").value == "other"
 
 
+@pytest.mark.parametrize("projects", [frozenset({"other"}), frozenset({"default", "other"}), None])
+def test_where_people_sign_in_the_address_says_the_project(
+    app: AppTest, seed: Seeder, monkeypatch: pytest.MonkeyPatch, projects: frozenset[str] | None
+) -> None:
+    seed_two_projects(seed)
+    person = Viewer("ann", Role.ADMIN, projects)
+    monkeypatch.setattr("spanledger_dashboard.access.people.later_viewer", lambda: lambda: person)
+    start = "other" if projects == frozenset({"other"}) else "default"
+    go(app, WITH, range="7d")
+    assert (app.selectbox(key="project").value, param(app, "project")) == (start, start)
+    if start == "default":
+        app.selectbox(key="project").set_value("other").run()
+    go(app, "trace")  # a page without the picker that is open to all
+    go(app, WITH)
+    assert (app.selectbox(key="project").value, param(app, "project")) == ("other", "other")
+
+
+def test_where_people_sign_in_a_link_to_their_first_project_keeps_it(
+    app: AppTest, seed: Seeder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed_two_projects(seed)
+    person = Viewer("ann", Role.VIEWER, frozenset({"other"}))
+    monkeypatch.setattr("spanledger_dashboard.access.people.later_viewer", lambda: lambda: person)
+    go(app, WITH, project="other", range="7d")
+    assert (app.selectbox(key="project").value, param(app, "project")) == ("other", "other")
+
+
 def test_a_project_that_is_not_there_is_said_to_be_none(app: AppTest, seed: Seeder) -> None:
     seed_two_projects(seed)
     go(app, WITH, project="othr**")
