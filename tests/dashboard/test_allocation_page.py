@@ -96,6 +96,19 @@ def test_without_rules_everything_is_unallocated(
     assert "spanledger allocation set support-bot --match agent=support-bot --team TEAM" in shown
 
 
+def test_what_meets_no_rule_is_summed_also_where_it_is_not_listed(
+    app: AppTest, seed: Seeder, rules: AllocationRules
+) -> None:
+    for number in range(1, 25):
+        spend(seed, number, f"agent-{number:02}", str(number))
+    seed.insert()
+    page(app)
+    # 1 + 2 + … + 24; the twelve dearest alone are 222.
+    assert cards(app)["Unallocated"] == "$300.00"
+    assert "$300.00 meet no rule, in 24 groups. The 12 largest" in text(app).replace("**", "")
+    assert table(app, "Agent").index.tolist() == [f"agent-{n:02}" for n in range(24, 12, -1)]
+
+
 def test_owners_bear_direct_and_shared_costs_that_add_up(
     app: AppTest, seed: Seeder, rules: AllocationRules
 ) -> None:

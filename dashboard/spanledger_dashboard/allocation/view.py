@@ -33,6 +33,7 @@ _OPEN_KEY = "allocation-open"
 _TABLE_HEIGHT_PX = 460
 _NAME_LIMIT = 60
 _COMMANDS = 3
+_UNMATCHED = 12
 
 
 def show_cards(report: Report, month: str) -> None:
@@ -185,16 +186,18 @@ def follow_click() -> None:
 def show_unmatched(found: Sequence[Unmatched], first_command: str) -> None:
     """Show what meets no rule, and rules that would change that."""
     show_titled("Unallocated", "unallocated", partial(records_table, found),
-                what="The groups shown, in picodollars")  # fmt: skip
+                what="Every group that meets no rule, in picodollars")  # fmt: skip
     total = sum(one.usd for one in found)
+    listed = found[:_UNMATCHED]
+    largest = f" The {_UNMATCHED} largest of them are below." if len(listed) < len(found) else ""
     st.warning(
-        f"**{plain(fmt.usd(total))}** meet no rule."  # type: ignore[arg-type]  # found is not empty
-        " The largest groups are below, with rules that fit them.",
+        f"**{plain(fmt.usd(total))}** meet no rule,"  # type: ignore[arg-type]  # found is not empty
+        f" in {fmt.count(len(found))} group{'' if len(found) == 1 else 's'}.{largest}",
         icon=":material/person_off:",
     )
-    frame, formats = allocation_tables.unmatched(found)
+    frame, formats = allocation_tables.unmatched(listed)
     _table(frame, formats, "unmatched", "Groups that meet no rule, the dearest first")
-    commands = list(dict.fromkeys(c for c in (first_command, *(o.command for o in found)) if c))
+    commands = list(dict.fromkeys(c for c in (first_command, *(o.command for o in listed)) if c))
     if commands:
         st.caption("Type these where the product runs, with your own names for TEAM:")
         st.code("\n".join(commands[:_COMMANDS]), language="bash")

@@ -28,7 +28,6 @@ from spanledger_dashboard.scope import Scope
 from spanledger_storage.allocation_rules import AllocationRules, RuleRow
 
 _MONTHS = 24
-_UNMATCHED = 12
 _DIMENSIONS = 50
 _BY = {LABELS[key]: key for key in (*OWNER_FIELDS, BY_OWNER)}
 
@@ -120,7 +119,7 @@ def _show(
     view.show_chart(report)
     _show_owners(where, month, found, rules, report)
     if any(line.owner == UNALLOCATED and not line.pool for line in found.lines):
-        groups = unmatched(found, where.project)[:_UNMATCHED]
+        groups = unmatched(found, where.project)
         view.show_unmatched(groups, _dimension_command(where, month, rules))
     view.show_pools(found)
 
