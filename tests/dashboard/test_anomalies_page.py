@@ -67,7 +67,12 @@ def details(name: str = "", **more: Json) -> dict[str, Json]:
         "traces": [{"trace_id": TRACE, "agent": "planner", "usd": "4.5", "excess_usd": "4.2"}],
         "loops": [{"finding_id": "f", "title": f"loop {EVIL}", "usd": "2"}],
         "versions": [{"service": "s", "agent": EVIL, "version": "2.0", "since": 1_795_290_000}],
-        "prices": [{"provider": "p", "model": EVIL, "what": "input dearer", "at": 1_795_290_000}],
+        "prices": [
+            {"at": 1_795_290_000, "action": "add", "object": "rate 7", "provider": "p",
+             "model": EVIL},
+            {"at": 1_795_290_060, "action": "add", "object": "tool price 2", "tool": "search"},
+            {"at": 1_795_290_120, "action": "close", "object": "exchange rate 3"},
+        ],
         "series": [{"dimension": "agent", "name": "planner"}], **more,
     }  # fmt: skip
 
@@ -115,6 +120,9 @@ def test_an_anomaly_is_explained_to_the_picodollar(
     assert cards(shown)["Largest"] == "$8.70"
     assert "the parts add up exactly" in said
     assert "**2.0** since" in said
+    assert f"add rate 7 **p {EVIL}**, Nov 21, 19:40" in said
+    assert "add tool price 2 **search**, Nov 21, 19:41" in said
+    assert "close exchange rate 3, Nov 21, 19:42" in said
     ways = [link.proto.label.replace("\\", "") for link in shown.get("page_link")]
     assert any(f"loop {EVIL} · $2.00" in one.replace("\u2060", "") for one in ways)
     drivers = next(f.value for f in shown.dataframe if "Who" in f.value and "Share" in f.value)

@@ -213,9 +213,7 @@ def _show_happened(figures: Mapping[str, object], where: Scope) -> None:
             for row in rows(figures, "versions")[:_MOST_LINES]
         ),
         *(
-            f":material/sell: {plain(_name(row.get('provider')))} "
-            f"**{plain(_name(row.get('model')))}**: {plain(str(row.get('what')))}, "
-            f"{plain(_at(row.get('at'), where))}"
+            f":material/sell: {_price_change(row)}, {plain(_at(row.get('at'), where))}"
             for row in rows(figures, "prices")[:_MOST_LINES]
         ),
     ]
@@ -254,6 +252,14 @@ def _series(row: Mapping[str, object]) -> str:
 def _who(row: Mapping[str, object]) -> str:
     names = [str(row.get(key) or "") for key in ("agent", "service")]
     return plain(shortened(next((name for name in names if name), "unknown"), _NAME_LIMIT))
+
+
+def _price_change(row: Mapping[str, object]) -> str:
+    """Return what was done to which price, and whose it is where the entry of the log tells."""
+    done = " ".join(str(row.get(key) or "") for key in ("action", "object")).strip()
+    whose = (row.get("provider"), row.get("model") or row.get("tool") or row.get("name"))
+    names = " ".join(shortened(str(name), _NAME_LIMIT) for name in whose if name)
+    return f"{plain(done)} **{plain(names)}**" if names else plain(done)
 
 
 def _at(value: object, where: Scope) -> str:
