@@ -154,6 +154,40 @@ def test_many_anomalies_and_series_are_links(
     assert "What was expected is not known" in text(shown)
 
 
+def test_the_cards_of_the_project_are_of_the_anomalies_listed_for_it(
+    app: AppTest, store: Store, seed: Seeder, now_s: int
+) -> None:
+    seed.span(TRACE, f"{1:016x}")
+    seed.usage(agent_name="planner", total_cost_usd=Decimal(3))
+    seed.insert()
+    # They show in agents alone, not in the project's own spending; one goes on.
+    put(store, now_s, anomaly(now_s, "planner", is_open=True, direct_usd=Decimal(4)),
+        anomaly(now_s, "other", direct_usd=Decimal(2),
+                details=details("other", series=[])))  # fmt: skip
+    shown = page(app)
+    assert "Anomalies of the project" in text(shown)
+    assert (cards(shown)["Anomalies"], cards(shown)["Going on"]) == ("2", "1")
+    assert cards(shown)["Largest"] == "$4.00"
+    fresh = AppTest.from_file(str(APP), default_timeout=60)
+    shown = page(fresh, series="agent: planner")
+    assert "Anomalies of agent planner" in text(shown)
+    assert cards(shown)["Anomalies"] == "1"
+
+
+def test_what_the_difference_is_of_is_said(app: AppTest, seed: Seeder) -> None:
+    seed.span(TRACE, f"{1:016x}")
+    for hours_ago in range(1, 24 * 10):
+        seed.usage(hours_ago=hours_ago, total_cost_usd=Decimal(2))
+    seed.usage(total_cost_usd=Decimal(5))  # the hour that runs has no expectation yet
+    seed.insert()
+    shown = page(app, range="24h")
+    found = {label: Decimal(text.lstrip("$")) for label, text in cards(shown).items()
+             if label in ("Spent", "Expected", "Difference")}  # fmt: skip
+    compared = found["Spent"] - 5
+    assert f"${compared:.2f} of what was spent is in steps that have an expectation" in text(shown)
+    assert abs(compared - found["Expected"] - found["Difference"]) <= Decimal("0.01")
+
+
 def test_the_band_follows_what_was_usual_and_a_spike_leaves_it() -> None:
     end = 1_795_000_000 // DAY_S * DAY_S
     starts = range(end - 40 * DAY_S, end, HOUR_S)

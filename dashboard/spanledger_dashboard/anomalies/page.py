@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 
@@ -81,13 +82,16 @@ def _show() -> None:
     series, is_daily = _show_pickers(where, window)
     found = as_said(_found(where.project, window).found, where.project)
     shown = [one for one in found if not one.is_muted and one.state != "false_alarm"]
-    of_series = [one for one in shown if is_of(one, series)]
+    # What shows in an agent or a model is an anomaly of the project.
+    of_series = [one for one in shown if series == Series() or is_of(one, series)]
     minute_s = now_s // 60 * 60
     band = _band(where.project, series, window, minute_s, is_daily)
     if np.isnan(band.actual).all():
         show_nothing_in_range()
     else:
-        show_cards(_cards(band, of_series, shown))
+        amounts = _amounts(band)
+        show_cards(_cards(amounts, of_series, shown))
+        _say_compared(amounts)
         step = "day" if is_daily else "hour"
         title = f"Spend per {step} of {shortened(series.said, _NAME_LIMIT)}"
         show_figure(plain(title), charts.spend_with_band(band, of_series, where))
@@ -127,18 +131,35 @@ def _show_pickers(where: Scope, window: Window) -> tuple[Series, bool]:
     return Series.of(str(label)), grain == "Day"
 
 
-def _cards(band: Band, of_series: list[Found], shown: list[Found]) -> list[tuple[str, str, str]]:
+@dataclass(frozen=True, slots=True)
+class _Amounts:
+    """Dollars of the steps shown: all of them, and of those that have an expectation."""
+
+    spent: Decimal
+    compared: Decimal | None
+    expected: Decimal | None
+
+
+def _amounts(band: Band) -> _Amounts:
     over = [
         n for n, start in enumerate(band.starts_s)
         if start != band.running_s and not np.isnan(band.expected[n])
     ]  # fmt: skip
-    spent = Decimal(repr(float(np.nansum(band.actual))))
-    known = Decimal(repr(float(np.nansum(band.actual[over])))) if over else None
-    expected = Decimal(repr(float(np.nansum(band.expected[over])))) if over else None
-    extra = None if known is None or expected is None else known - expected
+    return _Amounts(
+        spent=Decimal(repr(float(np.nansum(band.actual)))),
+        compared=Decimal(repr(float(np.nansum(band.actual[over])))) if over else None,
+        expected=Decimal(repr(float(np.nansum(band.expected[over])))) if over else None,
+    )
+
+
+def _cards(
+    amounts: _Amounts, of_series: list[Found], shown: list[Found]
+) -> list[tuple[str, str, str]]:
+    compared, expected = amounts.compared, amounts.expected
+    extra = None if compared is None or expected is None else compared - expected
     excess = [one.direct_usd for one in of_series if one.direct_usd is not None]
     return [
-        ("Spent", fmt.usd(spent), "In the steps shown, the running one included."),
+        ("Spent", fmt.usd(amounts.spent), "In the steps shown, the running one included."),
         ("Expected", fmt.usd(expected),
          "Of steps that are over and whose history was long enough; a forecast one step ahead."),
         ("Difference", fmt.usd(extra), "Spent less expected, of the same steps."),
@@ -147,6 +168,19 @@ def _cards(band: Band, of_series: list[Found], shown: list[Found]) -> list[tuple
         ("Largest", fmt.usd(max(excess, default=None)), "Dollars above what was expected."),
         ("Going on", fmt.count(sum(one.is_open for one in of_series)), "Not over yet."),
     ]  # fmt: skip
+
+
+def _say_compared(amounts: _Amounts) -> None:
+    """Say what the difference is of, where that is not all that was spent."""
+    compared, expected = amounts.compared, amounts.expected
+    if compared is None or expected is None or fmt.usd(compared) == fmt.usd(amounts.spent):
+        return
+    st.caption(
+        plain(
+            f"{fmt.usd(compared)} of what was spent is in steps that have an expectation; the "
+            f"difference is that less {fmt.usd(expected)}."
+        )
+    )
 
 
 def _say_history(band: Band) -> None:
