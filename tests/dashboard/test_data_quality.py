@@ -63,7 +63,7 @@ def test_calls_in_order_are_praised(app: AppTest, seed: Seeder) -> None:
         "With usage": "100.0%",
         "Priced": "100.0%",
         "Tokens": "1,200",
-        "Spend": "$0.250",
+        "Spend on calls": "$0.250",
         "Not in the spend": "$0.00",
     }
 

@@ -70,7 +70,11 @@ def _show_cards(coverage: Coverage) -> None:
             fmt.short_count(c.input_tokens + c.output_tokens),
             f"{fmt.count(c.input_tokens)} in, {fmt.count(c.output_tokens)} out.",
         ),
-        ("Spend", fmt.usd(c.spend_usd), "Sum of what is priced."),
+        (
+            "Spend on calls",
+            fmt.usd(c.spend_usd),
+            "Of the calls that are priced. Tools, GPUs and infrastructure are not in it.",
+        ),
         ("Not in the spend", fmt.usd(c.at_risk_usd), _at_risk_help(c)),
     )
     with st.grid(len(cards), min_column_width=150, gap="small"):
