@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -220,4 +221,7 @@ def dollar_format(peak: float) -> str:
         return ",.0f"
     if peak >= 0.1:
         return ",.2f"
-    return ".1~r" if peak else ",.2f"
+    if not peak > 0:
+        return ",.2f"
+    # Ticks are at least a tenth of the peak apart, rounded up to 1, 2 or 5 of some place.
+    return f",.{1 + math.ceil(-math.log10(peak))}f"

@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 
 from spanledger_dashboard import format as fmt
+from spanledger_dashboard.charts import dollar_format
 from spanledger_dashboard.trace.view import javascript
 
 USD = [
@@ -131,3 +132,20 @@ def test_the_browser_writes_numbers_the_same_way() -> None:
     assert written["usd"] == [text for _, text in USD]
     assert written["shortCount"] == [text for _, text in COUNTS]
     assert written["duration"] == [text for _, text in DURATIONS]
+
+
+@pytest.mark.parametrize(
+    ("peak", "step"),
+    [(0.034, 0.005), (0.09, 0.01), (0.02, 0.002), (0.011, 0.002), (0.01, 0.001), (0.0006, 0.0001),
+     (0.25, 0.05), (30.0, 5.0)],
+)  # fmt: skip
+def test_ticks_of_dollars_differ_and_say_what_they_are(peak: float, step: float) -> None:
+    """The steps are those plotly takes for such a peak; its formats of numbers are Python's."""
+    ticks = [n * step for n in range(int(peak / step) + 1)]
+    shown = [format(tick, dollar_format(peak)) for tick in ticks]
+    assert len(set(shown)) == len(ticks)
+    assert [float(text) for text in shown] == pytest.approx(ticks)
+
+
+def test_an_axis_without_dollars_has_cents() -> None:
+    assert dollar_format(0) == dollar_format(-1) == dollar_format(float("nan")) == ",.2f"
