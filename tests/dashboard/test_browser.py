@@ -91,8 +91,8 @@ def test_the_tree_is_worked_by_keyboard(visit: Visit) -> None:
     page = visit.page
     visit.open(f"/trace?trace_id={TRACE}")
     page.wait_for_selector(".tv[data-ready='4']")
-    grid = page.get_by_role("treegrid", name="Spans of the trace")
-    grid.focus()
+    expect(page.get_by_role("treegrid", name="Spans of the trace")).to_be_focused()
+    assert page.evaluate("scrollY") == 0
     selected = page.locator(".tv .row[aria-selected=true]")
     page.keyboard.press("ArrowDown")
     expect(selected).to_contain_text("chat sonnet")

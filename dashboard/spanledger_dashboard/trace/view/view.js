@@ -40,6 +40,7 @@ class TraceView {
 
   async show(bytes) {
     const block = openBlock(bytes);
+    const isFirst = !this.model;
     this.latest = block.signature;
     if (block.signature !== this.signature) {
       const body = block.is_deflated ? await inflated(block.body) : block.body;
@@ -51,7 +52,13 @@ class TraceView {
     }
     // Also when only the theme changed: the strip has to be painted again.
     this.#paint();
+    if (isFirst) this.#takeKeys();
     this.root.dataset.ready = String(this.model.count);
+  }
+
+  /** Lets keys reach the tree without a click, unless something on the page has them already. */
+  #takeKeys() {
+    if (document.activeElement === document.body) this.grid.focus({ preventScroll: true });
   }
 
   #load({ header, columns }, { selected, signature }) {
