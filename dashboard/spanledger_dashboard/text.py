@@ -15,6 +15,11 @@ def plain(value: object) -> str:
     return _LINKED.sub("\u2060\\g<0>", escaped)
 
 
+def badge_text(value: object) -> str:
+    """Return the value as ``st.badge`` shows exactly its characters: brackets it escapes itself."""
+    return plain(value).replace(r"\[", "[").replace(r"\]", "]")
+
+
 def code(value: object) -> str:
     """Return the value as markdown code on one line: for ids, which people copy."""
     text = " ".join(str(value).split())

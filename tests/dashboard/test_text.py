@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spanledger_dashboard.text import code, plain, shortened
+from spanledger_dashboard.text import badge_text, code, plain, shortened
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,12 @@ def test_markdown_is_escaped(text: str) -> None:
     shown = plain(text)
     for sign in "*[]()<>:$#`~|":
         assert shown.count(sign) == shown.count(f"\\{sign}")
+
+
+@pytest.mark.parametrize("text", ["[a](b)", r"back\[slash\]", "[[x]]", r"\\[", "none"])
+def test_brackets_of_a_badge_are_escaped_once(text: str) -> None:
+    badge = badge_text(text).replace("[", "\\[").replace("]", "\\]")  # what st.badge does
+    assert badge == plain(text)
 
 
 def test_line_breaks_cannot_start_a_block() -> None:

@@ -384,3 +384,11 @@ def test_the_graph_weighs_who_asked_whom(app: AppTest) -> None:
     assert set(table["From"]) == {"support"}
     assert costs["claude-sonnet-4-5"] == 0.0165
     assert table[table["To"] == "sql"]["Failed"].tolist() == [1]
+
+
+def test_brackets_in_the_name_of_an_agent_are_shown_as_they_are(app: AppTest, seed: Seeder) -> None:
+    seed.span(TRACE, ROOT, role="agent", agent_name="[click](x)")
+    seed.insert()
+    shown = page(app, trace_id=TRACE).markdown
+    [badge] = [m.value for m in shown if "violet-badge" in m.value]
+    assert badge == r":violet-badge[:material/smart_toy: \[click\]\(x\)]"

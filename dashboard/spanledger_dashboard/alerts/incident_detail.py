@@ -23,7 +23,7 @@ from spanledger_dashboard.cache.tables import table
 from spanledger_dashboard.connection import store
 from spanledger_dashboard.downloads import show_downloads
 from spanledger_dashboard.scope import Scope
-from spanledger_dashboard.text import plain, shortened
+from spanledger_dashboard.text import badge_text, plain, shortened
 
 Row = dict[str, object]
 _TITLE_LIMIT = 160
@@ -71,11 +71,11 @@ def _show_head(one: Shown, where: Scope) -> None:
         st.badge(state_text(one), color="gray" if one.state == "pending" else state)
         if one.acknowledged_by:
             st.badge(
-                f"acknowledged by {plain(shortened(one.acknowledged_by, _NAME_LIMIT))}",
+                f"acknowledged by {badge_text(shortened(one.acknowledged_by, _NAME_LIMIT))}",
                 color="blue", icon=":material/visibility:",
             )  # fmt: skip
         if one.words.owner:
-            st.badge(f"owner {plain(one.words.owner)}", color="gray", icon=":material/person:")
+            st.badge(f"owner {badge_text(one.words.owner)}", color="gray", icon=":material/person:")
         since = where.local(one.started_ns / _NS_PER_S)
         until = where.local(one.ended_ns / _NS_PER_S) if one.ended_ns else None
         said = f"{since:%b %-d, %H:%M:%S}" + (f" – {until:%b %-d, %H:%M:%S}" if until else "")

@@ -24,7 +24,7 @@ from spanledger_dashboard.reconciliation.files import show_dispute_files
 from spanledger_dashboard.reconciliation.opened import OpenActions
 from spanledger_dashboard.reconciliation.tables import quantity, signed
 from spanledger_dashboard.scope import Scope
-from spanledger_dashboard.text import plain, shortened
+from spanledger_dashboard.text import badge_text, plain, shortened
 
 _MILLION = 10**6
 _NAME_LIMIT = 60
@@ -49,7 +49,8 @@ def show_cell(cell: Cell, result: Reconciliation, where: Scope, opened: OpenActi
         for label, name in _DIMENSIONS:
             value = getattr(key, name)
             if value is not None:
-                st.badge(plain(f"{label}: {shortened(told(value), _NAME_LIMIT)}"), color="gray")
+                said = f"{label}: {shortened(told(value), _NAME_LIMIT)}"
+                st.badge(badge_text(said), color="gray")
         st.badge("within tolerance" if cell.is_within_tolerance else "beyond tolerance",
                  color="green" if cell.is_within_tolerance else "orange")  # fmt: skip
         st.badge("final" if cell.is_final else "can still change", color="gray")

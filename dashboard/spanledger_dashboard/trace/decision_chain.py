@@ -9,7 +9,7 @@ import streamlit as st
 
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard.connection import store
-from spanledger_dashboard.text import beginning, plain, shortened
+from spanledger_dashboard.text import badge_text, beginning, plain, shortened
 from spanledger_dashboard.trace.conversation import Utterance
 from spanledger_dashboard.trace.data import Row, TraceKey, load_messages
 from spanledger_dashboard.trace.decision_turns import Turn, Turns
@@ -136,11 +136,11 @@ def _show_turn_head(key: TraceKey, turn: Turn) -> None:
         st.markdown(f"**Turn {turn.number}**", width="content")
         if call.agent:
             st.badge(
-                plain(shortened(call.agent, _NAME_LIMIT)),
+                badge_text(shortened(call.agent, _NAME_LIMIT)),
                 color="violet",
                 icon=":material/smart_toy:",
             )
-        st.badge(plain(shortened(call.what, _NAME_LIMIT)), color="gray")
+        st.badge(badge_text(shortened(call.what, _NAME_LIMIT)), color="gray")
         if call.status == "error":
             st.badge("failed", color="red", icon=":material/error:")
         st.markdown(" · ".join(facts), width="stretch", text_alignment="right")

@@ -10,7 +10,7 @@ import streamlit as st
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard import links, times
 from spanledger_dashboard.scope import Scope
-from spanledger_dashboard.text import code, plain, shortened
+from spanledger_dashboard.text import badge_text, code, plain, shortened
 from spanledger_dashboard.trace.data import Row, Trace, TraceSums, first_span_id
 from spanledger_dashboard.trace.links import show_trace_link
 from spanledger_dashboard.trace.parts import TracePart, Trajectory
@@ -46,7 +46,7 @@ def show_header(
         )
         st.markdown(f"### {plain(shortened(name, _NAME_LIMIT))}", width="content", anchors=False)
         if agent:
-            st.badge(plain(shortened(agent, 40)), color="violet", icon=":material/smart_toy:")
+            st.badge(badge_text(shortened(agent, 40)), color="violet", icon=":material/smart_toy:")
         _show_status(trace, total)
         st.markdown(code(trace.key.trace_id), width="stretch", text_alignment="right")
         _show_neighbours(trajectory, where)
@@ -80,7 +80,7 @@ def _show_status(trace: Trace, total: TraceSums) -> None:
             help="The first span of the trace has not arrived.",
         )
     if summary.get("outcome"):
-        st.badge(plain(summary["outcome"]), color="gray")
+        st.badge(badge_text(summary["outcome"]), color="gray")
 
 
 def _facts(trace: Trace, total: TraceSums, where: Scope) -> list[str]:

@@ -7,7 +7,7 @@ from typing import cast
 import streamlit as st
 
 from spanledger_dashboard import format as fmt
-from spanledger_dashboard.text import plain, shortened
+from spanledger_dashboard.text import badge_text, shortened
 from spanledger_dashboard.trace.data import Row
 from spanledger_dashboard.trace.parts import Trajectory
 
@@ -31,7 +31,7 @@ def show_trajectory(trajectory: Trajectory) -> None:
 
 def _show_status(row: Row) -> None:
     if row["status"] == "waiting":
-        whom = plain(shortened(str(row["waits_for"] or "something"), _NAME_LIMIT))
+        whom = badge_text(shortened(str(row["waits_for"] or "something"), _NAME_LIMIT))
         st.badge(
             f"waits for {'a person' if row['waits_for'] == 'human' else whom}",
             color="yellow",
