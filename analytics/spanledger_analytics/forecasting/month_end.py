@@ -7,7 +7,7 @@ limit.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from spanledger_analytics.budgets.forecast import HOUR_S, Forecast, forecast
@@ -74,7 +74,8 @@ def of_hours(project: str, agent: str | None, hours: Hours, window: Window, now_
 
     Args:
         project: whose spending.
-        agent: the one whose hours these are; None: of the whole project.
+        agent: the one whose hours these are; None: of the whole project; '': of calls without
+            one, which have no month's end before three days of them are known.
         hours: dollars by hour, six weeks of them, with the one that runs.
         window: the month.
         now_s: the clock.
@@ -83,4 +84,8 @@ def of_hours(project: str, agent: str | None, hours: Hours, window: Window, now_
     spent = sum((usd for hour, usd in hours.items() if first <= hour <= now_s), ZERO)
     seed = project if agent is None else f"{project} {agent}"
     told = forecast(hours, spent, None, window, now_s, is_rolling=False, seed=seed)
+    if agent == "" and told.method == "burn":
+        # Calls have no agent until the first span of their trace has come: they leave for the
+        # agent it names, so that their last hour does not go on.
+        told = replace(told, mid=None, method="")
     return MonthEnd(agent, window, spent, told)

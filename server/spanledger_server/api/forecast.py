@@ -31,7 +31,8 @@ class SpendForecast(BaseModel):
     high_usd: Usd | None = Field(description="One future in ten ends above. None: not known.")
     method: str = Field(
         description="weekday and day: drawn from past days; burn: the last hour goes on, fewer "
-        "than three days are known; empty: nothing is known."
+        "than three days are known; empty: nothing is known, as of calls of no agent with fewer "
+        "than three days: most get their agent when their trace is whole."
     )
 
     @classmethod

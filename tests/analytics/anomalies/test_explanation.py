@@ -103,3 +103,22 @@ def test_even_spending_leads_to_an_even_month() -> None:
     assert abs(told.forecast.mid - whole) <= 2  # the hour that runs counts as spent already
     assert told.forecast.low <= told.forecast.mid
     assert of_hours("p", None, {}, window, now_s).forecast.method == ""
+
+
+def test_calls_that_have_no_agent_yet_do_not_go_on_until_the_end_of_the_month() -> None:
+    now_s = 1_795_000_000
+    window = window_at("month", "UTC", None, now_s)
+    hour = now_s // HOUR_S * HOUR_S
+    hours = {hour: Decimal("1.6")}
+    ahead = of_hours("p", "", hours, window, now_s)
+    assert ahead.spent_usd == Decimal("1.6")
+    assert (ahead.forecast.mid, ahead.forecast.method) == (None, "")
+    # An agent that has just begun is expected to go on, as before.
+    begun = of_hours("p", "a", hours, window, now_s).forecast
+    per_hour = Decimal("1.6") * HOUR_S / (now_s - hour + HOUR_S)
+    assert begun.method == "burn"
+    assert begun.mid is not None
+    assert abs(begun.mid - (Decimal("1.6") + per_hour * (window.end_s - now_s) / HOUR_S)) < 1
+    # Where calls have no agent for good, days of them lead on like any others.
+    known = {hour - n * HOUR_S: Decimal(2) for n in range(1, 24 * 4 + 1)}
+    assert of_hours("p", "", known, window, now_s).forecast.method == "day"
