@@ -218,6 +218,36 @@ def test_error_rate_and_outage(world: World) -> None:
         assert set(told.labels) <= {"provider", "model"}
 
 
+def test_failed_calls_count_with_the_answered_ones_of_the_model_they_asked_for(
+    world: World,
+) -> None:
+    """Answers name the dated model; a call that failed knows only what was requested."""
+    for project, answered, failed in (("mostly-good", 1_800, 60), ("mostly-bad", 60, 40)):
+        world.insert(
+            "ledger",
+            *calls(project, answered, 3, model="m1-2026", request_model="m1"),
+            *calls(project, failed, 5, failing=failed, model="m1", request_model="m1"),
+        )
+        # The week before: 5 of 100 failed, counted under both names.
+        world.insert("usage_hourly", usage(project, 3, model="m1-2026", calls=95, errors=0))
+        world.insert("usage_hourly", usage(project, 3, model="m1", calls=5, errors=5))
+    assert world.fires("error-rate", "mostly-good") == []  # 60 of 1,860
+    assert world.fires("error-rate", "mostly-bad") == [
+        ("critical", {"provider": "acme", "model": "m1"})
+    ]
+    [told] = look(RULES["error-rate"], world.sources, "mostly-bad", NOW_NS)  # type: ignore[misc]
+    assert (told.value, told.points) == (Decimal("0.4"), 100)
+    assert told.baseline == Decimal("0.05")
+
+
+def test_where_no_call_is_answered_what_is_usual_is_not_known(world: World) -> None:
+    world.insert("ledger", *calls("dark", 60, 3, failing=60, model="m1", request_model="m1"))
+    world.insert("usage_hourly", usage("dark", 3, model="m1-2026", calls=95, errors=0))
+    world.insert("usage_hourly", usage("dark", 3, model="m1", calls=5, errors=5))
+    [told] = look(RULES["error-rate"], world.sources, "dark", NOW_NS)  # type: ignore[misc]
+    assert (told.value, told.baseline) == (Decimal(1), None)
+
+
 def test_the_first_token_takes_longer_than_usual(world: World) -> None:
     before = calls("slow", 200, 3_000, ttft_ns=500_000_000)
     world.insert("ledger", *before, *calls("slow", 60, 5, ttft_ns=1_200_000_000))
