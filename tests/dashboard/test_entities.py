@@ -434,3 +434,10 @@ def test_sizes_are_told_in_units_that_fit(number: int | None, shown: str) -> Non
 )
 def test_a_change_is_told_in_percent(ratio: float | None, shown: str) -> None:
     assert change(ratio) == shown
+
+
+@pytest.mark.usefixtures("fleet")
+def test_the_error_rate_of_models_says_whose_calls_it_is_of(app: AppTest) -> None:
+    for name, is_said in (("models", True), ("agents", False)):
+        [shown] = [d for d in page(app, name).dataframe if "Error rate" in d.value.columns]
+        assert ("under the one that was requested" in shown.proto.columns) == is_said

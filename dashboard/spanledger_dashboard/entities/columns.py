@@ -165,6 +165,16 @@ COLUMNS: dict[str, Column] = {
         _config.Column(width=64),
     ),
     "Error rate": Column(lambda r, _: _share(r.totals.errors, r.totals.calls), ratio, _NARROW),
+    "Error rate of a model": Column(
+        lambda r, _: _share(r.totals.errors, r.totals.calls),
+        ratio,
+        _config.Column(
+            width=72,
+            help="A call that fails tells no model that answered: it counts under the one that "
+            "was requested, answers under the one that answered.",
+        ),
+        label="Error rate",
+    ),
     "Share": Column(lambda _r, _: None, ratio, _NARROW),
     "p50": Column(
         lambda r, _: r.latency.p50_ns,

@@ -70,7 +70,8 @@ USERS = Entity(
 )  # fmt: skip
 MODELS = Entity(
     "model", "model", "Models", "models", "dashboard_entities", "(no model)",
-    ("Provider", *_MONEY, *_CALLS, "TTFT p95", "Tokens per s", *_TOKENS),
+    ("Provider", *_MONEY, "Calls", "Per call", "Error rate of a model", "p50", "p95", "TTFT p95",
+     "Tokens per s", *_TOKENS),
 )  # fmt: skip
 SESSIONS = Entity(
     "session", "session_id", "Sessions", "sessions", "dashboard_sessions", "(no session)",
