@@ -96,7 +96,7 @@ def _is_of_channels(file: Path) -> bool:
         return True
     try:
         top = yaml.safe_load(file.read_bytes())
-    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+    except (OSError, yaml.YAMLError, RecursionError, ValueError):
         return False
     return isinstance(top, dict) and set(top) == {"channels"}
 

@@ -60,6 +60,7 @@ class Setting:
         words: puts facts into words.
         base_url: address of the dashboard; empty: links are left out.
         threads: how many rules look at once; 0: one after the other.
+        has_all_rules: returns whether every rule can be read: of one that cannot, nothing ends.
     """
 
     state: AlertState
@@ -70,6 +71,7 @@ class Setting:
     words: Words
     base_url: str = ""
     threads: int = 4
+    has_all_rules: Callable[[], bool] = lambda: True
 
 
 @dataclass(slots=True)
@@ -113,7 +115,7 @@ class Engine:
         if lease is None:
             return Run(is_active=False)
         self._renewed_ns = now_ns
-        rules = {rule.name: rule for rule in self._setting.rules() if rule.enabled}
+        rules = {rule.name: rule for rule in self._setting.rules()}
         try:
             self._steps(lease, rules, run)
         except LeaseLost:
@@ -127,15 +129,17 @@ class Engine:
             (project, rule.name): rule
             for project in self._setting.projects()
             for rule in rules.values()
-            if _is_of(rule, project)
+            if rule.enabled and _is_of(rule, project)
         }
         asked = sorted(self._asked(wanted, now_ns), key=lambda one: one.order)
         evaluated = {(one.project, one.rule.name) for one in asked}
         for project, name in sorted(due - evaluated):
             if rule := wanted.get((project, name)):
                 self._guarded(project, name, partial(self._flush, lease, project, rule, run))
+        has_all_rules = self._setting.has_all_rules()
         for project, name in sorted((active | due) - wanted.keys()):
-            self._guarded(project, name, partial(self._end, lease, project, name, run))
+            if name in rules or has_all_rules:
+                self._guarded(project, name, partial(self._end, lease, project, name, run))
         self._evaluate(lease, asked, active | due, run)
 
     def _asked(self, wanted: Mapping[tuple[str, str], Rule], now_ns: int) -> Iterator[Asked]:

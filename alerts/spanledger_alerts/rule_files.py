@@ -14,6 +14,7 @@ from spanledger_alerts.rules import Rule, read_rule, rule_of
 
 SUFFIXES = (".yaml", ".yml")
 _LARGEST_BYTES = 1 << 20
+_UNREADABLE = "no YAML: too many levels inside each other, or a date that does not exist."
 
 
 def parse(text: str, where: str) -> list[Rule]:
@@ -26,15 +27,16 @@ def parse(text: str, where: str) -> list[Rule]:
         found = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise RuleError(f"{where}: no YAML: {' '.join(str(error).split())[:300]}") from None
+    except (RecursionError, ValueError):
+        raise RuleError(f"{where}: {_UNREADABLE}") from None
     if isinstance(found, dict) and set(found) == {"rules"}:
         found = found["rules"]
     items = found if isinstance(found, list) else [] if found is None else [found]
     rules: list[Rule] = []
     mistakes: list[str] = []
     for number, item in enumerate(items, 1):
-        name = item.get("name") if isinstance(item, dict) else None
         try:
-            rules.append(rule_of(item, f"{where}: rule {name if name else number}"))
+            rules.append(rule_of(item, f"{where}: {_called(item, number)}"))
         except RuleError as error:
             mistakes.append(str(error))
     if mistakes:
@@ -51,17 +53,12 @@ def built_in() -> list[Rule]:
     return sorted(found, key=lambda rule: rule.name)
 
 
-def of_folder(folder: Path) -> list[Rule]:
-    """Return the rules of ``*.yaml`` and ``*.yml`` in a folder; of one that is not there, none.
+def of_folder(folder: Path) -> tuple[list[Rule], list[str]]:
+    """Return the rules of ``*.yaml`` and ``*.yml`` in a folder, and every mistake in them.
 
-    Raises:
-        RuleError: files that cannot be read, or two rules of one name; one line for each mistake.
+    A folder that is not there has neither.
     """
-    paths = sorted(p for p in folder.glob("*") if p.suffix in SUFFIXES)
-    rules, mistakes = of_files(paths)
-    if mistakes:
-        raise RuleError("\n".join(mistakes))
-    return rules
+    return of_files(sorted(p for p in folder.glob("*") if p.suffix in SUFFIXES))
 
 
 def of_files(paths: Iterable[Path]) -> tuple[list[Rule], list[str]]:
@@ -100,6 +97,8 @@ def of_file(path: Path) -> tuple[list[Rule], list[str]]:
         line = line_of_error(error)
         problem = getattr(error, "problem", "") or "it cannot be read"
         return [], [f"{where}{f', line {line}' if line else ''}: no YAML: {problem}."]
+    except (RecursionError, ValueError):
+        return [], [f"{where}: {_UNREADABLE}"]
     if top is None:
         return [], []
     said = [f"{where}, line {line}: {name} is written twice." for line, name in repeated(top)]
@@ -109,11 +108,16 @@ def of_file(path: Path) -> tuple[list[Rule], list[str]]:
         if isinstance(found, Rule):
             rules.append(found)
             continue
-        name = item.get("name") if isinstance(item, dict) else None
-        rule = f"rule {name if name else number}"
+        rule = _called(item, number)
         lines = sorted((line_of(node, one.place), one.text) for one in found)
         said += [f"{where}, line {line}: {rule}: {text}" for line, text in lines]
     return rules, said
+
+
+def _called(item: object, number: int) -> str:
+    """Return what a mistake says of whose it is: a name that is no text may be large."""
+    name = item.get("name") if isinstance(item, dict) else None
+    return f"rule {name if name and isinstance(name, str) else number}"
 
 
 def _items(whole: object, top: yaml.Node) -> list[tuple[object, yaml.Node]]:
@@ -133,10 +137,13 @@ def merged(*layers: Iterable[Rule]) -> list[Rule]:
     return [found[name] for name in sorted(found)]
 
 
-def of_texts(texts: Mapping[str, str]) -> list[Rule]:
-    """Return rules that people keep as text, by name.
-
-    Raises:
-        RuleError: one cannot be read.
-    """
-    return [rule for name, text in texts.items() for rule in parse(text, f"rule {name}")]
+def of_texts(texts: Mapping[str, str]) -> tuple[list[Rule], list[str]]:
+    """Return rules that people keep as text, by name, and every mistake in them."""
+    rules: list[Rule] = []
+    mistakes: list[str] = []
+    for name, text in texts.items():
+        try:
+            rules += parse(text, f"rule {name}")
+        except RuleError as error:
+            mistakes.append(str(error))
+    return rules, mistakes

@@ -84,19 +84,35 @@ def line_of(node: yaml.Node, place: Sequence[str | int]) -> int:
     return line
 
 
-def repeated(node: yaml.Node) -> list[tuple[int, str]]:
-    """Return lines and names of fields that are written twice: YAML takes the last one silently."""
+def repeated(top: yaml.Node) -> list[tuple[int, str]]:
+    """Return lines and names of fields that are written twice: YAML takes the last one silently.
+
+    An alias is the node that it names, perhaps one around itself: each node is looked at once.
+    """
     found: list[tuple[int, str]] = []
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                found.append((key.start_mark.line + 1, key.value))
-            seen.add(str(key.value))
-            found += repeated(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            found += repeated(item)
+    met: set[int] = set()
+    waiting = [top]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in met:
+            continue
+        met.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            found += _repeated_fields(node)
+            waiting += [value for _, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+    return sorted(found)
+
+
+def _repeated_fields(node: yaml.MappingNode) -> list[tuple[int, str]]:
+    names = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+    seen: set[str] = set()
+    found: list[tuple[int, str]] = []
+    for key in names:
+        if key.value in seen:
+            found.append((key.start_mark.line + 1, key.value))
+        seen.add(key.value)
     return found
 
 

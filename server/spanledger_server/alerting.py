@@ -59,19 +59,26 @@ def alerts_job(settings: StoreSettings, state: sa.Engine, holder: str) -> Callab
         holder: who evaluates, where several could: host and process id.
     """
     alerts = AlertSettings.of(os.environ)
-    kept, projects, channels = AlertState(state), Projects(state), channel_book(alerts)
-    setting = Setting(
+    setting = engine_setting(alerts, state, alert_sources(settings, state))
+    engine = Engine(setting, holder, time.time_ns)
+    figures = AlertFigures(state)
+    return AlertsJob(engine, setting.state, time.time_ns, alerts.heartbeat_url, figures).run_once
+
+
+def engine_setting(alerts: AlertSettings, state: sa.Engine, sources: Sources) -> Setting:
+    """Return what the engine works with: rules and channels as files and dashboard have them."""
+    kept, projects = AlertState(state), Projects(state)
+    rules, channels = rule_book(alerts, kept), channel_book(alerts)
+    return Setting(
         state=kept,
-        sources=alert_sources(settings, state),
-        rules=rule_book(alerts, kept),
+        sources=sources,
+        rules=rules,
         projects=lambda: [row.project.name for row in projects.all()],
         channels=lambda: sorted(channels()),
         words=incident,
         base_url=alerts.base_url,
+        has_all_rules=lambda: not rules.problem,
     )
-    engine = Engine(setting, holder, time.time_ns)
-    figures = AlertFigures(state)
-    return AlertsJob(engine, kept, time.time_ns, alerts.heartbeat_url, figures).run_once
 
 
 def delivery_job(state: sa.Engine) -> Callable[[], object]:

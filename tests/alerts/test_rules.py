@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -63,17 +64,55 @@ def test_a_mistake_is_told_with_what_is_allowed(fields: dict[str, object], said:
 def test_every_mistake_of_a_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("name: [")
     (tmp_path / "b.yaml").write_text("- name: x\n- 5\n")
-    with pytest.raises(RuleError) as caught:
-        of_folder(tmp_path)
-    lines = str(caught.value).splitlines()
+    rules, lines = of_folder(tmp_path)
+    assert rules == []
     assert lines[0].startswith("a.yaml, line 1: no YAML")
     assert any(line.startswith("b.yaml, line 1: rule x: title") for line in lines)
     assert "b.yaml, line 2: rule 2: a rule is a mapping of fields, not int." in lines
 
 
+BOMB = "a: &a [x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
+    for before, name in pairwise("abcdefghijklm")
+)
+"""9 ** 12 items, once every alias is followed."""
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("name: &x [*x]", "rule 1: name: write text"),
+        ("&x\nname: own\nparams: *x", "rule own: title: is needed"),
+        (f"{BOMB}name: *m", "rule 1: name: write text"),
+        ("[" * 3_000, "no YAML: too many levels"),
+        ("name: 2026-02-30", "no YAML: too many levels inside each other, or a date"),
+    ],
+)
+def test_what_yaml_can_hide_is_a_mistake_like_others(tmp_path: Path, text: str, line: str) -> None:
+    (tmp_path / "own.yaml").write_text(text)
+    rules, mistakes = of_folder(tmp_path)
+    assert rules == []
+    assert any(line in one for one in mistakes), mistakes
+    with pytest.raises(RuleError) as caught:
+        parse(text, "own.yaml")
+    assert line in str(caught.value)
+    assert len(str(caught.value)) < 20_000
+
+
+def test_a_field_that_is_written_twice_is_told_once_and_not_for_each_alias(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("title: &t {a: 1, a: 2}\nparams: *t\nname: b\nname: c\n")
+    _, mistakes = of_folder(tmp_path)
+    assert [one for one in mistakes if "twice" in one] == [
+        "own.yaml, line 1: a is written twice.",
+        "own.yaml, line 4: name is written twice.",
+    ]
+
+
 def test_a_rule_of_the_folder_stands_in_the_place_of_a_built_in_one(tmp_path: Path) -> None:
     (tmp_path / "own.yml").write_text("{name: loop, title: Loops, finding: [loop], enabled: false}")
-    found = {one.name: one for one in merged(built_in(), of_folder(tmp_path))}
+    own, mistakes = of_folder(tmp_path)
+    found = {one.name: one for one in merged(built_in(), own)}
+    assert mistakes == []
     assert not found["loop"].enabled
     assert len(found) == len(built_in())
 

@@ -135,6 +135,8 @@ def _entries(file: Path) -> Mapping[str, Mapping[str, object]]:
         mark = getattr(error, "problem_mark", None)  # the text around it may hold a secret
         line = f" in line {mark.line + 1}" if mark else ""
         raise ChannelConfigError(f"{file} is no YAML{line}.") from None
+    except (RecursionError, ValueError):
+        raise ChannelConfigError(f"{file} cannot be read as YAML.") from None
     if found is None:
         return {}
     top = cast("dict[object, object]", found) if isinstance(found, dict) else {}

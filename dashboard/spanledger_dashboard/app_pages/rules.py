@@ -69,7 +69,7 @@ def _show_list(opened: OpenAlerts, where: Scope, book: RuleBook) -> None:
     show_engine(opened, scope.now_s())
     if book.problem and viewer().sees_everything:
         st.error(
-            f"Some rules cannot be read, and hold as before: {plain(book.problem)}",
+            f"Some rules cannot be read, and hold if they did before: {plain(book.problem)}",
             icon=":material/error:",
         )
     found = _fared(opened, where, book)
