@@ -1,17 +1,19 @@
 """Rules and channels as they are now: files are read again when they change.
 
-A mistake changes nothing of what was read before. At the first reading, nothing was: then all
-that has no mistake holds, and the engine decides nothing about the rest.
+A mistake changes nothing of what was read before: of rules, nothing at all while there is one; of
+channels, nothing of those that have one. At the first reading, nothing was: then all that has no
+mistake holds, and the engine decides nothing about the rest.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from spanledger_alerts.channels import load_channels
+from spanledger_alerts.channels import read_channel, written_channels
 from spanledger_alerts.errors import ChannelConfigError
 from spanledger_alerts.notification import ConfiguredChannel
 from spanledger_alerts.rule_files import built_in, merged, of_folder, of_texts
@@ -31,14 +33,18 @@ class Book(Generic[_T]):
     Args:
         name: for the log.
         stamp: returns what changes when the source does.
-        read: returns what has no mistake, and all mistakes.
+        read: returns what holds now, and all mistakes; it is given what held before, if anything
+            did.
 
     Attributes:
         problem: the mistakes that there are now; empty: none.
     """
 
     def __init__(
-        self, name: str, stamp: Callable[[], Stamp], read: Callable[[], tuple[_T, list[str]]]
+        self,
+        name: str,
+        stamp: Callable[[], Stamp],
+        read: Callable[[_T | None], tuple[_T, list[str]]],
     ) -> None:
         self._name = name
         self._stamp = stamp
@@ -52,20 +58,13 @@ class Book(Generic[_T]):
         stamp = self._stamp()
         if self._found is None or stamp != self._seen:
             self._seen = stamp
-            found, mistakes = self._read()
-            self.problem = "\n".join(mistakes)
-            if self._found is None:
-                self._found = found
-                self._complain("%s with a mistake are left out: %s")
-            elif mistakes:
-                self._complain("%s are as before: %s")
-            else:
-                self._found = found
+            found, mistakes = self._read(self._found)
+            problem = "\n".join(mistakes)
+            if problem and problem != self.problem:
+                how = "left out" if self._found is None else "as before"
+                log.error("%s with a mistake are %s: %s", self._name, how, problem)
+            self._found, self.problem = found, problem
         return self._found
-
-    def _complain(self, text: str) -> None:
-        if self.problem:
-            log.error(text, self._name, self.problem)
 
 
 def rule_book(settings: AlertSettings, state: AlertState) -> Book[list[Rule]]:
@@ -75,26 +74,76 @@ def rule_book(settings: AlertSettings, state: AlertState) -> Book[list[Rule]]:
     def stamp() -> Stamp:
         return (_stamps(folder), tuple(state.rule_texts().items()))
 
-    def read() -> tuple[list[Rule], list[str]]:
+    def read(before: list[Rule] | None) -> tuple[list[Rule], list[str]]:
         of_files, wrong = of_folder(folder) if folder is not None else ([], [])
         of_dashboard, wrong_there = of_texts(state.rule_texts())
-        return merged(built_in(), of_files, of_dashboard), [*wrong, *wrong_there]
+        mistakes = [*wrong, *wrong_there]
+        if mistakes and before is not None:
+            return before, mistakes
+        return merged(built_in(), of_files, of_dashboard), mistakes
 
     return Book("alert rules", stamp, read)
 
 
-def channel_book(settings: AlertSettings) -> Book[Mapping[str, ConfiguredChannel]]:
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """The channels of a file.
+
+    Attributes:
+        ready: those that can be used, by name.
+        unread: names of those that have had a mistake from the start on; None: the file has one
+            itself, so that nobody knows a name.
+    """
+
+    ready: Mapping[str, ConfiguredChannel]
+    unread: frozenset[str] | None = frozenset()
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all, sorted."""
+        return sorted(self.ready.keys() | (self.unread or ()))
+
+
+def channel_book(settings: AlertSettings) -> Book[Channels]:
     """Return the channels of the folder's file."""
-    file = settings.channels_file
-    none: Mapping[str, ConfiguredChannel] = {}
+    source = _ChannelFile(settings.channels_file)
+    return Book("alert channels", source.stamp, source.read)
 
-    def read() -> tuple[Mapping[str, ConfiguredChannel], list[str]]:
+
+class _ChannelFile:
+    """A file of channels, and the files of secrets that were missing when it was read."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._missed: list[Path] = []
+
+    def stamp(self) -> Stamp:
+        return (_stamp(self._file), *map(_stamp, self._missed))
+
+    def read(self, before: Channels | None) -> tuple[Channels, list[str]]:
+        """Return the channels: each that has a mistake as it was before, where it was."""
         try:
-            return (load_channels(file) if file is not None else none), []
+            written = written_channels(self._file) if self._file is not None else {}
         except ChannelConfigError as error:
-            return none, [str(error)]
+            return before or Channels({}, None), [str(error)]
+        ready: dict[str, ConfiguredChannel] = {}
+        mistakes: list[str] = []
+        self._missed = []
+        for name, raw in written.items():
+            try:
+                ready[name] = read_channel(name, raw)
+            except ChannelConfigError as error:
+                mistakes.append(str(error))
+                self._missed += _secret_files(raw)
+                if before is not None and name in before.ready:
+                    ready[name] = before.ready[name]
+        return Channels(ready, frozenset(written.keys() - ready.keys())), mistakes
 
-    return Book("alert channels", lambda: (_stamp(file),), read)
+
+def _secret_files(raw: Mapping[str, object]) -> list[Path]:
+    """Return the files that a channel refers to: once they are there, it may be read."""
+    texts = [value for value in raw.values() if isinstance(value, str)]
+    return [Path(text.removeprefix("file:")) for text in texts if text.startswith("file:")]
 
 
 def _stamps(folder: Path | None) -> Stamp:
@@ -106,6 +155,6 @@ def _stamps(folder: Path | None) -> Stamp:
 def _stamp(file: Path | None) -> Stamp:
     try:
         found = file.stat() if file is not None else None
-    except OSError:
+    except (OSError, ValueError):  # a path that no system takes is a ValueError
         found = None
     return () if found is None else (found.st_mtime_ns, found.st_size, found.st_ino)

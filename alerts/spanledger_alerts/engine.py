@@ -7,7 +7,7 @@ under the lease. An engine that dies in between has changed nothing, and the nex
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -56,11 +56,13 @@ class Setting:
         sources: where measures read.
         rules: returns the rules as they are now.
         projects: returns the names of the projects.
-        channels: returns the names of the channels there are.
+        channels: returns the names of the channels there are, with those that cannot be read.
         words: puts facts into words.
         base_url: address of the dashboard; empty: links are left out.
         threads: how many rules look at once; 0: one after the other.
         has_all_rules: returns whether every rule can be read: of one that cannot, nothing ends.
+        unread: returns the names of channels that cannot be read: what they were told stays. None:
+            the names are not known either, so that holds for all.
     """
 
     state: AlertState
@@ -72,6 +74,7 @@ class Setting:
     base_url: str = ""
     threads: int = 4
     has_all_rules: Callable[[], bool] = lambda: True
+    unread: Callable[[], Collection[str] | None] = lambda: ()
 
 
 @dataclass(slots=True)
@@ -299,6 +302,7 @@ class Engine:
             words=self._setting.words,
             base_url=self._setting.base_url,
             series=History(rule, self._setting.sources, project, now_ns).of,
+            unread=self._setting.unread(),
         )
 
     def _instances(self, project: str, rule: str) -> dict[str, Instance]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from spanledger_alerts.facts import facts_of, incident_key
@@ -20,6 +20,7 @@ from spanledger_storage.alert_rows import GroupRow, NewOutbox, SilenceRow
 
 Words = Callable[[Facts, str], Incident]
 MOST_INCIDENTS = 50
+_LOOK_AGAIN_NS = 60 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +31,10 @@ class Surroundings:
         silences: that hold now.
         firing: labels of what fires, of rules that quiet others, by rule.
         acks: who acknowledged, by incident.
-        channels: names of the channels there are.
+        channels: names of the channels there are, with those that cannot be read.
         words: puts facts into words; ``base_url``: address of the dashboard.
         series: returns the values of an instance before, for a chart.
+        unread: names of channels that cannot be read now; None: the names are not known either.
     """
 
     silences: Sequence[tuple[SilenceRow, Sequence[Matcher]]]
@@ -42,6 +44,7 @@ class Surroundings:
     words: Words
     base_url: str
     series: Callable[[Instance], Sequence[tuple[int, float]]] = lambda _: ()
+    unread: Collection[str] | None = ()
 
 
 class _Place(NamedTuple):
@@ -81,6 +84,9 @@ class Telling:
         outbox: list[NewOutbox] = []
         for place in sorted(before.keys() | members.keys()):
             group = before.get(place, Group())
+            if self._is_unread(place.channel):
+                groups += self._held(place, group)
+                continue
             timing = self._timing(place)
             decision = decide(timing, group, members.get(place, ()), self._now_ns)
             if decision.group != group:
@@ -88,6 +94,22 @@ class Telling:
             if decision.transition:
                 outbox.append(self._notification(place, decision))
         return groups, outbox
+
+    def _is_unread(self, channel: str) -> bool:
+        unread = self._around.unread
+        return unread is None or channel in unread
+
+    def _held(self, place: _Place, group: Group) -> list[GroupRow]:
+        """Return a group of a channel that cannot be read, where it is not stored so.
+
+        It stays as it is, or people would be told that what fires has ended. It is looked at
+        again soon: what ends meanwhile would not be looked at for the channel's sake later.
+        """
+        soon_ns = self._now_ns + _LOOK_AGAIN_NS
+        is_open = bool(group.told) or group.opened_at_ns is not None
+        if not is_open or self._now_ns < (group.due_at_ns or 0) <= soon_ns:
+            return []
+        return [self._row(place, replace(group, due_at_ns=soon_ns))]
 
     def _known_group(self, row: GroupRow) -> Group:
         """Return a stored group; note what it has in common, and which incidents it was told of.
@@ -159,7 +181,7 @@ class Telling:
         return found
 
     def _known(self, names: Sequence[str]) -> list[str]:
-        """Return those there are; ``default``, where nobody made one, stands for all."""
+        """Return those there are; ``default``, where nobody wrote one, stands for all."""
         there = self._around.channels
         found: list[str] = []
         for name in names:

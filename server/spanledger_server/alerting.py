@@ -74,14 +74,15 @@ def engine_setting(alerts: AlertSettings, state: sa.Engine, sources: Sources) ->
         sources=sources,
         rules=rules,
         projects=lambda: [row.project.name for row in projects.all()],
-        channels=lambda: sorted(channels()),
+        channels=lambda: channels().names,
         words=incident,
         base_url=alerts.base_url,
         has_all_rules=lambda: not rules.problem,
+        unread=lambda: channels().unread,
     )
 
 
 def delivery_job(state: sa.Engine) -> Callable[[], object]:
     """Return what sends the notifications that wait."""
     channels = channel_book(AlertSettings.of(os.environ))
-    return Sender(AlertOutbox(state), channels, time.time_ns).run_once
+    return Sender(AlertOutbox(state), lambda: channels().ready, time.time_ns).run_once

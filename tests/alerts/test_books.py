@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from spanledger_alerts.books import rule_book
+from spanledger_alerts.books import channel_book, rule_book
 from spanledger_alerts.engine import Engine
 from spanledger_alerts.measures import Sources
 from spanledger_alerts.rule_files import built_in
@@ -28,6 +28,7 @@ group_wait: 0
 group_interval: 10s
 channels: [ops]
 """
+EVERYONE = OWN.replace("channels: [ops]", "")
 
 
 class Worker(Stage):
@@ -42,6 +43,24 @@ class Worker(Stage):
         for name, text in texts.items():
             (self.folder / "rules" / f"{name}.yaml").write_text(text)
 
+    def configure(self, *names: str, others: str = "") -> None:
+        """Name channels, each with a secret in a file of its own, and let them remember."""
+        lines = ["channels:"]
+        for name in names:
+            self.secret(name).write_text("secret")
+            url = f"https://{name}.example.com/"
+            secret = f"file:{self.secret(name)}"
+            lines.append(f"  {name}: {{kind: webhook, url: '{url}', secret: '{secret}'}}")
+        (self.folder / "channels.yaml").write_text("\n".join([*lines, others]))
+        self.channels = {name: Recorder() for name in names}
+
+    def secret(self, name: str) -> Path:
+        return self.folder / name
+
+    @property
+    def stories(self) -> dict[str, list[str]]:
+        return {name: channel.story for name, channel in self.channels.items()}
+
     def restart(self) -> None:
         """Begin anew: what was read before is forgotten."""
         sources = cast("Sources", self)
@@ -51,7 +70,6 @@ class Worker(Stage):
             made,
             # Built-in rules look at a store, which a stage has none of.
             rules=lambda: [rule for rule in made.rules() if rule.name not in known],
-            channels=lambda: list(self.channels),
             words=words,
         )
         self.engine = Engine(setting, "one", lambda: self.now_ns)
@@ -59,7 +77,9 @@ class Worker(Stage):
 
 @pytest.fixture
 def worker(tmp_path: Path) -> Worker:
-    return Worker(tmp_path)
+    made = Worker(tmp_path)
+    made.configure("ops")
+    return made
 
 
 def test_a_mistake_in_another_file_ends_no_incident_after_a_restart(worker: Worker) -> None:
@@ -127,4 +147,90 @@ def test_what_has_no_mistake_holds_from_the_start(
     worker.write(off="{name: loop, title: Loops, finding: [loop]}")
     assert not {rule.name: rule for rule in book()}["loop"].enabled  # as before
     told = [record.getMessage().partition(":")[0] for record in caplog.records]
-    assert told == ["alert rules with a mistake are left out", "alert rules are as before"]
+    assert told == ["alert rules with a mistake are left out"]  # not again: it is the same
+    worker.write(other="name: [")
+    book()
+    assert "alert rules with a mistake are as before" in caplog.text
+
+
+def test_a_secret_that_is_missing_silences_one_channel_alone(worker: Worker) -> None:
+    worker.configure("bot", "sw", "wh")
+    worker.write(own=EVERYONE)
+    worker.restart()
+    worker.tick(a=12)
+    assert worker.stories == dict.fromkeys(["bot", "sw", "wh"], ["trigger: a"])
+    worker.secret("bot").unlink()
+    worker.restart()
+    worker.tick(b=12)
+    worker.pass_s(60)
+    told = ["trigger: a", "update: a b"]
+    assert worker.stories == {"bot": ["trigger: a"], "sw": told, "wh": told}
+    worker.secret("bot").write_text("secret")
+    worker.pass_s(60)
+    assert worker.stories == {"bot": told, "sw": told, "wh": told}
+
+
+def test_what_ended_while_its_channel_could_not_be_read_is_told_later(worker: Worker) -> None:
+    worker.configure("bot", "sw")
+    worker.write(own=EVERYONE)
+    worker.restart()
+    worker.tick(a=12)
+    worker.secret("bot").unlink()
+    worker.restart()
+    worker.tick(a=1)
+    worker.pass_s(3_600)
+    ended = ["trigger: a", "resolve:  / a"]
+    assert worker.stories == {"bot": ["trigger: a"], "sw": ended}
+    worker.secret("bot").write_text("secret")
+    worker.pass_s(60)
+    assert worker.stories == {"bot": ended, "sw": ended}
+
+
+def test_a_file_of_channels_that_cannot_be_read_ends_nothing(worker: Worker) -> None:
+    worker.write(own=OWN)
+    worker.restart()
+    worker.tick(a=12)
+    file = worker.folder / "channels.yaml"
+    text = file.read_text()
+    file.write_text("channels: [")
+    worker.restart()
+    worker.tick(b=12)
+    worker.pass_s(600)
+    assert worker.stories == {"ops": ["trigger: a"]}
+    file.write_text(text)
+    worker.pass_s(60)
+    assert worker.stories == {"ops": ["trigger: a", "update: a b"]}
+
+
+def test_default_stands_for_itself_though_it_cannot_be_read(worker: Worker) -> None:
+    worker.configure("boss", "default")
+    worker.write(own=EVERYONE)
+    worker.secret("default").unlink()
+    worker.restart()
+    worker.tick(a=12)
+    assert worker.stories == {"boss": [], "default": []}
+    worker.secret("default").write_text("secret")
+    worker.pass_s(20)
+    assert worker.stories == {"boss": [], "default": ["trigger: a"]}
+
+
+def test_a_channel_with_a_mistake_is_as_it_was_and_others_are_as_they_are_written(
+    worker: Worker, caplog: pytest.LogCaptureFixture
+) -> None:
+    book = channel_book(AlertSettings(worker.folder))
+    worker.configure("a", "b", others="  c: {kind: pigeon}")
+    first = book()
+    assert (sorted(first.ready), first.unread) == (["a", "b"], frozenset({"c"}))
+    assert first.names == ["a", "b", "c"]
+    [a, b] = first.ready.values()
+    worker.configure("b", "d", others="  a: {kind: webhook, url: env:NOT_SET}")
+    found = book()
+    assert (sorted(found.ready), found.unread) == (["a", "b", "d"], frozenset())
+    assert found.ready["a"] is a
+    assert found.ready["b"] is not b
+    (worker.folder / "channels.yaml").write_text("channels: 5")
+    assert book() is found
+    assert "channels:` at the top" in book.problem
+    told = [record.getMessage().rpartition("Channel ")[2] for record in caplog.records]
+    assert [line.partition(":")[0] for line in told[:2]] == ["c", "a"]
+    assert len(told) == 3
