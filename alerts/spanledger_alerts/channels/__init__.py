@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from threading import Lock
 from typing import cast
 
 import yaml
@@ -36,6 +37,8 @@ CHANNELS: Mapping[str, str] = {
 """Name of a kind and the module with its ``Config``."""
 _LARGEST_FILE_BYTES = 1 << 20
 _LONGEST_NAME = 64
+_OPENING = Lock()
+"""Opening imports libraries; two threads inside one library, each at another end, fail."""
 
 
 def load_channels(
@@ -73,7 +76,13 @@ def read_channel(
     """
     config = read_config(name, raw, environ)
     kind = str(raw["kind"])
-    return ConfiguredChannel(name, kind, config.open(), config.per_s, config.burst)
+    try:
+        with _OPENING:
+            channel = config.open()
+    except ImportError as error:
+        said = f"Channel {name}: a library that it needs cannot be imported: {error.name}."
+        raise ChannelConfigError(said) from None
+    return ConfiguredChannel(name, kind, channel, config.per_s, config.burst)
 
 
 def read_config(

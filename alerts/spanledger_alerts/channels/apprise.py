@@ -7,6 +7,7 @@ one address: with two, one that failed would bring the other its message again.
 from __future__ import annotations
 
 import logging
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ class Config(ChannelConfig):
             raise ChannelConfigError(
                 "This channel needs a library: pip install 'spanledger-server[apprise]'."
             )
+        import_module("apprise")
         return Apprise(self)
 
 

@@ -111,6 +111,8 @@ class ChannelConfig(BaseModel, ABC):
     def open(self) -> Channel:
         """Return the channel; nothing is connected before it sends.
 
+        What sending imports is imported here: several channels send at once, each in a thread.
+
         Raises:
             ChannelConfigError: a library that it needs is not installed.
         """

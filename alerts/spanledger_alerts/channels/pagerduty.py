@@ -12,6 +12,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from functools import cache
+from importlib import import_module
 from math import ceil
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -51,6 +52,7 @@ class Config(ChannelConfig):
 
     def open(self) -> PagerDuty:
         """Return the channel."""
+        import_module("pagerduty")
         return PagerDuty(self)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+from importlib import import_module
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,7 @@ class Config(ChannelConfig):
 
     def open(self) -> SlackBot:
         """Return the channel."""
+        import_module("slack_sdk")
         return SlackBot(self)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+from importlib import import_module
 from math import ceil
 
 from spanledger_alerts.channels.answers import quiet, refusal
@@ -29,6 +30,7 @@ class Config(ChannelConfig):
 
     def open(self) -> SlackWebhook:
         """Return the channel."""
+        import_module("slack_sdk.webhook")
         return SlackWebhook(self)
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError
 
 import pytest
 
@@ -88,6 +92,53 @@ def test_a_file_can_be_replaced_while_it_is_used(tmp_path: Path) -> None:
         config.open().send(notification())
     assert not caught.value.permanent
     assert "first" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("raw", "library"),
+    [
+        ({"kind": "pagerduty", "routing_key": "env:SECRET"}, "pagerduty"),
+        ({"kind": "slack_bot", "token": "env:SECRET", "channel": "C024BE91L"}, "slack_sdk"),
+        ({"kind": "slack_webhook", "url": "https://hooks.example.com/"}, "slack_sdk.webhook"),
+        ({"kind": "apprise", "url": "env:SECRET"}, "apprise"),
+    ],
+)
+def test_reading_a_channel_imports_what_sending_needs(raw: dict[str, str], library: str) -> None:
+    pytest.importorskip(library, reason=f"{library} is not installed")
+    code = (
+        "import sys; from spanledger_alerts.channels import read_channel; "
+        f"before = {library!r} in sys.modules; read_channel('a', {raw!r}, {{'SECRET': 'x'}}); "
+        f"print(before, {library!r} in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
+
+
+def test_channels_are_opened_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    meeting = Barrier(2)
+    alone: list[bool] = []
+
+    def opened(config: WebhookConfig) -> object:
+        try:
+            meeting.wait(timeout=0.1)
+        except BrokenBarrierError:
+            alone.append(True)
+            meeting.reset()
+        return config
+
+    monkeypatch.setattr(WebhookConfig, "open", opened)
+    raw = {"kind": "webhook", "url": "https://example.com/"}
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda name: read_channel(name, raw), ["a", "b"]))
+    assert alone == [True, True]
+
+
+def test_a_library_that_cannot_be_imported_is_a_mistake_of_its_channel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "slack_sdk", None)
+    said = refusal({"kind": "slack_bot", "token": "env:T", "channel": "C024BE91L"}, {"T": "x"})
+    assert said == "Channel oncall: a library that it needs cannot be imported: slack_sdk."
 
 
 @pytest.mark.parametrize(
