@@ -229,7 +229,7 @@ class RunningBudget:
         if call.max_output_tokens is not None and call.input_tokens is not None:
             usage = Usage(call.input_tokens, call.max_output_tokens)
             tokens = call.input_tokens + call.max_output_tokens
-            rate = rate_of(call.provider, call.model) if limits.usd_pd is not None else None
+            rate = rate_of(call) if limits.usd_pd is not None else None
             usd_pd = usd_pd if rate is None else rate.cost_pd(usage)
         return Charge(
             0 if limits.usd_pd is None else usd_pd,
@@ -239,7 +239,7 @@ class RunningBudget:
 
     def _actual(self, call: ModelCall, usage: Usage) -> Charge:
         is_priced = self.budget.limits.usd_pd is not None or self.budget.is_shared
-        rate = rate_of(call.provider, call.model) if is_priced else None
+        rate = rate_of(call) if is_priced else None
         tokens = (usage.input_tokens or 0) + (usage.output_tokens or 0)
         return Charge(0 if rate is None else rate.cost_pd(usage), 1, tokens)
 

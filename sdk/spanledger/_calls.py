@@ -204,6 +204,8 @@ class LlmCall:
         if self._is_finished:
             return
         self._is_finished = True
+        if self._answer.model:
+            self._call.answered_by = (self._answer.model,)
         self._settle(self._answer.usage, is_sent=True)
         try:
             self._work.span.set_attributes(_told_by(self._answer))

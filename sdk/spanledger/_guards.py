@@ -49,6 +49,8 @@ class ModelCall:
         input_tokens: of the request, if somebody counted them.
         span: that records it, once there is one.
         asked: by id of a guard that had to ask, what it was told; see ``ready``.
+        answered_by: names of the model that the answer told; its price comes before that of
+            ``model``, which may be the name of a deployment, or not known at all.
     """
 
     provider: str = ""
@@ -57,6 +59,7 @@ class ModelCall:
     input_tokens: int | None = None
     span: Span | None = None
     asked: dict[int, object] | None = None
+    answered_by: tuple[str, ...] = ()
 
 
 class Guard(Protocol):

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from spanledger._failures import told
+from spanledger._guards import ModelCall
 from spanledger._usage import Usage
 
 PICODOLLARS = 10**12
@@ -17,12 +18,14 @@ Price = tuple[tuple[int, int], ...]
 _FREE: Price = ((0, 0),)
 _PROVIDERS = {
     "aws.bedrock": "aws",
+    "awsbedrock": "aws",
     "azure.ai.openai": "azure",
     "azure.ai.inference": "azure",
     "gcp.gemini": "google",
     "gcp.gen_ai": "google",
     "gcp.vertex_ai": "google",
     "mistral_ai": "mistral",
+    "moonshot": "moonshotai",
     "moonshot_ai": "moonshotai",
     "x_ai": "x-ai",
 }
@@ -54,22 +57,32 @@ class Rate:
         )
 
 
+def rate_of(call: ModelCall) -> Rate | None:
+    """Return the rate of a call's model today; ``None``: not known, or no price data installed."""
+    return _rate_of(call.provider, (*call.answered_by, call.model))
+
+
 @lru_cache(maxsize=1024)
-def rate_of(provider: str, model: str) -> Rate | None:
-    """Return the rate of a model today; ``None``: not known, or no price data installed."""
+def _rate_of(provider: str, models: tuple[str, ...]) -> Rate | None:
+    """Return the rate of the first of a model's names that has one."""
     try:
         # A part of its own: it is loaded by the first budget in dollars, and by nobody else.
         import genai_prices
     except ImportError:
         told("prices", "budgets in dollars need prices: pip install 'spanledger[prices]'")
         return None
+    names = [model for model in models if model]
+    said = " or ".join(dict.fromkeys(names)) or "a model without a name"
     try:
         usage = genai_prices.Usage(input_tokens=1, output_tokens=1)
-        found = _looked_up(genai_prices.calc_price, usage, provider, model)
-        return None if found is None else _compiled(found.model_price)
+        for model in names:
+            found = _looked_up(genai_prices.calc_price, usage, provider, model)
+            if found is not None:
+                return _compiled(found.model_price)
+        told(f"price of {said}", "no price is known; budgets in dollars do not see it")
     except Exception as error:
-        told(f"price of {model}", error)
-        return None
+        told(f"price of {said}", error)
+    return None
 
 
 def _looked_up(calc_price: Any, usage: Any, provider: str, model: str) -> Any:
@@ -77,7 +90,6 @@ def _looked_up(calc_price: Any, usage: Any, provider: str, model: str) -> Any:
         provider_id = _PROVIDERS.get(provider, provider) or None
         return calc_price(usage, model_ref=model, provider_id=provider_id)
     except LookupError:
-        told(f"price of {model}", "no price is known; budgets in dollars do not see it")
         return None
 
 

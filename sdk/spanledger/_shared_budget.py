@@ -171,13 +171,13 @@ def _need(call: ModelCall) -> Need:
     """Return what a call may use by its own limits; unknown: as the largest so far."""
     if call.max_output_tokens is None or call.input_tokens is None:
         return Need(None, None, 1)
-    rate = rate_of(call.provider, call.model)
+    rate = rate_of(call)
     usage = Usage(max(0, call.input_tokens), max(0, call.max_output_tokens))
     return _need_of(rate, usage)
 
 
 def _used(call: ModelCall, usage: Usage) -> Need:
-    return _need_of(rate_of(call.provider, call.model), usage)
+    return _need_of(rate_of(call), usage)
 
 
 def _need_of(rate: Rate | None, usage: Usage) -> Need:

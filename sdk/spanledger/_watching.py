@@ -20,6 +20,9 @@ from spanledger._usage import Usage
 _MODEL_OPERATIONS = frozenset(("chat", "text_completion", "generate_content", "embeddings"))
 _MOST_OPEN = 10_000
 _MODEL_KINDS = frozenset(("LLM", "EMBEDDING"))
+_PROVIDER = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
+_ASKED = ("gen_ai.request.model", "llm.request.model_name", "llm.model_name")
+_ANSWERED_BY = ("gen_ai.response.model", "llm.model_name", "embedding.model_name")
 _KEYS = {
     "input_tokens": ("gen_ai.usage.input_tokens", "llm.token_count.prompt"),
     "output_tokens": ("gen_ai.usage.output_tokens", "llm.token_count.completion"),
@@ -83,9 +86,7 @@ class Watch:
         """Tell the guards what a call used, or what a tool answered."""
         watched = self._open.pop(_id_of(span), None) if self._open else None
         if watched is not None:
-            watched.call.model = _text(span.attributes, "gen_ai.response.model", "") or (
-                watched.call.model
-            )
+            _answered(watched.call, span.attributes)
             _settle(watched, _usage_of(span.attributes), is_sent=True)
         elif guards := guards_of(context.get_current()):
             _tool_ended(span, guards)
@@ -136,12 +137,24 @@ def _is_model_call(attributes: Attributes) -> bool:
 
 
 def _call_of(attributes: Attributes) -> ModelCall:
-    provider = _text(attributes, "gen_ai.provider.name", "") or _text(
-        attributes, "gen_ai.system", ""
-    )
-    model = _text(attributes, "gen_ai.request.model", "") or _text(attributes, "llm.model_name", "")
+    model = _first(attributes, _ASKED)
     limit = (attributes or {}).get("gen_ai.request.max_tokens")
-    return ModelCall(provider.lower(), model, limit if isinstance(limit, int) else None)
+    return ModelCall(_provider(attributes), model, limit if isinstance(limit, int) else None)
+
+
+def _answered(call: ModelCall, attributes: Attributes) -> None:
+    """Take up what the end of a span tells of its model; some tell of it only there."""
+    call.provider = call.provider or _provider(attributes)
+    names = (_text(attributes, key, "") for key in _ANSWERED_BY)
+    call.answered_by = tuple(name for name in names if name)
+
+
+def _provider(attributes: Attributes) -> str:
+    return _first(attributes, _PROVIDER).lower()
+
+
+def _first(attributes: Attributes, keys: tuple[str, ...]) -> str:
+    return next(filter(None, (_text(attributes, key, "") for key in keys)), "")
 
 
 def _usage_of(attributes: Attributes) -> Usage | None:

@@ -353,6 +353,55 @@ def test_calls_of_other_instrumentations_count_once_and_are_stopped() -> None:
             watched(captured, "gpt-4o-mini", (10, 1))
 
 
+def told_at_the_end(captured: Captured, asked: dict[str, str], answered: dict[str, str]) -> None:
+    """Make a span that tells of its usage, and of more, only when it ends."""
+    usage = {"llm.token_count.prompt": 1000, "llm.token_count.completion": 1000}
+    tracer = captured.provider.get_tracer("openinference.instrumentation.x")
+    with tracer.start_as_current_span("call", attributes=asked) as span:
+        span.set_attributes({**usage, **answered})
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        (
+            {"openinference.span.kind": "LLM"},
+            {"llm.provider": "openai", "llm.model_name": "gpt-4o-mini-2024-07-18"},
+        ),
+        (
+            {"openinference.span.kind": "LLM", "llm.system": "openai"},
+            {"embedding.model_name": "gpt-4o-mini"},
+        ),
+        (
+            {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o-mini"},
+            {"gen_ai.response.model": "a name without a price"},
+        ),
+    ],
+    ids=["at the end", "an embedding", "as asked"],
+)
+def test_a_model_is_priced_by_whichever_name_has_a_price(
+    asked: dict[str, str], answered: dict[str, str]
+) -> None:
+    with capture() as captured, spanledger.budget(usd=1) as running:
+        told_at_the_end(captured, asked, answered)
+        assert running.use().usd == CALL_USD
+
+
+def test_a_deployment_is_priced_as_the_model_behind_it() -> None:
+    usage = {"prompt_tokens": 1000, "completion_tokens": 1000}
+    with capture(), spanledger.budget(usd=CALL_USD * 2, mode="raise") as running:
+
+        def ask() -> None:
+            with spanledger.llm_call(provider="azure.ai.openai", model="my-deployment") as call:
+                call.response({"model": "gpt-4o-mini-2024-07-18", "usage": usage})
+
+        ask()
+        ask()
+        assert running.use().usd == CALL_USD * 2
+        with pytest.raises(BudgetExceeded):
+            ask()
+
+
 def test_the_same_call_with_the_same_result_is_a_loop() -> None:
     heard: list[LoopEvent] = []
 
