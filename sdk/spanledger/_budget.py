@@ -8,13 +8,14 @@ from contextvars import Token
 from dataclasses import dataclass
 from decimal import Decimal
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from opentelemetry import baggage, context
 from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
 from spanledger._accounts import Account, Accounts, Amount, Charge, Limits, LocalAccounts
+from spanledger._arguments import check_choice, check_limit, picodollars
 from spanledger._attributes import TASK_ID
 from spanledger._budget_events import HINTS, BudgetEvent, BudgetUse, tell, usd_of, use_of
 from spanledger._context import SESSION_ID, USER_ID, agent_of
@@ -308,11 +309,18 @@ def budget(
             no limit is needed here. Fails open: who gets no answer in time passes.
 
     Raises:
-        ValueError: a limit is negative, or nothing is limited.
+        ValueError: a limit is negative or no number, nothing is limited, or ``scope`` or ``mode``
+            is not one of its words.
     """
-    usd_pd = None if usd is None else int(Decimal(str(usd)) * PICODOLLARS)
-    given = [n for n in (usd_pd, llm_calls, tokens, seconds) if n is not None]
-    if not (given or shared) or min(given, default=0) < 0 or not 0 < soft <= 1:
+    check_choice("scope", scope, get_args(Scope))
+    check_choice("mode", mode, get_args(Mode))
+    usd_pd = picodollars(usd)
+    given = {"llm_calls": llm_calls, "tokens": tokens, "seconds": seconds}
+    for measure, limit in given.items():
+        check_limit(measure, limit)
+    check_limit("soft", soft)
+    is_limited = usd_pd is not None or any(limit is not None for limit in given.values())
+    if not (is_limited or shared) or not 0 < soft <= 1:
         raise ValueError("a budget needs a limit of 0 or more, and a soft share above 0, up to 1")
     limits = Limits(usd_pd, llm_calls, tokens, seconds, soft)
     return Budget(

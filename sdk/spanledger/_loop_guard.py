@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import blake2b
 from types import TracebackType
-from typing import Literal
+from typing import Literal, get_args
 from weakref import WeakKeyDictionary
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
+from spanledger._arguments import check_choice
 from spanledger._context import AgentRun, run_of
 from spanledger._errors import LimitReached, LoopDetected
 from spanledger._failures import told
@@ -23,6 +24,7 @@ from spanledger._guards import ModelCall, ToolCall, guards_of, with_guard
 from spanledger._loops import LoopDetector, LoopKind, LoopLimits, Repetition, Step
 from spanledger._usage import Usage
 
+Mode = Literal["observe", "raise"]
 _HINTS = ("fewer_steps", "ask_human")
 _DEFAULT_LIMITS = LoopLimits()
 _MOST_UNSIGNED = 8
@@ -112,7 +114,7 @@ class LoopGuard:
     def __init__(
         self,
         limits: LoopLimits,
-        mode: Literal["observe", "raise"],
+        mode: Mode,
         on_loop: Callable[[LoopEvent], object] | None,
     ) -> None:
         self.limits = limits
@@ -276,7 +278,7 @@ def _record(event: LoopEvent) -> None:
 def loop_guard(
     *,
     limits: LoopLimits = _DEFAULT_LIMITS,
-    mode: Literal["observe", "raise"] = "observe",
+    mode: Mode = "observe",
     on_loop: Callable[[LoopEvent], object] | None = None,
 ) -> LoopGuard:
     """Return a guard that notices when agents inside its block repeat themselves.
@@ -294,5 +296,9 @@ def loop_guard(
         mode: ``observe`` tells; ``raise`` stops before the next call of the model, or of the
             tool where no calls of a model are seen.
         on_loop: hears of each loop, once for each level.
+
+    Raises:
+        ValueError: ``mode`` is not one of its words.
     """
+    check_choice("mode", mode, get_args(Mode))
     return LoopGuard(limits, mode, on_loop)

@@ -331,6 +331,29 @@ def test_a_budget_that_limits_nothing_is_refused(limits: dict[str, Any]) -> None
         spanledger.budget(**limits)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"mode": "Raise"}, "mode must be one of observe, raise, not 'Raise'"),
+        ({"mode": "warn"}, "mode must be one of observe, raise, not 'warn'"),
+        ({"scope": "project"}, "scope must be one of run, agent, session, user, task"),
+        ({"scope": ["run"]}, "scope must be one of"),
+        ({"usd": "abc"}, "usd must be a limit of 0 or more, such as '2.50', not 'abc'"),
+        ({"usd": "inf"}, "usd must be a limit"),
+        ({"usd": "nan"}, "usd must be a limit"),
+        ({"tokens": "5"}, "tokens must be a number of 0 or more, not '5'"),
+        ({"seconds": float("nan")}, "seconds must be a number"),
+        ({"soft": "0.5"}, "soft must be a number"),
+    ],
+)
+def test_a_wrong_argument_of_a_guard_is_refused(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        spanledger.budget(**{"llm_calls": 1, **wrong})
+    if "mode" in wrong:
+        with pytest.raises(ValueError, match=said):
+            spanledger.loop_guard(**wrong)
+
+
 def watched(captured: Captured, model: str, usage: tuple[int, int]) -> None:
     """Make the spans an instrumentation makes: a framework's around the provider's."""
     tracer = captured.provider.get_tracer("openinference.instrumentation.x")
