@@ -17,6 +17,7 @@ from spanledger._instrumentations import Instrumentation, turn_on
 from spanledger._privacy import Privacy
 from spanledger._processor import StepProcessor
 from spanledger._queue import QueueFigures, SpanQueue
+from spanledger._sampling import GuardedSampler
 from spanledger._settings import (
     Redact,
     Settings,
@@ -163,7 +164,9 @@ def _started(settings: Settings) -> Running:
 def _own_provider(settings: Settings) -> TracerProvider:
     # Resource.create reads OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME.
     names = {"service.name": settings.service_name} if settings.service_name else {}
-    return TracerProvider(resource=Resource.create(names), shutdown_on_exit=False)
+    provider = TracerProvider(resource=Resource.create(names), shutdown_on_exit=False)
+    provider.sampler = GuardedSampler(provider.sampler)  # the one of OTEL_TRACES_SAMPLER
+    return provider
 
 
 def _queue_of(found: Running) -> SpanQueue | None:

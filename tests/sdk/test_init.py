@@ -43,6 +43,39 @@ def test_nothing_is_sent_under_pytest_unless_asked() -> None:
         assert receiver.names == ["invoke_agent a"]
 
 
+_OF_AN_INSTRUMENTATION = """
+import spanledger
+from opentelemetry import trace
+spanledger.init(instrument=False)
+tracer = trace.get_tracer("of.an.instrumentation")
+asked = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
+def calls():
+    for _ in range(5):
+        with tracer.start_as_current_span("chat", attributes=asked) as span:
+            span.set_attribute("gen_ai.usage.input_tokens", 10)
+calls()
+with spanledger.budget(llm_calls=2, tokens=1000, mode="raise") as running:
+    try:
+        calls()
+    except spanledger.BudgetExceeded:
+        print(running.use().llm_calls, running.use().tokens)
+spanledger.flush()
+"""
+
+
+@pytest.mark.parametrize(
+    ("sampler", "sent"), [("always_off", 0), ("traceidratio", 0), ("always_on", 7)]
+)
+def test_sampling_decides_what_is_sent_and_not_what_guards_see(sampler: str, sent: int) -> None:
+    chosen = {"OTEL_TRACES_SAMPLER": sampler}
+    if sampler == "traceidratio":
+        chosen["OTEL_TRACES_SAMPLER_ARG"] = "0.0"
+    with receiving() as receiver:
+        asked = {"SPANLEDGER_ENDPOINT": receiver.url, "SPANLEDGER_SEND_UNDER_PYTEST": "1"}
+        assert run(_OF_AN_INSTRUMENTATION, **asked, **chosen) == "2 20"
+        assert len(receiver.spans) == sent
+
+
 def test_the_doctor_says_whether_the_endpoint_answers_and_takes_the_key() -> None:
     code = "import spanledger; spanledger.init(instrument=False)\nprint(spanledger.doctor())"
     asked = {"SPANLEDGER_API_KEY": "a-key", "SPANLEDGER_SEND_UNDER_PYTEST": "1"}
