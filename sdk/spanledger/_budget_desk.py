@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import secrets
@@ -18,6 +17,7 @@ from opentelemetry.trace import Span, format_span_id, format_trace_id
 
 from spanledger._budget_server import BudgetServer, Refused, Unanswered
 from spanledger._budget_subjects import reduced
+from spanledger._exit import at_exit
 from spanledger._failures import told
 from spanledger._lease_terms import Lease, Need, Taken, text_of
 from spanledger._leases import Line
@@ -390,6 +390,6 @@ def _after_fork() -> None:
         one.after_fork()
 
 
-atexit.register(_close_all)
+at_exit(_close_all)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

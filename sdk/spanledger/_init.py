@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
+from spanledger._exit import at_exit
 from spanledger._failures import told
 from spanledger._instrumentations import Instrumentation, turn_on
 from spanledger._privacy import Privacy
@@ -187,5 +188,5 @@ def _queue_of(found: Running) -> SpanQueue | None:
     found.endpoint = exporters.endpoint
     privacy = Privacy(settings.content, settings.redact)
     queue = SpanQueue(exporters.make, privacy.applied, exporters.drain)
-    atexit.register(queue.shutdown, _EXIT_MS)
+    at_exit(partial(queue.shutdown, _EXIT_MS))
     return queue

@@ -115,6 +115,64 @@ def test_forks_send_their_own_spans_and_nobody_elses() -> None:
     ]
 
 
+_CHILDREN = """
+import multiprocessing, sys
+import spanledger
+{before}
+def ask(n):
+    {inside}
+    with spanledger.agent(f"child {{n}}"): pass
+if __name__ == "__main__":
+    chosen = multiprocessing.get_context(sys.argv[1])
+    if sys.argv[2] == "processes":
+        children = [chosen.Process(target=ask, args=(n,)) for n in range(3)]
+        for child in children: child.start()
+        for child in children: child.join()
+    elif sys.argv[2] == "pool":
+        pool = chosen.Pool(2)
+        pool.map(ask, range(3))
+        pool.close()
+        pool.join()
+    else:
+        from concurrent.futures import ProcessPoolExecutor
+        with ProcessPoolExecutor(2, mp_context=chosen) as pool: list(pool.map(ask, range(3)))
+"""
+_INIT = "spanledger.init(instrument=False)"
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    first(
+        [
+            ("fork", "processes", "before"),
+            ("fork", "executor", "before"),
+            ("fork", "pool", "before"),
+            ("fork", "processes", "inside"),
+            ("spawn", "processes", "before"),
+            ("forkserver", "processes", "inside"),
+        ],
+        3,
+    ),
+)
+def test_children_of_multiprocessing_send_what_is_left(
+    tmp_path: Path, chosen: tuple[str, str, str]
+) -> None:
+    how, what, where = chosen
+    program = tmp_path / "program.py"
+    program.write_text(_CHILDREN.format(**{"before": "", "inside": "", where: _INIT}))
+    with receiving() as receiver:
+        done = subprocess.run(
+            [sys.executable, str(program), how, what],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env={**environment(), **_SENDS, "SPANLEDGER_ENDPOINT": receiver.url},
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert sorted(receiver.names) == [f"invoke_agent child {n}" for n in range(3)]
+
+
 def test_spooled_spans_arrive_once_after_an_outage(tmp_path: Path) -> None:
     code = "\n".join(
         [

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import http.server
 import json
+import multiprocessing
 import os
 import socketserver
 import threading
@@ -431,6 +432,19 @@ def test_a_child_process_has_leases_of_its_own(server: Server, use: Callable[...
     desk.close(TOO_LONG_S)
     found = server.found()
     assert seen(found.spent, found.reserved) == (3, 0)
+
+
+def test_a_child_of_multiprocessing_settles_when_it_ends(
+    server: Server, use: Callable[..., Desk]
+) -> None:
+    server.limit(100)
+    use(server.url)
+    with spanledger.budget(shared=True, mode="raise"):
+        child = multiprocessing.get_context("fork").Process(target=call)
+        child.start()
+        child.join()
+    found = server.found()
+    assert seen(child.exitcode, found.spent, found.reserved) == (0, 1, 0)
 
 
 def test_under_pytest_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
