@@ -37,6 +37,13 @@ _USAGE_KEYS = {
     "cache_read_tokens": "gen_ai.usage.cache_read.input_tokens",
     "cache_write_tokens": "gen_ai.usage.cache_write.input_tokens",
     "reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
+    "cache_write_5m_tokens": "anthropic.usage.cache_creation.ephemeral_5m_input_tokens",
+    "cache_write_1h_tokens": "anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
+    "audio_input_tokens": "gen_ai.usage.audio.input_tokens",
+    "image_tokens": "gen_ai.usage.image.input_tokens",
+    "cache_read_audio_tokens": "gen_ai.usage.audio.cache_read.input_tokens",
+    "audio_output_tokens": "gen_ai.usage.audio.output_tokens",
+    "image_output_tokens": "gen_ai.usage.image.output_tokens",
 }
 
 
@@ -233,6 +240,10 @@ def _told_by(answer: Answer) -> dict[str, AttributeValue]:
         found["gen_ai.response.id"] = answer.id
     if answer.finish_reason:
         found["gen_ai.response.finish_reasons"] = [answer.finish_reason]
+    if answer.openai_tier:
+        found["openai.response.service_tier"] = answer.openai_tier
+    if answer.anthropic_tier:
+        found["anthropic.response.service_tier"] = answer.anthropic_tier
     for name, key in _USAGE_KEYS.items():
         if answer.usage is not None and (tokens := getattr(answer.usage, name)) is not None:
             found[key] = tokens

@@ -39,6 +39,7 @@ class Rate:
     output: Price
     cache_read: Price
     cache_write: Price
+    cache_write_1h: Price
 
     def cost_pd(self, usage: Usage) -> int:
         """Return the cost in picodollars; tokens nobody told of cost nothing here."""
@@ -49,10 +50,12 @@ class Rate:
             )
         read = min(usage.cache_read_tokens or 0, total)
         written = min(usage.cache_write_tokens or 0, total - read)
+        long = min(usage.cache_write_1h_tokens or 0, written)
         return (
             (total - read - written) * _at(self.input, total)
             + read * _at(self.cache_read, total)
-            + written * _at(self.cache_write, total)
+            + (written - long) * _at(self.cache_write, total)
+            + long * _at(self.cache_write_1h, total)
             + (usage.output_tokens or 0) * _at(self.output, total)
         )
 
@@ -95,11 +98,13 @@ def _looked_up(calc_price: Any, usage: Any, provider: str, model: str) -> Any:
 
 def _compiled(prices: Any) -> Rate:
     own = _price(getattr(prices, "input_mtok", None))
+    written = _price(getattr(prices, "cache_write_mtok", None)) or own or _FREE
     return Rate(
         own or _FREE,
         _price(getattr(prices, "output_mtok", None)) or _FREE,
         _price(getattr(prices, "cache_read_mtok", None)) or own or _FREE,
-        _price(getattr(prices, "cache_write_mtok", None)) or own or _FREE,
+        written,
+        _price(getattr(prices, "cache_write_1h_mtok", None)) or written,
     )
 
 

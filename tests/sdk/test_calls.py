@@ -13,6 +13,9 @@ import spanledger
 from spanledger import INPUT_HASHES, STREAM_CHUNKS, STREAM_END, Usage
 from spanledger._usage import Answer
 from spanledger.testing import Captured, capture
+from spanledger_collector.dialects.spanledger import SPANLEDGER
+
+KEYS = SPANLEDGER.columns.keys()
 
 CHUNKS: list[dict[str, Any]] = [
     {
@@ -82,9 +85,77 @@ def told(captured: Captured) -> dict[str, Any]:
             },
             Usage(100, 20, 60, None, 5),
         ),
+        (  # xAI tells reasoning beside the answer, and only the total says so
+            {
+                "usage": {
+                    "prompt_tokens": 100,
+                    "completion_tokens": 10,
+                    "total_tokens": 590,
+                    "completion_tokens_details": {"reasoning_tokens": 480},
+                }
+            },
+            Usage(100, 490, None, None, 480),
+        ),
+        (
+            {
+                "usage": {
+                    "prompt_tokens": 100,
+                    "completion_tokens": 20,
+                    "total_tokens": 120,
+                    "prompt_tokens_details": {"audio_tokens": 70, "image_tokens": 10},
+                    "completion_tokens_details": {"audio_tokens": 15, "reasoning_tokens": 0},
+                }
+            },
+            Usage(
+                100,
+                20,
+                reasoning_tokens=0,
+                audio_input_tokens=70,
+                image_tokens=10,
+                audio_output_tokens=15,
+            ),
+        ),
+        (
+            {
+                "usage": {
+                    "input_tokens": 10,
+                    "cache_creation_input_tokens": 300,
+                    "cache_creation": {
+                        "ephemeral_5m_input_tokens": 100,
+                        "ephemeral_1h_input_tokens": 200,
+                    },
+                    "output_tokens": 20,
+                }
+            },
+            Usage(
+                310,
+                20,
+                cache_write_tokens=300,
+                cache_write_5m_tokens=100,
+                cache_write_1h_tokens=200,
+            ),
+        ),
+        (  # what its own tools read is part of Gemini's input
+            {
+                "usageMetadata": {
+                    "promptTokenCount": 100,
+                    "toolUsePromptTokenCount": 5000,
+                    "candidatesTokenCount": 15,
+                    "promptTokensDetails": [
+                        {"modality": "TEXT", "tokenCount": 60},
+                        {"modality": "AUDIO", "tokenCount": 40},
+                    ],
+                    "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": 15}],
+                }
+            },
+            Usage(5100, 15, audio_input_tokens=40, image_output_tokens=15),
+        ),
         ({"usage": {}}, None),
     ],
-    ids=["openai chat", "openai responses", "anthropic", "gemini", "nothing"],
+    ids=[
+        *("openai chat", "openai responses", "anthropic", "gemini", "xai", "openai audio"),
+        *("anthropic lifetimes", "gemini tools", "nothing"),
+    ],
 )
 def test_answers_of_providers_are_read(answer: dict[str, Any], usage: Usage | None) -> None:
     read = Answer()
@@ -127,6 +198,54 @@ def test_a_call_tells_what_its_answer_told() -> None:
         "gen_ai.usage.input_tokens": 12,
         "gen_ai.usage.output_tokens": 3,
     }
+
+
+@pytest.mark.parametrize(
+    ("answer", "columns"),
+    [
+        (
+            {
+                "service_tier": "priority",
+                "usage": {
+                    "prompt_tokens": 100,
+                    "completion_tokens": 20,
+                    "prompt_tokens_details": {"audio_tokens": 70, "cached_tokens": 5},
+                    "completion_tokens_details": {"audio_tokens": 15},
+                },
+            },
+            {"service_tier": "priority", "audio_input_tokens": 70, "audio_output_tokens": 15},
+        ),
+        (
+            {
+                "usage": {
+                    "service_tier": "batch",
+                    "input_tokens": 10,
+                    "output_tokens": 20,
+                    "cache_creation": {
+                        "ephemeral_5m_input_tokens": 100,
+                        "ephemeral_1h_input_tokens": 200,
+                    },
+                },
+            },
+            {
+                "service_tier": "batch",
+                "input_tokens": 310,
+                "cache_write_tokens": 300,
+                "cache_write_5m_tokens": 100,
+                "cache_write_1h_tokens": 200,
+            },
+        ),
+    ],
+    ids=["openai", "anthropic"],
+)
+def test_the_collector_knows_what_decides_the_price(
+    answer: dict[str, Any], columns: dict[str, Any]
+) -> None:
+    with capture() as captured, call() as made:
+        made.response(answer)
+    attributes = told(captured)
+    sent = {SPANLEDGER.columns[key][0]: value for key, value in attributes.items() if key in KEYS}
+    assert columns.items() <= sent.items()
 
 
 def test_a_stream_read_to_its_end() -> None:

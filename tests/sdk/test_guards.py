@@ -425,6 +425,22 @@ def test_a_deployment_is_priced_as_the_model_behind_it() -> None:
             ask()
 
 
+def test_what_is_kept_in_a_cache_for_an_hour_has_its_own_price() -> None:
+    # claude-sonnet-4-5: $3, $15, $3.75 and $6 per million of input, output and cache writes.
+    written = {"ephemeral_5m_input_tokens": 1000, "ephemeral_1h_input_tokens": 10_000}
+    usage = {"input_tokens": 100, "output_tokens": 10, "cache_creation": written}
+    cost_usd = Decimal("0.0003") + Decimal("0.00375") + Decimal("0.06") + Decimal("0.00015")
+    with capture() as captured, spanledger.budget(usd=1) as running:
+        with spanledger.llm_call(provider="anthropic", model="claude-sonnet-4-5") as call:
+            call.response({"usage": usage})
+        assert running.use().usd == cost_usd
+        attributes = dict(captured.spans[0].attributes or {})
+        tracer = captured.provider.get_tracer("of.an.instrumentation")
+        with tracer.start_as_current_span("chat", attributes=attributes):
+            pass
+        assert running.use().usd == cost_usd * 2
+
+
 def test_the_same_call_with_the_same_result_is_a_loop() -> None:
     heard: list[LoopEvent] = []
 
