@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from contextvars import Token
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -15,13 +16,12 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
 from spanledger._accounts import Account, Accounts, Amount, Charge, Limits, LocalAccounts
-from spanledger._arguments import check_choice, check_limit, picodollars
 from spanledger._attributes import TASK_ID
 from spanledger._budget_events import HINTS, BudgetEvent, BudgetUse, tell, usd_of, use_of
 from spanledger._context import SESSION_ID, USER_ID, agent_of
 from spanledger._errors import BudgetExceeded, LimitReached
 from spanledger._failures import told
-from spanledger._guards import ModelCall, ToolCall, guards_of, with_guard
+from spanledger._guards import ModelCall, ToolCall, check_choice, guards_of, with_guard
 from spanledger._prices import PICODOLLARS, rate_of
 from spanledger._usage import Usage
 
@@ -314,11 +314,11 @@ def budget(
     """
     check_choice("scope", scope, get_args(Scope))
     check_choice("mode", mode, get_args(Mode))
-    usd_pd = picodollars(usd)
+    usd_pd = _picodollars(usd)
     given = {"llm_calls": llm_calls, "tokens": tokens, "seconds": seconds}
     for measure, limit in given.items():
-        check_limit(measure, limit)
-    check_limit("soft", soft)
+        _check_limit(measure, limit)
+    _check_limit("soft", soft)
     is_limited = usd_pd is not None or any(limit is not None for limit in given.values())
     if not (is_limited or shared) or not 0 < soft <= 1:
         raise ValueError("a budget needs a limit of 0 or more, and a soft share above 0, up to 1")
@@ -326,3 +326,34 @@ def budget(
     return Budget(
         name, scope, limits, mode, on_limit, accounts or LocalAccounts(), is_shared=shared
     )
+
+
+def _check_limit(name: str, given: float | None) -> None:
+    """Check that a limit is a number of 0 or more, or not given.
+
+    Raises:
+        ValueError: it is not.
+    """
+    try:
+        is_number = given is None or (math.isfinite(given) and given >= 0)
+    except TypeError:  # no number at all
+        is_number = False
+    if not is_number:
+        raise ValueError(f"{name} must be a number of 0 or more, not {given!r}")
+
+
+def _picodollars(usd: Decimal | float | str | None) -> int | None:
+    """Return a limit in US dollars as picodollars; ``None``: it is not given.
+
+    Raises:
+        ValueError: it is no amount of dollars.
+    """
+    if usd is None:
+        return None
+    try:
+        amount = Decimal(str(usd))
+    except InvalidOperation:
+        amount = Decimal("nan")
+    if not amount.is_finite() or amount < 0:
+        raise ValueError(f"usd must be a limit of 0 or more, such as '2.50', not {usd!r}")
+    return int(amount * PICODOLLARS)

@@ -23,9 +23,8 @@ from spanledger._attributes import (
 from spanledger._errors import LimitReached
 from spanledger._failures import told
 from spanledger._guards import Guard, ModelCall, give_up, guards_of, ready
-from spanledger._messages import message_hashes
-from spanledger._signatures import to_json
-from spanledger._state import STATE
+from spanledger._settings import STATE
+from spanledger._signatures import message_hashes, to_json
 from spanledger._streams import AsyncStream, ChunkTimes, Stream, StreamEnd
 from spanledger._usage import Answer, Usage
 from spanledger._work import Work

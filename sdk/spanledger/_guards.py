@@ -123,3 +123,13 @@ def guards_of(base: Context) -> tuple[Guard, ...]:
 def with_guard(guard: Guard, base: Context) -> Context:
     """Return a context that one more guard watches over."""
     return context.set_value(GUARDS_KEY, (*guards_of(base), guard), base)
+
+
+def check_choice(name: str, given: object, allowed: tuple[str, ...]) -> None:
+    """Check that an argument is one of a few words.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if given not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {given!r}")

@@ -16,10 +16,10 @@ from spanledger._exit import at_exit
 from spanledger._failures import told
 from spanledger._instrumentations import Instrumentation, turn_on
 from spanledger._privacy import Privacy
-from spanledger._processor import StepProcessor
+from spanledger._processor import GuardedSampler, StepProcessor
 from spanledger._queue import QueueFigures, SpanQueue
-from spanledger._sampling import GuardedSampler
 from spanledger._settings import (
+    STATE,
     Redact,
     Settings,
     content_mode,
@@ -28,7 +28,6 @@ from spanledger._settings import (
     switch,
     variable,
 )
-from spanledger._state import STATE
 from spanledger._tracing import TRACING
 
 log = logging.getLogger("spanledger")

@@ -16,11 +16,10 @@ from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
-from spanledger._arguments import check_choice
 from spanledger._context import AgentRun, run_of
 from spanledger._errors import LimitReached, LoopDetected
 from spanledger._failures import told
-from spanledger._guards import ModelCall, ToolCall, guards_of, with_guard
+from spanledger._guards import ModelCall, ToolCall, check_choice, guards_of, with_guard
 from spanledger._loops import LoopDetector, LoopKind, LoopLimits, Repetition, Step
 from spanledger._usage import Usage
 

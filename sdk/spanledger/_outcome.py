@@ -9,7 +9,7 @@ from opentelemetry.util.types import AttributeValue
 
 from spanledger._attributes import TASK_OUTCOME, TASK_SCORE
 from spanledger._failures import told
-from spanledger._state import STATE
+from spanledger._settings import STATE
 
 Outcome = Literal["completed", "failed", "escalated", "abandoned"]
 

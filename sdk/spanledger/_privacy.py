@@ -19,9 +19,8 @@ from spanledger._attributes import (
 )
 from spanledger._failures import told
 from spanledger._later import Said
-from spanledger._messages import message_hashes
 from spanledger._settings import Content, Redact
-from spanledger._signatures import call_signature, result_evidence, result_signature
+from spanledger._signatures import call_signature, message_hashes, result_evidence, result_signature
 
 _INPUTS = ("gen_ai.tool.definitions", "gen_ai.system_instructions", "gen_ai.input.messages")
 _OUTPUTS = ("gen_ai.output.messages",)

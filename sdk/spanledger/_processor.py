@@ -1,21 +1,32 @@
-"""What happens to every span of every library when it starts and when it ends.
+"""What happens to every span of every library: whether it is recorded, its start and its end.
 
 One processor instead of one for each purpose: OpenTelemetry calls each of them three times a span.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from opentelemetry import context
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, SpanKind, TraceState
+from opentelemetry.util.types import Attributes
 
+from spanledger._attributes import PENDING, STEP_KIND
 from spanledger._context import share
 from spanledger._errors import LimitReached
 from spanledger._failures import told
-from spanledger._pending import pending_copy
+from spanledger._guards import guards_of
 from spanledger._queue import SpanQueue
 from spanledger._tracing import SCOPE
 from spanledger._watching import Watch
+
+PENDING_SCOPE = "spanledger.pending"
+"""Tells the collector that the span comes again when it has ended."""
+_OPERATIONS = frozenset(("invoke_agent", "invoke_workflow", "execute_tool"))
 
 
 class StepProcessor(SpanProcessor):
@@ -67,3 +78,61 @@ class StepProcessor(SpanProcessor):
         """Send what is left within two seconds, then let go."""
         if self._queue is not None:
             self._queue.shutdown()
+
+
+def pending_copy(span: Span) -> ReadableSpan | None:
+    """Return what is sent of an agent, workflow, task or tool at its start; ``None``: nothing.
+
+    It has the ids of the span itself: the collector puts the ended one in its place.
+    """
+    attributes = span.attributes or {}
+    operation = attributes.get("gen_ai.operation.name")
+    if operation not in _OPERATIONS and STEP_KIND not in attributes:
+        return None
+    return ReadableSpan(
+        name=span.name,
+        context=span.get_span_context(),
+        parent=span.parent,
+        resource=span.resource,
+        attributes={**attributes, PENDING: True},
+        links=span.links,
+        kind=span.kind,
+        start_time=span.start_time,
+        end_time=span.start_time,
+        instrumentation_scope=InstrumentationScope(PENDING_SCOPE),
+    )
+
+
+class GuardedSampler(Sampler):
+    """Records, without sending it, what another sampler drops while a guard watches.
+
+    OpenTelemetry shows dropped spans to no span processor, which is where guards see calls.
+    """
+
+    def __init__(self, sampler: Sampler) -> None:
+        self._sampler = sampler
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        """Return what the other sampler decides; ``RECORD_ONLY`` for ``DROP`` under a guard."""
+        found = self._sampler.should_sample(
+            parent_context, trace_id, name, kind, attributes, links, trace_state
+        )
+        if found.decision is not Decision.DROP:
+            return found
+        base = context.get_current() if parent_context is None else parent_context
+        if not guards_of(base):
+            return found
+        return SamplingResult(Decision.RECORD_ONLY, attributes, found.trace_state)
+
+    def get_description(self) -> str:
+        """Return how the other sampler describes itself."""
+        return self._sampler.get_description()

@@ -115,3 +115,17 @@ def instrumented(asked: bool | list[str] | tuple[str, ...] | None) -> tuple[str,
 def is_under_pytest() -> bool:
     """Return whether a test run is going on."""
     return "PYTEST_CURRENT_TEST" in os.environ or "_pytest.main" in sys.modules
+
+
+class _State:
+    """What ``init`` decided, for what runs in the program's own calls; a fork inherits it."""
+
+    __slots__ = ("content", "signs_later")
+
+    def __init__(self) -> None:
+        self.content: Content = "hashes"
+        # Whether our own queue is where spans go: then its thread makes the signatures.
+        self.signs_later = False
+
+
+STATE = _State()

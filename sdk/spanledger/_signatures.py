@@ -7,6 +7,11 @@ The algorithm, which the collector shares (docs/sdk.md, "Signatures"):
 2. In results, a star takes the place of what differs every time: ids, times, temporary files.
 3. BLAKE2b with 8 bytes over subject, a zero byte, and the text; the lowest 63 bits of it, and 1
    instead of 0. The subject of a call is the tool's name, of a result ``ok`` or ``error``.
+
+Of messages there are hashes: where a conversation may not leave the process, its shape still can.
+Two calls whose lists begin alike share that prefix; where they part, the provider's cache ends. A
+hash is BLAKE2b with 16 bytes over the message's JSON with sorted keys, as the collector computes
+it; the finish reason, which belongs to the call, is left out.
 """
 
 from __future__ import annotations
@@ -221,3 +226,30 @@ def _writable(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return repr(value)
     return value
+
+
+def message_hashes(messages: object, role: str = "user") -> list[str]:
+    """Return a hash in 32 hex digits for each message, in order.
+
+    Args:
+        messages: a list of them, one, its JSON, or a text.
+        role: of a message that does not say its own.
+    """
+    parsed = messages
+    if isinstance(messages, str) and messages[:1] in ("[", "{"):
+        try:
+            parsed = json.loads(messages)
+        except (ValueError, RecursionError):
+            parsed = messages
+    listed = cast("list[object]", parsed) if isinstance(parsed, (list, tuple)) else [parsed]
+    return [_message_hash(message, role) for message in listed]
+
+
+def _message_hash(message: object, role: str) -> str:
+    if isinstance(message, str):
+        message = {"role": role, "parts": [{"type": "text", "content": message}]}
+    elif isinstance(message, dict):
+        found = cast("dict[str, object]", message)
+        left_out = {"finish_reason"} | ({"name"} if found.get("name") is None else set())
+        message = {key: value for key, value in found.items() if key not in left_out}
+    return blake2b(to_json(message).encode("utf-8", "replace"), digest_size=16).hexdigest()

@@ -25,8 +25,8 @@ from spanledger._errors import LimitReached
 from spanledger._failures import told
 from spanledger._guards import Guard, ToolCall, guards_of
 from spanledger._later import ENDING, Said, named
+from spanledger._settings import STATE
 from spanledger._signatures import to_json
-from spanledger._state import STATE
 from spanledger._tracing import TRACING
 
 _LONGEST_MESSAGE = 2000

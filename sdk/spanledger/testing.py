@@ -25,8 +25,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 
 from spanledger._processor import StepProcessor
-from spanledger._settings import Content
-from spanledger._state import STATE
+from spanledger._settings import STATE, Content
 from spanledger._tracing import TRACING
 
 __all__ = ["Captured", "FixedClock", "FixedIds", "capture"]

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spanledger._messages import message_hashes
 from spanledger._privacy import is_content
-from spanledger._signatures import VOLATILE_KEYS, call_signature, result_signature
+from spanledger._signatures import VOLATILE_KEYS, call_signature, message_hashes, result_signature
 from spanledger_collector.decode import signatures
 from spanledger_collector.decode.columns import TEMPLATE, Row
 from spanledger_collector.decode.messages import MessageStore, split
