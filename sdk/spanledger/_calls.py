@@ -22,7 +22,17 @@ from spanledger._attributes import (
 )
 from spanledger._errors import LimitReached
 from spanledger._failures import told
-from spanledger._guards import Guard, ModelCall, give_up, guards_of, ready
+from spanledger._guards import (
+    Guard,
+    ModelCall,
+    OpenCall,
+    call_began,
+    call_ended,
+    give_up,
+    guards_of,
+    open_call,
+    ready,
+)
 from spanledger._settings import STATE
 from spanledger._signatures import message_hashes, to_json
 from spanledger._streams import AsyncStream, ChunkTimes, Stream, StreamEnd
@@ -50,14 +60,15 @@ class LlmCall:
     """One call of a model; see ``llm_call``."""
 
     __slots__ = (
-        *("_answer", "_call", "_has_left", "_is_finished", "_is_streamed", "_operation"),
-        *("_started", "_tickets", "_work"),
+        *("_answer", "_call", "_has_left", "_is_finished", "_is_streamed", "_open_call"),
+        *("_operation", "_started", "_tickets", "_work"),
     )
 
     def __init__(self, call: ModelCall, operation: str) -> None:
         self._call = call
         self._operation = operation
         self._answer = Answer()
+        self._open_call: OpenCall | None = None
         self._tickets: list[tuple[Guard, object]] = []
         self._is_streamed = False
         self._has_left = False
@@ -71,6 +82,8 @@ class LlmCall:
         try:
             self._work = self._open(base)
             self._call.span = self._work.span
+            if self._open_call is not None:
+                call_began(self._open_call, self._work.span)
         except Exception as error:
             told("starting a span", error)
         self._work.enter()
@@ -175,7 +188,10 @@ class LlmCall:
             self._finish(error)
 
     def _admit(self, base: Context) -> None:
-        for guard in guards_of(base):
+        if not guards_of(base):
+            return
+        self._open_call = open_call(base)
+        for guard in self._open_call.unaware():
             try:
                 self._tickets.append((guard, guard.before_model(self._call, base)))
             except LimitReached:
@@ -212,7 +228,11 @@ class LlmCall:
         self._is_finished = True
         if self._answer.model:
             self._call.answered_by = (self._answer.model,)
-        self._settle(self._answer.usage, is_sent=True)
+        usage = self._answer.usage
+        if self._open_call is not None:
+            call_ended(self._work.span)
+            usage = self._open_call.complete(self._call, usage)
+        self._settle(usage, is_sent=True)
         try:
             self._work.span.set_attributes(_told_by(self._answer))
         except Exception as failure:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol, cast, runtime_checkable
+from weakref import WeakKeyDictionary
 
-from opentelemetry import context
+from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
@@ -133,3 +134,56 @@ def check_choice(name: str, given: object, allowed: tuple[str, ...]) -> None:
     """
     if given not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {given!r}")
+
+
+@dataclass(slots=True)
+class OpenCall:
+    """A call that is going on.
+
+    Attributes:
+        guards: that know of it.
+        around: the same call, as a library above sees it.
+        usage: that a library below told; ``None``: none did.
+        answered_by: names of the model that a library below told.
+    """
+
+    guards: tuple[Guard, ...]
+    around: OpenCall | None = None
+    usage: Usage | None = None
+    answered_by: tuple[str, ...] = ()
+
+    def unaware(self) -> tuple[Guard, ...]:
+        """Return the guards that do not know of the call from a library above."""
+        above = self.around
+        if above is None:
+            return self.guards
+        return tuple(guard for guard in self.guards if guard not in above.guards)
+
+    def complete(self, call: ModelCall, usage: Usage | None) -> Usage | None:
+        """Add what was told below to what was told here, and pass it on to the library above."""
+        usage = self.usage if usage is None else usage
+        call.answered_by = call.answered_by or self.answered_by
+        if self.around is not None:
+            self.around.usage = usage or self.around.usage
+            self.around.answered_by = call.answered_by or self.around.answered_by
+        return usage
+
+
+_of_spans: WeakKeyDictionary[Span, OpenCall] = WeakKeyDictionary()
+
+
+def open_call(base: Context) -> OpenCall:
+    """Return a call that begins in a context."""
+    return OpenCall(guards_of(base), _of_spans.get(trace.get_current_span(base)))
+
+
+def call_began(call: OpenCall, span: Span) -> None:
+    """Remember which span records a call."""
+    if span.is_recording():  # one that does not may stand for several calls at once
+        _of_spans[span] = call
+
+
+def call_ended(span: Span | None) -> None:
+    """Forget the call that a span recorded."""
+    if span is not None:
+        _of_spans.pop(span, None)

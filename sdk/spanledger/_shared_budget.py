@@ -13,10 +13,9 @@ from opentelemetry.trace import Span, get_current_span
 from spanledger._accounts import Amount
 from spanledger._budget_desk import Desk
 from spanledger._budget_events import HINTS, BudgetEvent, BudgetUse, tell
-from spanledger._budget_subjects import subject_of
 from spanledger._errors import BudgetExceeded
 from spanledger._guards import ModelCall, ToolCall
-from spanledger._lease_terms import Limit, Need, Taken
+from spanledger._lease_terms import Limit, Need, Taken, subject_of
 from spanledger._leases import Line
 from spanledger._prices import PICODOLLARS, Rate, rate_of
 from spanledger._usage import Usage

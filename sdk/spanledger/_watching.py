@@ -12,7 +12,16 @@ from opentelemetry.util.types import Attributes
 
 from spanledger._errors import LimitReached
 from spanledger._failures import told
-from spanledger._guards import Guard, ModelCall, ToolCall, guards_of
+from spanledger._guards import (
+    Guard,
+    ModelCall,
+    OpenCall,
+    ToolCall,
+    call_began,
+    call_ended,
+    guards_of,
+    open_call,
+)
 from spanledger._later import Said
 from spanledger._tracing import SCOPE
 from spanledger._usage import Usage
@@ -42,6 +51,7 @@ _KEYS = {
 @dataclass(slots=True)
 class _Watched:
     call: ModelCall
+    open: OpenCall
     tickets: list[tuple[Guard, object]]
 
 
@@ -63,16 +73,12 @@ class Watch:
         Raises:
             LimitReached: a guard stops the call.
         """
-        guards = guards_of(base)
-        if not guards or not _is_model_call(span.attributes):
+        if not guards_of(base) or not _is_model_call(span.attributes):
             return
-        parent = span.parent
-        if parent is not None and parent.span_id in self._open:
-            return  # the same call, seen by the library below
-        watched = _Watched(_call_of(span.attributes), [])
+        watched = _Watched(_call_of(span.attributes), open_call(base), [])
         watched.call.span = span
         try:
-            for guard in guards:
+            for guard in watched.open.unaware():
                 watched.tickets.append((guard, guard.before_model(watched.call, base)))
         except LimitReached:
             _settle(watched, None, is_sent=False)
@@ -82,13 +88,16 @@ class Watch:
         if len(self._open) >= _MOST_OPEN:  # of a library that never ends its spans
             self._open.pop(next(iter(self._open)), None)
         self._open[_id_of(span)] = watched
+        call_began(watched.open, span)
 
     def ended(self, span: ReadableSpan) -> None:
         """Tell the guards what a call used, or what a tool answered."""
         watched = self._open.pop(_id_of(span), None) if self._open else None
         if watched is not None:
+            call_ended(watched.call.span)
             _answered(watched.call, span.attributes)
-            _settle(watched, _usage_of(span.attributes), is_sent=True)
+            usage = watched.open.complete(watched.call, _usage_of(span.attributes))
+            _settle(watched, usage, is_sent=True)
         elif guards := guards_of(context.get_current()):
             _tool_ended(span, guards)
 

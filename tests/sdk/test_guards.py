@@ -441,6 +441,60 @@ def test_what_is_kept_in_a_cache_for_an_hour_has_its_own_price() -> None:
         assert running.use().usd == cost_usd * 2
 
 
+ASKED = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": "gpt-4o-mini",
+}
+ANSWERED = {"gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 1000}
+
+
+def instrumented(captured: Captured) -> None:
+    """Make the span an instrumentation of a client makes."""
+    tracer = captured.provider.get_tracer("of.an.instrumentation")
+    with tracer.start_as_current_span("chat", attributes=ASKED) as span:
+        span.set_attributes(ANSWERED)
+
+
+def unknown() -> spanledger.LlmCall:
+    return spanledger.llm_call(provider="openai", model="gpt-4o-mini")
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_llm_call_around_an_instrumented_client_is_one_call(is_told: bool) -> None:
+    with capture() as captured, spanledger.budget(usd=1, llm_calls=2, mode="raise") as running:
+        for _ in range(2):
+            with unknown() as call:
+                instrumented(captured)
+                if is_told:
+                    call.usage(input_tokens=1000, output_tokens=1000)
+        assert (running.use().llm_calls, running.use().usd) == (2, CALL_USD * 2)
+        with pytest.raises(BudgetExceeded):
+            instrumented(captured)
+
+
+def test_llm_call_inside_spans_of_instrumentations_is_their_call() -> None:
+    with capture() as captured, spanledger.budget(usd=1) as running:
+        tracer = captured.provider.get_tracer("of.a.framework")
+        with (
+            tracer.start_as_current_span("outer", attributes=ASKED),
+            tracer.start_as_current_span("inner", attributes=ASKED),
+            unknown() as call,
+        ):
+            call.usage(input_tokens=1000, output_tokens=1000)
+        assert (running.use().llm_calls, running.use().usd) == (1, CALL_USD)
+
+
+def test_a_call_of_a_tool_inside_a_call_is_another_one_and_a_new_budget_sees_both() -> None:
+    with capture() as captured, spanledger.budget(llm_calls=9) as outer, unknown():
+        with spanledger.tool("ask"):
+            instrumented(captured)
+        with spanledger.budget(llm_calls=9) as inner:
+            instrumented(captured)
+        assert inner.use().llm_calls == 1
+    assert outer.use().llm_calls == 2
+
+
 def test_the_same_call_with_the_same_result_is_a_loop() -> None:
     heard: list[LoopEvent] = []
 

@@ -24,7 +24,7 @@ import uvicorn
 from fastapi import FastAPI
 
 import spanledger
-from spanledger import _budget_desk, _budget_subjects
+from spanledger import _budget_desk, _lease_terms
 from spanledger._accounts import LocalAccount
 from spanledger._budget_desk import Desk
 from spanledger._budget_events import BudgetEvent
@@ -489,7 +489,7 @@ def test_a_request_that_is_refused_stops_nobody_elses(
 ) -> None:
     server.limit(10)
     desk = use(server.url)
-    monkeypatch.setattr(_budget_subjects, "_is_name", lambda text: True)
+    monkeypatch.setattr(_lease_terms, "_is_name", lambda text: True)
     with spanledger.budget(shared=True):
         with spanledger.session("s" * 600):
             call()
