@@ -136,4 +136,5 @@ def sending(*senders: Sender) -> Iterator[None]:
 
 def acknowledged_by(senders: list[Sender]) -> dict[str, tuple[int, Decimal]]:
     """Trace ids, with the input tokens and the cost of each."""
-    return {t: v for sender in senders for t, v in sender.acknowledged.items()}
+    # A copy at once: senders go on in their threads.
+    return {t: v for sender in senders for t, v in sender.acknowledged.copy().items()}
