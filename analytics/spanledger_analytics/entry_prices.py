@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Context, Decimal
 from functools import lru_cache
 from operator import itemgetter
@@ -94,26 +94,22 @@ class _Before:
 
     def of(self, entry: Entry) -> Entry | None:
         """Return what is stored of an entry, None: nothing."""
-        known = self._by_id.get(entry.entry_id)
-        if known is not None or not self._by_span:
-            return known
-        found = (self._by_span.get(span) for span in entry.source_spans)
-        return next((one for one in found if one), None)
+        return self._by_id.get(entry.entry_id) or next(self._moved(entry), None)
 
     def is_torn(self, entry: Entry, known: Entry) -> bool:
         """Whether the entry is stored under two ids at two prices: the present one decides.
 
         A repricing met the step that gave it another id.
         """
-        if not self._by_span:
-            return False
-        found = (self._by_span.get(span) for span in entry.source_spans)
+        price = known.price_id, known.total_cost_usd
         return any(
-            one is not None
-            and _keeps_price(entry, one)
-            and (one.price_id, one.total_cost_usd) != (known.price_id, known.total_cost_usd)
-            for one in found
+            _keeps_price(entry, one) and (one.price_id, one.total_cost_usd) != price
+            for one in self._moved(entry)
         )
+
+    def _moved(self, entry: Entry) -> Iterator[Entry]:
+        """Yield what is stored of its spans under ids that are derived no more."""
+        return (self._by_span[span] for span in entry.source_spans if span in self._by_span)
 
 
 def _keeps_price(entry: Entry, known: Entry) -> bool:

@@ -72,7 +72,7 @@ def test_sql_reads_a_store_that_the_environment_names_and_never_writes(
 
 @pytest.mark.parametrize(
     "query",
-    ["SELECT file('/etc/passwd')", "SELECT * FROM python('x')", "SELECT 1 INTO OUTFILE '/tmp/x'"],
+    ["SELECT file('/etc/passwd')", "SELECT * FROM python('x')", "SELECT 1 INTO OUTFILE 'rows.csv'"],
 )
 def test_sql_reaches_nothing_but_the_tables(store: Store, tmp_path: Path, query: str) -> None:
     named = {"SPANLEDGER_READ_STORE_URL": store.settings.url}

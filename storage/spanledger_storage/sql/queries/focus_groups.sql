@@ -3,9 +3,10 @@
 -- Columns: day, kind, provider, model, service_tier, region, agent_name, service_name, environment,
 -- tool_name, price_status, price_id, contract_id, cache_ttl (lifetime of the cache writes: 5m, 1h;
 -- empty: none, both, not known), is_unused (infrastructure nobody used), then sums: entries, hours (in
--- which they are), calls (of models: what they stand for; else 0), tokens by class, costs in dollars by class, total_cost_usd (what
--- is priced), list_cost_usd (before contracts; where it is not known, the cost). Fees of calls that
--- searched are web_search_fees_usd, others are per request: request_fees_usd for fee_requests calls.
+-- which they are), calls (of models: what they stand for; else 0), tokens by class, costs in dollars
+-- by class, total_cost_usd (what is priced), list_cost_usd (before contracts; where it is not known,
+-- the cost). Fees of calls that searched are web_search_fees_usd, others are per request:
+-- request_fees_usd for fee_requests calls.
 -- Sort key used: (project, toStartOfHour(time)).
 WITH
     kind IN ('llm', 'embedding') AS is_model,
