@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from spanledger._accounts import Account, Accounts
     from spanledger._budget import Budget, BudgetEvent, BudgetUse, budget
     from spanledger._calls import LlmCall, llm_call
-    from spanledger._carriers import extract, inject
     from spanledger._context import dimensions, session
     from spanledger._doctor import Diagnosis, doctor
     from spanledger._errors import (
@@ -55,9 +54,8 @@ if TYPE_CHECKING:
     from spanledger._init import flush, init
     from spanledger._loop_guard import LoopEvent, LoopGuard, loop_guard
     from spanledger._loops import LoopLimits
-    from spanledger._outcome import feedback, outcome
-    from spanledger._steps import Step, agent, task, tool, workflow
-    from spanledger._trajectory import pause, resume
+    from spanledger._steps import Step, agent, feedback, outcome, task, tool, workflow
+    from spanledger._trajectory import extract, inject, pause, resume
     from spanledger._usage import Usage
     from spanledger._work import Work
     from spanledger._workers import instrument_worker
@@ -66,7 +64,6 @@ _HOMES = {
     "_accounts": ("Account", "Accounts"),
     "_budget": ("Budget", "BudgetEvent", "BudgetUse", "budget"),
     "_calls": ("LlmCall", "llm_call"),
-    "_carriers": ("extract", "inject"),
     "_context": ("dimensions", "session"),
     "_doctor": ("Diagnosis", "doctor"),
     "_errors": (
@@ -75,9 +72,8 @@ _HOMES = {
     "_init": ("flush", "init"),
     "_loop_guard": ("LoopEvent", "LoopGuard", "loop_guard"),
     "_loops": ("LoopLimits",),
-    "_outcome": ("feedback", "outcome"),
-    "_steps": ("Step", "agent", "task", "tool", "workflow"),
-    "_trajectory": ("pause", "resume"),
+    "_steps": ("Step", "agent", "feedback", "outcome", "task", "tool", "workflow"),
+    "_trajectory": ("extract", "inject", "pause", "resume"),
     "_usage": ("Usage",),
     "_work": ("Work",),
     "_workers": ("instrument_worker",),

@@ -15,12 +15,23 @@ from opentelemetry import baggage, context
 from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
-from spanledger._accounts import Account, Accounts, Amount, Charge, Limits, LocalAccounts
+from spanledger._accounts import (
+    HINTS,
+    Account,
+    Accounts,
+    Amount,
+    BudgetEvent,
+    BudgetUse,
+    Charge,
+    Limits,
+    LocalAccounts,
+    tell,
+    usd_of,
+    use_of,
+)
 from spanledger._attributes import TASK_ID
-from spanledger._budget_events import HINTS, BudgetEvent, BudgetUse, tell, usd_of, use_of
 from spanledger._context import SESSION_ID, USER_ID, agent_of
-from spanledger._errors import BudgetExceeded, LimitReached
-from spanledger._failures import told
+from spanledger._errors import BudgetExceeded, LimitReached, told
 from spanledger._guards import ModelCall, ToolCall, check_choice, guards_of, with_guard
 from spanledger._prices import PICODOLLARS, rate_of
 from spanledger._usage import Usage

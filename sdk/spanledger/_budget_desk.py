@@ -15,10 +15,18 @@ from typing import Any
 
 from opentelemetry.trace import Span, format_span_id, format_trace_id
 
-from spanledger._budget_server import BudgetServer, Refused, Unanswered
+from spanledger._budget_server import (
+    BudgetServer,
+    Lease,
+    Need,
+    Refused,
+    Taken,
+    Unanswered,
+    reduced,
+    text_of,
+)
+from spanledger._errors import told
 from spanledger._exit import at_exit
-from spanledger._failures import told
-from spanledger._lease_terms import Lease, Need, Taken, reduced, text_of
 from spanledger._leases import Line
 from spanledger._settings import is_under_pytest, switch, variable
 

@@ -20,8 +20,7 @@ from spanledger._attributes import (
     STREAM_GAP_MAX_S,
     STREAM_GAP_MEAN_S,
 )
-from spanledger._errors import LimitReached
-from spanledger._failures import told
+from spanledger._errors import LimitReached, told
 from spanledger._guards import (
     Guard,
     ModelCall,

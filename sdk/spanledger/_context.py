@@ -1,17 +1,25 @@
-"""What every span below shares: session, user, task and dimensions, carried as baggage."""
+"""What every span is made with, and shares: the tracer; session, user, task and dimensions.
+
+What is shared is carried as baggage.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from time import time_ns
 from typing import cast
 
-from opentelemetry import baggage, context
+from opentelemetry import baggage, context, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Span
+from opentelemetry.trace import Tracer, TracerProvider
 
 from spanledger._attributes import DIMENSION_PREFIX, TASK_ID, TRAJECTORY_ID
+from spanledger._version import __version__
 
+SCOPE = "spanledger"
+"""Instrumentation scope of all spans made here."""
 SESSION_ID = "session.id"
 CONVERSATION_ID = "gen_ai.conversation.id"
 USER_ID = "user.id"
@@ -116,3 +124,28 @@ def attached(found: Mapping[str, str]) -> Generator[None]:
         yield
     finally:
         context.detach(token)
+
+
+class _Tracing:
+    """The tracer in use; tests put in their own provider and clock."""
+
+    __slots__ = ("clock_ns", "provider", "tracer")
+
+    def __init__(self) -> None:
+        self.use(None, None)
+
+    def use(self, provider: TracerProvider | None, clock_ns: Callable[[], int] | None) -> None:
+        """Take spans from a provider; ``None``: the global one, on the system's clock."""
+        self.provider = provider
+        self.clock_ns = clock_ns
+        # The proxy that the API hands out before there is a provider follows the one set later.
+        self.tracer: Tracer = (provider or trace).get_tracer(SCOPE, __version__)
+
+
+TRACING = _Tracing()
+
+
+def now_ns() -> int:
+    """Return the time in nanoseconds since 1970."""
+    clock_ns = TRACING.clock_ns
+    return time_ns() if clock_ns is None else clock_ns()

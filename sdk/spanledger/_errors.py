@@ -11,11 +11,15 @@ Nothing else of this package raises into a program: what goes wrong inside is lo
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from spanledger._budget import BudgetEvent
     from spanledger._loop_guard import LoopEvent
+
+log = logging.getLogger("spanledger")
+_told: set[str] = set()
 
 
 class SpanledgerError(Exception):
@@ -44,3 +48,16 @@ class LoopDetected(LimitReached):
     def __init__(self, event: LoopEvent) -> None:
         super().__init__(str(event))
         self.event = event
+
+
+def told(place: str, error: BaseException | str) -> None:
+    """Log a failure, the first time it happens at this place."""
+    if place not in _told:
+        _told.add(place)
+        name = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        log.warning("spanledger: %s: %s (said once)", place, name)
+
+
+def forget() -> None:
+    """Let every place speak again; for tests."""
+    _told.clear()

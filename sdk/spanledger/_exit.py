@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from spanledger._failures import told
+from spanledger._errors import told
 
 _functions: list[Callable[[], object]] = []
 

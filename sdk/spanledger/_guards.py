@@ -14,7 +14,7 @@ from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
-from spanledger._later import Said
+from spanledger._signatures import Said
 from spanledger._usage import Usage
 
 GUARDS_KEY = context.create_key("spanledger-guards")

@@ -12,8 +12,9 @@ from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
+from spanledger._context import TRACING
+from spanledger._errors import told
 from spanledger._exit import at_exit
-from spanledger._failures import told
 from spanledger._instrumentations import Instrumentation, turn_on
 from spanledger._privacy import Privacy
 from spanledger._processor import GuardedSampler, StepProcessor
@@ -28,7 +29,6 @@ from spanledger._settings import (
     switch,
     variable,
 )
-from spanledger._tracing import TRACING
 
 log = logging.getLogger("spanledger")
 _EXIT_MS = 2000

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from spanledger._failures import told
+from spanledger._errors import told
 
 log = logging.getLogger("spanledger")
 _GROUP = "opentelemetry_instrumentor"

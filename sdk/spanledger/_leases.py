@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from spanledger._lease_terms import (
+from spanledger._budget_server import (
     Lease,
     Limit,
     Need,

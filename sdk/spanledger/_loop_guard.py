@@ -17,8 +17,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
 from spanledger._context import AgentRun, run_of
-from spanledger._errors import LimitReached, LoopDetected
-from spanledger._failures import told
+from spanledger._errors import LimitReached, LoopDetected, told
 from spanledger._guards import ModelCall, ToolCall, check_choice, guards_of, with_guard
 from spanledger._loops import LoopDetector, LoopKind, LoopLimits, Repetition, Step
 from spanledger._usage import Usage

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from spanledger._failures import told
+from spanledger._errors import told
 from spanledger._guards import ModelCall
 from spanledger._usage import Usage
 

@@ -17,10 +17,15 @@ from spanledger._attributes import (
     TOOL_ERROR_EVIDENCE,
     TOOL_RESULT_SIGNATURE,
 )
-from spanledger._failures import told
-from spanledger._later import Said
+from spanledger._errors import told
 from spanledger._settings import Content, Redact
-from spanledger._signatures import call_signature, message_hashes, result_evidence, result_signature
+from spanledger._signatures import (
+    Said,
+    call_signature,
+    message_hashes,
+    result_evidence,
+    result_signature,
+)
 
 _INPUTS = ("gen_ai.tool.definitions", "gen_ai.system_instructions", "gen_ai.input.messages")
 _OUTPUTS = ("gen_ai.output.messages",)

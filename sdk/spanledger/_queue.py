@@ -20,8 +20,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import TraceFlags
 
-from spanledger._failures import told
-from spanledger._later import ENDING, Said
+from spanledger._errors import told
+from spanledger._signatures import ENDING, Said
 
 _EVERY_S = 1.0
 _MOST_SPANS = 8192

@@ -10,12 +10,11 @@ from typing import cast
 from opentelemetry.context import Context, get_current
 from opentelemetry.trace import Span, get_current_span
 
-from spanledger._accounts import Amount
+from spanledger._accounts import HINTS, Amount, BudgetEvent, BudgetUse, tell
 from spanledger._budget_desk import Desk
-from spanledger._budget_events import HINTS, BudgetEvent, BudgetUse, tell
+from spanledger._budget_server import Limit, Need, Taken, subject_of
 from spanledger._errors import BudgetExceeded
 from spanledger._guards import ModelCall, ToolCall
-from spanledger._lease_terms import Limit, Need, Taken, subject_of
 from spanledger._leases import Line
 from spanledger._prices import PICODOLLARS, Rate, rate_of
 from spanledger._usage import Usage

@@ -1,4 +1,4 @@
-"""``agent``, ``task``, ``tool`` and ``workflow``: decorators and context managers."""
+"""``agent``, ``task``, ``tool`` and ``workflow``, and how the work on a task ended."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from os import urandom
 from types import TracebackType
-from typing import Any, Literal, TypeVar, cast, overload
+from typing import Any, Literal, TypeVar, cast, get_args, overload
 
-from opentelemetry import context
+from opentelemetry import context, trace
 from opentelemetry.util.types import AttributeValue
 
-from spanledger._attributes import STEP_KIND, TASK_ID
+from spanledger._attributes import STEP_KIND, TASK_ID, TASK_OUTCOME, TASK_SCORE
 from spanledger._context import AGENT_KEY, AgentRun, with_shared
-from spanledger._errors import LimitReached
-from spanledger._failures import told
+from spanledger._errors import LimitReached, told
+from spanledger._settings import STATE
 from spanledger._work import Work
 from spanledger._wrapping import wrapped
 
@@ -23,6 +23,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Kind = Literal["agent", "task", "tool", "workflow"]
 TaskId = str | Callable[..., object]
 Usd = Decimal | float | str
+Outcome = Literal["completed", "failed", "escalated", "abandoned"]
 _NO_VALUES: dict[str, object] = {}
 _OPERATIONS = {"agent": "invoke_agent", "tool": "execute_tool", "workflow": "invoke_workflow"}
 
@@ -220,3 +221,46 @@ def task(
         return Step(_Plan("task", name, {}, function))
     plan = _Plan("task", name, {}, id)
     return Step(plan) if function is None else Step(plan)(function)
+
+
+def outcome(how: Outcome, *, score: float | None = None) -> None:
+    """Say on the current span how its task ended.
+
+    Args:
+        how: ``completed``, ``failed``, ``escalated`` or ``abandoned``.
+        score: how good it was, from 0 to 1.
+    """
+    if how not in get_args(Outcome):
+        told("outcome", f"{how!r} is none of {', '.join(get_args(Outcome))}")
+        return
+    span = trace.get_current_span()
+    span.set_attribute(TASK_OUTCOME, how)
+    if score is not None:
+        span.set_attribute(TASK_SCORE, float(score))
+
+
+def feedback(
+    name: str,
+    value: float | bool | str,
+    *,
+    comment: str | None = None,
+    response_id: str | None = None,
+) -> None:
+    """Add what somebody thought to the current span, as OpenTelemetry's evaluation event.
+
+    Args:
+        name: of what was judged, such as ``helpful``.
+        value: a number as the score, anything else as the label.
+        comment: in words; sent only where content is.
+        response_id: of the answer that was judged, as its provider calls it.
+    """
+    found: dict[str, AttributeValue] = {"gen_ai.evaluation.name": name}
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        found["gen_ai.evaluation.score.value"] = float(value)
+    else:
+        found["gen_ai.evaluation.score.label"] = str(value).lower()
+    if comment is not None and STATE.content == "full":
+        found["gen_ai.evaluation.explanation"] = comment
+    if response_id is not None:
+        found["gen_ai.response.id"] = response_id
+    trace.get_current_span().add_event("gen_ai.evaluation.result", found)

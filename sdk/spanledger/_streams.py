@@ -7,7 +7,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from spanledger._failures import told
+from spanledger._errors import told
 
 T = TypeVar("T")
 StreamEnd = Literal["completed", "abandoned", "broken"]

@@ -1,16 +1,18 @@
-"""A trajectory that stops to wait, and goes on days later in another process."""
+"""A trajectory across processes and days: its context in a map of texts, and its pauses."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, MutableMapping
 from contextlib import contextmanager
-from typing import cast
+from typing import TypeVar, cast
 
 from opentelemetry import context, trace
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
+from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.trace import (
     Link,
     NonRecordingSpan,
@@ -18,15 +20,25 @@ from opentelemetry.trace import (
     TraceFlags,
     set_span_in_context,
 )
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from spanledger._attributes import STEP_KIND, TRAJECTORY_ID, WAIT_FOR, WAIT_REASON
-from spanledger._context import AGENT_KEY, AgentRun, agent_of, shared, stamps, with_shared
-from spanledger._errors import TokenError
-from spanledger._failures import told
-from spanledger._tracing import TRACING, now_ns
+from spanledger._context import (
+    AGENT_KEY,
+    TRACING,
+    AgentRun,
+    agent_of,
+    now_ns,
+    shared,
+    stamps,
+    with_shared,
+)
+from spanledger._errors import TokenError, told
 from spanledger._work import Work
 
 _VERSION = "1"
+C = TypeVar("C", bound=MutableMapping[str, str])
+_W3C = CompositePropagator([TraceContextTextMapPropagator(), W3CBaggagePropagator()])
 
 
 def pause(*, waits_for: str = "human", reason: str = "") -> str:
@@ -148,3 +160,24 @@ class _Token:
 
     def _trajectory(self) -> str:
         return self._shared.get(TRAJECTORY_ID, f"{self.paused.trace_id:032x}")
+
+
+def inject(carrier: C) -> C:
+    """Write the current trace and baggage, as W3C headers, into a map; return it.
+
+    Headers of HTTP, of a message in a queue, of a Celery task or a Temporal workflow, or ``_meta``
+    of a call of MCP: ``inject({})`` gives what to send along.
+    """
+    _W3C.inject(carrier)
+    return carrier
+
+
+@contextmanager
+def extract(carrier: Mapping[str, str] | None) -> Generator[None]:
+    """Continue inside the block the trace that ``inject`` wrote into a map."""
+    found = {} if carrier is None else {key.lower(): value for key, value in carrier.items()}
+    token = context.attach(_W3C.extract(found))
+    try:
+        yield
+    finally:
+        context.detach(token)

@@ -20,14 +20,11 @@ from opentelemetry.trace import (
 from opentelemetry.util.types import AttributeValue
 
 from spanledger._attributes import TOOL_COST_USD
-from spanledger._context import stamps
-from spanledger._errors import LimitReached
-from spanledger._failures import told
+from spanledger._context import TRACING, stamps
+from spanledger._errors import LimitReached, told
 from spanledger._guards import Guard, ToolCall, guards_of
-from spanledger._later import ENDING, Said, named
 from spanledger._settings import STATE
-from spanledger._signatures import to_json
-from spanledger._tracing import TRACING
+from spanledger._signatures import ENDING, Said, named, to_json
 
 _LONGEST_MESSAGE = 2000
 _NOTHING = Decimal(0)

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any
 
-from spanledger._failures import told
+from spanledger._errors import told
 from spanledger._work import Work
 
 Open = Callable[[tuple[Any, ...], dict[str, Any]], Work]

@@ -24,9 +24,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 
+from spanledger._context import TRACING
 from spanledger._processor import StepProcessor
 from spanledger._settings import STATE, Content
-from spanledger._tracing import TRACING
 
 __all__ = ["Captured", "FixedClock", "FixedIds", "capture"]
 

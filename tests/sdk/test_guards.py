@@ -17,7 +17,7 @@ from spanledger import BudgetEvent, BudgetExceeded, LimitReached, LoopDetected, 
 from spanledger._accounts import LocalAccount, LocalAccounts
 from spanledger._attributes import TOOL_COST_USD
 from spanledger._guards import ModelCall, ToolCall
-from spanledger._later import Said
+from spanledger._signatures import Said
 from spanledger.testing import Captured, capture
 
 # gpt-4o-mini: $0.15 and $0.60 per million tokens.

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from spanledger import TOOL_CALL_SIGNATURE, TOOL_ERROR_EVIDENCE, TOOL_RESULT_SIGNATURE
-from spanledger._later import Said
-from spanledger._signatures import call_signature, result_evidence, result_signature
+from spanledger._signatures import Said, call_signature, result_evidence, result_signature
 from tests.instance import environment
 from tests.sdk.receiver import receiving
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Status, StatusCode
 
-from spanledger._later import Said
 from spanledger._privacy import _CONTENT_KEYS, Privacy, is_content
 from spanledger._settings import Content
+from spanledger._signatures import Said
 
 SECRET = "the merger is on Friday"
 MESSAGES = f'[{{"role":"user","parts":[{{"type":"text","content":"{SECRET}"}}]}}]'

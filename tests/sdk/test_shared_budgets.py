@@ -24,10 +24,9 @@ import uvicorn
 from fastapi import FastAPI
 
 import spanledger
-from spanledger import _budget_desk, _lease_terms
-from spanledger._accounts import LocalAccount
+from spanledger import _budget_desk, _budget_server
+from spanledger._accounts import BudgetEvent, LocalAccount
 from spanledger._budget_desk import Desk
-from spanledger._budget_events import BudgetEvent
 from spanledger._budget_server import BudgetServer
 from spanledger._leases import Line
 from spanledger.testing import capture
@@ -489,7 +488,7 @@ def test_a_request_that_is_refused_stops_nobody_elses(
 ) -> None:
     server.limit(10)
     desk = use(server.url)
-    monkeypatch.setattr(_lease_terms, "_is_name", lambda text: True)
+    monkeypatch.setattr(_budget_server, "_is_name", lambda text: True)
     with spanledger.budget(shared=True):
         with spanledger.session("s" * 600):
             call()

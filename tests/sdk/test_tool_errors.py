@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.trace import ReadableSpan
 
 from spanledger import TOOL_ERROR_EVIDENCE
-from spanledger._later import Said
 from spanledger._privacy import Privacy
-from spanledger._signatures import result_evidence
+from spanledger._signatures import Said, result_evidence
 from spanledger.tool_errors import evidence_of_text
 from spanledger_collector.decode.columns import TEMPLATE, Row
 from spanledger_collector.decode.signatures import sign
