@@ -5,10 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from contextvars import Token
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from types import TracebackType
 from typing import TYPE_CHECKING, Literal, get_args
 
 from opentelemetry import baggage, context
@@ -32,7 +30,7 @@ from spanledger._accounts import (
 from spanledger._attributes import TASK_ID
 from spanledger._context import SESSION_ID, USER_ID, agent_of
 from spanledger._errors import BudgetExceeded, LimitReached, told
-from spanledger._guards import ModelCall, ToolCall, check_choice, guards_of, with_guard
+from spanledger._guards import Guard, GuardBlock, ModelCall, ToolCall, check_choice, with_guard
 from spanledger._prices import PICODOLLARS, rate_of
 from spanledger._usage import Usage
 
@@ -48,7 +46,7 @@ _UNKNOWN_SHARE = 10  # of a limit, set aside for a call of which nothing is know
 __all__ = ["Budget", "BudgetEvent", "BudgetUse", "Mode", "RunningBudget", "Scope", "budget"]
 
 
-class Budget:
+class Budget(GuardBlock["RunningBudget"]):
     """A limit on what happens inside its ``with`` block; see ``budget``.
 
     One object may be entered many times, also at once. Entered with the scope ``run`` each block
@@ -89,19 +87,6 @@ class Budget:
         running.token = context.attach(guarded)
         return running, shared
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        # Looked up, not remembered: several tasks may have entered the same object.
-        mine = [g for g in guards_of(context.get_current()) if isinstance(g, RunningBudget)]
-        for running in reversed(mine):
-            if running.budget is self and running.token is not None:
-                context.detach(running.token)
-                return
-
     async def __aenter__(self) -> RunningBudget:
         running, shared = self._entered()
         if shared is not None:
@@ -110,14 +95,6 @@ class Budget:
             except Exception as error:
                 told("asking for a budget", error)
         return running
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.__exit__(kind, error, traceback)
 
     def _shared_guard(self) -> SharedGuard:
         # Loaded here: it brings an HTTP client, which is not for those who share nothing.
@@ -133,14 +110,14 @@ class _Ticket:
     reserved: Charge
 
 
-class RunningBudget:
+class RunningBudget(Guard):
     """A budget in its block: sees every call inside, of whatever instrumentation."""
 
-    __slots__ = ("_largest", "_of_run", "budget", "token")
+    __slots__ = ("_largest", "_of_run", "budget")
 
     def __init__(self, budget: Budget, run: str) -> None:
+        super().__init__(budget)
         self.budget = budget
-        self.token: Token[Context] | None = None
         self._of_run = budget.accounts.account(run) if run else None
         self._largest = Charge()
 
@@ -172,6 +149,10 @@ class RunningBudget:
             largest.tokens = max(largest.tokens, actual.tokens)
         ticket.account.settle(ticket.reserved, actual)
 
+    def made(self, call: ModelCall, base: Context, usage: Usage | None) -> None:
+        """Count what a call used for which nothing was set aside."""
+        self._account(base)[1].settle(Charge(), self._actual(call, usage or Usage()))
+
     def before_tool(self, call: ToolCall) -> None:
         """Count the price of a call, and see whether there is anything left.
 
@@ -187,9 +168,6 @@ class RunningBudget:
         charge = Charge(usd_pd=int(call.usd * PICODOLLARS))
         self._admit(key, account, charge)
         account.settle(charge, charge)  # a call has its price whatever it answers
-
-    def after_tool(self, call: ToolCall, *, is_error: bool) -> None:
-        """Do nothing: only ``spent`` tells of money."""
 
     def spent(self, usd: Decimal, span: Span | None = None) -> None:
         """Count what a tool cost, and tell of limits on money it met.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable
 from time import perf_counter
-from types import TracebackType
 from typing import TypeVar
 
 from opentelemetry import context
@@ -20,18 +19,9 @@ from spanledger._attributes import (
     STREAM_GAP_MAX_S,
     STREAM_GAP_MEAN_S,
 )
-from spanledger._errors import LimitReached, told
-from spanledger._guards import (
-    Guard,
-    ModelCall,
-    OpenCall,
-    call_began,
-    call_ended,
-    give_up,
-    guards_of,
-    open_call,
-    ready,
-)
+from spanledger._context import Block
+from spanledger._errors import told
+from spanledger._guards import ModelCall, OpenCall, guards_of
 from spanledger._settings import STATE
 from spanledger._signatures import message_hashes, to_json
 from spanledger._streams import AsyncStream, ChunkTimes, Stream, StreamEnd
@@ -55,12 +45,12 @@ _USAGE_KEYS = {
 }
 
 
-class LlmCall:
+class LlmCall(Block["LlmCall"]):
     """One call of a model; see ``llm_call``."""
 
     __slots__ = (
         *("_answer", "_call", "_has_left", "_is_finished", "_is_streamed", "_open_call"),
-        *("_operation", "_started", "_tickets", "_work"),
+        *("_operation", "_started", "_work"),
     )
 
     def __init__(self, call: ModelCall, operation: str) -> None:
@@ -68,7 +58,6 @@ class LlmCall:
         self._operation = operation
         self._answer = Answer()
         self._open_call: OpenCall | None = None
-        self._tickets: list[tuple[Guard, object]] = []
         self._is_streamed = False
         self._has_left = False
         self._is_finished = False
@@ -77,24 +66,18 @@ class LlmCall:
 
     def __enter__(self) -> LlmCall:
         base = context.get_current()
-        self._admit(base)
+        self._open_call = OpenCall(self._call, base)
+        self._open_call.admit()
         try:
             self._work = self._open(base)
-            self._call.span = self._work.span
-            if self._open_call is not None:
-                call_began(self._open_call, self._work.span)
+            self._open_call.began(self._work.span)
         except Exception as error:
             told("starting a span", error)
         self._work.enter()
         self._started = perf_counter()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self._has_left = True
         if self._is_streamed and error is None:
             self._work.leave()  # the stream goes on after the block, and ends the span
@@ -103,22 +86,17 @@ class LlmCall:
 
     async def __aenter__(self) -> LlmCall:
         base = context.get_current()
+        guards = guards_of(base)
         try:
-            await ready(self._call, base)
+            for guard in guards:
+                await guard.ready(self._call, base)
         except Exception as error:
             told("asking for a budget", error)
         try:
             return self.__enter__()
         finally:
-            give_up(self._call, base)  # what is left of it: nothing, unless a guard refused
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.__exit__(kind, error, traceback)
+            for guard in guards:
+                guard.give_up(self._call)
 
     def input(self, messages: object) -> None:
         """Say what was asked: messages as the provider or OpenTelemetry writes them."""
@@ -186,19 +164,6 @@ class LlmCall:
         if self._has_left:
             self._finish(error)
 
-    def _admit(self, base: Context) -> None:
-        if not guards_of(base):
-            return
-        self._open_call = open_call(base)
-        for guard in self._open_call.unaware():
-            try:
-                self._tickets.append((guard, guard.before_model(self._call, base)))
-            except LimitReached:
-                self._settle(None, is_sent=False)
-                raise
-            except Exception as error:
-                told("guarding a call", error)
-
     def _open(self, base: Context) -> Work:
         call = self._call
         asked: dict[str, AttributeValue | None] = {
@@ -227,11 +192,8 @@ class LlmCall:
         self._is_finished = True
         if self._answer.model:
             self._call.answered_by = (self._answer.model,)
-        usage = self._answer.usage
         if self._open_call is not None:
-            call_ended(self._work.span)
-            usage = self._open_call.complete(self._call, usage)
-        self._settle(usage, is_sent=True)
+            self._open_call.ended(self._answer.usage)
         try:
             self._work.span.set_attributes(_told_by(self._answer))
         except Exception as failure:
@@ -240,14 +202,6 @@ class LlmCall:
             self._work.finish(error)
         except Exception as failure:
             told("the end of a span", failure)
-
-    def _settle(self, usage: Usage | None, *, is_sent: bool) -> None:
-        tickets, self._tickets = self._tickets, []
-        for guard, ticket in tickets:
-            try:
-                guard.after_model(ticket, self._call, usage, is_sent=is_sent)
-            except Exception as error:
-                told("settling a call", error)
 
 
 def _told_by(answer: Answer) -> dict[str, AttributeValue]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from time import time_ns
-from typing import cast
+from typing import Generic, TypeVar, cast
 
 from opentelemetry import baggage, context, trace
 from opentelemetry.context import Context
@@ -20,6 +20,7 @@ from spanledger._version import __version__
 
 SCOPE = "spanledger"
 """Instrumentation scope of all spans made here."""
+T = TypeVar("T")
 SESSION_ID = "session.id"
 CONVERSATION_ID = "gen_ai.conversation.id"
 USER_ID = "user.id"
@@ -70,6 +71,24 @@ def share(span: Span, base: Context) -> None:
     if found:
         own = set(span.attributes or ())
         span.set_attributes({key: value for key, value in found.items() if key not in own})
+
+
+class Block(Generic[T]):
+    """Entered by ``with`` and ``async with`` alike."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> T:
+        raise NotImplementedError
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        raise NotImplementedError
+
+    async def __aenter__(self) -> T:
+        return self.__enter__()
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self.__exit__(kind, error, traceback)
 
 
 class AgentRun:

@@ -5,18 +5,24 @@ The context goes wherever spans go: into tasks, and into threads where OpenTelem
 
 from __future__ import annotations
 
+import sys
+import threading
+from contextvars import Token
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol, cast, runtime_checkable
-from weakref import WeakKeyDictionary
+from typing import TypeVar, cast
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
+from spanledger._context import Block
+from spanledger._errors import LimitReached, told
 from spanledger._signatures import Said
 from spanledger._usage import Usage
 
+G = TypeVar("G")
 GUARDS_KEY = context.create_key("spanledger-guards")
 
 
@@ -49,7 +55,7 @@ class ModelCall:
         max_output_tokens: what the answer may have at most; ``None``: not known.
         input_tokens: of the request, if somebody counted them.
         span: that records it, once there is one.
-        asked: by id of a guard that had to ask, what it was told; see ``ready``.
+        asked: by id of a guard that had to ask, what it was told; see ``Guard.ready``.
         answered_by: names of the model that the answer told; its price comes before that of
             ``model``, which may be the name of a deployment, or not known at all.
     """
@@ -63,57 +69,56 @@ class ModelCall:
     answered_by: tuple[str, ...] = ()
 
 
-class Guard(Protocol):
-    """Sees calls before and after they are made; ``before_…`` may raise ``LimitReached``."""
+class Guard:
+    """Sees calls before and after they are made; ``before_…`` may raise ``LimitReached``.
+
+    Attributes:
+        block: what was entered for it.
+        token: takes it away when the block is left.
+    """
+
+    __slots__ = ("block", "token")
+
+    def __init__(self, block: object = None) -> None:
+        self.block = block
+        self.token: Token[Context] | None = None
+
+    async def ready(self, call: ModelCall, base: Context) -> None:
+        """Ask whom it has to ask before ``before_model`` knows, without blocking the event loop."""
+
+    def give_up(self, call: ModelCall) -> None:
+        """Take back what was asked for, unless ``before_model`` used it: the call is not made."""
 
     def before_model(self, call: ModelCall, base: Context) -> object:
         """Let a call pass, or raise; returns what ``after_model`` wants to know again."""
-        ...
 
     def after_model(
         self, ticket: object, call: ModelCall, usage: Usage | None, *, is_sent: bool
     ) -> None:
-        """See what a call used; ``None``: nobody knows. A call may not have been sent after all."""
-        ...
+        """See what a call used; ``None``: nobody knows. It may not have been sent after all."""
+
+    def made(self, call: ModelCall, base: Context, usage: Usage | None) -> None:
+        """See a call that was made, and was taken for another one until it had ended."""
 
     def before_tool(self, call: ToolCall) -> None:
         """Let a call of a tool pass, or raise."""
-        ...
 
     def after_tool(self, call: ToolCall, *, is_error: bool) -> None:
         """See what a tool answered."""
-        ...
 
     def spent(self, usd: Decimal, span: Span | None = None) -> None:
         """See what a tool cost beyond what was counted; below zero: it cost less."""
-        ...
 
 
-@runtime_checkable
-class AskingGuard(Protocol):
-    """A guard that has to ask somebody before it knows."""
+class GuardBlock(Block[G]):
+    """A block that a guard of its own watches over each time it is entered."""
 
-    async def ready(self, call: ModelCall, base: Context) -> None:
-        """Ask, so that ``before_model`` knows."""
-        ...
-
-    def give_up(self, call: ModelCall) -> None:
-        """Take back what was asked for: the call is not made."""
-        ...
-
-
-async def ready(call: ModelCall, base: Context) -> None:
-    """Let guards that have to ask do so, without blocking the event loop."""
-    for guard in guards_of(base):
-        if isinstance(guard, AskingGuard):
-            await guard.ready(call, base)
-
-
-def give_up(call: ModelCall, base: Context) -> None:
-    """Let guards that have asked know that the call is not made."""
-    for guard in guards_of(base) if call.asked else ():
-        if isinstance(guard, AskingGuard):
-            guard.give_up(call)
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        # Looked up, not remembered: several tasks may have entered the same object.
+        for guard in reversed(guards_of(context.get_current())):
+            if guard.block is self and guard.token is not None:
+                context.detach(guard.token)
+                return
 
 
 def guards_of(base: Context) -> tuple[Guard, ...]:
@@ -136,54 +141,148 @@ def check_choice(name: str, given: object, allowed: tuple[str, ...]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {given!r}")
 
 
-@dataclass(slots=True)
 class OpenCall:
-    """A call that is going on.
+    """A call that is going on: one for all libraries that record it.
 
-    Attributes:
-        guards: that know of it.
-        around: the same call, as a library above sees it.
-        usage: that a library below told; ``None``: none did.
-        answered_by: names of the model that a library below told.
+    A library whose span lies inside another one's records the same call. So does, it seems, one
+    that begins beside it: in the same thread and task, under the same span, before it has ended.
+    One response id, or the same tokens, tell at the end whether that is so; what turns out to be
+    another call is counted then.
+
+    Args:
+        call: what is known of it before it is sent.
+        base: context it begins in.
+        scope: library that records it; empty: nobody records it beside us.
     """
 
-    guards: tuple[Guard, ...]
-    around: OpenCall | None = None
-    usage: Usage | None = None
-    answered_by: tuple[str, ...] = ()
+    __slots__ = (
+        *("__weakref__", "_above", "_base", "_beside", "_guards", "_is_over", "_key", "_scopes"),
+        *("_tickets", "_twins", "call", "response_id", "usage"),
+    )
 
-    def unaware(self) -> tuple[Guard, ...]:
-        """Return the guards that do not know of the call from a library above."""
-        above = self.around
-        if above is None:
-            return self.guards
-        return tuple(guard for guard in self.guards if guard not in above.guards)
+    def __init__(self, call: ModelCall, base: Context, scope: str = "") -> None:
+        self.call = call
+        self.response_id = ""
+        self.usage: Usage | None = None  # as told here, or by a library below
+        self._base = base
+        self._guards = guards_of(base)
+        self._tickets: list[tuple[Guard, object]] = []
+        self._is_over = False
+        around = trace.get_current_span(base)
+        self._above = _of_spans.get(around)
+        self._scopes = {scope}
+        self._key: tuple[int, int, int] | None = None
+        self._beside: OpenCall | None = None
+        if scope and self._above is None:
+            self._key = (threading.get_ident(), _task_id(), around.get_span_context().span_id)
+            self._beside = self._found_beside(scope)
+        self._twins: list[OpenCall] = []  # that have ended, and were not compared yet
 
-    def complete(self, call: ModelCall, usage: Usage | None) -> Usage | None:
-        """Add what was told below to what was told here, and pass it on to the library above."""
-        usage = self.usage if usage is None else usage
-        call.answered_by = call.answered_by or self.answered_by
-        if self.around is not None:
-            self.around.usage = usage or self.around.usage
-            self.around.answered_by = call.answered_by or self.around.answered_by
-        return usage
+    def _found_beside(self, scope: str) -> OpenCall | None:
+        found = None if self._key is None else _latest.get(self._key)
+        if found is None or found._is_over or scope in found._scopes:
+            return None
+        one, other = self.call, found.call
+        told = (one.provider, other.provider), (one.model, other.model)
+        if any(mine and theirs and mine != theirs for mine, theirs in told):
+            return None
+        found._scopes.add(scope)
+        return found
+
+    def admit(self) -> None:
+        """Let the guards see the call, but for those that know of it from another library.
+
+        Raises:
+            LimitReached: a guard stops the call.
+        """
+        other = self._above or self._beside
+        for guard in self._guards:
+            if other is not None and guard in other._guards:
+                continue
+            try:
+                self._tickets.append((guard, guard.before_model(self.call, self._base)))
+            except LimitReached:
+                self._settle(is_sent=False)
+                raise
+            except Exception as error:
+                told("guarding a call", error)
+
+    def began(self, span: Span) -> None:
+        """Remember which span records the call."""
+        self.call.span = span
+        if self._guards and span.is_recording():  # else it may stand for several calls at once
+            _of_spans[span] = self
+            if self._key is not None and self._beside is None:
+                _latest[self._key] = self
+
+    def ended(self, usage: Usage | None) -> None:
+        """Let the guards see what the call used, as told here or by another library."""
+        if self.call.span is not None:
+            _of_spans.pop(self.call.span, None)
+        self.usage = usage or self.usage
+        self._is_over = True
+        self._compare()
+        if self._above is not None:
+            self._above._learn(self)
+        elif self._beside is not None:
+            self._beside._twins.append(self)
+            if self._beside._is_over:
+                self._beside._compare()
+        self._settle(is_sent=True)
+
+    def _compare(self) -> None:
+        """Take up what twins told; count those that were calls of their own."""
+        while self._twins:
+            try:
+                twin = self._twins.pop()
+            except IndexError:  # another thread has it
+                return
+            if not _is_one_call(self, twin):
+                twin._count(self._guards)
+            elif self.usage is None:
+                self._learn(twin)
+
+    def _learn(self, other: OpenCall) -> None:
+        self.usage = other.usage or self.usage
+        self.call.answered_by = other.call.answered_by or self.call.answered_by
+
+    def _count(self, unaware: tuple[Guard, ...]) -> None:
+        for guard in self._guards:
+            if guard in unaware:
+                try:
+                    guard.made(self.call, self._base, self.usage)
+                except Exception as error:
+                    told("settling a call", error)
+
+    def _settle(self, *, is_sent: bool) -> None:
+        tickets, self._tickets = self._tickets, []
+        for guard, ticket in tickets:
+            try:
+                guard.after_model(ticket, self.call, self.usage, is_sent=is_sent)
+            except Exception as error:
+                told("settling a call", error)
 
 
 _of_spans: WeakKeyDictionary[Span, OpenCall] = WeakKeyDictionary()
+_latest: WeakValueDictionary[tuple[int, int, int], OpenCall] = WeakValueDictionary()
+"""By thread, task and span around it: the call of a library that began last."""
 
 
-def open_call(base: Context) -> OpenCall:
-    """Return a call that begins in a context."""
-    return OpenCall(guards_of(base), _of_spans.get(trace.get_current_span(base)))
+def _task_id() -> int:
+    """Return what tells tasks of an event loop apart; 0: this is none."""
+    asyncio = sys.modules.get("asyncio")
+    try:
+        return 0 if asyncio is None else id(asyncio.current_task())
+    except RuntimeError:  # there is no event loop
+        return 0
 
 
-def call_began(call: OpenCall, span: Span) -> None:
-    """Remember which span records a call."""
-    if span.is_recording():  # one that does not may stand for several calls at once
-        _of_spans[span] = call
-
-
-def call_ended(span: Span | None) -> None:
-    """Forget the call that a span recorded."""
-    if span is not None:
-        _of_spans.pop(span, None)
+def _is_one_call(one: OpenCall, other: OpenCall) -> bool:
+    """Return whether two libraries told of one call; one that tells nothing tells of the other."""
+    if one.response_id and other.response_id:
+        return one.response_id == other.response_id
+    mine, theirs = one.usage, other.usage
+    if mine is None or theirs is None:
+        return True
+    is_equal = mine.input_tokens == theirs.input_tokens
+    return is_equal and (mine.output_tokens or 0) == (theirs.output_tokens or 0)

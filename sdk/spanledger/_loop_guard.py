@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextvars import Token
 from dataclasses import dataclass
-from decimal import Decimal
 from hashlib import blake2b
-from types import TracebackType
 from typing import Literal, get_args
 from weakref import WeakKeyDictionary
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Span
 
 from spanledger._context import AgentRun, run_of
 from spanledger._errors import LimitReached, LoopDetected, told
-from spanledger._guards import ModelCall, ToolCall, check_choice, guards_of, with_guard
+from spanledger._guards import Guard, GuardBlock, ModelCall, ToolCall, check_choice, with_guard
 from spanledger._loops import LoopDetector, LoopKind, LoopLimits, Repetition, Step
-from spanledger._usage import Usage
 
 Mode = Literal["observe", "raise"]
 _HINTS = ("fewer_steps", "ask_human")
@@ -106,7 +101,7 @@ def _hash(numbers: list[int]) -> int:
     return int.from_bytes(digest.digest(), "big") or 1
 
 
-class LoopGuard:
+class LoopGuard(GuardBlock["RunningLoopGuard"]):
     """Watches the calls inside its ``with`` block; see ``loop_guard``."""
 
     def __init__(
@@ -124,38 +119,15 @@ class LoopGuard:
         running.token = context.attach(with_guard(running, context.get_current()))
         return running
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        mine = [g for g in guards_of(context.get_current()) if isinstance(g, RunningLoopGuard)]
-        for running in reversed(mine):
-            if running.guard is self and running.token is not None:
-                context.detach(running.token)
-                return
 
-    async def __aenter__(self) -> RunningLoopGuard:
-        return self.__enter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.__exit__(kind, error, traceback)
-
-
-class RunningLoopGuard:
+class RunningLoopGuard(Guard):
     """A loop guard in its block."""
 
-    __slots__ = ("_lane", "_lanes", "_lock", "_told", "guard", "token")
+    __slots__ = ("_lane", "_lanes", "_lock", "_told", "guard")
 
     def __init__(self, guard: LoopGuard) -> None:
+        super().__init__(guard)
         self.guard = guard
-        self.token: Token[Context] | None = None
         self._lock = threading.Lock()
         self._lane = _Lane(guard.limits)
         self._lanes: WeakKeyDictionary[AgentRun, _Lane] = WeakKeyDictionary()
@@ -180,11 +152,6 @@ class RunningLoopGuard:
             event = self._event(lane, base) if lane.turned() else None
         self._tell(event)
         return None
-
-    def after_model(
-        self, ticket: object, call: ModelCall, usage: Usage | None, *, is_sent: bool
-    ) -> None:
-        """Do nothing."""
 
     def before_tool(self, call: ToolCall) -> None:
         """See whether a call would go on with a loop.
@@ -216,9 +183,6 @@ class RunningLoopGuard:
             is_step = lane.answered(call.tool, step)
             event = self._event(lane, base) if is_step else None
         self._tell(event, may_raise=False)
-
-    def spent(self, usd: Decimal, span: Span | None = None) -> None:
-        """Do nothing."""
 
     def _lane_of(self, base: Context) -> _Lane:
         run = run_of(base)

@@ -6,7 +6,6 @@ One processor instead of one for each purpose: OpenTelemetry calls each of them 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from opentelemetry import context
 from opentelemetry.context import Context
@@ -19,16 +18,7 @@ from opentelemetry.util.types import Attributes
 from spanledger._attributes import PENDING, STEP_KIND
 from spanledger._context import SCOPE, share
 from spanledger._errors import LimitReached, told
-from spanledger._guards import (
-    Guard,
-    ModelCall,
-    OpenCall,
-    ToolCall,
-    call_began,
-    call_ended,
-    guards_of,
-    open_call,
-)
+from spanledger._guards import Guard, ModelCall, OpenCall, ToolCall, guards_of
 from spanledger._queue import SpanQueue
 from spanledger._signatures import Said
 from spanledger._usage import Usage
@@ -167,13 +157,6 @@ class GuardedSampler(Sampler):
         return self._sampler.get_description()
 
 
-@dataclass(slots=True)
-class _Watched:
-    call: ModelCall
-    open: OpenCall
-    tickets: list[tuple[Guard, object]]
-
-
 class Watch:
     """Asks the guards when a span of a model call starts, and tells them when it has ended.
 
@@ -184,7 +167,7 @@ class Watch:
     __slots__ = ("_open",)
 
     def __init__(self) -> None:
-        self._open: dict[int, _Watched] = {}
+        self._open: dict[int, OpenCall] = {}
 
     def started(self, span: Span, base: Context) -> None:
         """Let a call pass, or raise.
@@ -194,29 +177,20 @@ class Watch:
         """
         if not guards_of(base) or not _is_model_call(span.attributes):
             return
-        watched = _Watched(_call_of(span.attributes), open_call(base), [])
-        watched.call.span = span
-        try:
-            for guard in watched.open.unaware():
-                watched.tickets.append((guard, guard.before_model(watched.call, base)))
-        except LimitReached:
-            _settle(watched, None, is_sent=False)
-            raise
-        except Exception as error:
-            told("guarding a call", error)
+        scope = span.instrumentation_scope
+        call = OpenCall(_call_of(span.attributes), base, "" if scope is None else scope.name)
+        call.admit()
         if len(self._open) >= _MOST_OPEN:  # of a library that never ends its spans
             self._open.pop(next(iter(self._open)), None)
-        self._open[_id_of(span)] = watched
-        call_began(watched.open, span)
+        self._open[_id_of(span)] = call
+        call.began(span)
 
     def ended(self, span: ReadableSpan) -> None:
         """Tell the guards what a call used, or what a tool answered."""
-        watched = self._open.pop(_id_of(span), None) if self._open else None
-        if watched is not None:
-            call_ended(watched.call.span)
-            _answered(watched.call, span.attributes)
-            usage = watched.open.complete(watched.call, _usage_of(span.attributes))
-            _settle(watched, usage, is_sent=True)
+        call = self._open.pop(_id_of(span), None) if self._open else None
+        if call is not None:
+            _answered(call, span.attributes)
+            call.ended(_usage_of(span.attributes))
         elif guards := guards_of(context.get_current()):
             _tool_ended(span, guards)
 
@@ -224,11 +198,6 @@ class Watch:
 def _id_of(span: ReadableSpan) -> int:
     own = span.get_span_context()
     return 0 if own is None else own.span_id
-
-
-def _settle(watched: _Watched, usage: Usage | None, *, is_sent: bool) -> None:
-    for guard, ticket in watched.tickets:
-        guard.after_model(ticket, watched.call, usage, is_sent=is_sent)
 
 
 def _tool_ended(span: ReadableSpan, guards: tuple[Guard, ...]) -> None:
@@ -271,11 +240,13 @@ def _call_of(attributes: Attributes) -> ModelCall:
     return ModelCall(_provider(attributes), model, limit if isinstance(limit, int) else None)
 
 
-def _answered(call: ModelCall, attributes: Attributes) -> None:
-    """Take up what the end of a span tells of its model; some tell of it only there."""
+def _answered(open_call: OpenCall, attributes: Attributes) -> None:
+    """Take up what the end of a span tells of its call; some tell of the model only there."""
+    call = open_call.call
     call.provider = call.provider or _provider(attributes)
     names = (_text(attributes, key, "") for key in _ANSWERED_BY)
-    call.answered_by = tuple(name for name in names if name)
+    call.answered_by = tuple(name for name in names if name) or call.answered_by
+    open_call.response_id = _text(attributes, "gen_ai.response.id", "")
 
 
 def _provider(attributes: Attributes) -> str:

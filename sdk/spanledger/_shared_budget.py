@@ -14,9 +14,9 @@ from spanledger._accounts import HINTS, Amount, BudgetEvent, BudgetUse, tell
 from spanledger._budget_desk import Desk
 from spanledger._budget_server import Limit, Need, Taken, subject_of
 from spanledger._errors import BudgetExceeded
-from spanledger._guards import ModelCall, ToolCall
+from spanledger._guards import Guard, ModelCall, ToolCall
 from spanledger._leases import Line
-from spanledger._prices import PICODOLLARS, Rate, rate_of
+from spanledger._prices import PICODOLLARS, rate_of
 from spanledger._usage import Usage
 
 _NOTHING = Need(0, 0, 0)
@@ -29,7 +29,7 @@ class _Ticket:
     taken: Taken
 
 
-class SharedGuard:
+class SharedGuard(Guard):
     """Asks the server's budgets before each call, and tells them after it.
 
     Args:
@@ -41,6 +41,7 @@ class SharedGuard:
     def __init__(
         self, desk: Desk, *, is_strict: bool, on_limit: Callable[[BudgetEvent], object] | None
     ) -> None:
+        super().__init__()
         self._desk = desk
         self._is_strict = is_strict
         self._on_limit = on_limit
@@ -82,10 +83,13 @@ class SharedGuard:
         """Tell the server what a call used."""
         if not isinstance(ticket, _Ticket):
             return
-        used = _NOTHING
-        if is_sent:
-            used = Need(None, None, 1) if usage is None else _used(call, usage)
+        used = _used(call, usage) if is_sent else _NOTHING
         self._desk.settle(ticket.line, ticket.taken, used, call.span if is_sent else None)
+
+    def made(self, call: ModelCall, base: Context, usage: Usage | None) -> None:
+        """Tell the server what a call used for which nothing was set aside."""
+        line = self._desk.line(subject_of(base, call.model), is_strict=self._is_strict)
+        self._desk.settle(line, Taken(), _used(call, usage), call.span)
 
     def before_tool(self, call: ToolCall) -> None:
         """Count the price of a call.
@@ -104,9 +108,6 @@ class SharedGuard:
             if len(self._tools) >= _MOST_TOOLS:
                 self._tools.clear()
             self._tools[span.get_span_context().span_id] = told
-
-    def after_tool(self, call: ToolCall, *, is_error: bool) -> None:
-        """Do nothing: only ``spent`` tells of money."""
 
     def spent(self, usd: Decimal, span: Span | None = None) -> None:
         """Tell what a tool cost beyond what was counted; it is spent, so nothing is stopped.
@@ -169,17 +170,14 @@ def _need(call: ModelCall) -> Need:
     """Return what a call may use by its own limits; unknown: as the largest so far."""
     if call.max_output_tokens is None or call.input_tokens is None:
         return Need(None, None, 1)
-    rate = rate_of(call)
-    usage = Usage(max(0, call.input_tokens), max(0, call.max_output_tokens))
-    return _need_of(rate, usage)
+    return _used(call, Usage(max(0, call.input_tokens), max(0, call.max_output_tokens)))
 
 
-def _used(call: ModelCall, usage: Usage) -> Need:
-    return _need_of(rate_of(call), usage)
-
-
-def _need_of(rate: Rate | None, usage: Usage) -> Need:
+def _used(call: ModelCall, usage: Usage | None) -> Need:
     """Return what a usage comes to; never below zero, which the server would not take."""
+    if usage is None:
+        return Need(None, None, 1)
+    rate = rate_of(call)
     tokens = (usage.input_tokens or 0) + (usage.output_tokens or 0)
     usd_pd = None if rate is None else max(0, rate.cost_pd(usage))
     return Need(usd_pd, max(0, tokens), 1)

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from os import urandom
-from types import TracebackType
 from typing import Any, Literal, TypeVar, cast, get_args, overload
 
 from opentelemetry import context, trace
 from opentelemetry.util.types import AttributeValue
 
 from spanledger._attributes import STEP_KIND, TASK_ID, TASK_OUTCOME, TASK_SCORE
-from spanledger._context import AGENT_KEY, AgentRun, with_shared
+from spanledger._context import AGENT_KEY, AgentRun, Block, with_shared
 from spanledger._errors import LimitReached, told
 from spanledger._settings import STATE
 from spanledger._work import Work
@@ -78,7 +77,7 @@ class _Plan:
         return urandom(16).hex() if found is None else str(found)
 
 
-class Step:
+class Step(Block[Work]):
     """A step of an agent: a decorator, and a context manager that gives the open ``Work``.
 
     Enter it once at a time; ``with`` and ``async with`` do the same. A tool that has a price is
@@ -110,26 +109,10 @@ class Step:
         self._work = work
         return work
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         work, self._work = self._work, None
         if work is not None:
             work.finish(error)
-
-    async def __aenter__(self) -> Work:
-        return self.__enter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.__exit__(kind, error, traceback)
 
 
 def _name_of(function: object) -> str:
