@@ -35,6 +35,7 @@ from spanledger._attributes import (
     TRAJECTORY_ID,
     WAIT_FOR,
     WAIT_REASON,
+    WEB_SEARCHES,
 )
 from spanledger._version import __version__
 
@@ -117,6 +118,7 @@ __all__ = [
     "Usage",
     "WAIT_FOR",
     "WAIT_REASON",
+    "WEB_SEARCHES",
     "Work",
     "__version__",
     "agent",

@@ -24,6 +24,9 @@ TOOL_RESULT_SIGNATURE = "spanledger.tool.result_signature"
 TOOL_ERROR_EVIDENCE = "spanledger.tool.error_evidence"
 """How the result of a tool tells of an error: ``declared``, ``payload`` or ``suspected``."""
 
+WEB_SEARCHES = "spanledger.web_searches"
+"""Searches of the web that the provider made for a call of a model, and charges for."""
+
 INPUT_HASHES = "spanledger.input.hashes"
 """Hashes of the messages of a call, in order, where the messages themselves stay at home."""
 

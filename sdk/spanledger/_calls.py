@@ -18,6 +18,7 @@ from spanledger._attributes import (
     STREAM_END,
     STREAM_GAP_MAX_S,
     STREAM_GAP_MEAN_S,
+    WEB_SEARCHES,
 )
 from spanledger._context import Block
 from spanledger._errors import told
@@ -42,6 +43,7 @@ _USAGE_KEYS = {
     "cache_read_audio_tokens": "gen_ai.usage.audio.cache_read.input_tokens",
     "audio_output_tokens": "gen_ai.usage.audio.output_tokens",
     "image_output_tokens": "gen_ai.usage.image.output_tokens",
+    "web_searches": WEB_SEARCHES,
 }
 
 

@@ -20,7 +20,7 @@ from opentelemetry.trace import Span
 from spanledger._context import Block
 from spanledger._errors import LimitReached, told
 from spanledger._signatures import Said
-from spanledger._usage import Usage
+from spanledger._usage import Usage, filled
 
 G = TypeVar("G")
 GUARDS_KEY = context.create_key("spanledger-guards")
@@ -219,7 +219,7 @@ class OpenCall:
         """Let the guards see what the call used, as told here or by another library."""
         if self.call.span is not None:
             _of_spans.pop(self.call.span, None)
-        self.usage = usage or self.usage
+        self.usage = filled(usage, self.usage)
         self._is_over = True
         self._compare()
         if self._above is not None:
@@ -239,12 +239,13 @@ class OpenCall:
                 return
             if not _is_one_call(self, twin):
                 twin._count(self._guards)
-            elif self.usage is None:
+            else:
                 self._learn(twin)
 
     def _learn(self, other: OpenCall) -> None:
-        self.usage = other.usage or self.usage
-        self.call.answered_by = other.call.answered_by or self.call.answered_by
+        self.usage = filled(self.usage, other.usage)
+        self.response_id = self.response_id or other.response_id
+        self.call.answered_by = self.call.answered_by or other.call.answered_by
 
     def _count(self, unaware: tuple[Guard, ...]) -> None:
         for guard in self._guards:

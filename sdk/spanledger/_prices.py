@@ -33,21 +33,19 @@ _PROVIDERS = {
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Prices of a model per token, in picodollars."""
+    """Prices of a model in picodollars: per token, request and search of the web."""
 
     input: Price
     output: Price
     cache_read: Price
     cache_write: Price
     cache_write_1h: Price
+    request: int = 0
+    web_search: int = 0
 
     def cost_pd(self, usage: Usage) -> int:
         """Return the cost in picodollars; tokens nobody told of cost nothing here."""
         total = usage.input_tokens or 0
-        if not usage.cache_read_tokens and not usage.cache_write_tokens:
-            return total * _at(self.input, total) + (usage.output_tokens or 0) * _at(
-                self.output, total
-            )
         read = min(usage.cache_read_tokens or 0, total)
         written = min(usage.cache_write_tokens or 0, total - read)
         long = min(usage.cache_write_1h_tokens or 0, written)
@@ -57,6 +55,8 @@ class Rate:
             + (written - long) * _at(self.cache_write, total)
             + long * _at(self.cache_write_1h, total)
             + (usage.output_tokens or 0) * _at(self.output, total)
+            + (usage.web_searches or 0) * self.web_search
+            + self.request
         )
 
 
@@ -105,7 +105,14 @@ def _compiled(prices: Any) -> Rate:
         _price(getattr(prices, "cache_read_mtok", None)) or own or _FREE,
         written,
         _price(getattr(prices, "cache_write_1h_mtok", None)) or written,
+        _fee(getattr(prices, "requests_kcount", None)),
+        _fee(getattr(prices, "web_searches_kcount", None)),
     )
+
+
+def _fee(per_thousand: Any) -> int:
+    """Return a fee in picodollars; one that depends on how many there are is not known here."""
+    return int(per_thousand * (PICODOLLARS // 1000)) if isinstance(per_thousand, Decimal) else 0
 
 
 def _price(per_million: Any) -> Price | None:

@@ -244,9 +244,10 @@ def _answered(open_call: OpenCall, attributes: Attributes) -> None:
     """Take up what the end of a span tells of its call; some tell of the model only there."""
     call = open_call.call
     call.provider = call.provider or _provider(attributes)
+    call.model = call.model or _first(attributes, _ASKED)
     names = (_text(attributes, key, "") for key in _ANSWERED_BY)
     call.answered_by = tuple(name for name in names if name) or call.answered_by
-    open_call.response_id = _text(attributes, "gen_ai.response.id", "")
+    open_call.response_id = _text(attributes, "gen_ai.response.id", open_call.response_id)
 
 
 def _provider(attributes: Attributes) -> str:

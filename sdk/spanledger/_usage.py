@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
@@ -25,6 +25,7 @@ class Usage:
         cache_read_audio_tokens: part of what was read from the cache.
         audio_output_tokens: part of the output.
         image_output_tokens: part of the output.
+        web_searches: that the provider made, and charges for.
     """
 
     input_tokens: int | None = None
@@ -39,6 +40,15 @@ class Usage:
     cache_read_audio_tokens: int | None = None
     audio_output_tokens: int | None = None
     image_output_tokens: int | None = None
+    web_searches: int | None = None
+
+
+def filled(usage: Usage | None, other: Usage | None) -> Usage | None:
+    """Return a usage with what another library tells of the same call beyond it."""
+    if usage is None or other is None:
+        return other if usage is None else usage
+    pairs = zip(astuple(usage), astuple(other), strict=True)
+    return Usage(*(_or(mine, theirs) for mine, theirs in pairs))
 
 
 @dataclass(slots=True)
@@ -63,14 +73,12 @@ class Answer:
         self.finish_reason = _finish_reason(said) or self.finish_reason
         self.openai_tier = _text(at(said, "service_tier")) or self.openai_tier
         usage = at(said, "usage") or at(said, "usage_metadata") or at(said, "usageMetadata")
-        if usage is not None:
-            self._take(usage)
-
-    def _take(self, said: object) -> None:
-        self.anthropic_tier = _text(at(said, "service_tier")) or self.anthropic_tier
-        found = _read_usage(said, self.usage)
-        if found is not None:
-            self.usage = found
+        if usage is None:
+            return
+        self.anthropic_tier = _text(at(usage, "service_tier")) or self.anthropic_tier
+        self.usage = _read_usage(usage, self.usage) or self.usage
+        if self.usage is not None:
+            self.usage.web_searches = _or(_searches(said), self.usage.web_searches)
 
 
 def at(value: object, key: str) -> Any:
@@ -160,9 +168,26 @@ def _read_items(said: object, before: Usage) -> Usage | None:
         _or(_first(outputs, "reasoning_tokens", "thinking_tokens"), before.reasoning_tokens),
         short,
         long,
+        web_searches=_or(_searches(said), before.web_searches),
     )
     _take_media(usage, inputs, outputs)
     return usage
+
+
+def _searches(said: object) -> int | None:
+    """Return the searches of the web that Anthropic's usage tells, or an answer of OpenAI's.
+
+    OpenAI bills searches, not pages that are opened (https://developers.openai.com/api/docs/
+    guides/tools-web-search); where it does not tell how many, the output lists what was done.
+    """
+    tools = at(at(said, "tool_usage"), "web_search") or at(said, "server_tool_use")
+    told = _first(tools, "num_requests", "web_search_requests")
+    output = at(said, "output")
+    if told is not None or not isinstance(output, (list, tuple)):
+        return told
+    made = [one for one in cast("list[object]", output) if at(one, "type") == "web_search_call"]
+    billed = [one for one in made if at(at(one, "action"), "type") in (None, "search")]
+    return len(billed) if made else None
 
 
 def _take_media(usage: Usage, inputs: object, outputs: object) -> None:

@@ -178,6 +178,17 @@ def test_the_last_chunk_of_anthropic_repeats_only_the_output() -> None:
     assert (read.id, read.finish_reason) == ("m", "end_turn")
 
 
+def test_searches_told_in_a_stream_are_those_told_last() -> None:
+    read = Answer()
+    usage: dict[str, Any] = {"input_tokens": 10, "output_tokens": 1, "server_tool_use": None}
+    read.read({"type": "message_start", "message": {"id": "m", "usage": usage}})
+    for searches in (1, 2):
+        said = {"output_tokens": 20, "server_tool_use": {"web_search_requests": searches}}
+        read.read({"type": "message_delta", "usage": said})
+    read.read({"type": "message_delta", "usage": {"output_tokens": 30}})
+    assert read.usage == Usage(10, 30, web_searches=2)
+
+
 def test_a_call_tells_what_its_answer_told() -> None:
     answer = {
         "id": "r1",
@@ -235,8 +246,32 @@ def test_a_call_tells_what_its_answer_told() -> None:
                 "cache_write_1h_tokens": 200,
             },
         ),
+        (
+            {"usage": {"input_tokens": 10, "server_tool_use": {"web_search_requests": 3}}},
+            {"web_searches": 3},
+        ),
+        (  # opening a page it found is not billed
+            {
+                "output": [
+                    {"type": "web_search_call", "action": {"type": "search"}},
+                    {"type": "web_search_call", "action": {"type": "open_page"}},
+                    {"type": "web_search_call", "action": {"type": "search"}},
+                    {"type": "message"},
+                ],
+                "usage": {"input_tokens": 10, "output_tokens": 20},
+            },
+            {"web_searches": 2},
+        ),
+        (
+            {
+                "output": [{"type": "web_search_call", "action": {"type": "search"}}],
+                "tool_usage": {"web_search": {"num_requests": 5}},
+                "usage": {"input_tokens": 10, "output_tokens": 20},
+            },
+            {"web_searches": 5},
+        ),
     ],
-    ids=["openai", "anthropic"],
+    ids=["openai", "anthropic", "anthropic searches", "openai searches", "openai tells searches"],
 )
 def test_the_collector_knows_what_decides_the_price(
     answer: dict[str, Any], columns: dict[str, Any]

@@ -441,6 +441,38 @@ def test_what_is_kept_in_a_cache_for_an_hour_has_its_own_price() -> None:
         assert running.use().usd == cost_usd * 2
 
 
+SEARCHED = {"web_search_requests": 3}
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "usage", "cost_usd"),
+    [
+        # $10 per 1,000 searches: https://platform.claude.com/docs/en/about-claude/pricing
+        (
+            *("anthropic", "claude-sonnet-4-5"),
+            {
+                "input_tokens": 100,
+                "output_tokens": 10,
+                "server_tool_use": {"web_search_requests": 3},
+            },
+            Decimal("0.0003") + Decimal("0.00015") + Decimal("0.03"),
+        ),
+        # $12 per 1,000 requests and $1 per million tokens, of either kind
+        (
+            *("perplexity", "sonar"),
+            {"prompt_tokens": 100, "completion_tokens": 10},
+            Decimal("0.00011") + Decimal("0.012"),
+        ),
+    ],
+    ids=["searches", "a request"],
+)
+def test_fees_count(provider: str, model: str, usage: dict[str, Any], cost_usd: Decimal) -> None:
+    with capture(), spanledger.budget(usd=1) as running:
+        with spanledger.llm_call(provider=provider, model=model) as call:
+            call.response({"usage": usage})
+        assert running.use().usd == cost_usd
+
+
 ASKED = {
     "gen_ai.operation.name": "chat",
     "gen_ai.provider.name": "openai",

@@ -10,10 +10,11 @@ from spanledger import (
     TOOL_CALL_SIGNATURE,
     TOOL_ERROR_EVIDENCE,
     TOOL_RESULT_SIGNATURE,
+    WEB_SEARCHES,
 )
 from spanledger.tool_errors import EVIDENCE
 from spanledger_collector.decode.signatures import is_signature
-from spanledger_collector.decode.values import Value, paid
+from spanledger_collector.decode.values import Value, count, paid
 from spanledger_collector.dialects.base import Dialect, Draft, sources
 from spanledger_collector.dialects.otel_genai import COLUMNS, CONTENT, ROLES, guess_role
 
@@ -32,6 +33,7 @@ def _evidence(value: Value) -> Value:
 _COLUMNS = {
     **COLUMNS,
     **sources("reported_cost_usd", paid, "operation.cost"),
+    **sources("web_searches", count, WEB_SEARCHES),
     **sources("call_sig", _signature, TOOL_CALL_SIGNATURE),
     **sources("result_sig", _signature, TOOL_RESULT_SIGNATURE),
     **sources("tool_evidence", _evidence, TOOL_ERROR_EVIDENCE),

@@ -58,6 +58,30 @@ with spanledger.agent("concierge"):
         pass
 """
 )
+_LIMITED = (
+    _TURN_ON
+    + """
+import anthropic
+
+client = anthropic.Anthropic(max_retries=0)
+said = {"max_tokens": 500, "messages": [{"role": "user", "content": "Paris?"}]}
+said["model"] = "claude-sonnet-4-5"
+with spanledger.agent("concierge"), spanledger.budget(llm_calls=3, mode="raise") as running:
+    client.messages.create(**said)
+    for event in client.messages.create(stream=True, **said):
+        pass
+    with client.messages.stream(**said) as events:
+        for event in events:
+            pass
+    assert running.use().llm_calls == 3, running.use()
+    try:
+        client.messages.create(**said)
+    except spanledger.BudgetExceeded:
+        pass
+    else:
+        raise SystemExit("a fourth call was let pass")
+"""
+)
 _LANGCHAIN = (
     _TURN_ON
     + """
@@ -123,3 +147,24 @@ def test_a_call_seen_by_several_is_one_entry(
     # OpenLLMetry alone does not tell it of streams.
     assert_billed_once(one, has_reasoning=families != "openllmetry")
     assert {entry["agent_name"] for entry in one.calls} == {"concierge"}
+
+
+@pytest.mark.parametrize(
+    "families",
+    ["official", "openllmetry", "openllmetry openinference", "official openllmetry openinference"],
+)
+def test_budgets_of_the_process_count_a_call_seen_by_several_once(
+    on_stage: Stage, tmp_path: Path, families: str
+) -> None:
+    """The client's own spans lie beside OpenLLMetry's, and inside those of the others.
+
+    OpenInference's, alone, swallow what would stop the call.
+    """
+    if missing := _missing("anthropic", families):
+        pytest.skip(f"{', '.join(missing)} is not installed")
+    file = tmp_path / "program.py"
+    file.write_text(_LIMITED)
+    turned_on = {"TURN_ON": ",".join(_modules("anthropic", families))}
+    one = on_stage.run(Program(f"limited {families}", file, turned_on))
+    assert one.code == 0, one.errors
+    assert len(one.bill) == 3
