@@ -60,7 +60,7 @@ def main() -> None:
 def _cpu_s(library: Path, endpoint: str, gpus: int, seconds: int) -> float:
     """Return the CPU seconds of the command, run for so long."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    code = "import sys; from spanledger._workers import gpu; sys.exit(gpu(sys.argv[1:]))"
+    code = "import sys; from spanledger._cli import gpu; sys.exit(gpu(sys.argv[1:]))"
     process = subprocess.Popen(
         [sys.executable, "-c", code, "--endpoint", endpoint],
         env={

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from spanledger._accounts import Account, Accounts
     from spanledger._budget import Budget, BudgetEvent, BudgetUse, budget
     from spanledger._calls import LlmCall, llm_call
+    from spanledger._cli import instrument_worker
     from spanledger._context import dimensions, session
     from spanledger._doctor import Diagnosis, doctor
     from spanledger._errors import (
@@ -53,17 +54,16 @@ if TYPE_CHECKING:
         TokenError,
     )
     from spanledger._init import flush, init
-    from spanledger._loop_guard import LoopEvent, LoopGuard, loop_guard
-    from spanledger._loops import LoopLimits
+    from spanledger._loops import LoopEvent, LoopGuard, LoopLimits, loop_guard
     from spanledger._steps import Step, agent, feedback, outcome, task, tool, workflow
     from spanledger._trajectory import extract, inject, pause, resume
     from spanledger._usage import Usage
     from spanledger._work import Work
-    from spanledger._workers import instrument_worker
 
 _HOMES = {
     "_accounts": ("Account", "Accounts"),
     "_budget": ("Budget", "BudgetEvent", "BudgetUse", "budget"),
+    "_cli": ("instrument_worker",),
     "_calls": ("LlmCall", "llm_call"),
     "_context": ("dimensions", "session"),
     "_doctor": ("Diagnosis", "doctor"),
@@ -71,13 +71,11 @@ _HOMES = {
         *("BudgetExceeded", "LimitReached", "LoopDetected", "SpanledgerError", "TokenError"),
     ),
     "_init": ("flush", "init"),
-    "_loop_guard": ("LoopEvent", "LoopGuard", "loop_guard"),
-    "_loops": ("LoopLimits",),
+    "_loops": ("LoopEvent", "LoopGuard", "LoopLimits", "loop_guard"),
     "_steps": ("Step", "agent", "feedback", "outcome", "task", "tool", "workflow"),
     "_trajectory": ("extract", "inject", "pause", "resume"),
     "_usage": ("Usage",),
     "_work": ("Work",),
-    "_workers": ("instrument_worker",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

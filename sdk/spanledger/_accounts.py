@@ -8,15 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from time import monotonic
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from opentelemetry import trace
 
 from spanledger._errors import LimitReached, told
-from spanledger._prices import PICODOLLARS
+from spanledger._usage import PICODOLLARS
 
 Amount = Literal["usd", "llm_calls", "tokens", "seconds"]
-AMOUNTS: tuple[Amount, ...] = ("usd", "llm_calls", "tokens", "seconds")
 _MOST_ACCOUNTS = 10_000
 _USD_STEP = Decimal("1e-12")
 HINTS: dict[Amount, tuple[str, ...]] = {
@@ -27,13 +26,20 @@ HINTS: dict[Amount, tuple[str, ...]] = {
 }
 
 
-@dataclass(slots=True)
-class Charge:
+class Charge(NamedTuple):
     """Money in picodollars, calls and tokens of one call."""
 
     usd_pd: int = 0
     llm_calls: int = 0
     tokens: int = 0
+
+    def plus(self, other: Charge, times: int = 1) -> Charge:
+        """Return the sum with another charge; ``times=-1``: the difference."""
+        return Charge(
+            self.usd_pd + times * other.usd_pd,
+            self.llm_calls + times * other.llm_calls,
+            self.tokens + times * other.tokens,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,30 +105,26 @@ class LocalAccount:
     def reserve(self, charge: Charge, limits: Limits, *, is_strict: bool) -> Verdict:
         """Set a charge aside, in one step with the question whether it fits."""
         with self._lock:
-            settled, reserved = self._settled, self._reserved
-            after: list[tuple[Amount, float, float]] = []
-            if limits.usd_pd is not None:
-                usd_pd = settled.usd_pd + reserved.usd_pd + charge.usd_pd
-                after.append(("usd", usd_pd, limits.usd_pd))
-            if limits.llm_calls is not None:
-                calls = settled.llm_calls + reserved.llm_calls + charge.llm_calls
-                after.append(("llm_calls", calls, limits.llm_calls))
-            if limits.tokens is not None:
-                tokens = settled.tokens + reserved.tokens + charge.tokens
-                after.append(("tokens", tokens, limits.tokens))
-            if limits.seconds is not None:
-                after.append(("seconds", self._clock_s() - self._since_s, limits.seconds))
+            settled, reserved = self._settled, self._reserved.plus(charge)
+            after: list[tuple[Amount, float, float | None]] = [
+                ("usd", settled.usd_pd + reserved.usd_pd, limits.usd_pd),
+                ("llm_calls", settled.llm_calls + reserved.llm_calls, limits.llm_calls),
+                ("tokens", settled.tokens + reserved.tokens, limits.tokens),
+                ("seconds", self._clock_s() - self._since_s, limits.seconds),
+            ]
             verdict = self._judged(after, limits.soft_ratio)
             if not (verdict.hard and is_strict):
-                reserved.usd_pd += charge.usd_pd
-                reserved.llm_calls += charge.llm_calls
-                reserved.tokens += charge.tokens
+                self._reserved = reserved
         return verdict
 
-    def _judged(self, after: list[tuple[Amount, float, float]], soft_ratio: float) -> Verdict:
+    def _judged(
+        self, after: list[tuple[Amount, float, float | None]], soft_ratio: float
+    ) -> Verdict:
         hard: list[Amount] = []
         soft: list[Amount] = []
         for name, amount, limit in after:
+            if limit is None:
+                continue
             if amount > limit:
                 hard.append(name)
             elif amount >= limit * soft_ratio and name not in self._told:
@@ -133,22 +135,13 @@ class LocalAccount:
     def settle(self, reserved: Charge, actual: Charge) -> None:
         """Put what was used in the place of what was set aside."""
         with self._lock:
-            self._reserved.usd_pd -= reserved.usd_pd
-            self._reserved.llm_calls -= reserved.llm_calls
-            self._reserved.tokens -= reserved.tokens
-            self._settled.usd_pd += actual.usd_pd
-            self._settled.llm_calls += actual.llm_calls
-            self._settled.tokens += actual.tokens
+            self._reserved = self._reserved.plus(reserved, -1)
+            self._settled = self._settled.plus(actual)
 
     def used(self) -> tuple[Charge, Charge, float]:
         """Return what is settled, what is set aside, and the seconds since the first call."""
         with self._lock:
-            settled, reserved = self._settled, self._reserved
-            return (
-                Charge(settled.usd_pd, settled.llm_calls, settled.tokens),
-                Charge(reserved.usd_pd, reserved.llm_calls, reserved.tokens),
-                self._clock_s() - self._since_s,
-            )
+            return self._settled, self._reserved, self._clock_s() - self._since_s
 
 
 class LocalAccounts:

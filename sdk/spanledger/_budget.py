@@ -31,8 +31,7 @@ from spanledger._attributes import TASK_ID
 from spanledger._context import SESSION_ID, USER_ID, agent_of
 from spanledger._errors import BudgetExceeded, LimitReached, told
 from spanledger._guards import Guard, GuardBlock, ModelCall, ToolCall, check_choice, with_guard
-from spanledger._prices import PICODOLLARS, rate_of
-from spanledger._usage import Usage
+from spanledger._usage import PICODOLLARS, Usage, rate_of
 
 if TYPE_CHECKING:
     from spanledger._shared_budget import SharedGuard
@@ -145,8 +144,9 @@ class RunningBudget(Guard):
         if is_sent:
             actual = ticket.reserved if usage is None else self._actual(call, usage)
             largest = self._largest
-            largest.usd_pd = max(largest.usd_pd, actual.usd_pd)
-            largest.tokens = max(largest.tokens, actual.tokens)
+            if actual.usd_pd > largest.usd_pd or actual.tokens > largest.tokens:
+                usd_pd = max(largest.usd_pd, actual.usd_pd)
+                self._largest = Charge(usd_pd, 1, max(largest.tokens, actual.tokens))
         ticket.account.settle(ticket.reserved, actual)
 
     def made(self, call: ModelCall, base: Context, usage: Usage | None) -> None:

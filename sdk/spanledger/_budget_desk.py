@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -200,14 +201,13 @@ class Desk:
         """Return whether there is a thread, or one was just started."""
         if self._thread is None and not self._is_ending and self._starting.acquire(blocking=False):
             try:
-                self._start_thread()
+                if self._thread is None:
+                    self._start_thread()
             finally:
                 self._starting.release()
         return self._thread is not None
 
     def _start_thread(self) -> None:
-        if self._thread is not None:
-            return
         thread = threading.Thread(target=self._run, name="spanledger-budgets", daemon=True)
         try:
             thread.start()
@@ -306,11 +306,9 @@ class Desk:
         batch = [self._released[n] for n in range(min(_BATCH, len(self._released)))]
         if not batch:
             return
-        try:
+        with suppress(Refused):  # sent again, it would be refused again
             if self._posted("release", {"reservations": batch}, _SETTLE_TIMEOUT_S) is None:
                 return  # what cannot be given back expires
-        except Refused:
-            pass  # sent again, it would be refused again
         for _ in batch:
             self._released.popleft()
 

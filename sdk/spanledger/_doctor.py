@@ -10,8 +10,8 @@ from importlib.metadata import packages_distributions
 from typing import TYPE_CHECKING, cast
 
 from spanledger._exporters import is_on_this_machine
-from spanledger._init import running
-from spanledger._instrumentations import Instrumentation, installed
+from spanledger._init import Instrumentation, Running, installed, running
+from spanledger._settings import Settings
 
 if TYPE_CHECKING:
     from spanledger._budget_desk import SharedFigures
@@ -118,23 +118,22 @@ def doctor() -> Diagnosis:
     found = running()
     if found is None:
         listed = tuple(one for one, _ in installed())
-        problem = "spanledger.init() has not been called"
-        missing, own = _missing(listed), _by_itself(listed)
-        return Diagnosis(False, "", problem, 0, 0, 0, listed, missing, _shared(), own)
-    problem = found.reason or _unreachable(found.endpoint, found.settings.api_key)
-    listed = tuple(found.instrumentations)
+        found = Running(Settings(), reason="spanledger.init() has not been called")
+    else:
+        listed = tuple(found.instrumentations)
+    have = {*packages_distributions(), *sys.modules}
     figures = found.figures
     return Diagnosis(
-        True,
-        found.endpoint,
-        problem,
-        figures.sent,
-        figures.dropped,
-        figures.failed,
-        listed,
-        _missing(listed),
-        _shared(),
-        _by_itself(listed),
+        is_started=running() is not None,
+        endpoint=found.endpoint,
+        problem=found.reason or _unreachable(found.endpoint, found.settings.api_key),
+        sent=figures.sent,
+        dropped=figures.dropped,
+        failed=figures.failed,
+        instrumentations=listed,
+        missing=_missing(listed, have),
+        shared_budgets=_shared(),
+        by_itself=_by_itself(listed, have),
     )
 
 
@@ -164,22 +163,17 @@ def _unreachable(endpoint: str, api_key: str) -> str:
         return f"{endpoint} does not answer: {error}"
 
 
-def _missing(listed: tuple[Instrumentation, ...]) -> tuple[tuple[str, str], ...]:
+def _missing(listed: tuple[Instrumentation, ...], have: set[str]) -> tuple[tuple[str, str], ...]:
     covered = {one.library for one in listed if one.state != "failed"}
-    have = packages_distributions()
+    named = ((_LIBRARY_OF.get(one, one), one, package) for one, package in _CAPTURABLE.items())
     return tuple(
-        (_LIBRARY_OF.get(module, module), package)
-        for module, package in _CAPTURABLE.items()
-        if (module in have or module in sys.modules)
-        and _LIBRARY_OF.get(module, module) not in covered
+        (library, package)
+        for library, module, package in named
+        if library not in covered and module in have
     )
 
 
-def _by_itself(listed: tuple[Instrumentation, ...]) -> tuple[tuple[str, str], ...]:
+def _by_itself(listed: tuple[Instrumentation, ...], have: set[str]) -> tuple[tuple[str, str], ...]:
     recorded = {one.library for one in listed if one.state in ("on", "already on")}
-    have = packages_distributions()
-    return tuple(
-        (module, when)
-        for module, when in _BY_ITSELF.items()
-        if (module in have or module in sys.modules) and module not in recorded
-    )
+    found = _BY_ITSELF.items()
+    return tuple(one for one in found if one[0] not in recorded and one[0] in have)

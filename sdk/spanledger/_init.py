@@ -1,12 +1,20 @@
-"""``init``: from nothing, or from what the program has set up itself, to spans on their way."""
+"""``init``: from nothing, or from what the program has set up itself, to spans on their way.
+
+Of the instrumentations that are installed it turns on one for each library. Those of three families
+record the same calls; two at work would record them twice. What the program turned on itself stays.
+Else OpenTelemetry's own come first, then OpenInference's, then OpenLLMetry's.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
@@ -15,7 +23,6 @@ from opentelemetry.sdk.trace import TracerProvider
 from spanledger._context import TRACING
 from spanledger._errors import told
 from spanledger._exit import at_exit
-from spanledger._instrumentations import Instrumentation, turn_on
 from spanledger._privacy import Privacy
 from spanledger._processor import GuardedSampler, StepProcessor
 from spanledger._queue import QueueFigures, SpanQueue
@@ -33,6 +40,142 @@ from spanledger._settings import (
 log = logging.getLogger("spanledger")
 _EXIT_MS = 2000
 _CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+_GROUP = "opentelemetry_instrumentor"
+_FAMILIES = ("opentelemetry", "openinference", "openllmetry", "other")
+"""Whose instrumentation is kept, the best first."""
+_LIBRARIES = frozenset(
+    (
+        *("agno", "aleph_alpha", "anthropic", "autogen", "bedrock", "beeai", "chroma", "chromadb"),
+        *("claude_agent_sdk", "cohere", "crewai", "dspy", "google_adk", "google_genai"),
+        *("google_generativeai", "groq", "guardrails", "haystack", "instructor", "lancedb"),
+        *("langchain", "litellm", "llama_index", "llamaindex", "marqo", "mcp", "milvus"),
+        *("mistralai", "ollama", "openai", "openai_agents", "pinecone", "portkey", "pydantic_ai"),
+        *("qdrant", "qwen_agent", "replicate", "sagemaker", "smolagents", "strands", "together"),
+        *("transformers", "vertexai", "voyageai", "watsonx", "weaviate", "writer"),
+    )
+)
+_OTHER_NAMES = {
+    "chromadb": "chroma",
+    "llamaindex": "llama_index",
+    "openai_v2": "openai",
+    "openai_agents_v2": "openai_agents",
+    "google_generativeai": "google_genai",
+    "strands_agents": "strands",
+}
+_OF_ALL = ("opentelemetry", "openinference", "instrumentation", "genai", "instrumentor")
+"""Parts of modules' names that say nothing about the library."""
+_OFFICIAL = (
+    "opentelemetry.instrumentation.genai",
+    "opentelemetry.instrumentation.google_genai",
+    "opentelemetry.instrumentation.openai_v2",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Instrumentation:
+    """An instrumentation that is installed.
+
+    Attributes:
+        library: what it records, such as ``openai``.
+        family: whose it is: ``opentelemetry``, ``openinference``, ``openllmetry``, ``other``.
+        distribution: package it came with.
+        state: ``on``, ``already on``, ``off``: not asked for, or another one of the same library
+            is kept; ``failed``.
+        reason: why, in words.
+    """
+
+    library: str
+    family: str
+    distribution: str
+    state: str = "off"
+    reason: str = ""
+
+
+def installed() -> list[tuple[Instrumentation, EntryPoint]]:
+    """Return the instrumentations of libraries around models that are installed."""
+    found: list[tuple[Instrumentation, EntryPoint]] = []
+    for entry in entry_points(group=_GROUP):
+        family = _family(entry)
+        library = _library(entry)
+        if library in _LIBRARIES:
+            package = entry.dist.name if entry.dist is not None else entry.value
+            found.append((Instrumentation(library, family, package), entry))
+    return sorted(found, key=lambda one: (one[0].library, _FAMILIES.index(one[0].family)))
+
+
+def turn_on(wanted: tuple[str, ...] | None, provider: Any) -> list[Instrumentation]:
+    """Turn on one instrumentation for each library; return what became of each.
+
+    Args:
+        wanted: libraries; ``None``: all.
+        provider: of traces, given to the instrumentations.
+    """
+    names = os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")
+    disabled = {name.strip() for name in names}
+    found = installed()
+    on = [one for one, entry in found if _is_on(entry)]
+    kept = {one.library: one for one in reversed(on)}
+    report: list[Instrumentation] = []
+    for one, entry in found:
+        winner = kept.get(one.library)
+        if one in on:
+            state, reason = "already on", "the program turned it on"
+        elif "*" in disabled or entry.name in disabled:
+            state, reason = "off", "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS names it"
+        elif wanted is not None and one.library not in wanted:
+            state, reason = "off", "not asked for"
+        elif winner is not None:
+            state, reason = "off", f"{winner.distribution} records the same calls"
+            log.info(
+                "spanledger: %s: keeping %s, not %s, which records the same calls",
+                *(one.library, winner.distribution, one.distribution),
+            )
+        else:
+            state, reason = _turned_on(one, entry, provider)
+            if state != "failed":
+                kept[one.library] = one
+        report.append(replace(one, state=state, reason=reason))
+    return report
+
+
+def _is_on(entry: EntryPoint) -> bool:
+    """Return whether the program has turned an instrumentation on; loads nothing for it."""
+    if entry.module not in sys.modules:
+        return False
+    try:
+        return bool(getattr(entry.load()(), "is_instrumented_by_opentelemetry", False))
+    except Exception as error:
+        told(f"instrumentation {entry.name}", error)
+        return False
+
+
+def _turned_on(one: Instrumentation, entry: EntryPoint, provider: Any) -> tuple[str, str]:
+    """Return what became of it, and why."""
+    try:
+        instrumentor = entry.load()()
+        instrumentor.instrument(tracer_provider=provider)
+        if getattr(instrumentor, "is_instrumented_by_opentelemetry", True):
+            return "on", ""
+        return "failed", "its library is not installed, or in another version"
+    except Exception as error:
+        told(f"instrumentation {one.distribution}", error)
+        return "failed", f"{type(error).__name__}: {error}"[:200]
+
+
+def _family(entry: EntryPoint) -> str:
+    module = entry.value
+    if module.startswith(_OFFICIAL):
+        return "opentelemetry"
+    if module.startswith("openinference."):
+        return "openinference"
+    return "openllmetry" if module.startswith("opentelemetry.instrumentation.") else "other"
+
+
+def _library(entry: EntryPoint) -> str:
+    parts = entry.value.partition(":")[0].split(".")
+    named = (part for part in parts if part not in _OF_ALL)
+    name = next(named, "").replace("-", "_").lower()
+    return _OTHER_NAMES.get(name, name)
 
 
 @dataclass(slots=True)

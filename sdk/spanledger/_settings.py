@@ -14,19 +14,12 @@ CONTENTS = ("none", "hashes", "full")
 Redact = Callable[[str, str], "str | None"]
 """Given key and text of an attribute, returns what to send instead; ``None``: nothing."""
 
-VARIABLES = {
-    "SPANLEDGER_ENDPOINT": "OTLP/HTTP base URL; default: OTEL_EXPORTER_OTLP_ENDPOINT.",
-    "SPANLEDGER_API_KEY": "Ingest key of the project.",
-    "SPANLEDGER_API_URL": "Base URL of the API, for shared budgets; default: localhost, port 8502.",
-    "SPANLEDGER_CONTENT": "none, hashes or full.",
-    "SPANLEDGER_SPOOL": "Directory that keeps spans through outages and restarts.",
-    "SPANLEDGER_SPOOL_MAX_BYTES": "Size of that directory at most; default 100 MB.",
-    "SPANLEDGER_PENDING": "true: agents show while they run (Spanledger's collector only).",
-    "SPANLEDGER_INSTRUMENT": "false: turn on no instrumentation; else a list of libraries.",
-    "SPANLEDGER_SEND_UNDER_PYTEST": "true: send also under pytest.",
-    "SPANLEDGER_DISABLED": "true: init() does nothing.",
-}
-"""Variables of the environment that the SDK reads; name to help."""
+VARIABLES = (
+    *("SPANLEDGER_ENDPOINT", "SPANLEDGER_API_KEY", "SPANLEDGER_API_URL", "SPANLEDGER_CONTENT"),
+    *("SPANLEDGER_SPOOL", "SPANLEDGER_SPOOL_MAX_BYTES", "SPANLEDGER_PENDING"),
+    *("SPANLEDGER_INSTRUMENT", "SPANLEDGER_SEND_UNDER_PYTEST", "SPANLEDGER_DISABLED"),
+)
+"""Variables of the environment that the SDK reads; docs/sdk.md says what they mean."""
 
 _CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _TRUE = frozenset(("1", "true", "yes", "on"))
@@ -35,18 +28,13 @@ _FALSE = frozenset(("0", "false", "no", "off"))
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What ``init`` works with.
+    """What ``init`` works with; its arguments say what they mean.
 
     Attributes:
-        endpoint: OTLP/HTTP base URL; empty: as OpenTelemetry's variables say.
-        api_key: sent as ``Authorization: Bearer``; empty: none.
-        service_name: empty: as OpenTelemetry's variables say.
-        content: what of the conversation leaves the process.
-        redact: sees every text before it leaves.
-        spool: directory for spans that could not be sent; empty: none.
+        endpoint: empty, like ``service_name``: as OpenTelemetry's variables say.
+        spool: empty: none.
         spool_max_bytes: its size at most; the oldest spans go first.
-        pending: send a copy of a span when it starts.
-        instrument: libraries to instrument; ``None``: all that are installed.
+        instrument: ``None``: all that are installed.
         is_silent: whether nothing is sent.
     """
 

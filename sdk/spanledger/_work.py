@@ -62,27 +62,25 @@ class Work:
         if found := stamps(base):
             attributes = {**found, **attributes}
         span = TRACING.tracer.start_span(name, base, kind, attributes, links, start_ns)
-        self.span: Span = span
         # One copy of the map instead of one for each value.
-        self._context = Context(base, **{_CURRENT: span}, **values)
+        self._begin(span, Context(base, **{_CURRENT: span}, **values), tool)
+
+    @classmethod
+    def none(cls) -> Work:
+        """Return work that nobody records, for when starting a span failed."""
+        work = cls.__new__(cls)
+        work._begin(INVALID_SPAN, context.get_current(), "")
+        return work
+
+    def _begin(self, span: Span, current: Context, tool: str) -> None:
+        self.span = span
+        self._context = current
         self._token: Token[Context] | None = None
         self._tool = tool
         self._usd = self._charged = _NOTHING  # the price, and what of it the guards have counted
         self._is_admitted = False
         self._call: ToolCall | None = None
         self._said: Said | None = None
-
-    @classmethod
-    def none(cls) -> Work:
-        """Return work that nobody records, for when starting a span failed."""
-        work = cls.__new__(cls)
-        work.span = INVALID_SPAN
-        work._context = context.get_current()
-        work._token = work._call = work._said = None
-        work._tool = ""
-        work._usd = work._charged = _NOTHING
-        work._is_admitted = False
-        return work
 
     def enter(self) -> None:
         """Make the span the current one."""

@@ -250,7 +250,7 @@ def test_without_a_driver_the_command_says_so(capsys: pytest.CaptureFixture[str]
 
 
 def test_once_prints_a_sample_as_json(library: Path) -> None:
-    code = "import sys; from spanledger._workers import gpu; sys.exit(gpu(sys.argv[1:]))"
+    code = "import sys; from spanledger._cli import gpu; sys.exit(gpu(sys.argv[1:]))"
     done = subprocess.run(
         [sys.executable, "-c", code, "--once", "--json"],
         env={**os.environ, "LD_LIBRARY_PATH": str(library.parent)},

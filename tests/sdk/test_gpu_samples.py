@@ -256,7 +256,7 @@ def test_the_command_through_a_real_collector(
 
     library = build(tmp_path_factory.mktemp("nvml"))
     with running_collector(store, tmp_path) as collector:
-        code = "import sys; from spanledger._workers import gpu; sys.exit(gpu(sys.argv[1:]))"
+        code = "import sys; from spanledger._cli import gpu; sys.exit(gpu(sys.argv[1:]))"
         options = ["--interval", "0.1", "--send-every", "0.1", "--endpoint", collector.url]
         process = subprocess.Popen(
             [sys.executable, "-c", code, *options],

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from spanledger import _doctor, _instrumentations
+from spanledger import _doctor, _init
 from spanledger._settings import content_mode, instrumented, switch
 from tests.instance import environment
 from tests.sdk.receiver import receiving
@@ -108,10 +108,7 @@ def test_what_an_instrumentation_records_is_not_called_missing(
 ) -> None:
     have = {module: [module] for module in _doctor._CAPTURABLE}
     monkeypatch.setattr(_doctor, "packages_distributions", lambda: have)
-    on = [
-        (_instrumentations.Instrumentation(library, "other", library), None)
-        for library in _instrumentations._LIBRARIES
-    ]
+    on = [(_init.Instrumentation(library, "other", library), None) for library in _init._LIBRARIES]
     monkeypatch.setattr(_doctor, "installed", lambda: on)
     assert _doctor.doctor().missing == ()
 
@@ -242,8 +239,8 @@ OPENLLMETRY = "opentelemetry.instrumentation.openai"
 def turned_on(
     monkeypatch: pytest.MonkeyPatch, *entries: EntryPoint, wanted: tuple[str, ...] | None = None
 ) -> dict[str, str]:
-    monkeypatch.setattr(_instrumentations, "entry_points", lambda group: list(entries))
-    found = _instrumentations.turn_on(wanted, None)
+    monkeypatch.setattr(_init, "entry_points", lambda group: list(entries))
+    found = _init.turn_on(wanted, None)
     return {one.distribution: one.state for one in found}
 
 
