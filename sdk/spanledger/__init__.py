@@ -54,7 +54,8 @@ if TYPE_CHECKING:
         TokenError,
     )
     from spanledger._init import flush, init
-    from spanledger._loops import LoopEvent, LoopGuard, LoopLimits, loop_guard
+    from spanledger._loop_guard import LoopEvent, LoopGuard, loop_guard
+    from spanledger._loops import LoopLimits
     from spanledger._steps import Step, agent, feedback, outcome, task, tool, workflow
     from spanledger._trajectory import extract, inject, pause, resume
     from spanledger._usage import Usage
@@ -71,7 +72,8 @@ _HOMES = {
         *("BudgetExceeded", "LimitReached", "LoopDetected", "SpanledgerError", "TokenError"),
     ),
     "_init": ("flush", "init"),
-    "_loops": ("LoopEvent", "LoopGuard", "LoopLimits", "loop_guard"),
+    "_loop_guard": ("LoopEvent", "LoopGuard", "loop_guard"),
+    "_loops": ("LoopLimits",),
     "_steps": ("Step", "agent", "feedback", "outcome", "task", "tool", "workflow"),
     "_trajectory": ("extract", "inject", "pause", "resume"),
     "_usage": ("Usage",),

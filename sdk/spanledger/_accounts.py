@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, Protocol
 from opentelemetry import trace
 
 from spanledger._errors import LimitReached, told
-from spanledger._usage import PICODOLLARS
+from spanledger._prices import PICODOLLARS
 
 Amount = Literal["usd", "llm_calls", "tokens", "seconds"]
 _MOST_ACCOUNTS = 10_000

@@ -31,7 +31,8 @@ from spanledger._attributes import TASK_ID
 from spanledger._context import SESSION_ID, USER_ID, agent_of
 from spanledger._errors import BudgetExceeded, LimitReached, told
 from spanledger._guards import Guard, GuardBlock, ModelCall, ToolCall, check_choice, with_guard
-from spanledger._usage import PICODOLLARS, Usage, rate_of
+from spanledger._prices import PICODOLLARS, rate_of
+from spanledger._usage import Usage
 
 if TYPE_CHECKING:
     from spanledger._shared_budget import SharedGuard

@@ -21,7 +21,7 @@ from opentelemetry.context import Context
 
 from spanledger._attributes import DIMENSION_PREFIX, TASK_ID
 from spanledger._context import SESSION_ID, USER_ID, agent_of
-from spanledger._usage import PICODOLLARS
+from spanledger._prices import PICODOLLARS
 
 _PATH = "/api/v1/budgets/"
 _LARGEST_ANSWER = 4_000_000

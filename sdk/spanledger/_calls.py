@@ -25,9 +25,9 @@ from spanledger._errors import told
 from spanledger._guards import ModelCall, OpenCall, guards_of
 from spanledger._settings import STATE
 from spanledger._signatures import message_hashes, to_json
+from spanledger._streams import AsyncStream, ChunkTimes, Stream, StreamEnd
 from spanledger._usage import Answer, Usage
 from spanledger._work import Work
-from spanledger._wrapping import AsyncStream, ChunkTimes, Stream, StreamEnd
 
 T = TypeVar("T")
 _USAGE_KEYS = {

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from importlib.metadata import packages_distributions
 from typing import TYPE_CHECKING, cast
 
-from spanledger._exporters import is_on_this_machine
 from spanledger._init import Instrumentation, Running, installed, running
 from spanledger._settings import Settings
+from spanledger._spool import is_on_this_machine
 
 if TYPE_CHECKING:
     from spanledger._budget_desk import SharedFigures

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from spanledger._budget import BudgetEvent
-    from spanledger._loops import LoopEvent
+    from spanledger._loop_guard import LoopEvent
 
 log = logging.getLogger("spanledger")
 _told: set[str] = set()

@@ -16,7 +16,8 @@ from spanledger._budget_server import Limit, Need, Taken, subject_of
 from spanledger._errors import BudgetExceeded
 from spanledger._guards import Guard, ModelCall, ToolCall
 from spanledger._leases import Line
-from spanledger._usage import PICODOLLARS, Usage, rate_of
+from spanledger._prices import PICODOLLARS, rate_of
+from spanledger._usage import Usage
 
 _NOTHING = Need(0, 0, 0)
 _MOST_TOOLS = 1_000

@@ -13,9 +13,9 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from spanledger import _queue
-from spanledger._exporters import SteadySession
 from spanledger._processor import StepProcessor
 from spanledger._queue import SpanQueue
+from spanledger._spool import SteadySession
 from tests.instance import wait_until
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from spanledger._exporters import Exporters, Spool
+from spanledger._exporters import Exporters
 from spanledger._settings import Settings
+from spanledger._spool import Spool
 
 
 def directories(root: Path) -> list[Path]:
