@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
-
-if TYPE_CHECKING:
-    pass
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
