@@ -43,7 +43,7 @@ def combine(views: list[Span], tokens: list[Tokens]) -> Span:
         provider=_provider(inner),
         request_model=_text(inner, "request_model"),
         response_model=_text(inner, "response_model"),
-        service_tier=_text(inner, "service_tier"),
+        service_tier=_tier(inner),
         region=_text(inner, "region"),
         ttft_ns=next((view.ttft_ns for view in views if view.ttft_ns is not None), None),
         stream=next((view.stream for view in views if view.stream is not None), None),
@@ -62,6 +62,12 @@ def _text(views: list[Span], field: str) -> str:
         if value:
             return value
     return ""
+
+
+def _tier(views: list[Span]) -> str:
+    """Return the service tier; only some views look for Anthropic's fast mode, told beside it."""
+    is_fast = any(view.service_tier == "fast" for view in views)
+    return "fast" if is_fast else _text(views, "service_tier")
 
 
 def _innermost_first(views: list[Span]) -> list[Span]:

@@ -318,3 +318,12 @@ def test_a_silent_view_takes_no_call_that_another_view_already_shows() -> None:
         llm("o", "0", usage=(10, 1), at=15, lasts=80, scope_name="official"),
     ]
     assert usages(derive_calls(spans)) == [(None, None), (10, 1)]
+
+
+def test_fast_mode_is_known_when_one_view_tells_it() -> None:
+    tiers = ("fast", "standard")
+    outer, inner = (
+        llm(str(place + 1), str(place), at=place, usage=(10, 1), scope_name=tier, service_tier=tier)
+        for place, tier in enumerate(tiers)
+    )
+    assert only(derive_calls([outer, inner])).service_tier == "fast"

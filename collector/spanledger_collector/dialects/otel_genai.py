@@ -12,6 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from spanledger_collector.decode.values import count, flag, number, seconds, text, usd, whole
 from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
 from spanledger_collector.dialects.generic import COMMON
+from spanledger_collector.dialects.raw_usage import TOTALS
 from spanledger_collector.dialects.vocabulary import finish_reason, provider
 
 USAGE = {
@@ -170,6 +171,7 @@ MARKERS = frozenset(
         "gen_ai.tool.call.id",
     }
 )
+_TEXT_READ = "gen_ai.usage.text.cache_read.input_tokens"
 COLUMNS = {**COMMON, **USAGE, **REQUEST, **CALL, **ACTORS}
 
 
@@ -194,6 +196,18 @@ def guess_role(draft: Draft) -> None:
         row["role"] = "llm"
 
 
+def _interpret(draft: Draft) -> None:
+    guess_role(draft)
+    row, attributes = draft.row, draft.attributes
+    for column in TOTALS:  # of Anthropic's own SDK, whose totals leave compactions out
+        total, added = row[column], count(attributes.get(f"anthropic.usage.compaction.{column}"))
+        if isinstance(total, int) and added:
+            row[column] = total + added
+    read = row["cache_read_tokens"]
+    if read is not None and read == count(attributes.get(_TEXT_READ)):
+        draft.fill("cache_read_audio_tokens", 0)
+
+
 OTEL_GENAI = Dialect(
     name="otel_genai",
     scopes=(
@@ -208,5 +222,5 @@ OTEL_GENAI = Dialect(
     columns=COLUMNS,
     roles=ROLES,
     content=CONTENT,
-    interpret=guess_role,
+    interpret=_interpret,
 )

@@ -94,14 +94,24 @@ _USAGE: _Table = {
     "outputTokenDetails": _OUTPUT_DETAILS,
     "server_tool_use": _SEARCHES,
 }
-# Gemini: a list with one entry per modality. https://ai.google.dev/api/generate-content
-_MODALITIES = (
-    ("promptTokensDetails", "prompt_tokens_details", "AUDIO", "audio_input_tokens"),
-    ("promptTokensDetails", "prompt_tokens_details", "IMAGE", "image_tokens"),
-    ("cacheTokensDetails", "cache_tokens_details", "AUDIO", "cache_read_audio_tokens"),
-    ("candidatesTokensDetails", "candidates_tokens_details", "AUDIO", "audio_output_tokens"),
-    ("candidatesTokensDetails", "candidates_tokens_details", "IMAGE", "image_output_tokens"),
+# Lists with one entry per kind of token, under the key that says which: Gemini's modalities and
+# Bedrock's lifetimes. https://ai.google.dev/api/generate-content
+# https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CacheDetail.html
+_CACHED_MODALITIES = ("cacheTokensDetails", "cache_tokens_details")
+_LISTS: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
+    (
+        ("promptTokensDetails", "prompt_tokens_details"),
+        {"AUDIO": "audio_input_tokens", "IMAGE": "image_tokens"},
+    ),
+    (_CACHED_MODALITIES, {"AUDIO": "cache_read_audio_tokens"}),
+    (
+        ("candidatesTokensDetails", "candidates_tokens_details"),
+        {"AUDIO": "audio_output_tokens", "IMAGE": "image_output_tokens"},
+    ),
+    (("cacheDetails",), {"5m": "cache_write_5m_tokens", "1h": "cache_write_1h_tokens"}),
 )
+_KINDS = ("modality", "ttl")
+_LISTED_TOKENS = ("tokenCount", "token_count", "inputTokens")
 _GEMINI = frozenset({"promptTokenCount", "prompt_token_count"})
 _CANDIDATES = ("candidatesTokenCount", "candidates_token_count")  # absent where all was thought
 _TOOL_PROMPTS = ("toolUsePromptTokenCount", "tool_use_prompt_token_count")
@@ -150,8 +160,34 @@ def read_usage(usage: Mapping[str, object]) -> tuple[dict[str, int], bool]:
     ``input_tokens`` comes out with what was read from and written to the cache, and
     ``output_tokens`` with reasoning, as the columns want them.
     """
+    counts, is_bad = _read_one(usage)
+    iterations = usage.get("iterations")
+    # Others than Anthropic hand its list on beside totals of their own.
+    is_whole = usage.keys().isdisjoint(_CACHE_INSIDE) and counts.keys() >= set(TOTALS)
+    if isinstance(iterations, list) and is_whole:
+        is_bad |= _add_compactions(iterations, counts)
+    return counts, is_bad
+
+
+def _add_compactions(iterations: list[object], counts: dict[str, int]) -> bool:
+    """Add what Anthropic's totals leave out, summaries of the context; return as ``_walk`` does.
+
+    https://platform.claude.com/docs/en/build-with-claude/compaction
+    """
+    is_bad = False
+    for iteration in iterations:
+        if isinstance(iteration, dict) and iteration.get("type") == "compaction":
+            added, is_bad_one = _read_one(cast("dict[str, object]", iteration))
+            is_bad |= is_bad_one
+            for column, tokens in added.items():
+                counts[column] = counts.get(column, 0) + tokens
+    return is_bad
+
+
+def _read_one(usage: Mapping[str, object]) -> tuple[dict[str, int], bool]:
     counts: dict[str, int] = {}
     is_bad = _walk(usage, _USAGE, counts)
+    _read_lists(usage, counts)
     lifetimes = _sum(counts, "cache_write_5m_tokens", "cache_write_1h_tokens")
     if lifetimes > counts.get("cache_write_tokens", 0):
         counts["cache_write_tokens"] = lifetimes
@@ -180,19 +216,35 @@ def _is_bad_part(value: object) -> bool:
 
 
 def _settle_gemini(usage: Mapping[str, object], counts: dict[str, int]) -> None:
-    """Add thoughts to the output and the results of tools to the input, and read modalities."""
+    """Add thoughts to the output and the results of tools to the input."""
     answered = "output_tokens" in counts or all(usage.get(key) is None for key in _CANDIDATES)
     if answered and ("output_tokens" in counts or "reasoning_tokens" in counts):
         counts["output_tokens"] = _sum(counts, "output_tokens", "reasoning_tokens")
     if "input_tokens" in counts:
         for key in _TOOL_PROMPTS:
             counts["input_tokens"] += count(cast("Value", usage.get(key))) or 0
-    for name, python_name, modality, column in _MODALITIES:
-        listed = usage.get(name, usage.get(python_name))
-        for item in listed if isinstance(listed, list) else ():
-            if isinstance(item, dict) and item.get("modality") == modality:
-                tokens = count(item.get("tokenCount", item.get("token_count")))
-                counts[column] = counts.get(column, 0) + (tokens or 0)
+
+
+def _read_lists(usage: Mapping[str, object], counts: dict[str, int]) -> None:
+    """Read the lists with one entry per modality or lifetime."""
+    for names, columns in _LISTS:
+        for item in _listed(usage, names):
+            if isinstance(item, dict):
+                entry = cast("dict[str, Value]", item)
+                column = columns.get(str(next((entry[k] for k in _KINDS if k in entry), None)))
+                told = next((entry[k] for k in _LISTED_TOKENS if k in entry), None)
+                if column is not None:
+                    counts[column] = counts.get(column, 0) + (count(told) or 0)
+    if _listed(usage, _CACHED_MODALITIES):  # which are all: what it does not name was not cached
+        counts.setdefault("cache_read_audio_tokens", 0)
+
+
+def _listed(usage: Mapping[str, object], names: tuple[str, ...]) -> list[object]:
+    for name in names:
+        value = usage.get(name)
+        if isinstance(value, list):
+            return cast("list[object]", value)
+    return []
 
 
 def fill_usage(draft: Draft, usage: Mapping[str, object] | None) -> None:
@@ -209,6 +261,8 @@ def fill_usage(draft: Draft, usage: Mapping[str, object] | None) -> None:
     tier = text(cast("Value", usage.get("service_tier")))
     if tier and tier.isascii():  # Python's repr can hold what is no text
         draft.fill("service_tier", tier)
+    if usage.get("speed") == "fast":  # Anthropic's prices of it hold beside any service tier
+        draft.row["service_tier"] = "fast"
     for key in ("input_token_details", "output_token_details"):
         details = usage.get(key)
         if isinstance(details, dict):

@@ -1,0 +1,236 @@
+"""Usage as recent instrumentations hand it on, in the shapes they send.
+
+Expected are the provider's own counts, added up by hand.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from tests.decoded import row, tokens
+
+OI_ANTHROPIC = "openinference.instrumentation.anthropic"
+MESSAGE = {
+    "cache_creation": {"ephemeral_1h_input_tokens": 0, "ephemeral_5m_input_tokens": 0},
+    "cache_creation_input_tokens": 0,
+    "cache_read_input_tokens": 1354,
+    "input_tokens": 2586,
+    "output_tokens": 1014,
+}
+COMPACTION = {
+    "type": "compaction",
+    "cache_creation": None,
+    "cache_creation_input_tokens": 0,
+    "cache_read_input_tokens": 0,
+    "input_tokens": 822,
+    "output_tokens": 212,
+}
+ANTHROPIC = {
+    **MESSAGE,
+    "iterations": [COMPACTION, {**MESSAGE, "type": "message"}],
+    "output_tokens_details": {"thinking_tokens": 304},
+    "server_tool_use": None,
+    "service_tier": "standard",
+    "speed": None,
+}
+COMPACTED = (2586 + 1354 + 822, 1354, 0, 1014 + 212, 304)
+
+
+def openinference(response: object, scope: str, **counts: int) -> dict[str, Any]:
+    """Return the row of a call; ``counts`` are those of the flat keys."""
+    attributes = {
+        "openinference.span.kind": "LLM",
+        "llm.model_name": "m",
+        "output.value": json.dumps(response),
+        **{f"llm.token_count.{name.replace('__', '.')}": n for name, n in counts.items()},
+    }
+    return row(attributes, scope=scope)
+
+
+def test_compactions_of_openinference_are_added_to_totals_without_them() -> None:
+    made = openinference(
+        {"id": "msg_1", "type": "message", "usage": ANTHROPIC},
+        OI_ANTHROPIC,
+        prompt=3940,
+        completion=1014,
+        prompt_details__cache_read=1354,
+        total=4954,
+    )
+    assert tokens(made) == COMPACTED
+    assert made["flags"] == []
+
+
+def test_compactions_of_the_anthropic_sdk_are_added_to_totals_without_them() -> None:
+    attributes = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": "claude-opus-4-8",
+        "gen_ai.usage.input_tokens": 3940,
+        "gen_ai.usage.output_tokens": 1014,
+        "gen_ai.usage.cache_read.input_tokens": 1354,
+        "gen_ai.usage.cache_write.input_tokens": 0,
+        "gen_ai.usage.reasoning.output_tokens": 304,
+        "anthropic.usage.compaction.input_tokens": 822,
+        "anthropic.usage.compaction.output_tokens": 212,
+    }
+    assert tokens(row(attributes, scope="com.anthropic.sdk.python")) == COMPACTED
+
+
+def test_compactions_of_vercel_are_in_its_totals() -> None:
+    attributes = {
+        "ai.operationId": "ai.generateText.doGenerate",
+        "ai.model.provider": "anthropic.messages",
+        "ai.usage.inputTokens": 4762,
+        "ai.usage.outputTokens": 1226,
+        "ai.usage.cachedInputTokens": 1354,
+        "ai.usage.reasoningTokens": 304,
+        "ai.usage.inputTokenDetails.noCacheTokens": 3408,
+        "ai.usage.inputTokenDetails.cacheReadTokens": 1354,
+        "ai.usage.inputTokenDetails.cacheWriteTokens": 0,
+        "ai.response.providerMetadata": json.dumps(
+            {
+                "anthropic": {
+                    "usage": ANTHROPIC,
+                    "serviceTier": "standard",
+                    "iterations": [
+                        {"type": "compaction", "inputTokens": 822, "outputTokens": 212},
+                        {"type": "message", "inputTokens": 2586, "outputTokens": 1014},
+                    ],
+                }
+            }
+        ),
+    }
+    assert tokens(row(attributes, scope="ai")) == COMPACTED
+
+
+def test_totals_of_others_that_hand_on_iterations_stay() -> None:
+    usage = {"prompt_tokens": 4762, "completion_tokens": 1226, "iterations": [COMPACTION]}
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.usage.raw": json.dumps(usage)}
+    assert tokens(row(attributes, scope="logfire.anthropic"))[::3] == (4762, 1226)
+
+
+@pytest.mark.parametrize(
+    ("scope", "attributes"),
+    [
+        (
+            OI_ANTHROPIC,
+            {
+                "openinference.span.kind": "LLM",
+                "output.value": json.dumps({"usage": {**ANTHROPIC, "speed": "fast"}}),
+            },
+        ),
+        (
+            "logfire.anthropic",
+            {
+                "gen_ai.operation.name": "chat",
+                "anthropic.response.service_tier": "standard",
+                "gen_ai.usage.raw": json.dumps({**ANTHROPIC, "speed": "fast"}),
+            },
+        ),
+        (
+            "ai",
+            {
+                "ai.operationId": "ai.generateText.doGenerate",
+                "ai.response.providerMetadata": json.dumps(
+                    {
+                        "anthropic": {
+                            "usage": {**ANTHROPIC, "speed": "fast"},
+                            "serviceTier": "standard",
+                        }
+                    }
+                ),
+            },
+        ),
+    ],
+)
+def test_fast_mode_of_anthropic_comes_before_the_tier(
+    scope: str, attributes: dict[str, object]
+) -> None:
+    assert row(attributes, scope=scope)["service_tier"] == "fast"
+
+
+def test_vercel_knows_lifetimes_of_bedrock() -> None:
+    usage = {
+        "cacheWriteInputTokens": 3660,
+        "cacheDetails": [
+            {"inputTokens": 2196, "ttl": "5m"},
+            {"inputTokens": 1464, "ttl": "1h"},
+            {"inputTokens": 7, "ttl": ["5m"]},
+            "5m",
+        ],
+    }
+    made = row(
+        {
+            "ai.operationId": "ai.generateText.doGenerate",
+            "ai.model.provider": "amazon-bedrock",
+            "ai.usage.inputTokens": 17800,
+            "ai.usage.outputTokens": 4584,
+            "ai.usage.inputTokenDetails.cacheReadTokens": 4924,
+            "ai.usage.inputTokenDetails.cacheWriteTokens": 3660,
+            "ai.response.providerMetadata": json.dumps(
+                {"amazonBedrock": {"usage": usage}, "bedrock": {"usage": usage}}
+            ),
+        },
+        scope="ai",
+    )
+    assert tokens(made)[:4] == (17800, 4924, 3660, 4584)
+    assert (made["cache_write_5m_tokens"], made["cache_write_1h_tokens"]) == (2196, 1464)
+
+
+@pytest.mark.parametrize(
+    ("cached", "audio"),
+    [
+        ([{"modality": "TEXT", "tokenCount": 4910}], 0),
+        ([{"modality": "TEXT", "tokenCount": 4000}, {"modality": "AUDIO", "tokenCount": 910}], 910),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_cached_modalities_of_gemini_are_all_there_are(cached: object, audio: int | None) -> None:
+    usage = {
+        "cachedContentTokenCount": 4910,
+        "thoughtsTokenCount": 1320,
+        "promptTokenCount": 14100,
+        "candidatesTokenCount": 3250,
+        "toolUsePromptTokenCount": 700,
+        "totalTokenCount": 19370,
+        "promptTokensDetails": [
+            {"modality": "TEXT", "tokenCount": 13430},
+            {"modality": "AUDIO", "tokenCount": 670},
+        ],
+        "cacheTokensDetails": cached,
+    }
+    made = row(
+        {
+            "ai.operationId": "ai.generateText.doGenerate",
+            "ai.model.provider": "google.generative-ai",
+            "ai.usage.inputTokens": 14800,
+            "ai.usage.outputTokens": 4570,
+            "ai.response.providerMetadata": json.dumps({"google": {"usageMetadata": usage}}),
+        },
+        scope="ai",
+    )
+    assert tokens(made) == (14800, 4910, None, 4570, 1320)
+    assert (made["audio_input_tokens"], made["cache_read_audio_tokens"]) == (670, audio)
+
+
+@pytest.mark.parametrize(("text", "audio"), [(2110, 0), (2000, None), (None, None)])
+def test_a_cache_of_text_alone_holds_no_audio(text: int | None, audio: int | None) -> None:
+    attributes = {
+        "gen_ai.operation.name": "generate_content",
+        "gen_ai.request.model": "gemini-2.5-flash",
+        "gen_ai.usage.input_tokens": 6100,
+        "gen_ai.usage.output_tokens": 1770,
+        "gen_ai.usage.cache_read.input_tokens": 2110,
+        "gen_ai.usage.audio.input_tokens": 270,
+        "gen_ai.usage.text.cache_read.input_tokens": text,
+    }
+    made = row(
+        attributes,
+        scope="opentelemetry.instrumentation.google_genai",
+        kind=Span.SPAN_KIND_CLIENT,
+    )
+    assert made["cache_read_audio_tokens"] == audio
