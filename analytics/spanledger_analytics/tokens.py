@@ -77,11 +77,15 @@ def merge(views: list[Tokens]) -> Tokens:
 
     Instrumentations leave counts out far more often than they invent them. Where views file the
     same tokens under different parts, so that the parts exceed every total, the one with the
-    largest total tells of the parts.
+    largest total tells of the parts. Where they agree on the sum of input and output alone, the
+    larger input counts: an output worked out from Gemini's total holds what its tools found.
     """
     if len(views) == 1:
         return views[0]
     merged = _largest(views)
+    split = _split_otherwise(views, merged)
+    if split is not None:
+        merged = merged._replace(output=split.output, reasoning=split.reasoning)
     lifetimes = (merged.cache_write_5m or 0) + (merged.cache_write_1h or 0)
     cached = (merged.cache_read or 0) + max(merged.cache_write or 0, lifetimes)
     if merged.input is not None and cached > merged.input:
@@ -91,6 +95,19 @@ def merge(views: list[Tokens]) -> Tokens:
         fullest = max(views, key=lambda view: view.output or 0)
         merged = merged._replace(reasoning=fullest.reasoning)
     return canonical(merged)
+
+
+def _split_otherwise(views: list[Tokens], merged: Tokens) -> Tokens | None:
+    """Return the view to follow if those with the largest sum divide it differently."""
+    sums = {view: _sum(view) for view in views if None not in (view.input, view.output)}
+    fullest = [view for view, total in sums.items() if total == max(sums.values())]
+    if len(fullest) < 2 or _sum(merged) == sums[fullest[0]]:
+        return None
+    return max(fullest, key=lambda view: view.input or 0)
+
+
+def _sum(tokens: Tokens) -> int:
+    return (tokens.input or 0) + (tokens.output or 0)
 
 
 def _largest(views: list[Tokens]) -> Tokens:

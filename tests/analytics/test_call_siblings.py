@@ -327,3 +327,11 @@ def test_fast_mode_is_known_when_one_view_tells_it() -> None:
         for place, tier in enumerate(tiers)
     )
     assert only(derive_calls([outer, inner])).service_tier == "fast"
+
+
+def test_views_that_divide_one_sum_differently_are_counted_once() -> None:
+    openllmetry = llm("1", trace="b" * 32, usage=(5720, 1918), response_id="r", scope_name="tl")
+    other = llm("2", at=1, lasts=50, usage=(6001, 1637), response_id="r", scope_name="oi")
+    assert usages(derive_calls([openllmetry, other])) == [(6001, 1637)]
+    halves = [llm("1", usage=(10, None)), llm("2", "1", at=1, lasts=50, usage=(None, 10))]
+    assert usages(derive_calls(halves)) == [(10, 10)]

@@ -47,6 +47,7 @@ _PARAMETERS: tuple[tuple[str, str, Reader], ...] = (
 )
 _PARAMETER_KEYS = ("llm.invocation_parameters", "embedding.invocation_parameters")
 _REPR_ID = re.compile(r"\w+\(id='([\w.-]+)'")  # a dumped response object, as smolagents writes it
+_USAGE_KEYS = ("usage", "token_usage", "usage_metadata", "usageMetadata")
 _LOCAL_IDS = ("run-", "lc_run-", "run--")  # LangChain's own message ids, not the provider's
 
 
@@ -97,16 +98,19 @@ def _read_parameters(draft: Draft) -> None:
 
 def _response_id(response: dict[str, object]) -> str | None:
     """Return the provider's id: of the response itself, or inside a LangChain result."""
-    given = response.get("id")
-    if _is_providers(given):
-        return cast("str", given)
-    message = at(response, "generations", 0, 0, "message", "kwargs")
-    candidates = [at(response, "llm_output", "id"), at(message, "response_metadata", "id")]
-    candidates.append(at(message, "id"))
+    message = _message(response)
+    candidates = [response.get("id"), response.get("response_id"), response.get("responseId")]
+    candidates.append(at(response, "llm_output", "id"))
+    candidates += [at(message, "response_metadata", "id"), at(message, "id")]
     raw = response.get("raw")
     if isinstance(raw, str) and (found := _REPR_ID.match(raw)):
         candidates.append(found[1])
     return next((cast("str", given) for given in candidates if _is_providers(given)), None)
+
+
+def _message(response: dict[str, object]) -> Value:
+    """Return the message in a dumped result of LangChain's."""
+    return at(response, "generations", 0, 0, "message", "kwargs")
 
 
 def _is_providers(given: object) -> bool:
@@ -114,13 +118,23 @@ def _is_providers(given: object) -> bool:
 
 
 def _read_usage(draft: Draft, response: dict[str, object]) -> None:
-    """Fill what only the provider's own usage object says."""
-    told = response.get("llm_output", response)  # LangChain puts it one level down
-    usage = at(told, "usage") or at(told, "token_usage")
-    tier = text(at(told, "service_tier")) or text(at(usage, "service_tier"))
-    if tier:  # what was served counts, not what was asked for
-        draft.row["service_tier"] = tier
-    fill_usage(draft, usage if isinstance(usage, dict) else None)
+    """Fill what only the provider's own usage object says.
+
+    LangChain puts it one level down, or tells it with the message alone: of streams, and of
+    answers of OpenAI's Responses.
+    """
+    message = _message(response)
+    told = at(message, "response_metadata")
+    for place in (response, response.get("llm_output"), told, message):
+        for key in _USAGE_KEYS:
+            usage = at(place, key)
+            tier = text(at(place, "service_tier")) or text(at(usage, "service_tier"))
+            if tier:  # what was served counts, not what was asked for
+                draft.row["service_tier"] = tier
+            fill_usage(draft, cast("dict[str, object]", usage) if isinstance(usage, dict) else None)
+    answered = text(at(told, "model_name"))
+    if answered:  # the flat key names the one that was asked for
+        draft.row["response_model"] = answered
     draft.fill("finish_reason", finish_reason(cast("Value", response.get("stop_reason"))))
 
 
