@@ -342,3 +342,73 @@ def test_langchains_usage_of_anthropic_is_counted_once() -> None:
     )
     assert tokens(made) == COMPACTED
     assert made["response_id"] == "msg_1"
+
+
+VERCEL_7: dict[str, object] = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "anthropic",
+    "gen_ai.request.model": "claude-sonnet-4-5",
+    "gen_ai.usage.input_tokens": 16500,
+    "gen_ai.usage.output_tokens": 4220,
+    "gen_ai.usage.cache_read.input_tokens": 4560,
+    "gen_ai.usage.cache_creation.input_tokens": 3400,
+    "ai.response.providerMetadata": json.dumps(
+        {
+            "anthropic": {
+                "usage": {
+                    "service_tier": "standard",
+                    "input_tokens": 8540,
+                    "output_tokens": 4220,
+                    "output_tokens_details": {"thinking_tokens": 1220},
+                    "cache_creation_input_tokens": 3400,
+                    "cache_read_input_tokens": 4560,
+                    "cache_creation": {
+                        "ephemeral_5m_input_tokens": 2040,
+                        "ephemeral_1h_input_tokens": 1360,
+                    },
+                    "server_tool_use": {"web_search_requests": 2, "web_fetch_requests": 1},
+                },
+                "serviceTier": "standard",
+                "iterations": None,
+            }
+        }
+    ),
+    "ai.usage.inputTokenDetails.noCacheTokens": 8540,
+    "ai.usage.outputTokenDetails.textTokens": 3000,
+    "ai.usage.outputTokenDetails.reasoningTokens": 1220,
+}
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        VERCEL_7,
+        {**VERCEL_7, "openinference.span.kind": "LLM", "llm.token_count.prompt": 16500},
+        {key: value for key, value in VERCEL_7.items() if not key.startswith("ai.usage.")},
+    ],
+)
+def test_vercel_7_hands_on_what_the_provider_told(attributes: dict[str, object]) -> None:
+    made = row(attributes, scope="gen_ai")
+    assert tokens(made) == (16500, 4560, 3400, 4220, 1220)
+    assert (made["cache_write_5m_tokens"], made["cache_write_1h_tokens"]) == (2040, 1360)
+    assert made["web_searches"] == 2
+    assert made["flags"] == []
+
+
+def test_vercel_7_tells_reasoning_and_the_tier_that_answered() -> None:
+    made = row(
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "openai",
+            "gen_ai.usage.input_tokens": 13500,
+            "gen_ai.usage.output_tokens": 4360,
+            "gen_ai.usage.cache_read.input_tokens": 4700,
+            "ai.response.providerMetadata": json.dumps(
+                {"openai": {"responseId": "resp_D00600", "serviceTier": "priority"}}
+            ),
+            "ai.usage.outputTokenDetails.reasoningTokens": 1260,
+        },
+        scope="gen_ai",
+    )
+    assert tokens(made) == (13500, 4700, None, 4360, 1260)
+    assert made["service_tier"] == "priority"

@@ -17,6 +17,7 @@ from spanledger_collector.dialects.raw_usage import (
     add_cache_beside_input,
     add_cache_to_input,
     add_thoughts_to_output,
+    fill_metadata,
 )
 from spanledger_collector.dialects.vocabulary import finish_reason, provider
 
@@ -104,6 +105,7 @@ def _interpret(draft: Draft) -> None:
     role = row["role"]
     if role in ("llm", "embedding"):
         read_raw(draft)
+        fill_metadata(draft, attributes.get("ai.response.providerMetadata"))
         draft.fill("request_model", row["response_model"] or None)
         total = attributes.get("llm.token_count.total")
         if row["scope_name"] == _AGNO and _is_counted_apart(row):

@@ -12,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from spanledger_collector.decode.values import count, flag, number, seconds, text, usd, whole
 from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
 from spanledger_collector.dialects.generic import COMMON
-from spanledger_collector.dialects.raw_usage import TOTALS
+from spanledger_collector.dialects.raw_usage import TOTALS, fill_metadata
 from spanledger_collector.dialects.vocabulary import finish_reason, provider
 
 USAGE = {
@@ -56,6 +56,7 @@ USAGE = {
         "gen_ai.usage.reasoning_tokens",
         "gen_ai.usage.details.reasoning_tokens",
         "gen_ai.usage.details.thinking_tokens",
+        "ai.usage.outputTokenDetails.reasoningTokens",
     ),
     **sources(
         "audio_input_tokens",
@@ -199,6 +200,8 @@ def guess_role(draft: Draft) -> None:
 def _interpret(draft: Draft) -> None:
     guess_role(draft)
     row, attributes = draft.row, draft.attributes
+    if row["role"] in ("llm", "embedding"):
+        fill_metadata(draft, attributes.get("ai.response.providerMetadata"))
     for column in TOTALS:  # of Anthropic's own SDK, whose totals leave compactions out
         total, added = row[column], count(attributes.get(f"anthropic.usage.compaction.{column}"))
         if isinstance(total, int) and added:

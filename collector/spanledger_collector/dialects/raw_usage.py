@@ -269,6 +269,16 @@ def fill_usage(draft: Draft, usage: Mapping[str, object] | None) -> None:
             draft.fill("service_tier", tier_of(cast("dict[str, object]", details)))
 
 
+def fill_metadata(draft: Draft, metadata: Value) -> None:
+    """Fill from what the Vercel AI SDK hands on of the answer, by provider."""
+    by_provider = parse_json(metadata)
+    for said in by_provider.values() if isinstance(by_provider, dict) else ():
+        if isinstance(said, dict):
+            draft.fill("service_tier", text(said.get("serviceTier")))
+            usage = said.get("usage", said.get("usageMetadata"))
+            fill_usage(draft, cast("dict[str, object]", usage if isinstance(usage, dict) else said))
+
+
 def tier_of(details: Mapping[str, object], before: str = "") -> str | None:
     """Return the service tier that LangChain's names of details tell, if it is only one.
 

@@ -18,7 +18,7 @@ from spanledger_collector.decode.values import (
 from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
 from spanledger_collector.dialects.nested import messages_in
 from spanledger_collector.dialects.otel_genai import COLUMNS
-from spanledger_collector.dialects.raw_usage import TOTALS, add_cache_to_input, fill_usage
+from spanledger_collector.dialects.raw_usage import TOTALS, add_cache_to_input, fill_metadata
 from spanledger_collector.dialects.vocabulary import finish_reason, provider
 
 _METADATA = "ai.telemetry.metadata."
@@ -50,12 +50,7 @@ def _read_metadata(draft: Draft, metadata: Value) -> None:
     row = draft.row
     maker = str(draft.attributes.get("ai.model.provider", row["provider"])).lower()
     before = [row[column] for column in TOTALS]
-    by_provider = parse_json(metadata)
-    for said in by_provider.values() if isinstance(by_provider, dict) else ():
-        if isinstance(said, dict):
-            draft.fill("service_tier", text(said.get("serviceTier")))
-            usage = said.get("usage", said.get("usageMetadata"))
-            fill_usage(draft, usage if isinstance(usage, dict) else said)
+    fill_metadata(draft, metadata)
     is_corrected = before != [row[column] for column in TOTALS]
     has_details = any(key.startswith(_DETAILS) for key in draft.attributes)
     is_apart = "anthropic" in maker or "bedrock" in maker
