@@ -12,7 +12,7 @@ from typing import cast
 from spanledger_collector.decode.messages import canonical
 from spanledger_collector.decode.values import Value, count, number, paid, parse_json, text
 from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
-from spanledger_collector.dialects.nested import at, messages_in
+from spanledger_collector.dialects.nested import at, messages_in, searches_in
 from spanledger_collector.dialects.otel_genai import COLUMNS, ROLES
 from spanledger_collector.dialects.raw_usage import (
     TOTALS,
@@ -153,6 +153,7 @@ def _read_call(draft: Draft) -> None:
     costs = parse_json(attributes.get(f"{_OBSERVATION}cost_details"))
     draft.fill("reported_cost_usd", paid(at(costs, "total")))
     output = parse_json(attributes.get(f"{_OBSERVATION}output"))
+    draft.fill("web_searches", searches_in(output, at(output, "content")))
     given = at(output, "id")
     if isinstance(given, str) and given.startswith(_ID_STARTS):
         draft.fill("response_id", given)

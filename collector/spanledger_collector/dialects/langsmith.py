@@ -10,7 +10,7 @@ import orjson
 from spanledger_collector.decode.values import Value, flag, number, parse_json, text
 from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
 from spanledger_collector.dialects.langchain import answer_of, messages_of
-from spanledger_collector.dialects.nested import at, without_answer
+from spanledger_collector.dialects.nested import at, searches_in, without_answer
 from spanledger_collector.dialects.otel_genai import COLUMNS, ROLES
 from spanledger_collector.dialects.raw_usage import fill_usage, parse_usage
 from spanledger_collector.dialects.vocabulary import finish_reason, provider, provider_of_model
@@ -51,6 +51,7 @@ def _read_result(draft: Draft, dumped: Value) -> None:
     told = at(message, "response_metadata")
     for usage in (at(message, "usage_metadata"), at(told, "usage"), at(told, "token_usage")):
         fill_usage(draft, usage if isinstance(usage, dict) else None)
+    draft.fill("web_searches", searches_in(at(message, "content")))
     for place in (
         told,
         at(result, "llm_output"),

@@ -26,6 +26,18 @@ def at(value: object, *path: str | int) -> Value:
     return cast("Value", value)
 
 
+def searches_in(*outputs: object) -> int | None:
+    """Return how often OpenAI searched the web, by lists of what it did; ``None``: never, as told.
+
+    It bills searches, not pages that are opened or searched in.
+    https://developers.openai.com/api/docs/guides/tools-web-search
+    """
+    items = [item for output in outputs if isinstance(output, list) for item in output]
+    made = [item for item in items if at(item, "type") == "web_search_call"]
+    billed = [item for item in made if at(item, "action", "type") in (None, "search")]
+    return len(billed) if made else None
+
+
 def messages_in(value: Value, role: str) -> list[Message] | None:
     """Return the messages in a JSON text as ``split`` does, but none too deep to be kept."""
     parsed = parse_json(value)

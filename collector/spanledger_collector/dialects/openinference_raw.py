@@ -24,7 +24,13 @@ from spanledger_collector.decode.values import (
     whole,
 )
 from spanledger_collector.dialects.base import Draft
-from spanledger_collector.dialects.nested import HISTORY_KEYS, TOOL_KEYS, at, without_answer
+from spanledger_collector.dialects.nested import (
+    HISTORY_KEYS,
+    TOOL_KEYS,
+    at,
+    searches_in,
+    without_answer,
+)
 from spanledger_collector.dialects.raw_usage import fill_usage
 from spanledger_collector.dialects.vocabulary import finish_reason
 
@@ -132,6 +138,8 @@ def _read_usage(draft: Draft, response: dict[str, object]) -> None:
             if tier:  # what was served counts, not what was asked for
                 draft.row["service_tier"] = tier
             fill_usage(draft, cast("dict[str, object]", usage) if isinstance(usage, dict) else None)
+    draft.fill("web_searches", count(at(response, "tool_usage", "web_search", "num_requests")))
+    draft.fill("web_searches", searches_in(response.get("output"), at(message, "content")))
     answered = text(at(told, "model_name"))
     if answered:  # the flat key names the one that was asked for
         draft.row["response_model"] = answered
