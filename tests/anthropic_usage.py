@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-MESSAGE = {
+from typing import Any
+
+MESSAGE: dict[str, Any] = {
     "cache_creation": {"ephemeral_1h_input_tokens": 0, "ephemeral_5m_input_tokens": 0},
     "cache_creation_input_tokens": 0,
     "cache_read_input_tokens": 1354,
@@ -17,7 +19,7 @@ COMPACTION = {
     "input_tokens": 822,
     "output_tokens": 212,
 }
-ANTHROPIC = {
+ANTHROPIC: dict[str, Any] = {
     **MESSAGE,
     "iterations": [COMPACTION, {**MESSAGE, "type": "message"}],
     "output_tokens_details": {"thinking_tokens": 304},

@@ -225,8 +225,9 @@ def test_sums_are_named_with_the_spend_that_rests_on_them(source: str) -> None:
     assert (sums.severity, sums.usd) == (Severity.warning, Decimal(5))
 
 
-def test_disagreeing_views_put_their_cost_at_risk_and_corrected_input_does_not() -> None:
-    corrected = calls(1, flags=frozenset({"input_excluded_cache"}))
+@pytest.mark.parametrize("flag", ["input_excluded_cache", "advisor_left_out"])
+def test_disagreeing_views_put_their_cost_at_risk_and_other_conflicts_do_not(flag: str) -> None:
+    corrected = calls(1, flags=frozenset({flag}))
     assert finding(look(corrected), "conflicts").severity is Severity.info
     conflicts = finding(look(corrected, calls(2, flags=frozenset({"views_disagree"}))), "conflicts")
     assert (conflicts.severity, conflicts.count, conflicts.usd) == (Severity.warning, 3, Decimal(1))

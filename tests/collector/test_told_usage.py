@@ -254,3 +254,12 @@ def test_vercel_7_tells_reasoning_and_the_tier_that_answered() -> None:
     )
     assert tokens(made) == (13500, 4700, None, 4360, 1260)
     assert made["service_tier"] == "priority"
+
+
+def test_tokens_of_another_model_are_not_counted_and_that_is_told() -> None:
+    advised = {"type": "advisor_message", "model": "claude-opus-4-8", "input_tokens": 900}
+    usage = {**ANTHROPIC, "iterations": [advised, *ANTHROPIC["iterations"]]}
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.usage.raw": json.dumps(usage)}
+    made = row(attributes, scope="logfire.anthropic")
+    assert tokens(made) == COMPACTED
+    assert made["flags"] == ["advisor_left_out"]

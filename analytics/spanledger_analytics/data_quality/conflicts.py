@@ -1,4 +1,4 @@
-"""Views that count differently: input without the cached part, totals that disagree."""
+"""Views that count differently: without the cached part or a second model, or that disagree."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ _CASES = {
     "input_excluded_cache": (
         "input reported without its cached part; corrected",
         "Nothing to do here; other tools that read the same spans need the same correction.",
+    ),
+    "advisor_left_out": (
+        "tokens of Anthropic's advisor, a second model, are listed beside the totals; not counted",
+        "Record the advisor's calls as spans of their own, or compare with the usage report.",
     ),
     "views_disagree": (
         "the views of one call report different totals; the larger counts",

@@ -258,6 +258,10 @@ def fill_usage(draft: Draft, usage: Mapping[str, object] | None) -> None:
     fill_counts(draft, counts)
     if is_bad:
         draft.flags.append("bad_token_count")
+    iterations = usage.get("iterations")
+    listed = cast("list[object]", iterations) if isinstance(iterations, list) else []
+    if any(isinstance(one, dict) and one.get("type") == "advisor_message" for one in listed):
+        draft.flags.append("advisor_left_out")  # of a model with prices of its own
     tier = text(cast("Value", usage.get("service_tier")))
     if tier and tier.isascii():  # Python's repr can hold what is no text
         draft.fill("service_tier", tier)

@@ -31,6 +31,7 @@ _FLAGS = {
     "reused_response_id": "Its response id stands on calls that cannot be one.",
     "aggregate": "Only a sum over calls is known.",
     "input_excluded_cache": "The instrumentation left cached tokens out of input; corrected.",
+    "advisor_left_out": "Tokens of Anthropic's advisor, a second model, are not counted.",
     "bad_token_count": "A token count was no count; that class is unknown.",
     "estimated_usage": "This instrumentation invents counts where the provider sent none.",
     "inconsistent_usage": "The parts of its usage exceed the whole.",
