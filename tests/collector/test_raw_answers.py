@@ -186,3 +186,10 @@ def test_searches_of_the_web_are_those_that_openai_bills(
 )
 def test_searches_of_the_web_are_in_answers_kept_whole(attributes: dict[str, object]) -> None:
     assert row(attributes)["web_searches"] == 2
+
+
+def test_fast_mode_is_known_where_the_answer_is_kept_back() -> None:
+    attributes = {"openinference.span.kind": "LLM", "llm.invocation_parameters": '{"speed":"fast"}'}
+    assert row(attributes)["service_tier"] == "fast"
+    answered = {**attributes, "output.value": json.dumps({"usage": ANTHROPIC})}
+    assert row(answered)["service_tier"] == "standard"

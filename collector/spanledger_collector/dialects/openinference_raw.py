@@ -34,6 +34,12 @@ from spanledger_collector.dialects.nested import (
 from spanledger_collector.dialects.raw_usage import fill_usage
 from spanledger_collector.dialects.vocabulary import finish_reason
 
+
+def _fast(value: Value) -> str | None:
+    """Read Anthropic's fast mode as the service tier it is priced as."""
+    return "fast" if value == "fast" else None
+
+
 _PARAMETERS: tuple[tuple[str, str, Reader], ...] = (
     ("model", "request_model", text),
     ("model_name", "request_model", text),
@@ -49,6 +55,7 @@ _PARAMETERS: tuple[tuple[str, str, Reader], ...] = (
     ("stream", "stream", flag),
     ("reasoning_effort", "reasoning_level", text),
     ("user", "user_id", text),
+    ("speed", "service_tier", _fast),
     ("service_tier", "service_tier", text),
 )
 _PARAMETER_KEYS = ("llm.invocation_parameters", "embedding.invocation_parameters")
