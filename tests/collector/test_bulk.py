@@ -7,6 +7,7 @@ import random
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -22,7 +23,7 @@ from spanledger_collector.decode.bulk import decode as bulk
 from spanledger_collector.decode.decode import Body, Decoded, decode_traces
 from spanledger_collector.decode.messages import MessageStore
 from spanledger_collector.dialects.generic import GENERIC
-from spanledger_collector.dialects.otel_genai import OTEL_GENAI
+from spanledger_collector.dialects.otel_genai import INTERPRETED, OTEL_GENAI
 from spanledger_collector.signals import Signal
 from tests.decoded import recorded
 from tests.otlp import request, span
@@ -127,6 +128,22 @@ def test_a_resource_and_a_scope_may_say_nothing() -> None:
     assert_same([_body(made), _body(ExportTraceServiceRequest()), _body(made)])
 
 
+@pytest.mark.parametrize("key", INTERPRETED)
+def test_a_span_with_a_key_to_interpret_is_read_alone(key: str) -> None:
+    usage: dict[str, Any] = {
+        "gen_ai__operation__name": "chat",
+        "gen_ai__usage__input_tokens": 7,
+        "gen_ai__usage__output_tokens": 3,
+        "gen_ai__usage__cache_read__input_tokens": 5,
+    }
+    told: dict[str, Any] = {
+        key.replace(".", "__"): '{"x": {"serviceTier": "priority"}}' if "Metadata" in key else 5
+    }
+    bodies = [_body(request(span(**usage), span(**usage, **told)))]
+    assert _read(bodies) == 1
+    assert_same(bodies)
+
+
 def test_every_span_may_have_keys_of_its_own() -> None:
     spans = [span() for _ in range(100)]
     for n, made in enumerate(spans):
@@ -148,6 +165,7 @@ def test_logs_beside_traces_keep_their_rows() -> None:
 _KEYS = st.sampled_from(
     sorted({*OTEL_GENAI.columns, *OTEL_GENAI.content.keys, *GENERIC.columns, *OTEL_GENAI.markers})
     + ["gen_ai.operation.name"] * 5
+    + sorted(INTERPRETED)
     + ["gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.usage.input_tokens"] * 3
     + ["gen_ai.tool.status", "openinference.span.kind", "logfire.span_type", "custom", "", "ü"]
 )

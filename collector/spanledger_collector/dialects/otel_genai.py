@@ -173,6 +173,11 @@ MARKERS = frozenset(
     }
 )
 _TEXT_READ = "gen_ai.usage.text.cache_read.input_tokens"
+_METADATA = "ai.response.providerMetadata"  # of Vercel AI SDK 7
+# Of Anthropic's own SDK, whose totals leave compactions out.
+_COMPACTIONS = {column: f"anthropic.usage.compaction.{column}" for column in TOTALS}
+INTERPRETED = (_TEXT_READ, _METADATA, *_COMPACTIONS.values())
+"""Keys that the table of columns does not read; ``interpret`` does."""
 COLUMNS = {**COMMON, **USAGE, **REQUEST, **CALL, **ACTORS}
 
 
@@ -197,13 +202,14 @@ def guess_role(draft: Draft) -> None:
         row["role"] = "llm"
 
 
-def _interpret(draft: Draft) -> None:
+def interpret(draft: Draft) -> None:
+    """Read the role, and what ``INTERPRETED`` keys tell of the tokens."""
     guess_role(draft)
     row, attributes = draft.row, draft.attributes
     if row["role"] in ("llm", "embedding"):
-        fill_metadata(draft, attributes.get("ai.response.providerMetadata"))
-    for column in TOTALS:  # of Anthropic's own SDK, whose totals leave compactions out
-        total, added = row[column], count(attributes.get(f"anthropic.usage.compaction.{column}"))
+        fill_metadata(draft, attributes.get(_METADATA))
+    for column, key in _COMPACTIONS.items():
+        total, added = row[column], count(attributes.get(key))
         if isinstance(total, int) and added:
             row[column] = total + added
     read = row["cache_read_tokens"]
@@ -225,5 +231,5 @@ OTEL_GENAI = Dialect(
     columns=COLUMNS,
     roles=ROLES,
     content=CONTENT,
-    interpret=_interpret,
+    interpret=interpret,
 )

@@ -16,7 +16,7 @@ from spanledger.tool_errors import EVIDENCE
 from spanledger_collector.decode.signatures import is_signature
 from spanledger_collector.decode.values import Value, count, paid
 from spanledger_collector.dialects.base import Dialect, Draft, sources
-from spanledger_collector.dialects.otel_genai import COLUMNS, CONTENT, ROLES, guess_role
+from spanledger_collector.dialects.otel_genai import COLUMNS, CONTENT, ROLES, interpret
 
 PENDING_FLAG = "pending"
 """Of a span that has only started."""
@@ -42,7 +42,7 @@ _ROLES = (*ROLES, (STEP_KIND, {"task": "workflow"}))
 
 
 def _announced(draft: Draft) -> None:
-    guess_role(draft)
+    interpret(draft)
     draft.row["status"] = "unset"
     draft.flags.append(PENDING_FLAG)
 
@@ -54,7 +54,7 @@ SPANLEDGER = Dialect(
     columns=_COLUMNS,
     roles=_ROLES,
     content=CONTENT,
-    interpret=guess_role,
+    interpret=interpret,
 )
 SPANLEDGER_PENDING = Dialect(
     name="spanledger_pending",

@@ -18,7 +18,7 @@ from spanledger_collector.decode.settle import PAUSES
 from spanledger_collector.decode.values import MAX_TIME_NS, Value
 from spanledger_collector.dialects import REGISTRY
 from spanledger_collector.dialects.base import Dialect, Sources
-from spanledger_collector.dialects.otel_genai import guess_role
+from spanledger_collector.dialects.otel_genai import INTERPRETED, interpret
 
 KIND_NAMES = ("unspecified", "internal", "server", "client", "producer", "consumer")
 STATUS_NAMES = ("unset", "ok", "error")
@@ -32,9 +32,9 @@ _HEX = np.frombuffer(b"".join(b"%02x" % n for n in range(256)), np.uint16)
 
 
 def _is_tabular(dialect: Dialect) -> bool:
-    """Tell whether a dialect's keys have one best source per column, and nothing to interpret."""
+    """Tell whether a dialect's keys have one best source per column, and little to interpret."""
     ranks = [(column, rank) for column, rank, _ in dialect.columns.values()]
-    return dialect.interpret in (None, guess_role) and len(set(ranks)) == len(ranks)
+    return dialect.interpret in (None, interpret) and len(set(ranks)) == len(ranks)
 
 
 TABULAR = {dialect.name for dialect in REGISTRY if _is_tabular(dialect)}
@@ -179,8 +179,10 @@ def read_roles(reading: Reading, dialects: Mapping[str, tuple[Dialect, Mask]]) -
     roles_now = pick(reading.size, arrow.array(["other"]), found)
     guessed = np.zeros(reading.size, np.bool_)
     for dialect, among in dialects.values():
-        if dialect.interpret is guess_role:
+        if dialect.interpret is not None:
             guessed |= among
+    for key in INTERPRETED:
+        reading.odd[reading.of(key, guessed)[0]] = True
     unknown = guessed & arrow.is_word(roles_now, "other")
     reading.columns["role"] = _guess(reading, roles_now, unknown) if unknown.any() else roles_now
 
