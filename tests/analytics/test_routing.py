@@ -231,3 +231,24 @@ def test_the_cost_of_a_self_hosted_call_is_not_known_and_not_zero(
     seed.insert()
     [route] = routes_by_name(store, book).values()
     assert (route.call_count, route.priced_calls, route.usd_per_call) == (1, 0, None)
+
+
+def test_calls_that_cost_nothing_known_are_not_in_the_mean_cost_of_a_call(
+    store: Store, book: PriceBook
+) -> None:
+    seed = Seeder(store, NOW_S)
+    for number in range(40):
+        trace, is_refused = f"{number + 1:032x}", number >= 10
+        about: dict[str, Any] = {"status": "error", "error_type": "429"} if is_refused else {}
+        span = seed.span(trace, f"{number + 1:016x}", at_s=-600, agent_name="own", **about)
+        seed.entry(span, None if is_refused else "0.01", model=GPT, provider="openai",
+                   tokens=None if is_refused else (1_000, 200))  # fmt: skip
+        seed.trace(trace, main_model=GPT)
+    counted = seed.span("f" * 32, "f" * 16, at_s=-600, agent_name="own")
+    seed.entry(counted, "0.05", model=GPT, provider="openai", usage_source="metric", attempts=5)
+    seed.trace("f" * 32, main_model=GPT)
+    seed.insert()
+    [route] = routes_by_name(store, book).values()
+    # Ten calls and an entry that stands for five, each at a cent.
+    assert (route.call_count, route.priced_calls) == (45, 15)
+    assert route.usd_per_call == Decimal("0.01")

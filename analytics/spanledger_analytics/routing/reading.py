@@ -113,7 +113,7 @@ def _attempts(row: Row) -> Attempts:
 
 
 def _calls(row: Row) -> Calls:
-    counts = ("calls", "errors", "unpriced_calls", "calls_without_usage")
+    counts = ("calls", "errors", "priced_calls", "unpriced_calls", "calls_without_usage")
     return Calls(
         task_class=str(row["task_class"]),
         provider=str(row["provider"]),

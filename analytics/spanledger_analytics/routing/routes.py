@@ -62,6 +62,7 @@ class Calls:
     model: str
     calls: int = 0
     errors: int = 0
+    priced_calls: int = 0
     unpriced_calls: int = 0
     calls_without_usage: int = 0
     tokens: Mapping[str, int] = field(default_factory=dict)
@@ -99,7 +100,7 @@ class Route:
     @property
     def priced_calls(self) -> int:
         """Calls whose cost is known."""
-        return sum(c.calls - c.unpriced_calls - c.calls_without_usage for c in self.calls)
+        return sum(one.priced_calls for one in self.calls)
 
     @property
     def usd_per_call(self) -> Decimal | None:

@@ -1,8 +1,8 @@
 -- What do calls cost and how long do they take, by class of task and model?
 -- Parameters: project; from_s, to_s: unix seconds, half open; page_size: rows, the dearest first.
--- Columns: task_class, provider, model, calls, errors, unpriced_calls (also self-hosted ones: what a GPU
--- did for them is an entry of its own), calls_without_usage, tokens by class, total_cost_usd (what is
--- priced), p50_ns, p95_ns (of answered calls). One row per class, provider and model. Classes as in routing_attempts, by the trace of a call; without a row of it,
+-- Columns: task_class, provider, model, calls, errors, priced_calls (those whose cost is known),
+-- unpriced_calls (also self-hosted ones: what a GPU did for them is an entry of its own),
+-- calls_without_usage, tokens by class, total_cost_usd (what is priced), p50_ns, p95_ns (of answered calls). One row per class, provider and model. Classes as in routing_attempts, by the trace of a call; without a row of it,
 -- by the agent and workflow of the call itself.
 -- An entry known from metrics stands for as many calls as its attempts say, at least one.
 -- Sort key used: (project, toStartOfHour(time)), that of traces (project, toStartOfHour(start_time)).
@@ -19,6 +19,7 @@ SELECT
     entry.model AS model,
     sum(stands_for) AS calls,
     countIf(entry.status = 'error') AS errors,
+    sumIf(stands_for, entry.total_cost_usd IS NOT NULL) AS priced_calls,
     sumIf(stands_for, entry.price_status IN ('unpriced', 'self_hosted') AND entry.usage_source != 'none') AS unpriced_calls,
     countIf(entry.usage_source = 'none' AND entry.status != 'error') AS calls_without_usage,
     sum(ifNull(entry.uncached_tokens, 0)) AS uncached_tokens,
