@@ -15,8 +15,9 @@ from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
 from spanledger_analytics.data_quality.job import QualityJob
-from spanledger_analytics.forecasting.month_end import of_hours
+from spanledger_analytics.forecasting.month_end import month_end, of_hours
 from spanledger_analytics.usage import recompute_usage
+from spanledger_dashboard.anomalies.forecast import load_outlooks
 from spanledger_dashboard.overview import attention
 from spanledger_dashboard.overview.attention import Notice, Urgency
 from spanledger_dashboard.overview.day_spend import DaySpend, Moments, day_spend, load_day_spend
@@ -280,6 +281,27 @@ def test_zones_off_the_hour_cut_the_hours_of_their_midnights() -> None:
     assert found.today_s == at(17, 18, 30)
     assert at(17, 18) in found.cut_hours_s
     assert at(18, 12) not in found.cut_hours_s
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "Asia/Kathmandu", "Europe/Berlin"])
+def test_a_month_that_begins_within_an_hour_has_all_of_it(store: Store, zone: str) -> None:
+    # Midnight of the 1st: 18:30 UTC in Kolkata, 18:15 in Kathmandu.
+    begins_s = int(datetime(2026, 7, 1, tzinfo=ZoneInfo(zone)).timestamp())
+    now_s = begins_s + 6 * HOUR
+    seed = Seeder(store, now_s)
+    for number, at_s in enumerate((-60, 60, 20 * 60, 2 * HOUR, 5 * HOUR)):
+        about = {"agent_name": f"a{number % 2}", "at_s": begins_s - now_s + at_s}
+        seed.entry(seed.span(f"{number:032x}", f"{number:016x}", **about), "0.1")
+    seed.insert()
+    hours = {("default", (begins_s + n * HOUR) // HOUR * HOUR) for n in range(-1, 7)}
+    recompute_usage(store, hours, seed.now_s * 10**9)
+    told = month_end(store, "default", now_s, zone)
+    pages = load_outlooks(store, "default", zone, now_s)
+    for outlooks in (told, pages):
+        spent = {one.agent: one.spent_usd for one in outlooks}
+        assert spent == {None: Decimal("0.4"), "a0": Decimal("0.2"), "a1": Decimal("0.2")}
+    day = load_day_spend(store, "default", ZoneInfo(zone), now_s)
+    assert day.month_end.spent_usd == day.month_usd == Decimal("0.4")
 
 
 def figure_of_the_month(day: DaySpend) -> str:

@@ -63,13 +63,40 @@ def month_end(store: Store, project: str, now_s: int, timezone: str = "UTC") -> 
         hour, usd = int(str(row["start_s"])), Decimal(str(row["cost_usd"]))
         total[hour] = total.get(hour, ZERO) + usd
         agents.setdefault(str(row["agent"]), {})[hour] = usd
-    found = [of_hours(project, None, total, window, now_s)]
-    named = [of_hours(project, agent, hours, window, now_s) for agent, hours in agents.items()]
+    begun = begun_usd(store, project, window)
+    found = [of_hours(project, None, total, window, now_s, sum(begun.values(), ZERO))]
+    named = [
+        of_hours(project, agent, hours, window, now_s, begun.get(agent, ZERO))
+        for agent, hours in agents.items()
+    ]
     named.sort(key=lambda one: (-one.spent_usd, one.agent or ""))
     return found + named[:MOST_AGENTS]
 
 
-def of_hours(project: str, agent: str | None, hours: Hours, window: Window, now_s: int) -> MonthEnd:
+def begun_usd(store: Store, project: str, window: Window) -> dict[str, Decimal]:
+    """Return what each agent spent in the hour that a month begins in, since it began, in dollars.
+
+    Empty where the month begins on an hour: in most time zones.
+
+    Raises:
+        StoreError: the store refused or did not answer.
+    """
+    first = -(-window.start_s // HOUR_S) * HOUR_S
+    if first == window.start_s:
+        return {}
+    params = {"project": project, "from_s": window.start_s, "to_s": first}
+    rows = store.rows("forecast_begun", params)
+    return {str(row["agent"]): Decimal(str(row["cost_usd"])) for row in rows}
+
+
+def of_hours(
+    project: str,
+    agent: str | None,
+    hours: Hours,
+    window: Window,
+    now_s: int,
+    begun_usd: Decimal = ZERO,
+) -> MonthEnd:
     """Return the forecast of what was spent by hour; pure: the same wherever it is told.
 
     Args:
@@ -79,9 +106,11 @@ def of_hours(project: str, agent: str | None, hours: Hours, window: Window, now_
         hours: dollars by hour, six weeks of them, with the one that runs.
         window: the month.
         now_s: the clock.
+        begun_usd: of the hour that the month begins in, what was spent since it began; 0 where it
+            begins on an hour.
     """
     first = -(-window.start_s // HOUR_S) * HOUR_S
-    spent = sum((usd for hour, usd in hours.items() if first <= hour <= now_s), ZERO)
+    spent = sum((usd for hour, usd in hours.items() if first <= hour <= now_s), begun_usd)
     seed = project if agent is None else f"{project} {agent}"
     told = forecast(hours, spent, None, window, now_s, is_rolling=False, seed=seed)
     if agent == "" and told.method == "burn":

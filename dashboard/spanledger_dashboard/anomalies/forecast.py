@@ -10,7 +10,12 @@ import pandas as pd
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
-from spanledger_analytics.forecasting.month_end import HISTORY_S, MonthEnd, of_hours
+from spanledger_analytics.forecasting.month_end import (
+    HISTORY_S,
+    MonthEnd,
+    begun_usd,
+    of_hours,
+)
 from spanledger_dashboard import format as fmt
 from spanledger_dashboard import tables
 from spanledger_dashboard.anomalies.data import HOUR_S
@@ -54,7 +59,14 @@ def load_outlooks(store: Store, project: str, timezone: str, now_s: int) -> list
         for key in (None, name):
             hours = by_name.setdefault(key, {})
             hours[start] = hours.get(start, Decimal(0)) + usd
-    found = [of_hours(project, name, hours, window, now_s) for name, hours in by_name.items()]
+    begun: dict[str | None, Decimal] = {}
+    for agent, usd in begun_usd(store, project, window).items():
+        for key in (None, agent if agent in by_name else _REST):
+            begun[key] = begun.get(key, Decimal(0)) + usd
+    found = [
+        of_hours(project, name, hours, window, now_s, begun.get(name, Decimal(0)))
+        for name, hours in by_name.items()
+    ]
     found = [one for one in found if one.spent_usd or one.agent != _REST]
     found.sort(key=lambda one: (one.agent is not None, -one.spent_usd, one.agent or ""))
     return found

@@ -112,11 +112,12 @@ def load_day_spend(store: Store, project: str, zone: tzinfo, now_s: int) -> DayS
     params = {"project": project, "from_s": first_s, "to_s": to_s}
     hours = _pieces(store.rows("dashboard_spend_hours", params))
     cut = at.cut_hours_s
-    minutes = store.rows("dashboard_spend_minutes", {"project": project, "hours": cut})
+    minutes = _pieces(store.rows("dashboard_spend_minutes", {"project": project, "hours": cut}))
     pieces = [piece for piece in hours if piece[0] not in cut]
     window = Window(at.month_s, at.month_end_s)
-    month_end = of_hours(project, None, dict(hours), window, at.now_s)
-    return day_spend(at, [*pieces, *_pieces(minutes)], month_end)
+    begun = spent(minutes, at.month_s, -(-at.month_s // _HOUR_S) * _HOUR_S)
+    month_end = of_hours(project, None, dict(hours), window, at.now_s, begun)
+    return day_spend(at, [*pieces, *minutes], month_end)
 
 
 def day_spend(at: Moments, pieces: Sequence[Piece], month_end: MonthEnd) -> DaySpend:
