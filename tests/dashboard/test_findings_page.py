@@ -74,7 +74,7 @@ def seen(store: Store, now_s: int) -> list[Found]:
 
 def total(store: Store, now_s: int, found: list[Found]) -> Decimal | None:
     spans = load_overlaps(store, "default", RANGES["24h"].window(now_s))
-    return counted_once(found, spans, lambda one: one.direct_usd)
+    return counted_once(found, spans, "direct_usd")
 
 
 def test_without_findings_it_says_so(app: AppTest, seed: Seeder) -> None:

@@ -89,3 +89,19 @@ def test_many_are_counted_once_and_what_people_said_is_left_out(
     assert len(bars) == 2
     assert "<img" not in bars[0].proto.spec
     assert "1 that are muted, expected or false alarms are left out" in text(shown)
+
+
+def test_what_later_calls_carried_is_added_to_no_other_loop(
+    app: AppTest, store: Store, now_s: int
+) -> None:
+    put(
+        store, now_s,
+        loop(now_s, "one", evidence=span_ids(1, 2), carried_usd=Decimal(3),
+             avoidable_usd=Decimal(4)),
+        loop(now_s, "two", evidence=span_ids(5, 6), carried_usd=None, avoidable_usd=Decimal(1),
+             direct_usd=Decimal(4)),
+    )  # fmt: skip
+    shown = page(app)
+    assert (cards(shown)["Wasted"], cards(shown)["Avoidable"]) == ("$5.50", "$4.00")
+    [row] = shown.dataframe[0].value.to_dict("records")
+    assert (row["Wasted"], row["Avoidable"], row["Carried"]) == (5.5, 4, 3)

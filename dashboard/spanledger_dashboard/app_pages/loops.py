@@ -19,7 +19,7 @@ from spanledger_dashboard.findings.data import Findings, Found, load_findings, l
 from spanledger_dashboard.findings.loops import Loops, code_name, kinds_frame, wasted_bars
 from spanledger_dashboard.findings.said import as_said
 from spanledger_dashboard.findings.table import found_table, show_cards, show_findings
-from spanledger_dashboard.findings.totals import Spans, apart
+from spanledger_dashboard.findings.totals import AMOUNTS, Spans, apart
 from spanledger_dashboard.freshness import has_data
 from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.time_range import Window
@@ -74,10 +74,10 @@ def _show() -> None:
 def _loops(where: Scope, window: Window, shown: list[Found]) -> Loops:
     usage = read_usage(where, window.current_s, None)
     agents = grouped(usage.rows, lambda row: row.agent)
-    counted = apart(shown, _overlaps(where.project, window), lambda one: one.direct_usd)
+    spans = _overlaps(where.project, window)
     return Loops(
         all=shown,
-        counted=counted,
+        counted={amount: apart(shown, spans, amount) for amount in AMOUNTS},
         spend_usd=usage.totals.total_cost_usd,
         agents_usd={agent: sums.total_cost_usd for agent, sums in agents.items()},
     )

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from spanledger_dashboard.time_range import Window
 from spanledger_storage.store import Store
@@ -134,6 +134,20 @@ class Evidence:
         return [span for trace, span in pairs if trace == trace_id]
 
 
+class Shown(NamedTuple):
+    """Where a finding shows.
+
+    Attributes:
+        spans: hashes of its evidence, as far as it is kept.
+        traces: hashes of the traces of all of it.
+        is_whole: all of the evidence is kept.
+    """
+
+    spans: frozenset[int] = frozenset()
+    traces: frozenset[int] = frozenset()
+    is_whole: bool = True
+
+
 def load_findings(
     store: Store, project: str, window: Window, kinds: Sequence[str] = (), most: int = MOST
 ) -> Findings:
@@ -152,16 +166,17 @@ def load_findings(
 
 def load_overlaps(
     store: Store, project: str, window: Window, kinds: Sequence[str] = ()
-) -> dict[str, tuple[frozenset[int], bool]]:
-    """Read the spans (hashes) of findings that share a trace, and whether these are all.
+) -> dict[str, Shown]:
+    """Read where findings show that share a trace.
 
     Raises:
         StoreError: the store does not answer.
     """
     rows = store.rows("dashboard_finding_spans", _params(project, window, kinds))
     return {
-        str(row["finding_id"]): (
+        str(row["finding_id"]): Shown(
             frozenset(cast("Iterable[int]", row["spans"])),
+            frozenset(cast("Iterable[int]", row["traces"])),
             bool(row["is_whole"]),
         )
         for row in rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 
 import pandas as pd
 import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
@@ -16,6 +17,7 @@ from spanledger_dashboard import tables
 from spanledger_dashboard.cache.tables import table
 from spanledger_dashboard.charts import Axis, dollar_format
 from spanledger_dashboard.findings.data import Found
+from spanledger_dashboard.findings.totals import Amount, summed
 from spanledger_dashboard.gpus.charts import Line, Unit, stacked
 
 Card = tuple[str, str, str]
@@ -41,21 +43,20 @@ class Loops:
 
     Attributes:
         all: every one, the dearest first.
-        counted: those of them that share no span: their dollars can be added up.
+        counted: by amount, those of them whose dollars can be added up (``totals.apart``).
         spend_usd: what the project spent in the range.
         agents_usd: what each agent did.
     """
 
     all: Sequence[Found]
-    counted: Sequence[Found]
+    counted: Mapping[Amount, Sequence[Found]]
     spend_usd: Decimal
     agents_usd: Mapping[str, Decimal]
 
 
 def cards_of(loops: Loops, days: Decimal) -> list[Card]:
     """Return the headline figures: label, text, explanation."""
-    wasted = _sum(loops.counted, lambda one: one.direct_usd)
-    avoidable = _sum(loops.counted, lambda one: one.avoidable_usd)
+    wasted, avoidable = _sum(loops, "direct_usd"), _sum(loops, "avoidable_usd")
     per_day = None if wasted is None else wasted / days
     going_on = sum(one.is_open for one in loops.all)
     unpriced = sum(one.direct_usd is None for one in loops.all)
@@ -76,9 +77,9 @@ def groups_frame(loops: Loops) -> pd.DataFrame:
     names = {(one.agent_name, one.tool_name) for one in loops.all}
     rows: list[dict[str, object]] = []
     for agent, tool in names:
-        mine = [one for one in loops.all if (one.agent_name, one.tool_name) == (agent, tool)]
-        counted = [one for one in loops.counted if (one.agent_name, one.tool_name) == (agent, tool)]
-        wasted = _sum(counted, lambda one: one.direct_usd)
+        is_mine = partial(_is_of, agent, tool)
+        mine = [one for one in loops.all if is_mine(one)]
+        wasted = _sum(loops, "direct_usd", is_mine)
         spent = loops.agents_usd.get(agent)
         rows.append(
             {
@@ -87,8 +88,8 @@ def groups_frame(loops: Loops) -> pd.DataFrame:
                 "Loops": len(mine),
                 "Wasted": _float(wasted),
                 "Of its spend": float(wasted / spent) if wasted is not None and spent else None,
-                "Avoidable": _float(_sum(counted, lambda one: one.avoidable_usd)),
-                "Carried": _float(_sum(counted, lambda one: one.carried_usd)),
+                "Avoidable": _float(_sum(loops, "avoidable_usd", is_mine)),
+                "Carried": _float(_sum(loops, "carried_usd", is_mine)),
                 "Time": sum(one.wasted_ns for one in mine),
                 "Kinds": ", ".join(sorted({code_name(one.code) for one in mine})),
             }
@@ -128,10 +129,9 @@ def kinds_frame(loops: Loops) -> pd.DataFrame:
     """Return one row per rule, the dearest first."""
     rows: list[dict[str, object]] = []
     for code in {one.code for one in loops.all}:
-        wasted = _sum(
-            [one for one in loops.counted if one.code == code], lambda one: one.direct_usd
-        )
-        count = sum(one.code == code for one in loops.all)
+        is_mine = partial(_is_by, code)
+        wasted = _sum(loops, "direct_usd", is_mine)
+        count = sum(map(is_mine, loops.all))
         rows.append({"Kind": code_name(code), "Loops": count, "Wasted": _float(wasted)})
     rows.sort(key=lambda row: (-float(str(row["Wasted"] or 0)), str(row["Kind"])))
     return pd.DataFrame(rows, columns=["Kind", "Loops", "Wasted"])
@@ -147,7 +147,7 @@ def wasted_bars(loops: Loops, axis: Axis, name: Callable[[Found], str]) -> go.Fi
     """Return dollars wasted per bucket, stacked by a name; loops count where they began."""
     last = len(axis.starts_s) - 1
     lines: dict[str, dict[int, float]] = {}
-    for one in loops.counted:
+    for one in loops.counted["direct_usd"]:
         place = (one.first_ns // 10**9 - axis.starts_s[0]) // axis.bucket_s
         start = axis.starts_s[min(max(0, place), last)]
         values = lines.setdefault(name(one), {})
@@ -162,9 +162,18 @@ def code_name(code: str) -> str:
     return CODE_NAMES.get(code, code.replace("_", " ").capitalize())
 
 
-def _sum(found: Sequence[Found], amount: Callable[[Found], Decimal | None]) -> Decimal | None:
-    known = [usd for one in found if (usd := amount(one)) is not None]
-    return sum(known, Decimal(0)) if known else None
+def _sum(
+    loops: Loops, amount: Amount, is_meant: Callable[[Found], bool] = lambda one: True
+) -> Decimal | None:
+    return summed([one for one in loops.counted[amount] if is_meant(one)], amount)
+
+
+def _is_of(agent: str, tool: str, one: Found) -> bool:
+    return (one.agent_name, one.tool_name) == (agent, tool)
+
+
+def _is_by(code: str, one: Found) -> bool:
+    return one.code == code
 
 
 def _float(value: Decimal | None) -> float | None:

@@ -36,9 +36,9 @@ def cards_of(found: Sequence[Found], spans: Spans, word: str) -> list[Card]:
     anomalies = [one for one in found if one.kind == "cost_anomaly"]
     critical = sum(one.severity == "critical" for one in found)
     going_on = sum(one.is_open for one in found)
-    wasted = counted_once(waste, spans, lambda one: one.direct_usd)
-    carried = counted_once(waste, spans, lambda one: one.carried_usd)
-    avoidable = counted_once(waste, spans, lambda one: one.avoidable_usd)
+    wasted = counted_once(waste, spans, "direct_usd")
+    carried = counted_once(waste, spans, "carried_usd")
+    avoidable = counted_once(waste, spans, "avoidable_usd")
     largest = max((one.direct_usd for one in anomalies if one.direct_usd is not None), default=None)
     return [
         (word, fmt.count(len(found)), f"{fmt.count(critical)} critical."),

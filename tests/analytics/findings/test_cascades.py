@@ -112,7 +112,8 @@ def test_an_outage_is_one_finding_with_its_root_and_its_price(fleet: Fleet) -> N
     assert (found["details"]["errors"], found["details"]["traces"]) == (24, 6)
     # After the first error: 2 more turns in each of 4 traces, 5 more in each of 2.
     assert found["direct_usd"] == Decimal("0.18")
-    assert found["evidence_count"] == 24
+    # The errors, and the turns that were paid for after the first of each trace.
+    assert found["evidence_count"] == 24 + 18
     assert {span["trace_id"] for span in map(_pair, found["evidence"])} == set(traces)
     [[name, _, times]] = found["details"]["fingerprints"]
     assert (name, times) == ("Timeout", 24)
@@ -120,6 +121,18 @@ def test_an_outage_is_one_finding_with_its_root_and_its_price(fleet: Fleet) -> N
 
 def _pair(span: Any) -> dict[str, str]:
     return span if isinstance(span, dict) else {"trace_id": span[0], "span_id": span[1]}
+
+
+def test_errors_at_the_same_time_wasted_it_once(fleet: Fleet) -> None:
+    outage(fleet)
+    for row in fleet.seed.rows["spans"]:
+        if row["role"] == "tool":
+            row["end_time"] = row["start_time"] + 60 * 10**9
+    fleet.insert()
+    fleet.job().run_once()
+    [found] = fleet.found()
+    # Four traces of three calls 10 s apart, a second later each; two of six, a minute later.
+    assert found["wasted_ns"] == (60 + 50 + 60 + 1) * 10**9
 
 
 def test_running_again_writes_nothing_and_an_incident_grows(fleet: Fleet) -> None:

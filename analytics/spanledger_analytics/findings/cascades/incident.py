@@ -25,6 +25,7 @@ from spanledger_analytics.findings.cascades.rates import (
 )
 from spanledger_analytics.findings.finding import Finding, Json, SpanRef, Subject
 from spanledger_analytics.findings.spending import told
+from spanledger_analytics.intervals import length, union
 
 KIND = "error_cascade"
 _S = 10**9
@@ -88,7 +89,7 @@ def detect(
     anchor = before.anchor if before else (root.kind, root.name, str(hit[0].start_ns))
     agents = Counter(agent_of(one.ref, window.spans, one.agent) for one in hit)
     agents.pop("", None)
-    spent, retries = burnt_usd(hit, window.spans, window.paid)
+    spent, paid = burnt_usd(hit, window.spans, window.paid)
     is_open = now_s - lasted.to_s < thresholds.window_s
     history = sum(usual.calls.get(one, 0) for one in lasted.sources if one.kind != "agent")
     return Finding(
@@ -101,10 +102,10 @@ def detect(
         first_seen_ns=min(hit[0].start_ns, before.first_ns) if before else hit[0].start_ns,
         last_seen_ns=max(one.end_ns for one in hit),
         subject=_subject(root, hit, agents),
-        evidence=tuple(one.ref for one in hit),
+        evidence=_evidence(hit, paid),
         direct_usd=spent,
         avoidable_usd=spent,
-        wasted_ns=sum(max(0, one.end_ns - one.start_ns) for one in hit),
+        wasted_ns=length(union((one.start_ns, one.end_ns) for one in hit)),
         is_open=is_open,
         is_sure=history >= thresholds.fewest_calls,
         details={
@@ -113,10 +114,21 @@ def detect(
             "agents": dict(agents.most_common(_MOST_NAMES)),
             "sources": sorted([one.kind, one.name] for one in lasted.sources),
             "systemic_p": lasted.p,
-            "retries": len(retries),
+            "retries": len(paid),
             **_figures(hit),
         },
     )
+
+
+def _evidence(hit: Sequence[Failure], paid: Sequence[SpanRef]) -> tuple[SpanRef, ...]:
+    """Return the first error of each trace, the other errors, then what was paid for after them.
+
+    What is kept of a large incident names all of its traces, so that pages know what it overlaps.
+    """
+    first: dict[str, SpanRef] = {}
+    for one in hit:
+        first.setdefault(one.trace_id, one.ref)
+    return tuple(dict.fromkeys([*first.values(), *(one.ref for one in hit), *paid]))
 
 
 def _figures(hit: Sequence[Failure]) -> dict[str, Json]:

@@ -9,13 +9,13 @@ from spanledger_analytics._rows import Literal, batches, columns_of
 from spanledger_analytics.findings.cascades.failures import Failure, Paid, SpanRow
 from spanledger_analytics.findings.cascades.incident import Window
 from spanledger_analytics.findings.cascades.rates import MINUTE_S, Count
-from spanledger_analytics.findings.finding import SpanRef
+from spanledger_analytics.findings.finding import MOST_EVIDENCE, SpanRef
 from spanledger_storage.store import Store
 
 LONGEST_TRACE_S = 86_400
 """A trace that began longer ago names no agent for calls that do not."""
 _MOST_FAILURES = 20_000
-_MOST_TRACES = 2_000
+_MOST_TRACES = MOST_EVIDENCE  # the evidence of an incident names each of them
 _TRACES_AT_ONCE = 500
 _S = 10**9
 _SETTLES_NS = 5 * MINUTE_S * _S
@@ -67,7 +67,7 @@ class RecentCounts:
 def read_window(store: Store, project: str, from_ns: int, failed_ns: int, to_ns: int) -> Window:
     """Return the failures from a moment to another, and what their traces did until a third.
 
-    Of an incident beyond all measure the earliest 20,000 failures and 2,000 traces are read.
+    Of an incident beyond all measure the earliest 20,000 failures and 1,000 traces are read.
 
     Raises:
         StoreError: the store refused or did not answer.

@@ -1,7 +1,8 @@
 -- Which spans show each of the findings seen in a time range? To count money once where they overlap.
 -- Parameters: project; from_s and to_s: unix seconds, half open; kinds: empty for all.
--- Columns: finding_id, spans (hash of each span kept as evidence), is_whole (1: all of them are kept).
---   One row per finding that shares a trace with another one; the others overlap with nothing.
+-- Columns: finding_id, spans (hash of each span kept as evidence), traces (hash of each of their
+--   traces), is_whole (1: all of its evidence is kept). One row per finding that shares a trace with
+--   another one; the others overlap with nothing.
 -- Sort key used: (project, toStartOfHour(first_seen), ...).
 WITH
     found AS (
@@ -26,7 +27,7 @@ WITH
         GROUP BY trace_id
         HAVING count() > 1
     )
-SELECT finding_id, spans, is_whole
+SELECT finding_id, spans, arrayMap(trace_id -> cityHash64(trace_id), traces) AS traces, is_whole
 FROM found
-WHERE hasAny(traces, (SELECT groupArray(trace_id) FROM shared))
+WHERE hasAny(found.traces, (SELECT groupArray(trace_id) FROM shared))
 ORDER BY finding_id
