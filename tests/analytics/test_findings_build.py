@@ -34,7 +34,7 @@ def material(nodes: list[Node]) -> Material:
         if node.role == "llm":
             made.calls.append(
                 Call("llm", TRACE, span_id, node.start, 5, None, "openai", "m", "ok", "", 1, None,
-                     None, 1, Decimal(number), None, None, None, "")
+                     None, 1, Decimal(number), None, None, None, None, "")
             )  # fmt: skip
         if node.is_there:
             made.extras[span_id] = NO_EXTRA

@@ -13,6 +13,7 @@ from spanledger_analytics.findings.lanes import Lane, TraceView
 from spanledger_analytics.findings.limits import DetectorSettings
 from spanledger_storage.store import Store
 from tests.analytics.finding_traces import T0, AgentTrace, S, Watched, message
+from tests.otlp import Value, attributes
 
 NAMES = ("agent_name", "agent_version")
 
@@ -333,3 +334,24 @@ def test_a_loop_is_found_while_it_burns_and_healthy_work_is_not(store: Store) ->
     assert {loop["direct_usd"]} == {7 * cost for cost in each if cost}  # the first was needed
     assert loop["direct_usd"] < view.total_cost_usd
     assert watched.look() == 0
+
+
+def test_fees_of_requests_are_no_part_of_what_carrying_costs(store: Store) -> None:
+    watched = Watched(store)
+    trace = AgentTrace()
+    agent = trace.agent("seeker", 0, 300)
+    prompts = [4_000 * n for n in range(1, 13)]
+    for n, prompt in enumerate(prompts):
+        said: dict[str, Value] = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "perplexity",
+            "gen_ai.request.model": "sonar-pro",
+            "gen_ai.usage.input_tokens": prompt,
+            "gen_ai.usage.output_tokens": 10,
+        }
+        trace.add("chat", 10 * n, 10 * n + 1, agent).attributes.extend(attributes(said))
+    watched.put(trace)
+    watched.look()
+    [found] = [row for row in watched.findings() if row["kind"] == "context_bloat"]
+    # $3 a million; each request costs $0.014 besides. 8,000 is the median of the first three.
+    assert found["carried_usd"] == sum(max(0, p - 8_000) for p in prompts) * Decimal("0.000003")

@@ -275,6 +275,7 @@ def _model_call(call: Call, material: Material) -> ModelCall:
         call.uncached_cost_usd,
         call.cache_read_cost_usd,
         call.output_cost_usd,
+        call.fees_cost_usd,
         _hashes(max((one.input for one in extras), key=len)),
         _hashes(next((one.output for one in extras if one.output), "")),
     )

@@ -38,6 +38,7 @@ class ModelCall(NamedTuple):
     uncached_cost_usd: Decimal | None = None
     cache_read_cost_usd: Decimal | None = None
     output_cost_usd: Decimal | None = None
+    fees_cost_usd: Decimal | None = None
     input: tuple[bytes, ...] = ()
     output: tuple[bytes, ...] = ()
 

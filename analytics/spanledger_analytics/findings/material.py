@@ -67,6 +67,7 @@ class Call(NamedTuple):
     uncached_cost_usd: Decimal | None
     cache_read_cost_usd: Decimal | None
     output_cost_usd: Decimal | None
+    fees_cost_usd: Decimal | None
     others: str
 
 

@@ -48,6 +48,24 @@ def test_what_carrying_costs_is_exact() -> None:
     assert found.evidence[0] == ref(8)
 
 
+def test_fees_carry_nothing() -> None:
+    free = run(GROWING, [1 + n for n in range(9)])
+    steps = [
+        Step(
+            call._replace(
+                total_cost_usd=(call.total_cost_usd or 0) + Decimal("0.05"),
+                fees_cost_usd=Decimal("0.05"),
+            ),
+            (),
+        )
+        for step in free.lanes[0].steps
+        if (call := step.model)
+    ]
+    [found], [without] = detect(view(lane(steps))), detect(free)
+    assert found.carried_usd == without.carried_usd
+    assert found.avoidable_usd == without.avoidable_usd
+
+
 def test_break_even_of_a_compaction_is_exact() -> None:
     [found] = detect(run([*GROWING, *[90_000] * 6], [1.0] * 5 + [4.0] * 10))
     # Ripe at 80k (4 x 20k): reading it again costs $0.16, a summary of 2k tokens $0.02 more,
@@ -56,6 +74,12 @@ def test_break_even_of_a_compaction_is_exact() -> None:
     assert found.details["compaction_usd"] == "0.180000000000"
     assert found.details["break_even_calls"] == 2
     assert found.avoidable_usd == 7 * Decimal("0.116") - Decimal("0.18")
+
+
+def test_what_the_run_itself_compacted_later_is_saved_once() -> None:
+    [found] = detect(run([*GROWING, 103_000, 22_000, 32_000], name="gpt-4o"))
+    # As above; of 22k tokens, which is what a compaction leaves, nothing, and of 32k 10k.
+    assert found.avoidable_usd == 2 * Decimal("0.116") + Decimal("0.02") - Decimal("0.18")
 
 
 @pytest.mark.parametrize(

@@ -179,10 +179,10 @@ def _reasons(
 
 
 def _input_usd(call: ModelCall) -> Decimal | None:
-    """Return what a call paid for its prompt, caches included; None: unknown."""
+    """Return what a call paid for its prompt, caches included, fees not; None: unknown."""
     if call.total_cost_usd is None:
         return None
-    return call.total_cost_usd - (call.output_cost_usd or Decimal(0))
+    return call.total_cost_usd - (call.output_cost_usd or 0) - (call.fees_cost_usd or 0)
 
 
 def _excess_usd(call: ModelCall, base: float) -> Decimal | None:
@@ -230,7 +230,8 @@ def _compaction(
         paid, size = _input_usd(call), call.input_tokens or 0
         if paid is None or not size:
             continue
-        saved += paid * min(Decimal(removed), Decimal(size)) / size
+        # What the run itself compacted later is in no prompt either way.
+        saved += paid * max(Decimal(0), min(Decimal(removed), size - kept)) / size
         if pays_after is None and saved >= 0:
             pays_after = number
     if pays_after is None and len(following) >= 1 and saved > -cost:

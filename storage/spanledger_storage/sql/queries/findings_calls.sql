@@ -24,6 +24,7 @@ SELECT
     uncached_cost_usd,
     cache_read_cost_usd,
     output_cost_usd,
+    fees_cost_usd,
     arrayStringConcat(
         arrayMap(s -> s.2, arrayFilter(s -> s.1 = trace_id AND s.2 != span_id, source_spans)), ' '
     ) AS others
