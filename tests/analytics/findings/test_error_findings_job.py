@@ -46,6 +46,22 @@ def test_a_payload_error_that_nobody_admits_is_found_and_counted_by_day(store: S
     assert rate.rate == 1 / 3
 
 
+def test_a_turn_in_which_three_tools_failed_costs_once(store: Store) -> None:
+    watched = Watched(store)
+    trace = AgentTrace(T0)
+    clerk = trace.agent("clerk", 0, 20)
+    trace.llm(1, clerk)
+    for n, tool in enumerate(("pay", "mail", "crm")):
+        trace.tool(tool, 3 + n / 10, clerk, arguments={"id": n}, result={"ok": False})
+    trace.llm(5, clerk, answer="All done.")
+    watched.put(trace)
+    watched.look()
+    assert [row["direct_usd"] for row in watched.findings()] == [CALL_USD] * 3
+    day_s = T0 // S // 86_400 * 86_400
+    [rate] = silent_rates(store, "p", day_s, day_s + 2 * 86_400)
+    assert rate.direct_usd == CALL_USD
+
+
 def session(start_s: int, calls: int) -> AgentTrace:
     trace = AgentTrace(T0 + start_s * S)
     clerk = trace.agent("clerk", 0, 100, session__id="s1", user__id="u1")

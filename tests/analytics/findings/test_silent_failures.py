@@ -29,7 +29,7 @@ def test_a_failure_that_nobody_admits_is_told_with_its_price(evidence: str) -> N
     [found] = detect(run(Step(model(1, "0.02"), (tool(2, evidence=evidence, cost="0.003"),))))
     assert (found.kind, found.code, found.severity) == ("silent_failure", "failed", "info")
     assert found.direct_usd == Decimal("0.023")
-    assert found.evidence == (ref(2), ref(ANSWER))
+    assert found.evidence == (ref(2), ref(1), ref(ANSWER))
     assert found.is_sure
     assert (found.subject.tool_name, found.subject.agent_name) == ("book", "clerk")
     assert found.details["trace_usd"] == "0.07"
@@ -107,6 +107,23 @@ def test_a_turn_with_two_failures_costs_once_and_unknown_is_not_zero() -> None:
     assert (found.direct_usd, found.details["failures"]) == (Decimal("0.02"), 2)
     [unpriced] = detect(run(Step(model(1, None), (tool(2, evidence="payload"),))))
     assert unpriced.direct_usd is None
+
+
+def test_a_turn_in_which_several_tools_failed_is_said_to_be_shared() -> None:
+    failed = (tool(2, "pay", "payload"), tool(3, "mail", "payload", cost="0.003"))
+    both, alone = (
+        Step(model(1, "0.02"), failed),
+        Step(model(4, "0.1"), (tool(5, "mail", "payload"),)),
+    )
+    pay, mail = detect(run(both, alone))
+    assert (pay.direct_usd, pay.details["of_other_tools_usd"]) == (Decimal("0.02"), "0")
+    assert (mail.direct_usd, mail.details["of_other_tools_usd"]) == (Decimal("0.123"), "0.02")
+
+
+def test_calls_that_failed_at_the_same_time_wasted_it_once() -> None:
+    calls = [tool(2, evidence="payload", sig=n)._replace(ref=ref(10 + n)) for n in range(4)]
+    [found] = detect(run(Step(model(1), tuple(calls))))
+    assert found.wasted_ns == calls[0].end_ns - calls[0].start_ns
 
 
 def test_a_call_seen_in_two_lanes_counts_once() -> None:

@@ -71,7 +71,8 @@ def test_the_job_tells_once_per_day_and_takes_back_what_does_not_hold(store: Sto
     assert job.run_once() == 1
     [told] = [row for row in watched.findings() if row["code"] == "rate"]
     assert (told["trace_id"], told["agent_name"], told["is_open"]) == ("", "clerk", 1)
-    assert (told["evidence_count"], told["direct_usd"]) == (16, None)  # failed call and answer
+    # Of each run the failed call, the turn that asked for it, and the answer.
+    assert (told["evidence_count"], told["direct_usd"]) == (24, None)
     details = json.loads(told["details"])
     assert (details["runs"], details["failed_runs"], details["tools"]) == (16, 8, ["book"])
     assert {row["severity"] for row in watched.findings() if row["trace_id"]} == {"info"}

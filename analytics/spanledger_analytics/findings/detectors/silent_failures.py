@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple, cast
@@ -20,6 +20,7 @@ from spanledger.tool_errors import DECLARED, EVIDENCE, PAYLOAD, SUSPECTED
 from spanledger_analytics.findings.finding import Finding, SpanRef, Subject
 from spanledger_analytics.findings.lanes import Lane, ModelCall, Texts, ToolCall, TraceView
 from spanledger_analytics.findings.spending import told, total
+from spanledger_analytics.intervals import length, union
 
 KIND = "silent_failure"
 _ADMITS = re.compile(
@@ -74,6 +75,29 @@ class _Failures(NamedTuple):
     is_corrected: bool  # the tool worked later, for something else
 
 
+class _Paid(NamedTuple):
+    """What the failed calls of one tool cost, with the turns in which nothing else succeeded.
+
+    ``shared_usd`` is the part of ``usd`` that an earlier finding of the trace holds, too: of turns
+    in which another tool failed. ``turns`` are the calls of models.
+    """
+
+    usd: Decimal | None
+    shared_usd: Decimal
+    turns: list[SpanRef]
+
+    @classmethod
+    def of(cls, failed: Sequence[_Call], useful: Set[SpanRef], charged: Set[SpanRef]) -> _Paid:
+        turns = {
+            call.turn: call.model.total_cost_usd
+            for call in failed
+            if call.model is not None and call.turn not in useful
+        }
+        shared = total(cost for turn, cost in turns.items() if turn in charged)
+        tools = [call.tool.cost_usd for call in failed]
+        return cls(total([*turns.values(), *tools]), shared or Decimal(0), list(turns))
+
+
 def evidence_of(tool: ToolCall) -> str:
     """Return how an error of a call is known; empty: there is none."""
     return tool.evidence or (DECLARED if tool.is_error else "")
@@ -95,8 +119,16 @@ def detect(view: TraceView, thresholds: Thresholds = DEFAULTS) -> list[Finding]:
     answer = view.texts.output(last) if last is not None else ""
     if answer and _ADMITS.search(answer):
         return []
-    every = [call for of_tool in calls.values() for call in of_tool]
-    return [_finding(view, left, every, last, answer) for left in failed.values()]
+    useful = {
+        call.turn for of_tool in calls.values() for call in of_tool if not evidence_of(call.tool)
+    }
+    charged: set[SpanRef] = set()
+    found: list[Finding] = []
+    for left in sorted(failed.values(), key=_first):
+        paid = _Paid.of(left.calls, useful, charged)
+        charged.update(paid.turns)
+        found.append(_finding(view, left, paid, last, answer))
+    return found
 
 
 def _calls_by_tool(view: TraceView) -> dict[str, list[_Call]]:
@@ -187,21 +219,26 @@ def _last_answer(lanes: Sequence[Lane]) -> ModelCall | None:
     return None
 
 
+def _first(failed: _Failures) -> tuple[int, SpanRef]:
+    return failed.calls[0].tool.start_ns, failed.calls[0].tool.ref
+
+
 def _finding(
-    view: TraceView, failed: _Failures, every: Iterable[_Call], last: ModelCall | None, answer: str
+    view: TraceView, failed: _Failures, paid: _Paid, last: ModelCall | None, answer: str
 ) -> Finding:
     calls = failed.calls
     tool, lane = calls[0].tool, calls[0].lane
     is_sure = bool(answer) and failed.evidence != SUSPECTED and not failed.is_corrected
-    shown = tuple(call.tool.ref for call in calls)
-    wasted = _wasted_usd(calls, every)
+    shown = [*(call.tool.ref for call in calls), *paid.turns]
+    if last is not None:
+        shown.append(last.ref)
     return Finding(
         kind=KIND,
         code=SUSPECTED if failed.evidence == SUSPECTED else "failed",
         anchor=(view.trace_id, tool.name),
         severity="info",  # the rate of the agent asks for somebody
         title=_title(tool.name, len(calls)),
-        explanation=_explanation(failed, answer, view, wasted),
+        explanation=_explanation(failed, answer, view, paid.usd),
         first_seen_ns=tool.start_ns,
         last_seen_ns=max(view.end_ns, max(call.tool.end_ns for call in calls)),
         subject=Subject(
@@ -212,9 +249,9 @@ def _finding(
             agent_version=lane.agent_version or view.agent_version,
             tool_name=tool.name,
         ),
-        evidence=shown if last is None else (*shown, last.ref),
-        direct_usd=wasted,
-        wasted_ns=sum(max(0, call.tool.end_ns - call.tool.start_ns) for call in calls),
+        evidence=tuple(dict.fromkeys(shown)),
+        direct_usd=paid.usd,
+        wasted_ns=length(union((call.tool.start_ns, call.tool.end_ns) for call in calls)),
         is_sure=is_sure,
         details={
             "failures": len(calls),
@@ -222,6 +259,7 @@ def _finding(
             "error_type": tool.error_type,
             "answer_known": bool(answer),
             "worked_later_for_something_else": failed.is_corrected,
+            "of_other_tools_usd": str(paid.shared_usd),
             "trace_usd": None if view.total_cost_usd is None else str(view.total_cost_usd),
         },
     )
@@ -252,15 +290,3 @@ def _explanation(failed: _Failures, answer: str, view: TraceView, wasted: Decima
         f"{told(wasted)}, the whole trace {stake}. Have the tool raise an error, or tell the agent "
         "to check results before it reports success."
     )
-
-
-def _wasted_usd(failed: Sequence[_Call], every: Iterable[_Call]) -> Decimal | None:
-    """Return what the failed calls cost, with the turns in which nothing else succeeded."""
-    useful = {call.turn for call in every if not evidence_of(call.tool)}
-    turns = {
-        call.turn: call.model.total_cost_usd
-        for call in failed
-        if call.model is not None and call.turn not in useful
-    }
-    tools = [call.tool.cost_usd for call in failed]
-    return total([*turns.values(), *tools])

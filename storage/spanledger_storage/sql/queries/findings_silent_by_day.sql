@@ -2,7 +2,7 @@
 -- Parameters: project; from_s and to_s: UTC seconds, half open.
 -- Result: one row per UTC day and outermost agent, by day and agent: closed traces; of them, with a
 --   silent failure, with one that is sure, and with one that is more than suspected, of which up to
---   20 are examples; what the failed calls cost (NULL: unknown).
+--   20 are examples; what the failed calls cost, each turn once (NULL: unknown).
 -- Relies on the sort keys of traces and findings (project, start hour, ...).
 SELECT
     toDate(start_time) AS day,
@@ -26,7 +26,9 @@ FROM
 LEFT JOIN
 (
     SELECT trace_id, max(is_sure) AS is_certain, max(code = 'failed') AS is_failed,
-        sum(findings.direct_usd) AS usd
+        sum(findings.direct_usd - toDecimal128OrZero(
+            JSONExtractString(findings.details, 'of_other_tools_usd'), 12
+        )) AS usd
     FROM findings FINAL
     WHERE project = {project:String}
         AND is_deleted = 0
