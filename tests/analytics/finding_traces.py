@@ -147,10 +147,12 @@ class Watched:
             self.store, time.time_ns, self.marks, lambda: self.settings, self.detectors
         )
 
-    def put(self, *traces: AgentTrace, project: str = "p", scope: str = "test") -> None:
+    def put(
+        self, *traces: AgentTrace, project: str = "p", scope: str = "test", at_ns: int = T0
+    ) -> None:
         spans = [span for trace in traces for span in trace.spans]
         bodies = [
-            Body(project, request(*spans[at : at + 500], scope=scope).SerializeToString(), T0)
+            Body(project, request(*spans[at : at + 500], scope=scope).SerializeToString(), at_ns)
             for at in range(0, len(spans), 500)
         ]
         flush = f"findings-{next(_flushes)}"

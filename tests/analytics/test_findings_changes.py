@@ -17,6 +17,10 @@ def write(store: Store, trace_id: str, version: int, spans: int = 1, project: st
     )
 
 
+def changed(trace_id: str, spans: int) -> ChangedTrace:
+    return ChangedTrace(trace_id, spans, 5, start_ns=NOW)
+
+
 def take(reader: ChangeReader) -> dict[str, list[ChangedTrace]]:
     batch = reader.next_batch()
     if batch is None:
@@ -30,10 +34,10 @@ def test_each_trace_comes_once_until_it_changes(store: Store) -> None:
     write(store, "a", NOW - 9 * S, spans=4)
     write(store, "a", NOW - 8 * S, spans=7)
     write(store, "b", NOW - 7 * S, project="q")
-    assert take(reader) == {"p": [ChangedTrace("a", 7, 5)], "q": [ChangedTrace("b", 1, 5)]}
+    assert take(reader) == {"p": [changed("a", 7)], "q": [changed("b", 1)]}
     assert take(reader) == {}
     write(store, "a", NOW - 6 * S, spans=9)
-    assert take(reader) == {"p": [ChangedTrace("a", 9, 5)]}
+    assert take(reader) == {"p": [changed("a", 9)]}
 
 
 def test_versions_ahead_of_the_clock_hide_none_behind_them(store: Store) -> None:

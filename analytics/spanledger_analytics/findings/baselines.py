@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
-from decimal import Decimal
-from typing import NamedTuple, cast
+from typing import cast
 
-from spanledger_analytics._rows import Literal, columns_of
+from spanledger_analytics._rows import columns_of
+from spanledger_analytics.findings.changes import ChangedTrace
 from spanledger_analytics.findings.detectors.amplification import (
     DEFAULTS,
     MAX_SESSION_USD,
     MAX_USER_DAY_USD,
 )
 from spanledger_analytics.findings.lanes import Baseline, TraceView
+from spanledger_analytics.findings.spent import DAY_NS, Spent, told_ids
+from spanledger_analytics.findings.writing import read_by_id
 from spanledger_storage.store import Store
 
 _S = 10**9
-_DAY_NS = 86_400 * _S
 _USUAL_DAYS = 14
 _USUAL_LASTS_NS = 600 * _S
 _UNKNOWN_LASTS_NS = 30 * _S
 """An agent that was not known is asked for again so soon: its first requests come fast."""
 _FEWEST_TRACES = 20
 """Of fewer traces of an agent, 99 of 100 say nothing."""
-
-
-class _Trace(NamedTuple):
-    """Field names are the columns of ``findings_spent_before``."""
-
-    trace_id: str
-    session_id: str
-    user_id: str
-    start_ns: int
-    cost_usd: Decimal
 
 
 class Baselines:
@@ -58,22 +48,46 @@ class Baselines:
         """
         long = {view.agent_name for view in views if _calls(view) > DEFAULTS.soft_calls}
         usual = self._usual_calls(project, long) if long else {}
-        spent = self._spent(project, views, limits)
-        if not usual and not spent:
-            return list(views)
-        sessions, days = _by_session(spent), _by_user_day(spent)
+        spent = Spent.around(self._store, project, views, limits)
         wants_session, wants_day = MAX_SESSION_USD in limits, MAX_USER_DAY_USD in limits
         return [
             replace(
                 view,
                 baseline=Baseline(
                     usual.get(view.agent_name),
-                    _before(view, sessions[view.session_id]) if wants_session else None,
-                    _before(view, days[_user_day(view)]) if wants_day else None,
+                    spent.before(view, MAX_SESSION_USD) if wants_session else None,
+                    spent.before(view, MAX_USER_DAY_USD) if wants_day else None,
                 ),
             )
             for view in views
         ]
+
+    def with_told(
+        self, project: str, changed: Sequence[ChangedTrace], limits: Mapping[str, float]
+    ) -> Sequence[ChangedTrace]:
+        """Return traces that changed with those that tell of a limit because of them, in order.
+
+        1. The traces that go beyond a limit of a session or user now (``Spent.told_by``).
+        2. Those that changed.
+        3. Those of which a finding tells so, and that began later: it may hold no longer. They come
+           last, so that a finding that moves to another trace is not removed before.
+
+        Raises:
+            StoreError: the store refused or did not answer.
+        """
+        ids = told_ids(changed, limits)
+        if not ids:
+            return changed
+        spent = Spent.around(self._store, project, changed, limits, DAY_NS + 1)
+        known = {one.trace_id for one in changed}
+        now = [one for one in spent.told_by(changed) if one.trace_id not in known]
+        known.update(one.trace_id for one in now)
+        told = {
+            row.trace_id
+            for row in read_by_id(self._store, project, ids).rows
+            if row.first_seen_ns >= ids[row.finding_id]
+        }
+        return [*now, *changed, *(ChangedTrace(one, 0) for one in sorted(told - known))]
 
     def _usual_calls(self, project: str, agents: Set[str]) -> dict[str, float]:
         now_ns = self._now_ns()
@@ -84,7 +98,7 @@ class Baselines:
                 return known[1]
         params: dict[str, object] = {
             "project": project,
-            "from_s": (now_ns - _USUAL_DAYS * _DAY_NS) // _S,
+            "from_s": (now_ns - _USUAL_DAYS * DAY_NS) // _S,
             "to_s": now_ns // _S,
             "fewest": _FEWEST_TRACES,
         }
@@ -94,58 +108,6 @@ class Baselines:
         self._usual[project] = now_ns, usual
         return usual
 
-    def _spent(
-        self, project: str, views: Sequence[TraceView], limits: Mapping[str, float]
-    ) -> list[_Trace]:
-        """Return the traces of the last day before, of the same sessions and users."""
-        sessions = {view.session_id for view in views if MAX_SESSION_USD in limits} - {""}
-        users = {view.user_id for view in views if MAX_USER_DAY_USD in limits} - {""}
-        if not sessions and not users:
-            return []
-        starts = [view.start_ns for view in views]
-        params: dict[str, object] = {
-            "project": project,
-            "from_ns": max(0, min(starts) - _DAY_NS),
-            "to_ns": max(starts) + 1,
-            "session_ids": Literal(sorted(sessions)),
-            "user_ids": Literal(sorted(users)),
-        }
-        table = self._store.arrow("findings_spent_before", params)
-        return [_Trace._make(row) for row in columns_of(table, _Trace._fields)]
-
 
 def _calls(view: TraceView) -> int:
     return sum(step.model is not None for lane in view.lanes for step in lane.steps)
-
-
-def _by_session(spent: Sequence[_Trace]) -> defaultdict[str, list[_Trace]]:
-    found: defaultdict[str, list[_Trace]] = defaultdict(list)
-    for one in spent:
-        if one.session_id:
-            found[one.session_id].append(one)
-    return found
-
-
-def _by_user_day(spent: Sequence[_Trace]) -> defaultdict[tuple[str, int], list[_Trace]]:
-    found: defaultdict[tuple[str, int], list[_Trace]] = defaultdict(list)
-    for one in spent:
-        if one.user_id:
-            found[one.user_id, one.start_ns // _DAY_NS].append(one)
-    return found
-
-
-def _user_day(view: TraceView) -> tuple[str, int]:
-    return view.user_id, view.start_ns // _DAY_NS
-
-
-def _before(view: TraceView, others: Sequence[_Trace]) -> Decimal:
-    """Return what traces that began earlier, but no more than a day, cost together."""
-    place = view.start_ns, view.trace_id
-    return sum(
-        (
-            one.cost_usd
-            for one in others
-            if (one.start_ns, one.trace_id) < place and view.start_ns - one.start_ns <= _DAY_NS
-        ),
-        Decimal(0),
-    )

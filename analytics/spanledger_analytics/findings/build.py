@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from spanledger_analytics.findings.finding import SpanRef
 from spanledger_analytics.findings.lanes import (
+    Charge,
     Lane,
     ModelCall,
     NoTexts,
@@ -62,6 +63,11 @@ def build_view(
         start_ns=head.start_ns,
         end_ns=head.end_ns,
         total_cost_usd=head.total_cost_usd,
+        other_costs=[
+            Charge(call.start_ns, call.start_ns + call.duration_ns, _ref(call), call.total_cost_usd)
+            for call in material.calls
+            if call.kind not in ("llm", "tool") and call.total_cost_usd is not None
+        ],
         limits=limits,
         texts=texts or NoTexts(),
     )
@@ -121,7 +127,7 @@ def _lanes(material: Material) -> list[Lane]:
         if call.kind == "llm":
             model = _model_call(call, material)
             models[owners.of(_place(call, material))].append((call.start_ns, call.span_id, model))
-        elif call.total_cost_usd is not None:
+        elif call.kind == "tool" and call.total_cost_usd is not None:
             paid[call.span_id] = paid.get(call.span_id, Decimal(0)) + call.total_cost_usd
     executions = tool_executions({span.key: span for span in material.spans.values()})
     for one in executions:
@@ -253,12 +259,16 @@ def _place(call: Call, material: Material) -> str:
     return next((one for one in call.others.split() if one in material.spans), call.span_id)
 
 
+def _ref(call: Call) -> SpanRef:
+    return SpanRef(call.trace_id, call.span_id)
+
+
 def _model_call(call: Call, material: Material) -> ModelCall:
     extras = [material.extras.get(call.span_id, _NO_EXTRA)]
     if call.others:
         extras += [material.extras.get(one, _NO_EXTRA) for one in call.others.split()]
     return ModelCall(
-        SpanRef(call.trace_id, call.span_id),
+        _ref(call),
         call.start_ns,
         call.start_ns + call.duration_ns,
         call.provider,

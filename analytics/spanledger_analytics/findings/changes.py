@@ -18,11 +18,14 @@ TraceKey = tuple[str, str]
 
 
 class ChangedTrace(NamedTuple):
-    """A trace to look at again; ``calls`` of models and tools."""
+    """A trace to look at again; ``calls`` of models and tools, ``start_ns`` in UTC."""
 
     trace_id: str
     spans: int
-    calls: int
+    calls: int = 0
+    session_id: str = ""
+    user_id: str = ""
+    start_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +94,12 @@ class ChangeReader:
                 integers(table, "newest"),
                 integers(table, "spans"),
                 integers(table, "calls"),
+                strings(table, "session_id"),
+                strings(table, "user_id"),
+                integers(table, "start_ns"),
             )
-            for project, trace_id, version, spans, calls in zip(*columns, strict=True):
-                found[project, trace_id] = version, ChangedTrace(trace_id, spans, calls)
+            for project, trace_id, version, *said in zip(*columns, strict=True):
+                found[project, trace_id] = version, ChangedTrace(trace_id, *said)
         return found
 
 

@@ -82,7 +82,7 @@ class Finding:
     @property
     def finding_id(self) -> str:
         """32 hex digits of kind, code and anchor: the same whenever it is found again."""
-        return _digest(self.kind, self.code, *self.anchor)
+        return finding_id(self.kind, self.code, *self.anchor)
 
     @property
     def pattern(self) -> str:
@@ -92,6 +92,7 @@ class Finding:
         return " / ".join(part for part in parts if part)
 
 
-def _digest(*parts: str) -> str:
-    told = "".join(f"{len(part)}:{part}" for part in parts)
+def finding_id(kind: str, code: str, *anchor: str) -> str:
+    """Return the id of the finding of an anchor: 32 hex digits."""
+    told = "".join(f"{len(part)}:{part}" for part in (kind, code, *anchor))
     return blake2b(told.encode(), digest_size=16).hexdigest()

@@ -115,6 +115,17 @@ class FindingsJob:
     def _step(
         self, project: str, changed: Sequence[ChangedTrace], settings: DetectorSettings
     ) -> _rows.Changes:
+        """Look at traces, and at others of their sessions and users as far as limits ask for it."""
+        written = removed = 0
+        every = self._baselines.with_told(project, changed, settings.limits)
+        for part in parts(every, _TRACES_PER_STEP, _SPANS_PER_STEP):
+            done = self._look_at(project, part, settings)
+            written, removed = written + done.written, removed + done.removed
+        return _rows.Changes(written, removed)
+
+    def _look_at(
+        self, project: str, changed: Sequence[ChangedTrace], settings: DetectorSettings
+    ) -> _rows.Changes:
         fewest = 0 if settings.limits else _FEWEST_CALLS
         wanted = [one.trace_id for one in changed if one.calls >= fewest]
         texts = StepTexts(self._store, project)

@@ -66,6 +66,15 @@ class ToolCall(NamedTuple):
     cost_usd: Decimal | None = None
 
 
+class Charge(NamedTuple):
+    """What one entry of the ledger cost; None: no price is known."""
+
+    start_ns: int
+    end_ns: int
+    ref: SpanRef
+    cost_usd: Decimal | None
+
+
 class Step(NamedTuple):
     """One turn: a call of the model and the tools it asked for; either may be missing."""
 
@@ -172,6 +181,7 @@ class TraceView:
         start_ns: UTC nanoseconds.
         end_ns: of what is known.
         total_cost_usd: of the trace; None: nothing is priced.
+        other_costs: what is no step: embeddings, GPUs, sums over calls; those with a price.
         limits: of the project, by name, as users set them; see docs/findings.md.
         texts: what was said.
         baseline: what was usual and spent before.
@@ -191,6 +201,7 @@ class TraceView:
     start_ns: int = 0
     end_ns: int = 0
     total_cost_usd: Decimal | None = None
+    other_costs: Sequence[Charge] = ()
     limits: Mapping[str, float] = field(default_factory=dict[str, float])
     texts: Texts = NoTexts()
     baseline: Baseline = Baseline()

@@ -6,14 +6,14 @@ or 10,007 (LangGraph) turns, SWE-agent at $3. A trace that is still open is caug
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import accumulate
 from typing import NamedTuple
 
-from spanledger_analytics.findings.finding import Finding, Severity, SpanRef, Subject
-from spanledger_analytics.findings.lanes import TraceView
+from spanledger_analytics.findings.finding import Finding, Severity, Subject
+from spanledger_analytics.findings.lanes import Charge, TraceView
 from spanledger_analytics.findings.spending import model_calls, told, tool_calls, total
 
 KIND = "amplification"
@@ -45,34 +45,25 @@ class Thresholds:
 DEFAULTS = Thresholds()
 
 
-class _Paid(NamedTuple):
-    """A call that costs: of a model, or of a paid tool."""
-
-    start_ns: int
-    end_ns: int
-    ref: SpanRef
-    cost_usd: Decimal | None
-
-
 def detect(view: TraceView, thresholds: Thresholds = DEFAULTS) -> list[Finding]:
     """Return a finding for each limit that a trace exceeds."""
     paid = [
-        _Paid(call.start_ns, call.end_ns, call.ref, call.total_cost_usd)
+        Charge(call.start_ns, call.end_ns, call.ref, call.total_cost_usd)
         for _, call in model_calls(view)
     ]
     calls = len(paid)
     paid += [
-        _Paid(tool.start_ns, tool.end_ns, tool.ref, tool.cost_usd)
+        Charge(tool.start_ns, tool.end_ns, tool.ref, tool.cost_usd)
         for _, tool in tool_calls(view)
         if tool.cost_usd is not None
     ]
     found = _too_many(view, paid[:calls], paid, thresholds)
-    paid.sort(key=lambda call: (call.start_ns, call.ref))
-    return [*found, *_too_dear(view, paid, thresholds)]
+    everything = sorted([*paid, *view.other_costs], key=lambda one: (one.start_ns, one.ref))
+    return [*found, *_too_dear(view, everything, thresholds)]
 
 
 def _too_many(
-    view: TraceView, calls: Sequence[_Paid], paid: Sequence[_Paid], thresholds: Thresholds
+    view: TraceView, calls: Sequence[Charge], paid: Sequence[Charge], thresholds: Thresholds
 ) -> list[Finding]:
     soft, hard = caps(view, thresholds)
     if len(calls) <= soft:
@@ -170,24 +161,25 @@ _LIMITS = (
 )
 
 
-def _too_dear(view: TraceView, paid: Sequence[_Paid], thresholds: Thresholds) -> list[Finding]:
+def _too_dear(view: TraceView, paid: Sequence[Charge], thresholds: Thresholds) -> list[Finding]:
     spent = list(accumulate((call.cost_usd or Decimal(0) for call in paid), initial=Decimal(0)))
     found: list[Finding] = []
     for limit in _LIMITS:
-        allowed = _allowed(view.limits, limit.name)
-        before = limit.before(view) or Decimal(0)
         anchor = limit.anchor(view)
+        if limit.name not in view.limits or not anchor:
+            continue
+        allowed, before = allowed_usd(view.limits[limit.name]), limit.before(view) or Decimal(0)
         # Of a session, the trace that goes beyond the limit tells, and no later one again.
-        if allowed is None or not anchor or not before <= allowed < before + spent[-1]:
+        if not before <= allowed < before + spent[-1]:
             continue
         place = next(n for n, sum_ in enumerate(spent) if before + sum_ > allowed)
         found.append(_dear(view, limit, anchor, allowed, before, paid, place, thresholds))
     return found
 
 
-def _allowed(limits: Mapping[str, float], name: str) -> Decimal | None:
-    limit = limits.get(name)
-    return None if limit is None else Decimal(str(limit))
+def allowed_usd(limit: float) -> Decimal:
+    """Return a limit of dollars as it was written."""
+    return Decimal(str(limit))
 
 
 def _dear(
@@ -196,7 +188,7 @@ def _dear(
     anchor: tuple[str, ...],
     allowed: Decimal,
     before: Decimal,
-    paid: Sequence[_Paid],
+    paid: Sequence[Charge],
     place: int,
     thresholds: Thresholds,
 ) -> Finding:
@@ -240,7 +232,7 @@ def _subject(view: TraceView) -> Subject:
     )
 
 
-def _union_ns(calls: Sequence[_Paid]) -> int:
+def _union_ns(calls: Sequence[Charge]) -> int:
     """Return the time that calls took, overlaps once."""
     taken, until = 0, 0
     for call in sorted(calls):

@@ -1,12 +1,13 @@
--- What do these traces' calls of models and paid tools cost, each once?
+-- What did these traces pay for, each call once?
 -- Parameters: project.
 -- Table: asked (hour UInt32, trace_id String): hours in which traces have spans, UTC start hours
 --   in UNIX seconds.
--- Result: one row per single call; times in UTC nanoseconds, costs in USD; others: ids of the other
---   spans of the trace it was seen in, with spaces between.
+-- Result: one row per entry of the ledger; kind: as there, sum where only a sum over calls is known;
+--   times in UTC nanoseconds, costs in USD; others: ids of the other spans of the trace it was seen
+--   in, with spaces between.
 -- Relies on the sort key of ledger (project, start hour, trace_id, entry_id).
 SELECT
-    kind,
+    if(usage_source IN ('aggregate', 'metric'), 'sum', toString(kind)) AS kind,
     trace_id,
     span_id,
     toUnixTimestamp64Nano(time) AS start_ns,
@@ -32,5 +33,3 @@ FROM ledger FINAL
 PREWHERE project = {project:String}
     AND (toStartOfHour(time), trace_id) IN (SELECT toDateTime(hour, 'UTC'), trace_id FROM asked)
 WHERE is_deleted = 0
-    AND kind IN ('llm', 'tool')
-    AND usage_source NOT IN ('aggregate', 'metric')
