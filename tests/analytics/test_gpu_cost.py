@@ -384,16 +384,20 @@ def test_money_is_conserved_for_every_gpu_and_window(
 
 def test_what_a_deletion_kept_is_not_overhead_or_idle_too() -> None:
     kept = [
-        Kept(T0, 30 * S, "gpu/0", Decimal("0.018")),
-        Kept(T0, 30 * S, "gpu/9", Decimal("0.018")),  # of a GPU with another price
+        Kept("a", "1", T0, T0 + 30 * S, ("gpu/0",), Decimal("0.018")),
+        Kept("b", "2", T0, T0 + 30 * S, ("gpu/9",), Decimal("0.009")),  # at a price that ended
     ]
     plain = attribute(hour(gpu([0, 5], used_ratio=0.25)), prices(), END)
     made = replace(hour(gpu([0, 5], used_ratio=0.25)), kept=kept)
     found = attribute(made, prices(), END)
     before, after = line_totals(plain), line_totals(found)
-    assert after["kept"] == A_MINUTE // 2
+    assert after["kept"] == A_MINUTE * 3 // 4
     assert sum(after.values()) == sum(before.values())
     assert {w for (_, w, line), pico in found.lines.items() if line == "kept" and pico} == {0}
-    gone = attribute(replace(made, kept=[kept[0]] * 20), prices(), END)
+    many = [kept[0]._replace(trace_id=str(n)) for n in range(11)]
+    gone = attribute(replace(made, kept=many), prices(), END)
     assert min(gone.lines.values()) > 0
-    assert line_totals(gone)["kept"] == 5 * A_MINUTE  # all of the five minutes and no more
+    assert line_totals(gone)["kept"] == 11 * A_MINUTE // 2  # half a minute of another five, too
+    many += [kept[1]._replace(trace_id=str(n)) for n in range(11, 40)]
+    gone = attribute(replace(made, kept=many), prices(), END)
+    assert line_totals(gone) == {"kept": 6 * A_MINUTE}  # all there is and no more

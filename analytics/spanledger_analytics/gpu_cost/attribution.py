@@ -21,6 +21,7 @@ from spanledger_analytics.gpu_cost.workers import (
     warm_ups,
     workers_of,
 )
+from spanledger_analytics.spans import SpanKey
 
 ATTRIBUTED, PRICED, IDLE, WARM_UP, OVERHEAD, KEPT = LINES = (
     "attributed", "priced", "idle", "warm_up", "overhead", "kept",
@@ -74,6 +75,7 @@ class Attribution:
     ``lines`` of a unit and window add up to its cost. ``shares`` are by number of the request and
     unit; those of requests whose calls have a token price are on the line ``priced``, all others on
     ``attributed``. ``unused`` is what pools of workers cost besides, by the workers' names.
+    ``kept`` is what the ledger kept of deleted requests and no line holds yet, by their span.
     """
 
     hour: Hour
@@ -87,6 +89,7 @@ class Attribution:
         default_factory=dict[tuple[int, UnitKey], RequestShare]
     )
     unused: defaultdict[tuple[str, ...], int] = field(default_factory=lambda: defaultdict(int))
+    kept: dict[SpanKey, int] = field(default_factory=dict[SpanKey, int])
 
 
 def attribute(hour: Hour, prices: GpuPriceList, now_ns: int) -> Attribution:
@@ -101,14 +104,16 @@ def attribute(hour: Hour, prices: GpuPriceList, now_ns: int) -> Attribution:
        money is shared in proportion to their time, batching respected.
     3. What else was busy is overhead; the rest is warm-up while the workers had not served
        anything yet, and idle otherwise.
-    4. What the ledger kept of deleted requests comes out of the overhead, idle and warm-up time in
-       which they ran.
+    4. Deleted requests of which the ledger kept the cost have their share like the others, whose
+       costs stay as they were. What they cost otherwise than was kept is overhead, or comes out of
+       the overhead, idle and warm-up time in which they ran, then of that of the whole hour.
 
     Minutes that are not over at ``now_ns`` (UTC nanoseconds) are left to a later run.
     """
     workers = workers_of(hour)
     requests = timed(requests_of(hour, workers))
     found = Attribution(hour, workers, requests)
+    found.kept = {one.key: picodollars(one.cost_usd) for one in hour.kept}
     end_minute = min(60, (now_ns - hour.start_ns) // MINUTE_NS)
     units = unit_minutes(hour.gpus, prices, hour.start_ns, end_minute)
     phases = _phases_by_minute(hour, requests)
@@ -123,26 +128,31 @@ def attribute(hour: Hour, prices: GpuPriceList, now_ns: int) -> Attribution:
 
 
 def _take_kept(found: Attribution, kept: Kept) -> None:
-    """Move what a deletion kept to its own line, from units that cost its price at its time."""
+    """Move what no line holds yet of what a deletion kept from what nobody used.
+
+    From units that cost its price at its time, else from all at its time, else from all.
+    """
     length_ns = WINDOW_MINUTES * MINUTE_NS
-    first_ns = kept.time_ns - found.hour.start_ns
-    first, last = first_ns // length_ns, (first_ns + max(0, kept.duration_ns - 1)) // length_ns
-    rests = sorted(
-        key
-        for key, amount in found.lines.items()
-        if amount
-        and key.line in (OVERHEAD, IDLE, WARM_UP)
-        and first <= key.window // WINDOW_MINUTES <= last
-        and found.windows[key.unit, key.window].last.price_id == kept.price_id
-    )
-    amounts = [found.lines[key] for key in rests]
-    taken = divided(min(picodollars(kept.cost_usd), sum(amounts)), amounts)
+    first = (kept.start_ns - found.hour.start_ns) // length_ns
+    last = (max(kept.start_ns, kept.end_ns - 1) - found.hour.start_ns) // length_ns
+    unused = sorted(key for key in found.lines if key.line in (OVERHEAD, IDLE, WARM_UP))
+    then = [key for key in unused if first <= key.window // WINDOW_MINUTES <= last]
+    own = [k for k in then if found.windows[k.unit, k.window].last.price_id in kept.price_ids]
+    for rests in (own, then, unused):
+        found.kept[kept.key] -= _move(found, rests, found.kept[kept.key])
+
+
+def _move(found: Attribution, rests: Sequence[WindowLine], money: int) -> int:
+    """Move up to so much from these lines to those of what was kept; return how much."""
+    amounts = [found.lines.get(key, 0) for key in rests]
+    taken = divided(min(money, sum(amounts)), amounts)
     for key, part in zip(rests, taken, strict=True):
         if part:
             found.lines[key] -= part
             found.lines[key._replace(line=KEPT)] += part
             if not found.lines[key]:
                 del found.lines[key]
+    return sum(taken)
 
 
 def _phases_by_minute(
@@ -176,16 +186,19 @@ def _share_minute(
         rest = unit.cost - for_requests
         warm_up = min(rest, unit.cost * warm_ns // MINUTE_NS)
         overhead = min(busy - for_requests, rest - warm_up)
-        priced = _share_unit(found, unit, in_flight, for_requests)
-        amounts = (for_requests - priced, priced, rest - warm_up - overhead, warm_up, overhead)
+        amounts = _share_unit(found, unit, in_flight, for_requests)
+        deleted = for_requests - amounts[ATTRIBUTED] - amounts[PRICED]
+        amounts[IDLE] = rest - warm_up - overhead
+        amounts[WARM_UP] = warm_up
+        amounts[OVERHEAD] += overhead
         window = minute // WINDOW_MINUTES * WINDOW_MINUTES
-        for line, amount in zip(LINES, amounts, strict=False):  # kept comes last of all
+        for line, amount in amounts.items():
             if amount:
                 found.lines[WindowLine(unit.key, window, line)] += amount
         about = found.windows.setdefault((unit.key, window), Window(0, unit, method))
         about.seconds, about.last, about.method = about.seconds + 60, unit, method
         if pool.workers:
-            found.unused[pool.workers] += rest
+            found.unused[pool.workers] += rest + deleted
 
 
 def _busy(
@@ -217,14 +230,22 @@ def _overlap(times: Iterable[tuple[int, int]], start_ns: int) -> int:
     return sum(max(0, min(b, end_ns) - max(a, start_ns)) for a, b in times)
 
 
-def _share_unit(found: Attribution, unit: UnitMinute, in_flight: Flight, money: int) -> int:
-    """Give money to requests; return how much of it went to calls with a token price."""
-    priced = 0
+def _share_unit(
+    found: Attribution, unit: UnitMinute, in_flight: Flight, money: int
+) -> dict[str, int]:
+    """Give money to requests; return by line where it went."""
+    lines: dict[str, int] = dict.fromkeys(LINES, 0)
     parts = divided(money, [share.weight for share in in_flight.shares])
     for share, part in zip(in_flight.shares, parts, strict=True):
         if not part:
             continue
         one = found.requests[share.owner]
+        if one.request.is_kept:
+            kept = min(part, found.kept[one.request.key])
+            found.kept[one.request.key] -= kept
+            lines[KEPT] += kept
+            lines[OVERHEAD] += part - kept
+            continue
         key = (share.owner, unit.key)
         known = found.shares.get(key)
         if known is None:
@@ -233,8 +254,8 @@ def _share_unit(found: Attribution, unit: UnitMinute, in_flight: Flight, money: 
         known.prefill += prefill
         known.decode += part - prefill
         known.unit = unit
-        priced += part if one.request.is_priced else 0
-    return priced
+        lines[PRICED if one.request.is_priced else ATTRIBUTED] += part
+    return lines
 
 
 def _prefill_part(request: Request, phase: int, money: int) -> int:

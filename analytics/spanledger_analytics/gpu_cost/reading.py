@@ -95,12 +95,24 @@ class RequestSpan(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """A row of the statement ``gpu_cost_kept``."""
+    """A row of the statement ``gpu_cost_kept``: a deleted request whose cost was kept."""
 
-    time_ns: int
-    duration_ns: int
-    price_id: str
+    trace_id: str
+    span_id: str
+    start_ns: int
+    end_ns: int
+    price_ids: tuple[str, ...]
     cost_usd: Decimal
+    method: str = ""
+    worker: str = ""
+    input_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    output_tokens: int | None = None
+
+    @property
+    def key(self) -> SpanKey:
+        """The pseudonyms of its span."""
+        return self.trace_id, self.span_id
 
 
 @dataclass(frozen=True, slots=True)

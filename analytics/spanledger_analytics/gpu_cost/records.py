@@ -19,6 +19,8 @@ from spanledger_analytics.gpu_cost.workers import HOUR_NS
 from spanledger_analytics.spans import SpanKey
 
 KIND = "gpu"
+WORKER_FLAG = "worker:"
+"""Before the name of the worker in ``ledger.flags``: the statement ``gpu_cost_kept`` reads it."""
 
 
 class Line(NamedTuple):
@@ -125,8 +127,9 @@ def gpu_entry_id(project: str, key: SpanKey, unit: tuple[str, str], hour_s: int)
 def _entry(found: Attribution, share: RequestShare) -> Entry:
     hour, request = found.hour, share.timed.request
     call = request.call or _call_of(hour.project, request)
-    start = max(request.start_ns, hour.start_ns)
-    end = max(start, min(request.end_ns, hour.start_ns + HOUR_NS))
+    phases = share.timed.phases
+    start = max(phases[0].start_ns, hour.start_ns)
+    end = min(phases[-1].end_ns, hour.start_ns + HOUR_NS)
     is_own_trace = call.trace_id == request.key[0]
     total = dollars(share.total)
     is_split = share.timed.method != "gpu_time"
@@ -150,7 +153,7 @@ def _entry(found: Attribution, share: RequestShare) -> Entry:
         list_cost_usd=total,
         billed_price_id=share.unit.price_id,
         billed_cost_usd=total,
-        flags=(),
+        flags=(f"{WORKER_FLAG}{request.worker}",),
         source_spans=(request.key,),
     )
 
@@ -206,7 +209,7 @@ def worker_hours_of(found: Attribution) -> list[WorkerHour]:
     sums: defaultdict[tuple[str, str], _Sum] = defaultdict(_Sum)
     for one in found.requests:
         request = one.request
-        if request.start_ns >= hour.start_ns:
+        if request.start_ns >= hour.start_ns and not request.is_kept:
             _count(sums[request.worker, request.model], request)
     for share in found.shares.values():
         request = share.timed.request

@@ -39,6 +39,7 @@ class Request(NamedTuple):
     ``key`` is the span that tells of it; ``call`` the ledger's entry of the same call (None: the
     ledger has none). ``uncached`` input tokens were computed, ``cached`` read from the prefix
     cache; None: unknown. ``queue_ns``, ``prefill_ns`` and ``decode_ns`` as the server tells.
+    ``is_kept``: it was deleted, and the ledger kept what it cost.
     """
 
     key: SpanKey
@@ -54,6 +55,7 @@ class Request(NamedTuple):
     model: str = ""
     engine: str = ""
     call: Entry | None = None
+    is_kept: bool = False
 
     @property
     def is_priced(self) -> bool:

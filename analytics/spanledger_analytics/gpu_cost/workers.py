@@ -7,8 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from spanledger_analytics.entries import Entry
-from spanledger_analytics.gpu_cost.reading import Hour, RequestSpan, WorkerMinute, by_worker
-from spanledger_analytics.gpu_cost.requests import Request, Timed
+from spanledger_analytics.gpu_cost.reading import (
+    Hour,
+    Kept,
+    RequestSpan,
+    WorkerMinute,
+    by_worker,
+)
+from spanledger_analytics.gpu_cost.requests import LATENCIES, TOKENS, Request, Timed
 from spanledger_analytics.providers import is_self_hosted
 from spanledger_analytics.spans import SpanKey
 
@@ -62,7 +68,8 @@ def requests_of(hour: Hour, workers: dict[str, Worker]) -> list[Request]:
     """Return the requests of an hour; workers that only spans tell of are added to ``workers``.
 
     A worker that sends spans of its own is known by them. The others are known by their clients'
-    spans: one request for each call whose client says the worker's address.
+    spans: one request for each call whose client says the worker's address. Those that were
+    deleted, and whose cost was kept, still had their share of the time.
     """
     calls = hour.calls_by_span()
     finder = _Finder(workers)
@@ -80,7 +87,8 @@ def requests_of(hour: Hour, workers: dict[str, Worker]) -> list[Request]:
         worker = finder.of_client(span)
         if worker is not None and worker.name not in told:
             by_call.setdefault(call.entry_id, _request_of_call(call, worker))
-    return [*found, *by_call.values()]
+    kept = (_kept_request(one) for one in hour.kept if one.worker in workers)
+    return [*found, *by_call.values(), *kept]
 
 
 class _Finder:
@@ -178,6 +186,22 @@ def _request_of_call(call: Entry, worker: Worker) -> Request:
         model=call.model,
         engine=worker.engine,
         call=call,
+    )
+
+
+def _kept_request(kept: Kept) -> Request:
+    """Return a deleted request as it was weighed: by its latencies, its tokens or its time."""
+    has_tokens = kept.method == TOKENS
+    uncached = max(0, (kept.input_tokens or 0) - (kept.cache_read_tokens or 0))
+    return Request(
+        key=kept.key,
+        worker=kept.worker,
+        start_ns=kept.start_ns,
+        end_ns=kept.end_ns,
+        decode_ns=kept.end_ns - kept.start_ns if kept.method == LATENCIES else None,
+        uncached=uncached if has_tokens else None,
+        output=kept.output_tokens if has_tokens else None,
+        is_kept=True,
     )
 
 

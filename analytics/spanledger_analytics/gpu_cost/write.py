@@ -59,7 +59,7 @@ def write_hour(
     written, removed = _rows.diff(stored.rows, entries, _entry_key)
     if written or removed:
         version = stored.newer(version)
-        _note_hours(store, written)
+        _note_hours(store, found, written)
         write_entries(store, stored, entries, version)
     noted = [*entries, *removed] if is_first else [*written, *removed]
     flush_id = _announce(store, hour.project, noted, version) if noted else ""
@@ -98,12 +98,14 @@ def _replace(
     return len(written) + len(removed)
 
 
-def _note_hours(store: Store, entries: Iterable[Entry]) -> None:
+def _note_hours(store: Store, found: Attribution, entries: Iterable[Entry]) -> None:
     """Note where traces lie whose requests ran on into an hour in which no span of theirs began."""
+    began_ns = {one.request.key: one.request.start_ns for one in found.requests}
     rows = sorted(
-        (entry.project, entry.trace_id, entry.time_ns // HOUR_NS * 3_600)
+        (entry.project, entry.trace_id, found.hour.start_s)
         for entry in entries
-        if not entry.time_ns % HOUR_NS or entry.source_spans[0][0] != entry.trace_id
+        if began_ns[entry.source_spans[0]] < found.hour.start_ns
+        or entry.source_spans[0][0] != entry.trace_id
     )
     if not rows:
         return
