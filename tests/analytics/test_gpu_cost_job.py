@@ -116,6 +116,27 @@ def test_a_second_source_that_knows_less_takes_nothing_away(world: World, store:
     assert "nv_energy_consumption" not in RULES  # it counts from another start
 
 
+def test_energy_that_a_second_source_tells_late_counts_once(world: World, store: Store) -> None:
+    """500 W for an hour from 1 GJ on; the driver is loaded anew after half an hour."""
+
+    def joules(second: int) -> float:
+        return 1e9 + 500 * second if second < 1_800 else 500.0 * (second - 1_800)
+
+    own = [(n, joules(n), "hw") for n in range(0, 3_600, 10)]
+    late = [(n, joules(n - 20), "dcgm") for n in range(25, 3_600, 30) if not 1_795 < n < 1_850]
+    at, told, source = zip(*sorted(own + late), strict=True)
+    world.put(
+        "gpu_samples", gpu=["GPU-1"] * len(at), source=source, energy_joules=told,
+        time=pa.array([T0_S + n for n in at], pa.timestamp("s", "UTC")),
+    )  # fmt: skip
+    store.command("gpu_minutes_recompute", {"project": "p", "hour": T0_S, "version": 1})
+    [minutes] = store.sql_rows("SELECT sum(energy_joules) AS joules FROM gpu_minutes FINAL")
+    params = {"project": "p", "from_s": T0_S, "to_s": T0_S + 3_600, "gpu": ""}
+    [page] = store.rows("dashboard_gpus", params)
+    # Between samples of ten seconds: nobody told what was used right before the new start.
+    assert minutes["joules"] == page["energy_joules"] == 500 * (1_790 + 1_790)
+
+
 def test_costs_a_deletion_kept_stay_and_are_counted_once(world: World, store: Store) -> None:
     world.sample()
     world.entry("gpu", "0.01", price_id=["gpu/0"], flags=[["deleted"]])

@@ -40,11 +40,16 @@ SELECT
     max(power_limit_watts) AS power_limit_watts,
     if(
         count(energy_joules) > 1,
-        arraySum(
-            (step, value) -> if(step < 0, value, step),
-            arrayPopFront(arrayDifference(told_joules)),
-            arrayPopFront(told_joules)
-        ),
+        -- As in gpu_minutes_recompute: the most that was told since the counter's start, and the sum.
+        arrayFold(
+            (so_far, told) -> if(
+                told < so_far.1 / 2,
+                (told, so_far.2 + told),
+                (greatest(so_far.1, told), so_far.2 + greatest(0., told - so_far.1))
+            ),
+            arrayPopFront(told_joules),
+            (told_joules[1], 0.)
+        ).2,
         avg(power_watts) * seconds
     ) AS energy_joules,
     count(energy_joules) < 2 AS is_energy_estimated,

@@ -3,8 +3,10 @@
 --   stored ones are newer: then one newer than those.
 -- Result: none; one row per GPU or MIG instance and minute with samples. Means are weighted by the
 --   time to the sample before, that of the first to the next (1 to 120 s). Counters are differences
---   to the sample before, up to ten minutes before the hour; a smaller value counts in full. Names
---   are the newest that any source tells: not all tell all of them.
+--   to the sample before, up to ten minutes before the hour; a smaller value counts in full. Energy
+--   is the one counter of the GPU whoever reads it, and some tell it late: only less than half of
+--   the reading before is a new start, and what was counted is not counted again. Names are the
+--   newest that any source tells: not all tell all of them.
 -- Relies on the sort keys of gpu_samples and gpu_processes (project, hour, gpu, mig, ...).
 INSERT INTO gpu_minutes
 WITH
@@ -30,7 +32,7 @@ WITH
             leadInFrame(toNullable(time_s)) OVER following AS time_after_s,
             least(120, greatest(1, coalesce(time_s - time_before_s, time_after_s - time_s, 1)))
                 AS weight,
-            anyLast(energy_joules) OVER earlier AS energy_before,
+            energy_joules < anyLast(energy_joules) OVER earlier / 2 AS is_energy_new,
             anyLast(pcie) OVER earlier AS pcie_before,
             anyLast(nvlink) OVER earlier AS nvlink_before,
             arrayConcat(
@@ -49,6 +51,24 @@ WITH
                 PARTITION BY gpu, mig ORDER BY time ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING
             ),
             earlier AS
+            (
+                PARTITION BY gpu, mig ORDER BY time ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            )
+    ),
+    begun AS
+    (
+        SELECT *, 1 + countIf(is_energy_new) OVER so_far AS energy_start
+        FROM compared
+        WINDOW so_far AS (PARTITION BY gpu, mig ORDER BY time)
+    ),
+    counted AS
+    (
+        SELECT
+            *,
+            maxIf((energy_start, assumeNotNull(energy_joules)), isNotNull(energy_joules)) OVER earlier
+                AS most
+        FROM begun
+        WINDOW earlier AS
             (
                 PARTITION BY gpu, mig ORDER BY time ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
             )
@@ -95,9 +115,9 @@ WITH
             max(power_limit_watts) AS power_limit_watts,
             sum(multiIf(
                 isNull(energy_joules), NULL,
-                isNull(energy_before), 0.,
-                energy_joules < energy_before, energy_joules,
-                energy_joules - energy_before
+                most.1 = 0, 0.,
+                most.1 < energy_start, energy_joules,
+                greatest(0., energy_joules - most.2)
             )) AS energy_joules,
             argMax(temperature_celsius, time) AS newest_temperature_celsius,
             max(temperature_celsius) AS temperature_peak_celsius,
@@ -134,7 +154,7 @@ WITH
             maxMap(CAST(
                 (events, arrayMap(e -> time_s, events)), 'Map(LowCardinality(String), UInt64)'
             )) AS event_last_s
-        FROM compared
+        FROM counted
         WHERE time >= toDateTime({hour:Int64}, 'UTC')
         GROUP BY gpu, mig, minute
     ),
