@@ -118,8 +118,10 @@ def attribute(hour: Hour, prices: GpuPriceList, now_ns: int) -> Attribution:
     units = unit_minutes(hour.gpus, prices, hour.start_ns, end_minute)
     phases = _phases_by_minute(hour, requests)
     warm = warm_ups(hour, workers.values(), requests)
+    pods = {pod for gpu in hour.gpus for pod in gpu.pods}
     for minute, of_minute in sorted(units.items()):
-        for pool in pools_of(of_minute, workers.values()):
+        there = [w for w in workers.values() if (minute, w.name) in phases or w.is_up(minute)]
+        for pool in pools_of(of_minute, there, pods):
             own = [one for name in pool.workers for one in phases.get((minute, name), ())]
             _share_minute(found, minute, pool, own, warm)
     for kept in hour.kept:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from spanledger_analytics.gpu_cost.units import UnitMinute
@@ -20,11 +20,14 @@ class Pool(NamedTuple):
     workers: tuple[str, ...]
 
 
-def pools_of(units: Sequence[UnitMinute], workers: Iterable[Worker]) -> list[Pool]:
+def pools_of(
+    units: Sequence[UnitMinute], workers: Iterable[Worker], pods: Collection[str] = ()
+) -> list[Pool]:
     """Return the pools of one minute; every unit is in exactly one.
 
-    A worker has the units on which its pod was seen. One whose pod is seen nowhere, or not known,
-    has those units of its host that no other worker's pod was seen on.
+    A worker has the units on which its pod was seen. One whose pod is not among ``pods``, those
+    that were seen on any unit in the hour, has those units of its host that no other worker's pod
+    was seen on.
     """
     ordered = sorted(workers, key=lambda w: w.name)
     places = [n for n, unit in enumerate(units) if not unit.is_rest]
@@ -35,7 +38,7 @@ def pools_of(units: Sequence[UnitMinute], workers: Iterable[Worker]) -> list[Poo
             own[worker.name] = mine
     taken = {n for mine in own.values() for n in mine}
     for worker in ordered:
-        if worker.name not in own and worker.host:
+        if worker.name not in own and worker.host and worker.pod not in pods:
             free = [n for n in places if units[n].about.host == worker.host and n not in taken]
             if free:
                 own[worker.name] = free

@@ -43,10 +43,11 @@ def unit_minutes(
     """Return the units of each minute before ``end_minute`` that have a price.
 
     A GPU costs every minute in which it was seen, and gaps of up to five minutes between two of
-    them. In a gap it is as it was seen last, without utilisation and energy.
+    them. In a gap it is as it was seen last, without utilisation and energy. A pod that is not seen
+    on it for as long, because its source tells less often, is still there.
     """
     by_gpu: defaultdict[str, dict[int, list[GpuMinute]]] = defaultdict(dict)
-    for row in rows:
+    for row in _with_pods(rows):
         by_gpu[row.gpu].setdefault(row.minute, []).append(row)
     found: defaultdict[int, list[UnitMinute]] = defaultdict(list)
     for gpu in sorted(by_gpu):
@@ -60,6 +61,24 @@ def unit_minutes(
             if rate is not None:
                 found[minute] += _units(parts, about, rate)
     return dict(found)
+
+
+def _with_pods(rows: Iterable[GpuMinute]) -> list[GpuMinute]:
+    """Return the rows with the pods that were seen there shortly before and after."""
+    ordered = sorted(rows, key=lambda row: row.minute)
+    newest: dict[tuple[str, str, str], int] = {}
+    missing: defaultdict[tuple[str, str, int], set[str]] = defaultdict(set)
+    for row in ordered:
+        for pod in row.pods:
+            before = newest.get((row.gpu, row.mig, pod), row.minute)
+            if row.minute - before <= LONGEST_GAP_MINUTES + 1:
+                for minute in range(before + 1, row.minute):
+                    missing[row.gpu, row.mig, minute].add(pod)
+            newest[row.gpu, row.mig, pod] = row.minute
+    return [
+        row._replace(pods=(*row.pods, *sorted(missing[row.gpu, row.mig, row.minute])))
+        for row in ordered
+    ]
 
 
 def _without_gaps(seen: Mapping[int, list[GpuMinute]]) -> dict[int, list[GpuMinute]]:

@@ -15,6 +15,7 @@ from spanledger_analytics.gpu_cost.reading import (
     by_worker,
 )
 from spanledger_analytics.gpu_cost.requests import LATENCIES, TOKENS, Request, Timed
+from spanledger_analytics.gpu_cost.units import LONGEST_GAP_MINUTES
 from spanledger_analytics.providers import is_self_hosted
 from spanledger_analytics.spans import SpanKey
 
@@ -38,6 +39,10 @@ class Worker:
         """Return the share of the minute in which the model ran; None: the engine does not tell."""
         told = [m.busy_seconds for m in self.minutes.get(minute, ()) if m.busy_seconds is not None]
         return min(1.0, sum(told) / 60) if told else None
+
+    def is_up(self, minute: int) -> bool:
+        """Return whether nothing tells that it ended before: no samples for longer than a gap."""
+        return not self.minutes or minute <= max(self.minutes) + LONGEST_GAP_MINUTES
 
     def running_ratio(self, minute: int) -> float | None:
         """Return the share of the minute with requests running; None: the engine does not tell."""
