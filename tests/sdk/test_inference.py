@@ -155,6 +155,40 @@ def test_a_page_of_each_engine_becomes_the_same_columns(
     assert {k: v for k, v in row.items() if k not in about} == EXPECTED[kind]
 
 
+@pytest.mark.parametrize("is_older_first", [False, True])
+def test_what_vllm_shows_under_an_older_name_too_counts_once(
+    store: Store, page: Page, at: Callable[[int], None], is_older_first: bool
+) -> None:
+    """A thousand tokens in two engines, 400 of them cached; a hundred gaps in 3 requests."""
+
+    def counter(name: str, value: int) -> str:
+        series = "".join(f'{name}_total{{engine="{n}"}} {value // 2}\n' for n in "01")
+        return f"# TYPE {name} counter\n{series}"
+
+    def gaps(name: str, count: int, bound: float) -> str:
+        return (
+            f"# TYPE {name} histogram\n"
+            f'{name}_bucket{{le="{bound}"}} {count - 1}\n{name}_bucket{{le="+Inf"}} {count}\n'
+            f"{name}_count {count}\n{name}_sum {count * bound}\n"
+        )
+
+    lines = [
+        counter("vllm:prefix_cache_queries", 1000), counter("vllm:prefix_cache_hits", 400),
+        gaps("vllm:inter_token_latency_seconds", 100, 0.025),
+        gaps("vllm:request_time_per_output_token_seconds", 3, 0.2),
+        counter("vllm:gpu_prefix_cache_queries", 1000), counter("vllm:gpu_prefix_cache_hits", 400),
+        gaps("vllm:time_per_output_token_seconds", 100, 0.025),
+    ]  # fmt: skip
+    page.text = "".join(lines[::-1] if is_older_first else lines)
+    stored(store, Worker.of(Target.of(page.url)))
+    found = rows(store)
+    asked = [row["cache_queried_tokens"] for row in found if "cache_queried_tokens" in row]
+    assert asked == [500] * 2
+    assert [row["cache_hit_tokens"] for row in found if "cache_hit_tokens" in row] == [200] * 2
+    assert [row["itl_counts"] for row in found if "itl_counts" in row] == [[99, 1]]
+    assert [row["tpot_counts"] for row in found if "tpot_counts" in row] == [[2, 1]]
+
+
 def test_the_gpus_triton_tells_of_are_gpu_samples(
     store: Store, page: Page, at: Callable[[int], None]
 ) -> None:

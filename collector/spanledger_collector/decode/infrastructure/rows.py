@@ -75,6 +75,7 @@ class Figures(Protocol):
 class _Sum:
     """Adds up the series of one cell; a series that is told twice counts once."""
 
+    is_older: bool = False
     parts: dict[str, float] = field(default_factory=dict[str, float])
     buckets: dict[str, tuple[tuple[float, ...], Sequence[int]]] = field(
         default_factory=dict[str, "tuple[tuple[float, ...], Sequence[int]]"]
@@ -110,7 +111,7 @@ class InfrastructureRows:
                 return
             row = self._row(rule, project, place, time_ns)
             bounds = tuple(bound * rule.scale for bound in figures.bounds)
-            _summed(row, column).buckets[series] = (bounds, figures.bucket_counts)
+            _summed(row, column, rule).buckets[series] = (bounds, figures.bucket_counts)
         else:
             value = figures.value
             if value is None and rule.needs == "sum_or_value":
@@ -122,7 +123,7 @@ class InfrastructureRows:
                 if value:
                     row[column] = attributes.get("hw.state") == "failed"
             elif rule.is_sum or rule.needs:
-                _summed(row, column).parts[series] = value * rule.scale
+                _summed(row, column, rule).parts[series] = value * rule.scale
             else:
                 row[column] = value * rule.scale
         if start_ns and rule.table == workers.SAMPLES:
@@ -162,10 +163,12 @@ class InfrastructureRows:
         return pa.table(columns)
 
 
-def _summed(row: Row, column: str) -> _Sum:
-    found = row.setdefault(column, _Sum())
-    assert isinstance(found, _Sum)
-    return found
+def _summed(row: Row, column: str, rule: Rule) -> _Sum:
+    """Return the cell to add to; what an older name told gives way to the newer one."""
+    found = row.get(column)
+    if not isinstance(found, _Sum) or found.is_older > rule.is_older:
+        found = row[column] = _Sum(rule.is_older)
+    return found if found.is_older == rule.is_older else _Sum()
 
 
 def _measure(name: str, rows: Sequence[Mapping[str, object]]) -> Array:

@@ -37,6 +37,7 @@ class Rule:
         choose: column by attributes; '' leaves the point out.
         is_sum: several series of one row add up, for example one per reason.
         needs: takes ``buckets``, or the sum of a histogram (``sum_or_value``), or a value ('').
+        is_older: the metric has a newer name, which counts alone where a row is told both.
         has_blanks: the source writes certain large numbers where it knows nothing.
     """
 
@@ -47,6 +48,7 @@ class Rule:
     choose: Callable[[Attributes], str] | None = None
     is_sum: bool = False
     needs: str = ""
+    is_older: bool = False
     has_blanks: bool = False
 
 

@@ -61,8 +61,8 @@ _VLLM = {
     "request_success_total": "requests+",
     "time_to_first_token_seconds": "ttft",
     "request_time_per_output_token_seconds": "tpot",
-    "time_per_output_token_seconds": "tpot",
     "inter_token_latency_seconds": "itl",
+    "time_per_output_token_seconds": "itl",
     "e2e_request_latency_seconds": "latency",
     "request_queue_time_seconds": "queue",
     "request_prefill_time_seconds": "prefill_seconds",
@@ -118,6 +118,15 @@ _LLAMA = {
     "prompt_seconds_total": "prefill_seconds+",
     "tokens_predicted_seconds_total": "decode_seconds+",
 }
+# Earlier names, which versions in between show beside the new ones, and later ones when asked to:
+# https://docs.vllm.ai/en/stable/usage/metrics/
+_OLDER = frozenset(
+    {
+        ("vllm", "gpu_prefix_cache_queries_total"),
+        ("vllm", "gpu_prefix_cache_hits_total"),
+        ("vllm", "time_per_output_token_seconds"),
+    }
+)
 _HISTOGRAMS = frozenset({"ttft", "tpot", "itl", "latency", "queue"})
 # Histograms whose sum is the figure: tokens of requests, seconds of a phase.
 _SUMS = frozenset({"input_tokens", "output_tokens", "prefill_seconds", "decode_seconds"})
@@ -130,17 +139,23 @@ _ENGINES = (
 )
 
 
-def _rule(engine: str, column: str) -> Rule:
+def _rule(engine: str, column: str, *, is_older: bool = False) -> Rule:
     place = partial(_place, engine)
     if column in _HISTOGRAMS:
-        return Rule(SAMPLES, column, place, needs="buckets")
-    needs = "sum_or_value" if column in _SUMS else ""
-    return Rule(SAMPLES, column.rstrip("+"), place, is_sum=column.endswith("+"), needs=needs)
+        return Rule(SAMPLES, column, place, needs="buckets", is_older=is_older)
+    return Rule(
+        SAMPLES,
+        column.rstrip("+"),
+        place,
+        is_sum=column.endswith("+"),
+        needs="sum_or_value" if column in _SUMS else "",
+        is_older=is_older,
+    )
 
 
 def _rules() -> dict[str, tuple[Rule, ...]]:
     found: dict[str, tuple[Rule, ...]] = {
-        prefix + name: (_rule(engine, column),)
+        prefix + name: (_rule(engine, column, is_older=(engine, name) in _OLDER),)
         for engine, prefixes, names in _ENGINES
         for prefix in prefixes
         for name, column in names.items()
