@@ -200,6 +200,28 @@ def test_the_hour_that_is_not_over_rests_as_long_as_it_took(
     assert world.job.run_once().hours == 1  # over: it does not rest any more
 
 
+@pytest.mark.parametrize("is_started_anew", [False, True])
+def test_samples_of_a_clock_that_is_ahead_cost_once_their_hour_has_begun(
+    world: World, is_started_anew: bool
+) -> None:
+    world.now_s = T0_S - 3_660
+    world.job.run_once()
+    world.sample()
+    world.touch("ahead")
+    assert world.job.run_once().hours == 0
+    for now_s, minutes in ((T0_S - 60, 0), (T0_S + 300, 5), (T0_S + 3_700, 10)):
+        if is_started_anew:
+            world.job = world.new_job()
+            for name in ("gpu_cost", LEDGER):  # handled up to the last run
+                world.marks.set(name, world.now_s * 10**6)
+        world.now_s = now_s
+        world.clock_s += 3_600
+        world.job.run_once()
+        assert sum(world.lines().values()) == minutes * Decimal("0.036")
+    world.clock_s += 3_600
+    assert world.job.run_once().hours == 0
+
+
 def test_the_first_hour_of_what_retention_left_stays_as_it_was(world: World) -> None:
     world.sample()
     world.job = world.new_job({"p": T0_S})

@@ -27,6 +27,7 @@ GPU_COST, GPU_PRICES = "gpu_cost", "gpu_prices"
 
 _HOUR_S = 3_600
 _HOURS_PER_RUN = 500
+_AHEAD_S = 86_400  # a clock further ahead is wrong altogether
 _LAST_HOUR_S = 2**32 - 1
 _RESTS = 4  # times as long as the hours that are not over took
 
@@ -59,7 +60,7 @@ class GpuCostJob:
     Samples and spans that arrive, however late, make their hour due, and the hour after it, into
     which requests may run. The hour that is not over stays due; because all of it is computed each
     time, it rests four times as long as that took. A change of GPU prices makes every hour due that
-    it is about.
+    it is about. Samples of a clock that is ahead wait until their hour has begun.
 
     Args:
         store: The telemetry store.
@@ -94,6 +95,7 @@ class GpuCostJob:
         self._open: set[ProjectHour] = set()
         self._waiting: set[ProjectHour] = set()
         self._rests_until = clock()
+        self._position_us: int | None = None
         self._known: set[ProjectHour] = set()
         self._revision: int | None = None
         self._until_us = 0
@@ -129,7 +131,9 @@ class GpuCostJob:
     def _todo(self) -> list[ProjectHour]:
         """Return the hours to handle now; those that are not over wait while they rest."""
         is_resting = self._clock() < self._rests_until
-        again = {hour for hour in self._open if not (is_resting and self._is_open(hour))}
+        now_s = self._now_ns() // 10**9
+        begun = {hour for hour in self._open if hour[1] <= now_s}
+        again = {hour for hour in begun if not (is_resting and self._is_open(hour))}
         due = self._due | again
         return sorted(due, key=lambda one: (-one[1], one[0]))[:_HOURS_PER_RUN]
 
@@ -148,6 +152,7 @@ class GpuCostJob:
     def _remember(self, position: int | None, revision: int) -> None:
         if position is not None:
             self._watermarks.set(GPU_COST, position)
+            self._position_us = position
         if revision != self._watermarks.get(GPU_PRICES):
             self._watermarks.set(GPU_PRICES, revision)
 
@@ -201,6 +206,7 @@ class GpuCostJob:
             return None
         self._until_us = until_us
         before_us = self._watermarks.get(GPU_COST) or 0
+        self._resume(before_us)
         since_us = max(0, min(before_us, until_us) - OVERLAP_US)
         params = {"since_us": since_us, "until_us": until_us}
         table = self._store.arrow("gpu_touched", params)
@@ -212,6 +218,19 @@ class GpuCostJob:
         if before_us >= oldest:  # else they are read again, until every hour is done
             self._handled = {key: at for key, at in self._handled.items() if at >= oldest}
         return until_us
+
+    def _resume(self, position_us: int) -> None:
+        """Take up what another process, or this one before, had not finished at its position.
+
+        Hours that were not over then, or had not begun: nothing need tell of them again.
+        """
+        if position_us == self._position_us:
+            return
+        last = self._now_ns() // 10**9 + _AHEAD_S
+        for one in self._hours_from(position_us // 10**6 // _HOUR_S * _HOUR_S):
+            if one[1] <= last:
+                (self._open if self._is_open(one) else self._due).add(one)
+        self._position_us = position_us
 
     def _take(self, rows: Iterable[tuple[str, str, int, int]], before_us: int) -> None:
         """Make the hours of new flushes due.
@@ -230,6 +249,8 @@ class GpuCostJob:
                 late.add(flush_id)
                 continue
             new[flush_id] = touched_us
+            if now_hour < hour <= now_hour + _AHEAD_S:
+                self._open.add((project, hour))
             for one in ((project, h) for h in (hour, hour + _HOUR_S) if h <= now_hour):
                 if self._is_open(one):
                     self._open.add(one)
