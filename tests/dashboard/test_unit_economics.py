@@ -11,6 +11,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
+from spanledger_analytics.allocation.owners import UNALLOCATED
+from spanledger_analytics.allocation.reading import load_allocation
 from spanledger_analytics.change.decomposition import Change
 from spanledger_analytics.unit_economics.full_cost import PARTS, Group
 from spanledger_dashboard.overview.tasks import load_tasks
@@ -191,6 +193,22 @@ def test_groups_filters_and_overview_agree(store: Store, seed: Seeder) -> None:
     whole = only(store, ask(seed))
     assert (tasks.usd_per_completed, tasks.ended_tasks) == (whole.usd_per_completed, whole.ended)
     assert (tasks.traces, tasks.completed_tasks) == (7, 3)
+
+
+def test_attempts_long_after_the_period_count_here_and_in_allocation(
+    store: Store, seed: Seeder
+) -> None:
+    begun = -20 * 24 * HOUR
+    attempt(seed, "A", "1.00", "failed", at_s=begun)
+    attempt(seed, "A", "2.00", "completed")
+    paused = attempt(seed, "", "4.00", at_s=begun)
+    attempt(seed, "", "8.00", "completed", began_in=paused)
+    attempt(seed, "", "16.00", "completed")  # neither of this period nor tied to it
+    seed.insert()
+    period = (seed.now_s + begun - HOUR, seed.now_s + begun + HOUR)
+    group = only(store, Ask("default", *period))
+    borne = load_allocation(store, "default", *period, []).tasks[UNALLOCATED]
+    assert (group.tasks, group.completed) == (borne.tasks, borne.completed) == (2, 2)
 
 
 def test_why_it_changed_adds_up(store: Store, seed: Seeder) -> None:

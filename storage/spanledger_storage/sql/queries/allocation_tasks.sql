@@ -10,7 +10,8 @@
 -- order of dimensions), tasks, completed. One row per combination.
 -- A task is the traces of one task id; without an id it is a trace with those that go on with it
 -- after a pause. It counts where the first of them began, by what that one tells; others of one id
--- are looked for from a week before the period on. As in dashboard_cost_tasks.
+-- are looked for from a week before the period on, without a limit after it. As in
+-- dashboard_cost_tasks.
 -- Sort key used: (project, toStartOfHour(start_time)).
 SELECT
     roundDown(toUInt32(toUnixTimestamp(task.started)), {starts:Array(UInt32)}) AS since_s,
@@ -64,7 +65,7 @@ FROM
     WHERE project = {project:String}
         AND is_deleted = 0
         AND start_time >= toDateTime({from_s:Int64} - 604800, 'UTC')
-        AND start_time < toDateTime({to_s:Int64} + 604800, 'UTC')
+        AND (start_time < toDateTime({to_s:Int64}, 'UTC') OR trace.task_id != '' OR began_in != '')
     GROUP BY task_key
     HAVING started >= toDateTime({from_s:Int64}, 'UTC') AND started < toDateTime({to_s:Int64}, 'UTC')
 ) AS task
