@@ -68,10 +68,13 @@ class World:
         )  # fmt: skip
         self.marks.set(LEDGER, time.time_ns() // 1_000)
 
-    def span(self, trace_id: str, role: str, response_id: str = "") -> None:
+    def span(
+        self, trace_id: str, role: str, response_id: str = "", *, start_s: int = T0_S,
+        end_s: int = T0_S + 60,
+    ) -> None:  # fmt: skip
         self.put(
             "spans", trace_id=[trace_id], span_id=[trace_id[:16]], role=[role],
-            start_time=pa.array([T0_S * S], _TIME), end_time=pa.array([(T0_S + 60) * S], _TIME),
+            start_time=pa.array([start_s * S], _TIME), end_time=pa.array([end_s * S], _TIME),
             response_id=[response_id],
             resource_attributes=pa.array(
                 [[("service.instance.id", "w"), ("host.name", "node-1")]],
@@ -158,6 +161,19 @@ def test_a_call_in_another_trace_than_its_workers_span_is_paid_once(
     world.job.run_once()
     assert store.sql_rows("SELECT 1 FROM ledger_current WHERE kind = 'gpu'") == []
     assert world.lines()["priced"] == Decimal("0.036")
+
+
+def test_a_late_span_changes_the_hour_it_runs_into_though_none_sampled_the_one_before(
+    world: World,
+) -> None:
+    world.sample()
+    world.touch("samples")
+    world.job.run_once()
+    assert world.lines() == {"idle": Decimal("0.36")}
+    world.span(SERVER, "server", start_s=T0_S - 30, end_s=T0_S + 300)
+    world.touch("late", T0_S - 3_600)
+    world.job.run_once()
+    assert world.lines()["attributed"] == Decimal("0.18")
 
 
 def test_its_own_note_is_no_work_for_a_job_that_was_started_anew(world: World) -> None:
