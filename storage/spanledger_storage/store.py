@@ -17,7 +17,6 @@ from spanledger_storage.sent_tables import sent
 from spanledger_storage.statements import bare, load
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
     from clickhouse_connect.driver.client import Client
 
@@ -105,6 +104,8 @@ _TRANSIENT_CODES = frozenset(
 )
 # Of those, what fewer rows may not meet: TIMEOUT_EXCEEDED, MEMORY_LIMIT_EXCEEDED.
 _TOO_MUCH_CODES = frozenset({159, 241})
+_HEADED = ("ArrowStream", "CSVWithNames")
+"""Formats whose answer without rows is not empty either."""
 _IN_A_PART = "(while reading from part "
 """Said of files that are damaged or gone, with many codes. An operator puts them right, too."""
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -225,20 +226,17 @@ class Store:
             result = self._client.query(sql, parameters=dict(params or {}), tz_mode="aware")
         except ClickHouseError as error:
             raise _store_error(error) from error
+        if len(result.result_rows) < int(result.summary.get("result_rows", 0)):
+            raise _cut_off()
         return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
-
-    def frame(self, name: str, params: Params | None = None) -> pd.DataFrame:
-        """Run the named statement; a DataFrame with its result columns."""
-        try:
-            return self._client.query_df(load(name), parameters=dict(params or {}))
-        except ClickHouseError as error:
-            raise _store_error(error, f"Statement {name} failed") from error
 
     def arrow(self, name: str, params: Params | None = None) -> pa.Table:
         """Run the named statement; an Arrow table with its result columns.
 
         A parameter that is an Arrow table is sent as one, and the statement reads it by that name.
         """
+        from pyarrow import ArrowInvalid
+
         values, tables = sent(params or {})
         try:
             return self._client.query_arrow(
@@ -246,6 +244,8 @@ class Store:
             )
         except ClickHouseError as error:
             raise _store_error(error, f"Statement {name} failed") from error
+        except ArrowInvalid as error:
+            raise _cut_off(f"Statement {name} failed") from error
 
     def raw(
         self,
@@ -256,11 +256,14 @@ class Store:
     ) -> bytes:
         """Run SQL text and return the server's rendering in a ClickHouse output format."""
         try:
-            return self._client.raw_query(
+            answer = self._client.raw_query(
                 sql, parameters=dict(params or {}), settings=dict(settings or {}), fmt=fmt
             )
         except ClickHouseError as error:
             raise _store_error(error) from error
+        if not answer and fmt in _HEADED:
+            raise _cut_off()
+        return answer
 
     def command(self, name: str, params: Params | None = None) -> None:
         """Run the named statement for its effect."""
@@ -346,6 +349,11 @@ def _store_error(error: ClickHouseError, what: str = "") -> StoreError:
     why = None if code else _lost(error)
     what = what or ("The store does not answer" if why else "The store refused")
     return StoreError(f"{what}: {why or error}", permanent=permanent, code=code)
+
+
+def _cut_off(what: str = "The store does not answer") -> StoreError:
+    """Return the error for an answer that says it is whole and is not: its disk may be full."""
+    return StoreError(f"{what}: the answer is cut off", permanent=False)
 
 
 def _lost(error: BaseException) -> str | None:

@@ -143,6 +143,30 @@ def test_a_full_disk_of_the_engine_is_waited_for(
         engine.stop()
 
 
+@pytest.mark.parametrize("small_disk", [200], indirect=True)
+@pytest.mark.parametrize("user", ["writer", "reader"])
+def test_what_is_read_without_a_free_byte_is_whole(small_disk: Path, user: str) -> None:
+    engine = Engine(EngineSettings(small_disk / "engine", free_port()))
+    engine.start()
+    create_database(engine.writer)
+    settings = getattr(engine, user)
+    lines = "SELECT repeat('x', 99) AS line FROM numbers(100000)"
+    try:
+        with closing(Store.connect(engine.writer)) as writer:
+            migrate(writer)
+            writer.execute("INSERT INTO touches (project) VALUES ('p')")
+        filler = fill(small_disk)
+        with closing(Store.connect(settings)) as store:  # connecting asks, too
+            assert store.sql_rows("SELECT count() AS n FROM touches") == [{"n": 1}]
+            assert store.raw("SELECT count() AS n FROM touches", "CSVWithNames") == b'"n"\n1\n'
+            assert "touches" in store.arrow("retention_parts")["table_name"].to_pylist()
+            assert len(store.sql_rows(lines)) == 100_000
+            assert len(store.raw(lines, "TSV")) == 100_000 * 100
+        filler.unlink()
+    finally:
+        engine.stop()
+
+
 @pytest.mark.parametrize("small_disk", [300], indirect=True)
 def test_an_insert_that_the_engine_confirms_is_on_a_disk_that_fills_up(small_disk: Path) -> None:
     engine = Engine(EngineSettings(small_disk / "engine", free_port()))
