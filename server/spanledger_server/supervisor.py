@@ -7,21 +7,19 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from http.client import HTTPException
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 
 from spanledger_alerts.settings import beside as alerts_beside
 from spanledger_server.announcement import ready_text
+from spanledger_server.child import Child
 from spanledger_server.errors import StartError, UsageError
 from spanledger_server.run_file import RunFile, RunInfo
 from spanledger_server.up_settings import UpSettings
@@ -34,39 +32,12 @@ from spanledger_storage.store import Store, StoreSettings
 
 _READY_TIMEOUT_S, _STOP_TIMEOUT_S = 60, 2.2
 _MIGRATION_TIMEOUT_S = 86_400
-_RESTART_AFTER_S, _LONGEST_PAUSE_S = 1.0, 30.0
-_LASTING_S = 300.0
 _RESTART_FAILED_S = 2.0
 # A busy engine may miss one question; it is not ended for less than this.
 _ASK_EVERY_S = 5.0
 _UNANSWERED = 4
 # The processes asked are on this machine: never through a proxy of the environment.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-@dataclass(slots=True)
-class _Role:
-    """One child process and how to tell that it works."""
-
-    name: str
-    command: list[str]
-    is_up: Callable[[], bool]
-    process: subprocess.Popen[bytes] | None = None
-    began_at_s: float = 0.0
-    ended_at_s: float | None = None
-    short_lives: int = 0
-
-    def note_end(self, now_s: float) -> None:
-        """Take down that the process ended; ``now_s`` is of the monotonic clock."""
-        self.ended_at_s = now_s
-        is_lasting = now_s - self.began_at_s >= _LASTING_S
-        self.short_lives = 0 if is_lasting else self.short_lives + 1
-
-    def is_due(self, now_s: float) -> bool:
-        """Return whether it is to be started again: at once, and later the more often it ended."""
-        assert self.ended_at_s is not None
-        pause_s = _RESTART_AFTER_S * max(0, self.short_lives - 1)
-        return now_s - self.ended_at_s >= min(_LONGEST_PAUSE_S, pause_s)
 
 
 class Supervisor:
@@ -78,7 +49,7 @@ class Supervisor:
         self._stop = threading.Event()
         self._file = RunFile(settings.data)
         self._engine: Engine | None = None
-        self._roles: list[_Role] = []
+        self._roles: list[Child] = []
         self._started_ns = time.time_ns()
         self._asked_at_s = 0.0
         self._unanswered = 0
@@ -113,7 +84,7 @@ class Supervisor:
             environment = self._environment(info, state_url)
             self._roles = self._make_roles(info, state_url)
             for role in self._roles:
-                self._spawn(role, environment)
+                role.start(environment)
             self._await_ready(info)
             if not self._stop.is_set():
                 self._say(ready_text(info, self._settings))
@@ -187,7 +158,7 @@ class Supervisor:
             "PYTHONUNBUFFERED": "1",
         }
 
-    def _make_roles(self, info: RunInfo, state_url: str) -> list[_Role]:
+    def _make_roles(self, info: RunInfo, state_url: str) -> list[Child]:
         data, host = str(self._settings.data), self._settings.host
         budget = self._settings.max_spool_bytes
         spool = ["--max-spool-bytes", str(budget)] if budget else []
@@ -196,49 +167,36 @@ class Supervisor:
         origins = [f"--cors-origin={origin}" for origin in self._settings.cors_origins]
         guard = self._settings.guard.options()
         heartbeats = Heartbeats(open_state(state_url))
+        logs = self._settings.data / "logs"
 
         def worker_beats() -> bool:
             return (heartbeats.newest("worker") or 0) >= self._started_ns
 
         return [
-            _Role(
+            Child(
                 "collector",
                 ["collect", "--supervised", "--data", data, "--host", host,
                  "--http-port", str(info.http_port), "--grpc-port", str(info.grpc_port),
                  *spool, *inflight, *origins, *guard],
                 lambda: _answers(f"{info.otlp_url}/healthz"),
+                logs,
             ),
-            _Role("worker", ["work", "--supervised", "--data", data], worker_beats),
-            _Role(
+            Child("worker", ["work", "--supervised", "--data", data], worker_beats, logs),
+            Child(
                 "dashboard",
                 ["dashboard", "--supervised", "--host", info.dashboard_host,
                  "--port", str(info.dashboard_port), *self._settings.dashboard_guard.options()],
                 lambda: _answers(f"{info.dashboard_url}/_stcore/health"),
+                logs,
             ),
-            _Role(
+            Child(
                 "api",
                 ["api", "--supervised", "--data", data, "--host", host,
                  "--port", str(info.api_port), *guard],
                 lambda: _answers(f"{info.api_url}/healthz"),
+                logs,
             ),
         ]  # fmt: skip
-
-    def _spawn(self, role: _Role, environment: Mapping[str, str]) -> None:
-        log = self._log_of(role)
-        log.parent.mkdir(exist_ok=True)
-        with log.open("ab" if role.process else "wb") as output:
-            role.process = subprocess.Popen(
-                [sys.executable, "-m", "spanledger_server", *role.command],
-                stdin=subprocess.PIPE,  # its end of file tells the child that we are gone
-                stdout=output,
-                stderr=output,
-                env=environment,
-                start_new_session=True,  # Ctrl-C is for the supervisor alone
-            )
-        role.began_at_s, role.ended_at_s = time.monotonic(), None
-
-    def _log_of(self, role: _Role) -> Path:
-        return self._settings.data / "logs" / f"{role.name}.log"
 
     def _migrate_store(self) -> None:
         writer, _ = self._store_settings()
@@ -258,19 +216,15 @@ class Supervisor:
         waiting = list(self._roles)
         while waiting and not self._stop.is_set():
             for role in waiting:
-                if role.process and role.process.poll() is not None:
-                    raise StartError(f"The {role.name} did not start. {self._last_words(role)}")
+                if role.has_ended:
+                    raise StartError(f"The {role.name} did not start. {role.last_words()}")
             waiting = [role for role in waiting if not role.is_up()]
             if waiting and time.monotonic() > deadline:
-                names = ", ".join(role.name for role in waiting)
-                raise StartError(f"Not up after {_READY_TIMEOUT_S} s: {names}.")
+                late = f"is not up after {_READY_TIMEOUT_S} s."
+                told = (f"The {role.name} {late} {role.last_words()}" for role in waiting)
+                raise StartError("\n".join(told))
             self._stop.wait(0.05 if waiting else 0)
         self._file.mark_ready(info, ready=True, children=self._pids())
-
-    def _last_words(self, role: _Role) -> str:
-        lines = self._log_of(role).read_text(encoding="utf-8", errors="replace").splitlines()
-        said = next((line for line in reversed(lines) if line.strip()), "nothing")
-        return f"Its log ({self._log_of(role)}) ends: {said[:500]}"
 
     # Running
 
@@ -305,17 +259,17 @@ class Supervisor:
     ) -> bool:
         changed = engine_is_new
         for role in self._roles:
-            if role.process is None or role.process.poll() is None:
+            if not role.has_ended:
                 continue
             now_s = time.monotonic()
             if role.ended_at_s is None:
                 role.note_end(now_s)
-                self._say(f"The {role.name} ended; starting it again. {self._last_words(role)}")
+                self._say(f"The {role.name} ended; starting it again. {role.last_words()}")
             if role.is_due(now_s):
-                self._spawn(role, environment)
+                role.start(environment)
             changed = True
         if changed:
-            up = all(r.process and r.process.poll() is None for r in self._roles)
+            up = not any(role.has_ended for role in self._roles)
             self._file.mark_ready(info, ready=up, children=self._pids())
         return changed
 

@@ -19,8 +19,8 @@ from spanledger_storage.errors import ConfigError, MigrationError, StateError
 metadata = sa.MetaData()
 _MIGRATING = 0x7370616E6C656467  # names the lock: "spanledg"
 _DAMAGED = (
-    ". If it is damaged, put a copy of it back: keys, own prices, budgets and positions of the jobs"
-    " are in it."
+    ". It has to be writable; if it is damaged, put a copy of it back: keys, own prices, budgets"
+    " and positions of the jobs are in it."
 )
 
 watermarks = sa.Table(
@@ -105,14 +105,16 @@ def migrate_state(engine: sa.Engine) -> None:
 
     Raises:
         MigrationError: the database was written by a newer version, or a step failed.
-        StateError: it does not answer, or its file is damaged.
+        StateError: it does not answer, or its file is damaged or cannot be written.
     """
     _keep_private(engine)
     try:
         revision = _revision(engine)
+        if is_newest := revision == _newest_revision():
+            _try_to_write(engine)
     except SQLAlchemyError as error:
         raise _unusable(engine, error) from error
-    if revision == _newest_revision():
+    if is_newest:
         return  # the usual case, without the half second that Alembic takes to import
     from alembic import command
     from alembic.config import Config
@@ -180,6 +182,15 @@ def _revision(engine: sa.Engine) -> str | None:
             return None
         revision: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
         return revision
+
+
+def _try_to_write(engine: sa.Engine) -> None:
+    """Write nothing new to a file: jobs that cannot write would only fail, each in its own log."""
+    if engine.dialect.name != "sqlite":
+        return
+    with engine.connect() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = version_num"))
+        connection.rollback()
 
 
 def _newest_revision() -> str:

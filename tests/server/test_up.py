@@ -24,11 +24,12 @@ from typer.core import TyperGroup
 from spanledger_dashboard.access.settings import DashboardAuth
 from spanledger_server import cli
 from spanledger_server.announcement import ready_text
+from spanledger_server.child import Child
 from spanledger_server.dashboard_guard import DashboardGuard
 from spanledger_server.errors import UsageError
 from spanledger_server.guard import Auth, Guard
 from spanledger_server.run_file import RunFile, RunInfo, running_instance
-from spanledger_server.supervisor import Supervisor, _Role
+from spanledger_server.supervisor import Supervisor
 from spanledger_server.up_settings import UpSettings
 from spanledger_storage.state import migrate_state, open_state
 from tests.dashboard.process import CHROMIUM, chromium
@@ -263,8 +264,8 @@ def test_an_unwritable_directory_is_refused(tmp_path: Path) -> None:
     assert "--data" in done.stderr
 
 
-def test_a_process_that_lasted_is_started_again_at_once() -> None:
-    role = _Role("worker", [], lambda: True)
+def test_a_process_that_lasted_is_started_again_at_once(tmp_path: Path) -> None:
+    role = Child("worker", [], lambda: True, tmp_path)
     now_s, pauses_s = 1_000.0, list[float]()
     for lived_s in (1, 1, 1, 500, 1, 1):
         role.began_at_s = now_s

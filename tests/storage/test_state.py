@@ -96,3 +96,12 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     file.write_bytes(b"no database" * 1_000)
     with pytest.raises(StateError, match=rf"{file} cannot be used: file is not a database.*copy"):
         migrate_state(open_state(f"sqlite:///{file}"))
+
+
+def test_a_file_that_cannot_be_written_is_refused_though_its_schema_is_the_newest(
+    tmp_path: Path,
+) -> None:
+    url = sqlite_url(tmp_path / "state.db")
+    migrate_state(open_state(url))
+    with pytest.raises(StateError, match="cannot be used: attempt to write a readonly database"):
+        migrate_state(open_state_reader(url))
