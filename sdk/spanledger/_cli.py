@@ -18,10 +18,13 @@ def main() -> None:
     """Run a command and exit with its code."""
     arguments = sys.argv[1:]
     is_ours = bool(arguments) and arguments[0] in COMMANDS and arguments[0] != "doctor"
-    if not is_ours and find_spec(_SERVER) is not None:
-        import_module(f"{_SERVER}.__main__").main()
-        return
-    sys.exit(command(arguments))
+    try:
+        if not is_ours and find_spec(_SERVER) is not None:
+            import_module(f"{_SERVER}.__main__").main()
+            return
+        sys.exit(command(arguments))
+    except KeyboardInterrupt:  # while modules are loaded, which takes a second
+        sys.exit(130)
 
 
 def command(arguments: Sequence[str]) -> int:

@@ -35,6 +35,23 @@ def test_with_the_server_installed_its_commands_are_there_too() -> None:
     assert all(f"  {name} " in told for name in _cli.COMMANDS)
 
 
+@pytest.mark.parametrize("command", ["spanledger._cli", "spanledger_server.__main__"])
+def test_ctrl_c_while_modules_are_loaded_ends_without_a_traceback(command: str) -> None:
+    code = f"""
+import sys
+class Interrupted:
+    def find_spec(name, *_):
+        if name == "spanledger_server.cli":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted)
+from {command} import main
+main()
+"""
+    asked = [sys.executable, "-c", code, "version"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False, env=environment())
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_settings_of_the_sdk_do_not_stop_the_server() -> None:
     assert "SPANLEDGER_CONTENT" in VARIABLES
     assert run("version", SPANLEDGER_CONTENT="none").stdout == f"{spanledger.__version__}\n"
