@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import re
+import socket
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import httpx
@@ -13,10 +17,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from spanledger_analytics.data_quality import CHECKS
-from spanledger_collector.edge.http_protocol import Connection
 from spanledger_server.api.app import create_app, serve
 from spanledger_storage.store import Store, StoreSettings
 from tests.dashboard.seed import Seeder
+from tests.instance import wait_until
 from tests.ports import free_port
 
 REPORT = "/api/v1/data-quality"
@@ -92,12 +96,39 @@ def test_without_keys_only_names_of_this_machine_are_answered(
     assert "localhost" in problem(refused, 403)
 
 
-def test_headers_without_end_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = list[uvicorn.Config]()
-    monkeypatch.setattr(uvicorn.Server, "run", lambda server: made.append(server.config))
-    serve(StoreSettings.from_url("clickhouse://127.0.0.1:1/x"), "127.0.0.1", 0)
-    assert isinstance(made[0].http, type)
-    assert issubclass(made[0].http, Connection)
+@pytest.fixture
+def listening(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """The port of an API as it is served."""
+    made = list[uvicorn.Server]()
+    with monkeypatch.context() as patch:
+        patch.setattr(uvicorn.Server, "run", lambda server: made.append(server))
+        serve(StoreSettings.from_url("clickhouse://127.0.0.1:1/x"), "127.0.0.1", free_port())
+    [server] = made
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_until(lambda: server.started)
+    yield server.config.port
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ("GET /api/v1/traces?limit=٣ HTTP/1.1\r\nhost: localhost\r\n\r\n", 400),
+        (f"GET {REPORT} HTTP/1.1\r\nhost: localhost\r\nx: {'x' * (65 << 10)}", 431),
+    ],
+)
+def test_what_never_becomes_a_request_is_refused_with_a_problem(
+    listening: int, sent: str, status: int
+) -> None:
+    with socket.create_connection(("127.0.0.1", listening)) as connection:
+        connection.sendall(sent.encode())
+        told = http.client.HTTPResponse(connection)
+        told.begin()
+        answer = httpx.Response(told.status, headers=told.getheaders(), content=told.read())
+    assert problem(answer, status)
+    assert answer.headers["connection"] == "close"
 
 
 def test_an_empty_project_is_complete(api: Api) -> None:

@@ -56,7 +56,7 @@ class Answer:
     """One HTTP answer."""
 
     status: int
-    media_type: MediaType
+    media_type: str
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...] = ()
 

@@ -11,7 +11,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from spanledger_collector.edge import deadline
 from spanledger_collector.edge.http_answer import Answer, MediaType, refusal
-from spanledger_collector.errors import HeadersTooLarge, InvalidRequest, Overloaded
+from spanledger_collector.errors import (
+    HeadersTooLarge,
+    IntakeError,
+    InvalidRequest,
+    Overloaded,
+)
 
 HEADERS_WITHIN_S = 10.0
 MOST_HEADER_BYTES = 64 << 10
@@ -27,8 +32,6 @@ _OFFERING = (b"connection", b"upgrade", b"http2-settings")
 class Connection(HttpToolsProtocol):
     """A connection on which a request must arrive in time, one of a limited number."""
 
-    media_type = MediaType.PROTOBUF
-    """Of refusals."""
     _deadline: asyncio.TimerHandle | None = None
     _bare_bytes = 0
     """Came since there was last something of a body or an end: headers, trailers, empty lines."""
@@ -42,7 +45,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         if len(self.connections) > MOST_CONNECTIONS:
             error = Overloaded(f"There are more than {MOST_CONNECTIONS} connections; send again.")
-            self._end_with(refusal(error, self.media_type, close=True))
+            self._refuse(error)
         else:
             self._expect(HEADERS_WITHIN_S)
 
@@ -60,7 +63,7 @@ class Connection(HttpToolsProtocol):
             data = self._again
         if self._bare_bytes > MOST_HEADER_BYTES and not self.transport.is_closing():
             error = HeadersTooLarge(f"The headers are larger than {MOST_HEADER_BYTES} bytes.")
-            self._end_with(refusal(error, self.media_type, close=True))
+            self._refuse(error)
 
     def on_message_begin(self) -> None:
         """A request begins: its headers must be complete in time."""
@@ -116,7 +119,11 @@ class Connection(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP."""
-        self._end_with(refusal(InvalidRequest(msg), self.media_type, close=True))
+        self._refuse(InvalidRequest(msg))
+
+    def refusal(self, error: IntakeError) -> Answer:
+        """Return what is answered to what never becomes a request of the application."""
+        return refusal(error, MediaType.PROTOBUF, close=True)
 
     def _expect(self, within_s: float | None) -> None:
         if self._deadline is not None:
@@ -127,7 +134,8 @@ class Connection(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.transport.close()
 
-    def _end_with(self, answer: Answer) -> None:
+    def _refuse(self, error: IntakeError) -> None:
+        answer = self.refusal(error)
         head: list[tuple[bytes, Any]] = [
             (b"content-type", answer.media_type.encode()),
             (b"content-length", b"%d" % len(answer.body)),

@@ -13,9 +13,10 @@ from fastapi import APIRouter, FastAPI
 from spanledger import __version__
 from spanledger_collector.access.keys import KeyRing
 from spanledger_collector.edge.hosts import OnlyLocalNames
-from spanledger_collector.edge.http_answer import MediaType
+from spanledger_collector.edge.http_answer import Answer
 from spanledger_collector.edge.http_protocol import Connection
 from spanledger_collector.edge.tls import TlsFiles, UvicornTls
+from spanledger_collector.errors import IntakeError
 from spanledger_server.api.access import (
     DOCS_PATH,
     HEALTH_PATH,
@@ -32,7 +33,7 @@ from spanledger_server.api.gpus import gpus_router
 from spanledger_server.api.models import Health
 from spanledger_server.api.money import money_router
 from spanledger_server.api.prices import prices_router
-from spanledger_server.api.problems import explain_errors, refused
+from spanledger_server.api.problems import MEDIA_TYPE, explain_errors, refused
 from spanledger_server.api.quality import quality_router
 from spanledger_server.api.reconciliation import reconciliation_router
 from spanledger_server.api.slack import slack_router
@@ -66,7 +67,11 @@ class _LazyStore:
 
 
 class _Connection(Connection):
-    media_type = MediaType.JSON
+    def refusal(self, error: IntakeError) -> Answer:
+        said = refused(error)
+        kept = (pair for pair in said.raw_headers if pair[0] == b"retry-after")
+        headers = (*kept, (b"connection", b"close"))
+        return Answer(said.status_code, MEDIA_TYPE, bytes(said.body), headers)
 
 
 def create_app(
