@@ -45,7 +45,7 @@ from spanledger_storage.alert_deletion import AlertDeletion
 from spanledger_storage.collector_spools import CollectorSpools
 from spanledger_storage.errors import ConfigError
 from spanledger_storage.price_state import StateEngine
-from spanledger_storage.project_settings import DEFAULT_PROJECT, NAME, Project
+from spanledger_storage.project_settings import DEFAULT_PROJECT, NAME, NAME_RULE, Project
 from spanledger_storage.projects import Projects
 from spanledger_storage.retention_state import Deletion as Entry
 from spanledger_storage.retention_state import RetentionState
@@ -223,7 +223,7 @@ def _recount(
 
 def _subject(state: StateEngine, project: str, kind: str, id_: str) -> Subject:
     if not NAME.fullmatch(project):
-        raise UsageError(f"--project is no name of a project: {project[:80]!r}.")
+        raise UsageError(f"--project {NAME_RULE} {project[:80]!r}.")
     projects = Projects(state)
     try:
         found = projects.get(project).project

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,8 +11,6 @@ from spanledger_analytics.focus.files import ENDINGS, write_tables
 from spanledger_analytics.focus.rows import Days, day_table
 from spanledger_server.errors import UsageError
 from spanledger_storage.store import Store
-
-_MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 
 
 def asked_days(month: str, day: str, *, is_whole_month: bool) -> Days:
@@ -27,17 +24,15 @@ def asked_days(month: str, day: str, *, is_whole_month: bool) -> Days:
     if day and is_whole_month:
         raise UsageError("An invoice is of a month; give --month.")
     if day:
-        found = _day(day, "--day", "2026-11-18")
+        found = _day(day, "", "--day", "2026-11-18")
         return Days(found, found)
-    if month and not _MONTH.fullmatch(month):
-        raise UsageError(f"--month is written like 2026-11, not {month[:20]!r}.")
-    first = _day(f"{month}-01", "--month", "2026-11") if month else datetime.now(UTC).date()
+    first = _day(month, "-01", "--month", "2026-11") if month else datetime.now(UTC).date()
     return Days.of_month(first)
 
 
-def _day(text: str, option: str, example: str) -> date:
+def _day(text: str, rest: str, option: str, example: str) -> date:
     try:
-        return date.fromisoformat(text)
+        return date.fromisoformat(text + rest)
     except ValueError:
         raise UsageError(f"{option} is written like {example}, not {text[:20]!r}.") from None
 

@@ -32,7 +32,7 @@ from spanledger_server.options import (
     TlsKey,
 )
 from spanledger_server.sizes import size_bytes, spool_bytes
-from spanledger_storage.project_settings import NAME
+from spanledger_storage.project_settings import NAME, NAME_RULE
 
 Host = Annotated[
     str, typer.Option("--host", envvar="SPANLEDGER_HOST", help="Address to listen on.")
@@ -289,8 +289,5 @@ def required(value: str, option: str, variable: str) -> str:
 
 def _project(name: str) -> str:
     if not NAME.fullmatch(name):
-        raise UsageError(
-            "--project must be 1 to 64 letters, digits, '-', '_' or '.', and begin with a letter "
-            f"or digit, not {name[:80]!r}."
-        )
+        raise UsageError(f"--project {NAME_RULE} {name[:80]!r}.")
     return name

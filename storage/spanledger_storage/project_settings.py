@@ -14,6 +14,9 @@ from spanledger_storage.linear_regex import LinearRegex
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 """Names of projects."""
+NAME_RULE = (
+    "must be 1 to 64 letters, digits, '-', '_' or '.', and begin with a letter or digit, not"
+)
 DEFAULT_PROJECT = "default"
 _MOST_RULES = 100
 _MOST_DAYS = 36_500  # a century: later dates are beyond what the store can hold

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from spanledger_storage.api_keys import ApiKey, Scope, digest, scopes_text
 from spanledger_storage.errors import ConfigError, StateError
-from spanledger_storage.project_settings import NAME, Project, ProjectSettings
+from spanledger_storage.project_settings import NAME, NAME_RULE, Project, ProjectSettings
 from spanledger_storage.project_tables import (
     api_keys,
     explained,
@@ -113,10 +113,7 @@ class Projects:
             ConfigError: the name cannot be one, or is taken.
         """
         if not NAME.fullmatch(name):
-            raise ConfigError(
-                "A project's name must be 1 to 64 letters, digits, '-', '_' or '.', and begin with "
-                f"a letter or digit, not {name[:80]!r}."
-            )
+            raise ConfigError(f"A project's name {NAME_RULE} {name[:80]!r}.")
         with open_change(self._engine, who, now_ns) as change:
             if _exists(change.connection, name):
                 raise ConfigError(f"There is a project {name} already.")

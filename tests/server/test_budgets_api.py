@@ -143,6 +143,8 @@ def test_a_project_that_cannot_be_is_refused(refusing_api: TestClient, project: 
         answer = api.request(method, BASE + path, params={"project": project}, json=CAP)
         assert answer.status_code == 422, (path, answer.text)
     assert api.get(f"{BASE}/a%00b").status_code == 422
+    told = api.get(BASE, params={"project": "x" * 65}).json()["detail"]
+    assert told.startswith("A project's name must be 1 to 64 letters")
 
 
 def test_another_method_is_told_which_there_are(refusing_api: TestClient) -> None:

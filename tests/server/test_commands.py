@@ -24,3 +24,9 @@ def test_a_history_longer_than_a_year_is_refused(tmp_path: Path) -> None:
     said = typed("demo", "--hours", "1e300", "--data", str(tmp_path))
     assert said.returncode == 2
     assert said.stderr.startswith("spanledger: Invalid value for '--hours'")
+
+
+def test_a_month_that_is_none_is_quoted_as_it_was_typed(tmp_path: Path) -> None:
+    said = typed("focus", "export", "x.csv", "--month", "2026-13", "--data", str(tmp_path))
+    assert said.returncode == 2
+    assert said.stderr == "spanledger: --month is written like 2026-11, not '2026-13'.\n"

@@ -197,7 +197,7 @@ def test_the_dispute_pack_has_every_call_with_its_arithmetic_and_no_contents(
     page = run("dispute", "2026-11-18", "--provider", "openai", "--format", "html")
     assert page.count("req_") == CALLS
     assert SECRET not in text + page
-    assert "no cell of" in run("dispute", "2026-11-18", "--cell", "zz", code=2)
+    assert "No cell of" in run("dispute", "2026-11-18", "--cell", "zz", code=2)
     assert "Say what is disputed" in run("dispute", "2026-11-18", code=2)
 
 

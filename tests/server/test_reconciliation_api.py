@@ -111,7 +111,11 @@ def test_a_dispute_names_one_cell_or_is_refused(api: Asker) -> None:
     pack = api.get(DISPUTE, {"days": "2026-11", "cell": one["cell_id"][:10]}).json()
     assert (pack["cell_id"], len(pack["differences"])) == (one["cell_id"], 1)
     missing = api.get(DISPUTE, {"days": "2026-11", "cell": "zz"})
-    assert (missing.status_code, "no cell" in missing.json()["detail"]) == (404, True)
+    assert missing.status_code == 404
+    assert missing.json()["detail"] == (
+        "No cell of 2026-11-01 to 2026-11-30 begins with 'zz'; `spanledger reconcile show` and"
+        " /api/v1/reconciliation-cells list them."
+    )
     assert api.get(DISPUTE, {"days": "2026-11", "provider": "nobody"}).status_code == 404
     every = api.get(DISPUTE, {"days": "2026-11"}).json()
     assert (len(every["differences"]), every["provider"], every["project"]) == (8, "", "default")

@@ -199,10 +199,11 @@ def dispute_cell(result: Reconciliation, cell_id: str) -> tuple[Cell, list[Cell]
     """
     found = [cell for cell in result.cells if cell.cell_id.startswith(cell_id.strip().lower())]
     if len(found) != 1 or not cell_id.strip():
-        count = "no cell" if not found else f"{len(found)} cells"
+        count = f"{len(found)} cells" if found else "No cell"
+        begin = "begin" if found else "begins"
         raise DisputeError(
-            f"{count} of {result.first_day} to {result.last_day} begin with {cell_id[:32]!r}; "
-            "`spanledger reconcile show` lists them."
+            f"{count} of {result.first_day} to {result.last_day} {begin} with {cell_id[:32]!r}; "
+            "`spanledger reconcile show` and /api/v1/reconciliation-cells list them."
         )
     cell = found[0]
     same = (cell.key.day, cell.key.provider)

@@ -35,7 +35,7 @@ from spanledger_storage.budget_requests import Subject
 from spanledger_storage.budgets import Budget, Budgets
 from spanledger_storage.errors import ConfigError
 from spanledger_storage.price_state import StateEngine
-from spanledger_storage.project_settings import NAME
+from spanledger_storage.project_settings import NAME, NAME_RULE
 
 _READERS = 8
 _WRITERS = 16
@@ -62,7 +62,7 @@ class _Threads:
 
 async def _named(project: ProjectName) -> str:
     if not NAME.fullmatch(project):
-        raise UsageError(f"There can be no project {project[:64]!r}.")
+        raise UsageError(f"A project's name {NAME_RULE} {project[:80]!r}.")
     return project
 
 
