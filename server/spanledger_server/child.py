@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from spanledger_storage.child_log import open_log
+
 _RESTART_AFTER_S, _LONGEST_PAUSE_S = 1.0, 30.0
 _LASTING_S = 300.0
 _LAST_BYTES = 1 << 16
@@ -41,8 +43,7 @@ class Child:
 
     def start(self, environment: Mapping[str, str]) -> None:
         """Start it, for the first time or again."""
-        self.logs.mkdir(exist_ok=True)
-        with self.log.open("ab" if self.process else "wb") as output:
+        with open_log(self.log, is_new=self.process is None) as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "spanledger_server", *self.command],
                 stdin=subprocess.PIPE,  # its end of file tells the child that we are gone

@@ -23,6 +23,7 @@ from spanledger_server.child import Child
 from spanledger_server.errors import StartError, UsageError
 from spanledger_server.run_file import RunFile, RunInfo
 from spanledger_server.up_settings import UpSettings
+from spanledger_storage.child_log import bound_log
 from spanledger_storage.engine import Engine, EngineSettings, find_binary
 from spanledger_storage.errors import EngineError, StorageError
 from spanledger_storage.migrations import all_migrations, create_database, migrate, pending
@@ -92,6 +93,8 @@ class Supervisor:
                 self._revive(info, environment)
                 if self._engine:
                     self._engine.look_after_disk()
+                for role in self._roles:
+                    bound_log(role.log)
 
     # Starting
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from spanledger_storage.child_log import bound_log, open_log
 from spanledger_storage.engine_disk import MergePause, kept_free_bytes
 from spanledger_storage.errors import EngineError
 from spanledger_storage.store import StoreSettings
@@ -133,9 +134,7 @@ class Engine:
         """
         self.stop()  # forget one that ended by itself
         config = _write_config(self._settings, self._credentials)
-        if self._log.exists():  # what the last one said before it ended
-            self._log.replace(self._log.with_suffix(".previous.log"))
-        with self._log.open("wb") as log:
+        with open_log(self._log, is_new=True) as log:
             self._process = subprocess.Popen(
                 _command(self._settings, config),
                 stdin=subprocess.PIPE,  # its end of file tells the engine that we are gone
@@ -167,7 +166,8 @@ class Engine:
         return self._process.poll() if self._process else 0
 
     def look_after_disk(self) -> None:
-        """Keep merges from a disk that others fill; to be called several times a second."""
+        """Keep merges from a disk that others fill, and its log small; to be called often."""
+        bound_log(self._log)
         if self._merge_pause and self.poll() is None:
             self._merge_pause.look()
 

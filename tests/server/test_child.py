@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from spanledger import __version__
 from spanledger_dashboard.access.settings import DashboardAuth
 from spanledger_server.child import Child
 from spanledger_server.dashboard_guard import DashboardGuard
@@ -17,6 +18,7 @@ from spanledger_server.guard import Auth, Guard
 from spanledger_server.run_file import RunInfo
 from spanledger_server.supervisor import Supervisor
 from spanledger_server.up_settings import UpSettings
+from tests.instance import environment
 
 INFO = RunInfo(pid=1, started_at_s=0, host="", http_port=1, grpc_port=1, dashboard_port=1,
                engine_port=0)  # fmt: skip
@@ -31,6 +33,22 @@ def child(tmp_path: Path) -> Iterator[Child]:
     yield child
     child.process.kill()
     child.process.communicate()
+
+
+def test_a_start_keeps_what_the_last_one_said(tmp_path: Path) -> None:
+    for start in range(3):
+        child = Child("worker", ["version"], lambda: False, tmp_path / "logs")
+        for _ in range(2):  # the second time it is started again, after it ended
+            child.start(environment())
+            assert child.process is not None
+            child.process.communicate()
+        said = f"{__version__}\n" * 2
+        assert child.log.read_text() == said
+        assert [path.name for path in sorted(child.logs.iterdir())] == (
+            ["worker.log", "worker.previous.log"] if start else ["worker.log"]
+        )
+        child.log.write_text(f"start {start}")
+    assert (child.logs / "worker.previous.log").read_text() == "start 1"
 
 
 def awaiting(child: Child, data: Path) -> None:

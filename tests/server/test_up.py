@@ -103,6 +103,18 @@ def test_doctor_is_green(instance: Instance) -> None:
     assert "queryable after" in done.stdout
 
 
+def test_logs_do_not_grow_without_end(instance: Instance) -> None:
+    logs = [instance.data / "logs" / "worker.log", instance.data / "engine" / "engine.log"]
+    for log in logs:
+        with log.open("ab") as file:
+            file.truncate(51 << 20)
+    wait_until(lambda: all(log.stat().st_size < 1 << 20 for log in logs))
+    kept = [log.with_suffix(".previous.log") for log in logs]
+    assert [log.stat().st_size >= 51 << 20 for log in kept] == [True, True]
+    for log in kept:
+        log.unlink()
+
+
 def test_the_dashboard_starts_without_a_warning(instance: Instance) -> None:
     said = (instance.data / "logs" / "dashboard.log").read_text()
     assert [line for line in said.splitlines() if "WARNING" in line] == []
