@@ -17,8 +17,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from sqlalchemy.exc import SQLAlchemyError
 
+from spanledger_server.errors import UsageError
 from spanledger_server.guard import INGEST_KEY, sender_headers
-from spanledger_server.run_file import RunInfo, running_instance
+from spanledger_server.run_file import RunFile, RunInfo, running_instance
 from spanledger_server.stores import reader_of
 from spanledger_storage.errors import StorageError
 from spanledger_storage.state import Heartbeats, open_state_reader, sqlite_url
@@ -44,6 +45,12 @@ def examine(data: Path, timeout_s: float, say: Say) -> bool:
     Raises:
         UsageError: nothing runs on ``data``.
     """
+    if os.environ.get("SPANLEDGER_STORE_URL") and not RunFile(data).is_held():
+        raise UsageError(
+            f"No `spanledger up` runs on {data}, which is what is examined. Of roles that run by "
+            "themselves, as in containers, /readyz and /status of the collector tell what holds "
+            "things up, and `spanledger data-quality` what is missing from the numbers."
+        )
     info = running_instance(data)
     say(f"ok    running: process {info.pid}, OTLP {info.otlp_url}, dashboard {info.dashboard_url}")
     is_ready = _check_ready(info, say)

@@ -54,6 +54,14 @@ def test_a_store_elsewhere_that_is_not_named_is_asked_for(
         reader_of(info, tmp_path)
 
 
+def test_where_roles_run_by_themselves_it_says_who_tells(tmp_path: Path) -> None:
+    place = "clickhouse://u:pw@clickhouse/spanledger"
+    told = typed("doctor", "--data", str(tmp_path), SPANLEDGER_STORE_URL=place)
+    assert told.returncode == 2
+    assert "/readyz and /status of the collector" in told.stderr
+    assert "No Spanledger runs" in typed("doctor", "--data", str(tmp_path)).stderr
+
+
 @pytest.mark.parametrize("name", ["SPANLEDGER_READ_STORE_URL", "SPANLEDGER_STORE_URL"])
 def test_sql_reads_a_store_that_the_environment_names_and_never_writes(
     store: Store, tmp_path: Path, name: str
