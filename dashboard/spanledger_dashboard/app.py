@@ -23,6 +23,7 @@ with explained():
     entry = navigation.entry_of(page)
     shell.show_person(person)
     pickers.take_project()
+    pickers.take_range()
     if not entry.is_open_to(person):
         raise Denied(f"{entry.title} is about all projects; your account sees some of them.")
     if entry.has_range:

@@ -193,7 +193,9 @@ def build(person: Viewer) -> StreamlitPage:
             pages.append(copy(_page(entry, entry.url_path, is_listed=False)))
         else:
             pages.append(copy(_page(entry, entry.url_path, is_listed)))
-    return st.navigation({name: pages for name, pages in sections.items() if pages})
+    listed = {name: pages for name, pages in sections.items() if pages}
+    # Beside who is signed in, Streamlit would show ten and hide the open page among the others.
+    return st.navigation(listed, expanded=True)
 
 
 def entry_of(page: StreamlitPage) -> PageEntry:

@@ -50,6 +50,19 @@ def take_project() -> None:
     st.stop()
 
 
+def take_range() -> None:
+    """Take the time range from the address, also on pages that show no picker."""
+    last = scope.kept()
+    found = (_seconds("from"), _seconds("to"))
+    usual = None
+    if found[0] is not None and found[1] is not None and found[0] != found[1]:
+        last.from_s, last.to_s = sorted((found[0], found[1]))
+        usual = CUSTOM  # bounds alone are enough
+    asked = st.query_params.get(RANGE_KEY, usual)
+    if asked in RANGES or (asked == CUSTOM and last.custom):
+        last.range_key = asked
+
+
 def _project_link(name: str) -> str:
     # A link that loads the page anew: the address of this one is bound to what it asked for.
     return f'<a href="?project={quote(name, safe="")}" target="_self">{escape(name)}</a>'
@@ -74,8 +87,7 @@ def project_picker() -> None:
         first = last if last in names else default
         if (is_always_said or first != default) and not st.query_params.get(PROJECT_KEY):
             st.session_state[PROJECT_KEY] = first
-            if is_always_said:  # of a new picker Streamlit writes later choices only
-                st.query_params[PROJECT_KEY] = first
+            st.query_params[PROJECT_KEY] = first  # of a new picker Streamlit writes later choices
     chosen = st.selectbox(
         "Project",
         names,
@@ -93,7 +105,7 @@ def project_picker() -> None:
 
 def range_picker() -> None:
     """Show the time range picker: usual lengths, a range of one's own, and steps back and forth."""
-    _take_bounds_from_address()
+    _begin_with_last_range()
     with st.container(horizontal=True, gap="xxsmall", width="content", key="range-picker"):
         st.button(
             "",
@@ -232,13 +244,8 @@ def _apply_bounds() -> None:
         choose_bounds(moments[0], moments[1])
 
 
-def _take_bounds_from_address() -> None:
-    found = (_seconds("from"), _seconds("to"))
+def _begin_with_last_range() -> None:
     last = scope.kept()
-    if found[0] is not None and found[1] is not None and found[0] != found[1]:
-        last.from_s, last.to_s = sorted((found[0], found[1]))
-        if "range" not in st.query_params and RANGE_KEY not in st.session_state:
-            st.session_state[RANGE_KEY] = CUSTOM
     asked = st.session_state.get(RANGE_KEY) or st.query_params.get(RANGE_KEY)
     if asked == CUSTOM and last.custom is None:
         shown = RANGES[DEFAULT_RANGE].window(scope.now_s())
@@ -246,6 +253,7 @@ def _take_bounds_from_address() -> None:
     is_new = RANGE_KEY not in st.session_state and RANGE_KEY not in st.query_params
     if is_new and last.range_key != DEFAULT_RANGE:  # the page before showed no picker
         st.session_state[RANGE_KEY] = last.range_key
+        st.query_params[RANGE_KEY] = last.range_key  # as with the project
 
 
 def _seconds(name: str) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import streamlit as st
 
@@ -75,8 +75,10 @@ def show_signed_out() -> None:
 
 
 def _sign_in_url() -> str:
-    parts = urlsplit(st.context.url or "")
-    wanted = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    path = urlsplit(st.context.url or "").path or "/"
+    # Streamlit leaves the choices out of the context's address.
+    chosen = urlencode([(k, v) for k in st.query_params for v in st.query_params.get_all(k)])
+    wanted = f"{path}?{chosen}" if chosen else path
     return f"/login?next={quote(wanted, safe='')}"
 
 

@@ -22,6 +22,8 @@ from tests.dashboard.visiting import (
     EVIL,
     HOSTILE,
     IN_A_BROWSER,
+    SHOP,
+    SHOP_TRACE,
     TOOL,
     TRACE,
     Visit,
@@ -84,6 +86,21 @@ def test_a_link_opens_the_span_it_names(visit: Visit) -> None:
     visit.open(f"/trace?trace_id={TRACE}&span_id={TOOL}")
     expect(visit.page.locator(".st-key-detail h4")).to_have_text("execute_tool sql")
     expect(visit.page.locator(".tv .row[aria-selected=true]")).to_contain_text("execute_tool sql")
+
+
+@pytest.mark.usefixtures("traces")
+@pytest.mark.parametrize("path", [f"/trace?project={SHOP}&trace_id=", "/trace?trace_id="])
+def test_the_menu_keeps_the_project_of_a_trace_that_a_link_opened(visit: Visit, path: str) -> None:
+    page = visit.page
+    visit.open(f"{path}{SHOP_TRACE}&range=7d")
+    page.wait_for_selector(".tv[data-ready='1']")
+    page.get_by_role("link", name="Data quality").click()
+    page.wait_for_url(f"**/data_quality?*project={SHOP}*")
+    visit.settle()
+    page.reload()
+    visit.settle()
+    expect(page.get_by_role("combobox", name="Project")).to_have_value(SHOP)
+    assert "range=7d" in page.url
 
 
 @pytest.mark.usefixtures("traces")

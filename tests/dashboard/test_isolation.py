@@ -225,6 +225,16 @@ def test_whoever_may_see_it_does_see_it_there(
         assert any(mark in sent for mark in (HIDDEN, *map(str.encode, KEYS.values()))), name
 
 
+def test_where_people_sign_in_the_menu_shows_every_page(
+    dashboard: tuple[Dashboard, dict[str, str]],
+) -> None:
+    running, cookies = dashboard
+    shown = run(running.base, cookies["ann"], "silences", {})
+    menus = [m.navigation for m in shown.messages if m.HasField("navigation")]
+    assert menus
+    assert all(menu.expanded for menu in menus)
+
+
 def test_a_session_that_asks_for_its_own_project_first_gets_no_other_later(
     dashboard: tuple[Dashboard, dict[str, str]],
 ) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import streamlit as st
@@ -13,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 import spanledger_dashboard
 from spanledger_dashboard import failures, navigation, pickers, times
-from spanledger_dashboard.access import Denied, Viewer
+from spanledger_dashboard.access import Denied, SignedOut, Viewer
 from spanledger_storage.account_roles import Role
 from spanledger_storage.errors import StoreError
 from spanledger_storage.projects import Projects
@@ -262,6 +264,27 @@ def test_looking_again_runs_the_page_but_not_the_run_that_drew_it(
     assert runs == ["again"]
 
 
+# Signing in again
+
+
+def test_the_way_to_sign_in_again_leads_to_what_was_chosen(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended() -> Viewer:
+        raise SignedOut
+
+    monkeypatch.setattr("spanledger_dashboard.access.people.later_viewer", lambda: ended)
+    monkeypatch.setattr(type(st.context), "url", "https://host.test/traces")  # as Streamlit has it
+    app.query_params["project"] = "a&b c"
+    app.query_params["tag"] = ["x", "y"]
+    app.run()
+    [way] = [str(e.proto.body) for e in app.get("html") if 'class="sign-in"' in e.proto.body]
+    href = way.split('href="')[1].split('"')[0]
+    [wanted] = parse_qs(urlsplit(unescape(href)).query)["next"]
+    assert urlsplit(wanted).path == "/traces"
+    assert parse_qs(urlsplit(wanted).query) == {"project": ["a&b c"], "tag": ["x", "y"]}
+
+
 # Pages
 
 
@@ -292,7 +315,7 @@ def test_what_is_about_all_projects_is_for_who_sees_all() -> None:
         (StoreError("x", permanent=True, code=60), ["another schema", "`spanledger migrate`"]),
         (StoreError("x", permanent=False, code=202), ["busy", "in a moment"]),
         (StoreError("x", permanent=False), ["did not answer", "may be starting"]),
-        (StoreError("x", permanent=True, code=1), ["did not answer", "fault"]),
+        (StoreError("x", permanent=True, code=1), ["could not answer this question", "fault"]),
         (Denied("Not for you."), ["Not for you"]),
     ],
 )

@@ -21,6 +21,7 @@ from tests.dashboard.seed import Seeder
 # Streamlit asks for these below the page's own path first, then at the root.
 KNOWN_404 = ("/_stcore/health", "/_stcore/host-config")
 TRACE, HOSTILE = "ab" * 16, "cd" * 16
+SHOP, SHOP_TRACE = "shop", "ef" * 16
 ROOT, CALL, TOOL, TWIN = (f"{n:016x}" for n in range(1, 5))
 EVIL = '<img src=x onerror="window.hacked=1"><script>hacked=1</script> [a](javascript:hacked) **b**'
 
@@ -160,4 +161,7 @@ def plant_traces(seed: Seeder) -> None:
     seed.trace(HOSTILE, user_id=EVIL, session_id=EVIL)
     seed.usage(model=EVIL, agent_name=EVIL, unpriced_calls=10)
     seed.usage(total_cost_usd=Decimal("0.0125"))  # what the ledger says
+    seed.span(SHOP_TRACE, ROOT, name="another project", project=SHOP)
+    seed.trace(SHOP_TRACE)
+    seed.usage(project=SHOP)
     seed.insert()
