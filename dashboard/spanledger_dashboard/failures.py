@@ -68,7 +68,10 @@ def _store_failure(error: StoreError) -> tuple[str, str]:
             "Run `spanledger migrate`, or update the dashboard.",
         )
     if error.permanent:
-        return "The store did not answer.", "This is a fault of the dashboard or of the store."
+        return (
+            "The store could not answer this question.",
+            "This is a fault of the dashboard or of the store.",
+        )
     return (
         "The store did not answer.",
         "It may be starting or busy; the page can be loaded again in a moment.",

@@ -27,6 +27,7 @@ from tests.processor_time import processor_s
 
 TRACE = "ab" * 16
 ROOT, CALL, TWIN = (span_id(n) for n in (1, 2, 4))
+PARTS = ("uncached_cost_usd", "cache_read_cost_usd", "output_cost_usd")
 _DTYPES = {"f8": "<f8", "i4": "<i4", "u1": "u1", "u2": "<u2", "u4": "<u4"}
 
 
@@ -166,6 +167,41 @@ def test_a_trace_is_read_back_from_the_store(store: Store, seed: Seeder) -> None
     assert total.start_ns == root["start_time"]
     assert (columns["micro"][1], columns["pico"][1]) == (250_000, 10)
     assert columns["ttft"][2] == 7
+
+
+@pytest.mark.parametrize(
+    "costs",
+    [
+        ["12345678.900000000001"],
+        ["8000000000.000000999999", "0.000000000002"],
+        ["9223372.036854775807", "9223372.036854775807", "0.000000000001"],
+        ["-0.000000000001"],
+    ],
+)
+def test_amounts_of_any_size_are_read_to_the_picodollar(
+    store: Store, seed: Seeder, costs: list[str]
+) -> None:
+    """In picodollars, whole numbers of 64 bits end at nine million dollars."""
+    of = seed.span(TRACE, ROOT)
+    for cost in costs:
+        seed.entry(of, cost, **dict.fromkeys(PARTS))
+    seed.trace(TRACE)
+    seed.insert()
+    key = find_trace(store, TRACE, "default")
+    assert key is not None
+    _, columns = unpack(pack(load_trace(store, key)))
+    picodollars = int(columns["micro"][0]) * 10**6 + int(columns["pico"][0])
+    assert picodollars == sum(int(Decimal(cost).scaleb(12)) for cost in costs)
+
+
+def test_an_amount_beyond_what_is_exact_still_opens(store: Store, seed: Seeder) -> None:
+    seed.entry(seed.span(TRACE, ROOT), str(10**16))
+    seed.trace(TRACE)
+    seed.insert()
+    key = find_trace(store, TRACE, "default")
+    assert key is not None
+    _, columns = unpack(pack(load_trace(store, key)))
+    assert columns["micro"][0] == 10.0**22
 
 
 def test_a_trace_without_entries_has_no_known_cost(store: Store, seed: Seeder) -> None:

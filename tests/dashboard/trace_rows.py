@@ -53,11 +53,13 @@ def tool(number: int, parent: int, at: float, called: int, returned: int, **colu
 
 def call(number: int, cost: str | None, **columns: Any) -> Row:
     """A ledger entry: 100 tokens in, 20 out, unless ``columns`` say otherwise."""
+    micro, rest = (None, None) if cost is None else divmod(int(Decimal(cost) * 10**12), 10**6)
     return {
         "span_id": span_id(number),
         "kind": "llm",
         "total_cost_usd": None if cost is None else Decimal(cost),
-        "cost_pico": None if cost is None else int(Decimal(cost) * 10**12),
+        "cost_micro": micro,
+        "cost_rest": rest,
         "price_status": "unpriced" if cost is None else "priced",
         "usage_source": "span",
         "input_tokens": 100,
@@ -95,8 +97,9 @@ def _spans(rows: list[Row]) -> pa.Table:
 
 def _calls(rows: list[Row]) -> pa.Table:
     kinds = {
-        "total_cost_usd": pa.decimal128(38, 12), "cost_pico": pa.int64(), "merged_span_ids": _IDS,
-        "sources": pa.uint32(), **dict.fromkeys((*_COUNTS, "cache_write_1h_tokens"), pa.uint64()),
+        "total_cost_usd": pa.decimal128(38, 12), "cost_micro": pa.float64(),
+        "cost_rest": pa.uint32(), "merged_span_ids": _IDS, "sources": pa.uint32(),
+        **dict.fromkeys((*_COUNTS, "cache_write_1h_tokens"), pa.uint64()),
     }  # fmt: skip
     return pa.table(
         {

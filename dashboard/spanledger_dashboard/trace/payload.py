@@ -85,9 +85,10 @@ def pack(trace: Trace, *, selected: str = "", marks: GivenMarks | None = None) -
 
 @dataclass(frozen=True, slots=True)
 class _Calls:
-    """Per span: cost in picodollars, tokens, flags. NaN: unknown."""
+    """Per span: cost in micro-dollars and picodollars, tokens, flags. NaN: unknown."""
 
-    cost: NDArray[np.int64]
+    micro: NDArray[np.float64]
+    pico: NDArray[np.int64]
     has_cost: NDArray[np.bool_]
     input: NDArray[np.float64]
     output: NDArray[np.float64]
@@ -99,7 +100,8 @@ class _Calls:
         """Spread the ledger entries over the spans, each to its primary span alone."""
         count = trace.spans.num_rows
         made = cls(
-            cost=np.zeros(count, "i8"),
+            micro=np.zeros(count),
+            pico=np.zeros(count, "i8"),
             has_cost=np.zeros(count, "?"),
             input=floats(trace.spans["input_tokens"]),
             output=floats(trace.spans["output_tokens"]),
@@ -115,8 +117,9 @@ class _Calls:
         self.input[shape.merged] = self.output[shape.merged] = np.nan
         calls = trace.calls.filter(pa.array(shape.call >= 0))
         at = shape.call[shape.call >= 0]
-        np.add.at(self.cost, at, whole(calls["cost_pico"]))
-        is_priced = is_known(calls["cost_pico"])
+        np.add.at(self.micro, at, np.nan_to_num(floats(calls["cost_micro"])))
+        np.add.at(self.pico, at, whole(calls["cost_rest"]))
+        is_priced = is_known(calls["total_cost_usd"])
         self.has_cost[at[is_priced]] = True
         is_unpriced = are_unpriced(calls)
         self.flags[at[is_unpriced]] |= FLAG_UNPRICED
@@ -132,10 +135,10 @@ class _Calls:
             column[at[is_model]] = floats(calls[name])[is_model]
 
     def columns(self) -> Columns:
-        micro = np.where(self.has_cost, self.cost // PICO_PER_MICRO, np.nan)
+        micro = self.micro + self.pico // PICO_PER_MICRO
         return {
-            "micro": _nullable(micro),
-            "pico": _narrowed(self.cost % PICO_PER_MICRO),
+            "micro": _nullable(np.where(self.has_cost, micro, np.nan)),
+            "pico": _narrowed(self.pico % PICO_PER_MICRO),
             "input": _nullable(self.input),
             "output": _nullable(self.output),
             "cached": _nullable(self.cached),
