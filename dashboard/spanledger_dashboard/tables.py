@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from math import isnan
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -12,6 +12,7 @@ import pandas as pd
 from spanledger_dashboard import format as fmt
 
 if TYPE_CHECKING:
+    from pandas.arrays import IntegerArray
     from pandas.io.formats.style import Styler
 
 Text = Callable[[object], str]
@@ -86,6 +87,14 @@ def _plain(value: object) -> str:
     if isinstance(value, list):
         return ""  # drawn as a chart
     return f"{value:.6f}" if isinstance(value, float) else str(value)
+
+
+def integers(values: Sequence[object]) -> IntegerArray | list[object]:
+    """Return whole numbers so that they stay whole where one is unknown; others as they are."""
+    whole = [value if isinstance(value, int) else None for value in values]
+    if any(new is None and old is not None for new, old in zip(whole, values, strict=True)):
+        return list(values)
+    return pd.array(whole, dtype="Int64")
 
 
 def usd(value: object) -> str:

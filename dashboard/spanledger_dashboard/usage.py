@@ -50,9 +50,10 @@ class Totals:
         self.total_cost_usd += other.total_cost_usd
 
     @property
-    def tokens(self) -> int:
-        """Input and output."""
-        return self.input_tokens + self.output_tokens
+    def tokens(self) -> int | None:
+        """Input and output; None when none are known and some call's are unknown."""
+        found = self.input_tokens + self.output_tokens
+        return None if self.calls_without_usage and not found else found
 
     @property
     def cost_usd(self) -> Decimal | None:

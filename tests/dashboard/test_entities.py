@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pytest
@@ -29,6 +30,7 @@ from spanledger_dashboard.entities.kinds import (
 from spanledger_dashboard.entities.tool_detail import load_sizes, size
 from spanledger_dashboard.latency import Percentiles, load_latencies
 from spanledger_dashboard.time_range import RANGES, Window
+from spanledger_dashboard.traces.table import COLUMNS
 from spanledger_dashboard.usage import Only
 from spanledger_storage.store import Store
 from tests.dashboard.seed import Row, Seeder
@@ -165,6 +167,36 @@ def test_agents_are_listed_with_what_they_cost_and_how_fast_they_are(app: AppTes
 def test_an_agent_whose_calls_are_partly_unpriced_shows_what_is_known(app: AppTest) -> None:
     evil = table(page(app, "agents"), "Agent").loc[EVIL]
     assert (evil["Cost"], evil["Calls"], evil["Change"]) == (4.5, 2, float("inf"))
+
+
+def test_tokens_nobody_reported_are_a_dash_everywhere(
+    app: AppTest, seed: Seeder, store: Store, window: Window
+) -> None:
+    """Beside a trace without calls, which used none."""
+    of = {"agent_name": "mute", "user_id": "mute", "session_id": "mute"}
+    number = next(seed.numbers)
+    span = seed.span(f"{number:032x}", f"{number:016x}", name="mute", **of)
+    seed.entry(span, None, tokens=None, user_id="mute")
+    seed.trace(span["trace_id"], calls_without_usage=1)
+    seed.span("ab" * 16, "1" * 16, name="no calls")
+    seed.trace("ab" * 16)
+    seed.insert()
+    fill_cube(store, window)
+    for name, first in (("agents", "Agent"), ("users", "User"), ("sessions", "Session")):
+        assert table(page(app, name), first).loc["mute", "Tokens"] is pd.NA, name
+    app.session_state["columns"] = list(COLUMNS)
+    rows = table(page(app, "traces"), "Started").set_index("Name")
+    kinds = ["Tokens", "Input tokens", "Output tokens"]
+    assert rows.loc["mute", kinds].isna().all()
+    assert rows.loc["no calls", kinds].tolist() == [0, 0, 0]
+    assert table(page(app, "overview"), "Agent").loc["mute", "Tokens"] is pd.NA
+    assert cards(app)["Tokens"] == "—"
+    assert cards(page(app, "data_quality"))["Tokens"] == "—"
+    found = table(page(app, "cost", measure="Tokens", group="Agent"), "Agent")
+    assert found.loc[["mute", "Total"], "Tokens"].isna().all()
+    assert cards(page(app, "sessions", session="mute"))["Tokens"] == "—"
+    assert "— tokens" in text(app)
+    assert "**—** tokens" in text(page(app, "trace", trace_id=span["trace_id"]))
 
 
 @pytest.mark.usefixtures("fleet")

@@ -156,6 +156,7 @@ def test_a_trace_of_one_span_that_was_not_counted_yet(app: AppTest, seed: Seeder
     assert "not counted yet" in shown
     assert "—" in shown  # its cost is unknown, not zero
     assert "$0.00" not in shown
+    assert "— tokens" in shown.replace("**", "")
     assert len(app.get("bidi_component")) == 1
     for view, says in (
         ("Decisions", "No model was asked"),

@@ -126,6 +126,26 @@ def test_one_trace_is_a_row(app: AppTest, seed: Seeder) -> None:
     assert "1 trace · $0.0125 · 1 with errors" in text(app)
 
 
+def test_tokens_nobody_reported_are_within_no_limit(store: Store, seed: Seeder, now_s: int) -> None:
+    names = ["not told", "no calls", "told"]
+    for number, name in enumerate(names):
+        span = seed.span(f"{number:032x}", SPAN, name=name)
+        if name != "no calls":
+            seed.entry(span, None, tokens=(1, 1) if name == "told" else None)
+        seed.trace(span["trace_id"], calls_without_usage=int(name == "not told"))
+    seed.insert()
+
+    def found(**limits: int) -> list[str]:
+        narrowed = everything(now_s, **limits)
+        page = [str(row["name"]) for row in load_page(store, narrowed, "tokens", Place()).rows]
+        assert sum(bucket.traces for bucket in load_histogram(store, narrowed, 60)) == len(page)
+        return page
+
+    assert found() == ["told", "no calls", "not told"]
+    assert found(max_tokens=0) == ["no calls"]
+    assert found(min_tokens=1) == ["told"]
+
+
 S = 10**9
 NARROWED: list[tuple[str, dict[str, Any], list[int], bool]] = [
     ("cost", {"agent": "agent-1"}, [55, 52, 49], False),

@@ -35,6 +35,20 @@ def test_a_cost_nobody_knows_is_not_zero(totals: Totals, cost: Decimal | None) -
     assert totals.cost_usd == cost
 
 
+@pytest.mark.parametrize(
+    ("totals", "tokens"),
+    [
+        (Totals(), 0),
+        (Totals(calls=2, errors=2), 0),
+        (Totals(calls=2, calls_without_usage=2), None),
+        (Totals(calls=2, errors=1, calls_without_usage=1), None),
+        (Totals(calls=2, calls_without_usage=1, output_tokens=7), 7),
+    ],
+)
+def test_tokens_nobody_reported_are_not_zero(totals: Totals, tokens: int | None) -> None:
+    assert totals.tokens == tokens
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(1, 10**13), min_size=1, max_size=200), st.sampled_from([0.5, 0.95, 1]))
 def test_percentiles_of_histograms_are_within_the_width_of_a_bucket(

@@ -51,6 +51,8 @@ def _show(found: Report) -> None:
 
 def _show_cards(coverage: Coverage) -> None:
     c = coverage
+    tokens = c.input_tokens + c.output_tokens
+    is_unknown = not tokens and c.calls_with_usage < c.answered_calls
     cards = (
         ("Calls", fmt.count(c.calls), f"{fmt.count(c.answered_calls)} of them were answered."),
         (
@@ -67,7 +69,7 @@ def _show_cards(coverage: Coverage) -> None:
         ),
         (
             "Tokens",
-            fmt.short_count(c.input_tokens + c.output_tokens),
+            fmt.short_count(None if is_unknown else tokens),
             f"{fmt.count(c.input_tokens)} in, {fmt.count(c.output_tokens)} out.",
         ),
         (

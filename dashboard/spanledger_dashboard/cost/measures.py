@@ -105,6 +105,8 @@ class Measure:
         part = sums.get(self.part, 0)
         if self.part.endswith("cost_usd") and not part and _has_gaps(sums):
             return None
+        if self.part.endswith("tokens") and _has_unknown_tokens_alone(sums):
+            return None
         if not self.whole:
             return Fraction(part)
         whole = sums.get(self.whole, 0)
@@ -128,6 +130,10 @@ GAPS = {
 """Counts of calls that no sum of dollars contains, and what they are called."""
 SELF_HOSTED = "self_hosted_calls"
 """Those without a price per token: of their machines' time, what was attributed is in the sums."""
+
+
+def _has_unknown_tokens_alone(sums: Sums) -> bool:
+    return bool(sums.get("calls_without_usage", 0)) and not sums.get("tokens", 0)
 
 
 def _has_gaps(sums: Sums) -> bool:

@@ -17,7 +17,6 @@ from spanledger_dashboard.scope import Scope
 from spanledger_dashboard.tables import Text
 
 if TYPE_CHECKING:
-    from pandas.arrays import IntegerArray
     from streamlit.elements.lib.column_types import ColumnConfig
 
 _config = st.column_config
@@ -48,7 +47,7 @@ def entity_frame(entity: Entity, rows: Sequence[EntityRow], where: Scope) -> pd.
     for name in entity.columns:
         column = COLUMNS[name]
         values = [column.value(row, where) for row in rows]
-        cells[column.label or name] = values if (whole := _integers(values)) is None else whole
+        cells[column.label or name] = tables.integers(values)
     if "Share" in entity.columns:
         cells["Share"] = [row.totals.errors / errors if errors else None for row in rows]
     return pd.DataFrame(cells)
@@ -91,14 +90,6 @@ def change(value: object) -> str:
 def speed(value: object) -> str:
     """Format tokens per second."""
     return fmt.UNKNOWN if _is_missing(value) else f"{float(str(value)):,.0f}"
-
-
-def _integers(values: Sequence[object]) -> IntegerArray | None:
-    """Return whole numbers so that they stay whole where one is unknown; None: not only those."""
-    found = [value for value in values if isinstance(value, int)]
-    if len(found) + sum(value is None for value in values) < len(values):
-        return None
-    return pd.array([value if isinstance(value, int) else None for value in values], dtype="Int64")
 
 
 def _is_missing(value: object) -> bool:

@@ -28,6 +28,7 @@ from spanledger_dashboard.entities.session_turns import (
     load_words,
 )
 from spanledger_dashboard.entities.traces import TraceQuery, trace_rows_frame
+from spanledger_dashboard.overview.cards import said_tokens
 from spanledger_dashboard.text import plain, shortened
 
 _PAGE_SIZE = 20
@@ -87,7 +88,7 @@ def _show_cards(session: EntityRow) -> None:
         (
             "Tokens",
             fmt.short_count(totals.tokens),
-            f"{fmt.count(totals.input_tokens)} in, {fmt.count(totals.output_tokens)} out.",
+            said_tokens(totals),
         ),
         (
             "Cache hit rate",
@@ -202,7 +203,7 @@ def _show_turn(number: int, turn: Row, so_far: Decimal, words: Words) -> None:
             st.markdown(
                 f"**{number}** · {plain(shortened(str(turn['name']), 60))} · "
                 f"**{plain(fmt.usd(cost))}** · so far {plain(fmt.usd(so_far))} · "
-                f"{fmt.short_count(cast('int', turn['tokens']))} tokens · "
+                f"{fmt.short_count(cast('int | None', turn['tokens']))} tokens · "
                 f"{fmt.duration(cast('int', turn['duration_ns']))}{failed}",
                 width="stretch",
             )

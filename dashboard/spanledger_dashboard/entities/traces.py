@@ -137,7 +137,7 @@ def trace_rows_frame(rows: Sequence[Row], where: Scope) -> pd.DataFrame:
             "Duration": [r["duration_ns"] for r in rows],
             "Cost": [trace_usd(r) for r in rows],
             "Calls": [r["calls"] for r in rows],
-            "Tokens": [r["tokens"] for r in rows],
+            "Tokens": tables.integers([r["tokens"] for r in rows]),
             "Errors": [r["error_count"] for r in rows],
         }
     )

@@ -49,6 +49,13 @@ def _not_in_it(t: Totals) -> str:
     return said
 
 
+def said_tokens(t: Totals) -> str:
+    """Return a sentence on the tokens in and out."""
+    if t.tokens is None:
+        return "Nobody reported how many."
+    return f"{fmt.count(t.input_tokens)} in, {fmt.count(t.output_tokens)} out."
+
+
 CARDS = (
     Card(
         "Spend",
@@ -61,7 +68,7 @@ CARDS = (
         "Tokens",
         lambda t: fmt.short_count(t.tokens),
         lambda t: t.tokens,
-        lambda t: f"{fmt.count(t.input_tokens)} in, {fmt.count(t.output_tokens)} out.",
+        said_tokens,
     ),
     Card(
         "LLM calls",

@@ -129,7 +129,7 @@ def group_frame(first: str, groups: Mapping[str, Totals]) -> pd.DataFrame:
             first: list(groups),
             "Cost": [_float(t.cost_usd) for t in groups.values()],
             "Calls": [t.calls for t in groups.values()],
-            "Tokens": [t.tokens for t in groups.values()],
+            "Tokens": tables.integers([t.tokens for t in groups.values()]),
             "Errors": [t.errors for t in groups.values()],
             "Per call": [
                 None if t.cost_usd is None or not t.calls else float(t.cost_usd / t.calls)

@@ -85,12 +85,14 @@ def _show_status(trace: Trace, total: TraceSums) -> None:
 
 def _facts(trace: Trace, total: TraceSums, where: Scope) -> list[str]:
     summary = trace.summary or {}
+    is_unknown = total.calls_without_usage or trace.summary is None
+    tokens = None if is_unknown and not total.tokens else total.tokens
     facts = [
         f"**{plain(fmt.usd(total.cost_usd))}**",
         f"**{fmt.duration(total.duration_ns)}**",
         f"**{fmt.count(total.spans)}** span{'' if total.spans == 1 else 's'}",
         f"**{fmt.count(total.llm_calls)}** LLM call{'' if total.llm_calls == 1 else 's'}",
-        f"**{plain(fmt.short_count(total.tokens))}** tokens",
+        f"**{plain(fmt.short_count(tokens))}** tokens",
     ]
     if summary.get("user_id"):
         facts.append(f":gray[user] {code(shortened(str(summary['user_id']), 40))}")

@@ -51,12 +51,12 @@ def trace_frame(
         where: whose clock.
         columns: names from ``COLUMNS``; None: all.
     """
-    frame: dict[str, list[object]] = {}
+    frame: dict[str, object] = {}
     for name in COLUMNS if columns is None else columns:
         if name == STARTED:
             frame[name] = [where.local(cast("int", r["start_ms"]) / 1000) for r in rows]
         else:
-            frame[name] = [_COLUMNS[name].read(r) for r in rows]
+            frame[name] = tables.integers([_COLUMNS[name].read(r) for r in rows])
     return pd.DataFrame(frame)
 
 

@@ -3,8 +3,8 @@
 -- seconds, half open, of the start; sort: cost duration newest oldest failed (newest of those with
 -- a failed span); page_size: rows.
 -- Columns: trace_id, name, agent_name, start_ms (unix), duration_ns, status (open closed), outcome,
--- calls, error_count, tokens (input and output), unpriced_calls, calls_without_usage,
--- total_cost_usd (of the whole trace; NULL: nothing priced). One row per trace.
+-- calls, error_count, tokens (input and output; NULL: nobody reported any), unpriced_calls,
+-- calls_without_usage, total_cost_usd (of the whole trace; NULL: nothing priced). One row per trace.
 -- Sort key used: (project, toStartOfHour(start_time)).
 SELECT
     trace_id,
@@ -16,7 +16,7 @@ SELECT
     outcome,
     toUInt64(llm_calls) + embedding_calls AS calls,
     error_count,
-    input_tokens + output_tokens AS tokens,
+    if(calls_without_usage > 0 AND input_tokens + output_tokens = 0, NULL, input_tokens + output_tokens) AS tokens,
     unpriced_calls,
     calls_without_usage,
     total_cost_usd

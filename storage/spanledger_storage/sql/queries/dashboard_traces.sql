@@ -10,10 +10,14 @@
 -- page_size: rows.
 -- Columns: trace_id, name, start_ms (unix), status (open closed), outcome, agent_name, models,
 -- service_name, environment, session_id, user_id, duration_ns, span_count, error_count, llm_calls,
--- tool_calls, unpriced_calls, calls_without_usage, input_tokens, output_tokens, tokens (both),
--- total_cost_usd (NULL: nothing priced), keys (the place of the row). One row per trace.
+-- tool_calls, unpriced_calls, calls_without_usage, input_tokens, output_tokens, tokens (both; NULL:
+-- nobody reported any), total_cost_usd (NULL: nothing priced), keys (the place of the row). One row
+-- per trace.
 -- Sort key used: (project, toStartOfHour(start_time)).
-WITH if({is_before:Bool}, -1, 1) AS direction
+WITH
+    if({is_before:Bool}, -1, 1) AS direction,
+    -- What nobody reported is not zero.
+    if(trace.calls_without_usage > 0 AND trace.input_tokens + trace.output_tokens = 0, NULL, trace.input_tokens + trace.output_tokens) AS tokens
 SELECT
     trace_id,
     name,
@@ -33,15 +37,15 @@ SELECT
     tool_calls,
     unpriced_calls,
     calls_without_usage,
-    input_tokens,
-    output_tokens,
-    input_tokens + output_tokens AS tokens,
+    if(tokens IS NULL, NULL, trace.input_tokens) AS input_tokens,
+    if(tokens IS NULL, NULL, trace.output_tokens) AS output_tokens,
+    tokens,
     total_cost_usd,
     [
         multiIf(
             {sort:String} = 'cost', toInt128(ifNull(total_cost_usd, -1) * 1000000000000),
             {sort:String} = 'duration', toInt128(duration_ns),
-            {sort:String} = 'tokens', toInt128(input_tokens + output_tokens),
+            {sort:String} = 'tokens', toInt128(ifNull(tokens, -1)),
             {sort:String} = 'spans', toInt128(span_count),
             {sort:String} = 'errors', toInt128(error_count),
             toInt128(0)
@@ -49,7 +53,7 @@ SELECT
         toInt128(toUnixTimestamp64Nano(start_time)),
         toInt128(cityHash64(trace_id))
     ] AS keys
-FROM traces FINAL
+FROM traces AS trace FINAL
 WHERE project = {project:String}
     AND is_deleted = 0
     AND start_time >= toDateTime({from_s:Int64}, 'UTC')
@@ -69,8 +73,8 @@ WHERE project = {project:String}
     )
     AND ({min_cost_usd:Nullable(Decimal(38, 12))} IS NULL OR total_cost_usd >= {min_cost_usd:Nullable(Decimal(38, 12))})
     AND ({max_cost_usd:Nullable(Decimal(38, 12))} IS NULL OR total_cost_usd <= {max_cost_usd:Nullable(Decimal(38, 12))})
-    AND input_tokens + output_tokens >= {min_tokens:UInt64}
-    AND ({max_tokens:Nullable(UInt64)} IS NULL OR input_tokens + output_tokens <= {max_tokens:Nullable(UInt64)})
+    AND ifNull(tokens, 0) >= {min_tokens:UInt64}
+    AND ({max_tokens:Nullable(UInt64)} IS NULL OR tokens <= {max_tokens:Nullable(UInt64)})
     AND duration_ns >= {min_duration_ns:UInt64}
     AND ({max_duration_ns:Nullable(UInt64)} IS NULL OR duration_ns <= {max_duration_ns:Nullable(UInt64)})
     AND (

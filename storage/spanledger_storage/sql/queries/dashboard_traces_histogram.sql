@@ -9,6 +9,9 @@
 -- Columns: bucket_s (unix start), traces, failed_traces, total_cost_usd (NULL: nothing priced),
 -- unpriced_calls. One row per bucket with traces.
 -- Sort key used: (project, toStartOfHour(start_time)).
+WITH
+    -- What nobody reported is not zero.
+    if(trace.calls_without_usage > 0 AND trace.input_tokens + trace.output_tokens = 0, NULL, trace.input_tokens + trace.output_tokens) AS tokens
 SELECT
     {from_s:Int64}
     + intDiv(toUnixTimestamp(start_time) - {from_s:Int64}, {bucket_s:Int64}) * {bucket_s:Int64} AS bucket_s,
@@ -36,8 +39,8 @@ WHERE project = {project:String}
     )
     AND ({min_cost_usd:Nullable(Decimal(38, 12))} IS NULL OR trace.total_cost_usd >= {min_cost_usd:Nullable(Decimal(38, 12))})
     AND ({max_cost_usd:Nullable(Decimal(38, 12))} IS NULL OR trace.total_cost_usd <= {max_cost_usd:Nullable(Decimal(38, 12))})
-    AND input_tokens + output_tokens >= {min_tokens:UInt64}
-    AND ({max_tokens:Nullable(UInt64)} IS NULL OR input_tokens + output_tokens <= {max_tokens:Nullable(UInt64)})
+    AND ifNull(tokens, 0) >= {min_tokens:UInt64}
+    AND ({max_tokens:Nullable(UInt64)} IS NULL OR tokens <= {max_tokens:Nullable(UInt64)})
     AND duration_ns >= {min_duration_ns:UInt64}
     AND ({max_duration_ns:Nullable(UInt64)} IS NULL OR duration_ns <= {max_duration_ns:Nullable(UInt64)})
     AND (
