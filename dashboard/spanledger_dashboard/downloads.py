@@ -80,7 +80,9 @@ def _csv_column(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     if pa.types.is_dictionary(kind):
         return _csv_column(column.cast(kind.value_type))
     if pa.types.is_decimal(kind):
-        return column.cast(pa.string())  # all digits: a reader's float would lose them
+        # All digits: a reader's float would lose them, and Arrow writes small ones with exponents.
+        amounts = [None if v is None else f"{v:f}" for v in column.to_pylist()]
+        return pa.chunked_array([pa.array(amounts, pa.string())])
     if _is_bytes(kind):
         digits = [None if v is None else v.hex() for v in column.to_pylist()]
         return pa.chunked_array([pa.array(digits, pa.string())])

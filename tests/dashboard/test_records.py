@@ -75,6 +75,18 @@ def test_amounts_of_all_sizes_become_both_kinds_of_file() -> None:
     assert parquet_bytes(found).startswith(b"PAR1")
 
 
+def test_small_amounts_in_a_csv_have_no_exponent() -> None:
+    kind = pa.decimal128(38, 12)
+    amounts = [Decimal("0E-12"), Decimal("1.2E-9"), None, Decimal("-98765432.000000000001")]
+    lines = csv_bytes(pa.table({"usd": pa.array(amounts, kind)})).decode().splitlines()
+    assert lines[1:] == [
+        '"0.000000000000"',
+        '"0.000000001200"',
+        "",
+        '"-98765432.000000000001"',
+    ]
+
+
 def test_a_text_that_a_spreadsheet_would_run_is_text() -> None:
     assert b'"\'=1+1"' in csv_bytes(records_table([Place("=1+1", "0")]))
 
