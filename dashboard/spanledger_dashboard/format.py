@@ -42,6 +42,11 @@ def count(number: int | None) -> str:
     return UNKNOWN if number is None else f"{number:,}"
 
 
+def calls(number: int) -> str:
+    """Return how many calls, in words: ``1 call``, ``1,234 calls``."""
+    return f"{count(number)} call{'' if number == 1 else 's'}"
+
+
 def short_count(number: int | None) -> str:
     """Return a whole number in at most five characters: ``9,999``, ``12.3k``, ``4.56M``."""
     if number is None:

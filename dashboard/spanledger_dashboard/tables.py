@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Text = Callable[[object], str]
 
+_LEAST_USD = Decimal("0.000001")
+
 
 def styled(frame: pd.DataFrame, formats: Mapping[str, Text]) -> Styler:
     """Return the frame with the text of some columns made by functions; unknown is a dash.
@@ -98,8 +100,13 @@ def integers(values: Sequence[object]) -> IntegerArray | list[object]:
 
 
 def usd(value: object) -> str:
-    """Format a dollar cell."""
-    return fmt.UNKNOWN if _is_missing(value) else fmt.usd(Decimal(str(value)))
+    """Format a dollar cell; all digits of less than a millionth would not fit: ``<$0.000001``."""
+    if _is_missing(value):
+        return fmt.UNKNOWN
+    amount = Decimal(str(value))
+    if 0 < abs(amount) < _LEAST_USD:
+        return f"<${_LEAST_USD}" if amount > 0 else f">-${_LEAST_USD}"
+    return fmt.usd(amount)
 
 
 def count(value: object) -> str:

@@ -89,7 +89,16 @@ def test_names_that_are_not_shown_are_summed(app: AppTest, seed: Seeder) -> None
     assert list(shown["Calls"]) == [10, 10, 10, 10, 10, 80, 130]
     assert shown["Share"].iloc[-2] == pytest.approx(28 / 78)
     assert "7 calls not priced, not in the dollars" in text(app)
-    assert "3 calls on own machines, with the GPU time they used" in text(app)
+    assert "3 calls on own machines, with the GPU time used" in text(app)
+
+
+def test_one_call_is_no_calls(app: AppTest, seed: Seeder) -> None:
+    seed.usage(calls=3, unpriced_calls=1, calls_without_usage=1, self_hosted_calls=1)
+    seed.insert()
+    shown = text(page(app))
+    for said in ("1 call not priced", "1 call without token counts", "1 call on own machines"):
+        assert said in shown
+    assert "1 calls" not in shown
 
 
 def test_a_cost_nobody_knows_is_a_dash(app: AppTest, seed: Seeder) -> None:

@@ -73,8 +73,17 @@ def as_viewer(monkeypatch: pytest.MonkeyPatch, role: Role, *projects: str) -> No
     monkeypatch.setattr(opened, "viewer", lambda: person)
 
 
+def test_who_may_not_import_is_not_asked_to(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = Viewer("ann", Role.VIEWER, frozenset(("default",)))
+    monkeypatch.setattr("spanledger_dashboard.access.people.later_viewer", lambda: lambda: person)
+    said = text(page(app, "invoices"))
+    assert "A report is imported where the product runs" in said
+    assert "Hand in" not in said
+
+
 def test_nothing_imported_says_how_to_begin(app: AppTest) -> None:
     assert "spanledger invoices import FILE" in text(page(app, "invoices"))
+    assert "Hand in a provider’s report here" in text(app)
     assert not app.selectbox(key="refresh").disabled
     said = text(page(app, "mappings", range="custom", **{"from": "1795255200", "to": "1795270000"}))
     assert not app.selectbox(key="refresh").disabled  # a month is not over with the last range

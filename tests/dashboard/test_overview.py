@@ -18,11 +18,14 @@ from spanledger_analytics.data_quality.job import QualityJob
 from spanledger_analytics.forecasting.month_end import month_end, of_hours
 from spanledger_analytics.usage import recompute_usage
 from spanledger_dashboard.anomalies.forecast import load_outlooks
+from spanledger_dashboard.downloads import csv_bytes
+from spanledger_dashboard.latency import load_latencies
 from spanledger_dashboard.overview import attention
 from spanledger_dashboard.overview.attention import Notice, Urgency
 from spanledger_dashboard.overview.day_spend import DaySpend, Moments, day_spend, load_day_spend
 from spanledger_dashboard.overview.figures import money_figures
 from spanledger_dashboard.overview.movers import Mover, load_user_movers, top_movers
+from spanledger_dashboard.overview.tables import speed_table
 from spanledger_dashboard.overview.tasks import Tasks, load_active, load_tasks
 from spanledger_dashboard.time_range import RANGES, Window
 from spanledger_dashboard.usage import Totals, Usage, UsageRow
@@ -136,12 +139,18 @@ def test_the_cards_of_one_hour_and_one_trace(app: AppTest, seed: Seeder) -> None
 
 
 def test_a_chart_shows_one_of_two_things_and_the_address_says_which(
-    app: AppTest, seed: Seeder
+    app: AppTest, seed: Seeder, store: Store
 ) -> None:
     trace(seed, "0.5", agent_name="planner", duration_s=4, ttft_ns=10**9 // 2)
     seed.usage(agent_name="planner", total_cost_usd=Decimal(3))
     seed.insert()
     overview(app)
+    found = load_latencies(store, "default", RANGES["24h"].window(seed.now_s), HOUR)
+    file = csv_bytes(speed_table(found)).decode().splitlines()
+    assert file[0].replace('"', "").split(",")[2:] == [
+        f"{what}_p{share}_ns" for what in ("latency", "ttft") for share in (50, 95, 99)
+    ]
+    assert file[1] == f'"claude-sonnet-4-5",1,{",".join(["4000000000"] * 3 + ["500000000"] * 3)}'
     assert sum(series(app, "Spend by model")["claude-sonnet-4-5"]) == 3
     assert max(series(app, "Latency: whole call")["p50"], key=none_first) == 4
     app.segmented_control(key="spend_by").set_value("By agent").run()

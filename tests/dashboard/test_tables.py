@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pandas as pd
+import pytest
 from pandas.io.formats.style import Styler
 from streamlit.dataframe_util import (
     convert_anything_to_pandas_df,
@@ -46,6 +47,20 @@ def test_texts_and_values_are_those_of_a_styler() -> None:
     expected_texts, expected_values = sent(MIXED, tables.painted)
     pd.testing.assert_frame_equal(texts, expected_texts)
     pd.testing.assert_frame_equal(pd.DataFrame(values), expected_values)
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [
+        (1.2e-9, "<$0.000001"),
+        (-1.2e-9, ">-$0.000001"),
+        (0.0, "$0.00"),
+        (0.000001, "$0.00000100"),
+        (0.0000421, "$0.0000421"),
+    ],
+)
+def test_an_amount_is_never_wider_than_its_column(amount: float, shown: str) -> None:
+    assert tables.usd(amount) == shown
 
 
 def test_a_table_without_rows_keeps_its_columns() -> None:

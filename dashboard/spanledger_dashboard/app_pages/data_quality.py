@@ -44,8 +44,7 @@ def _show(found: Report) -> None:
     for finding in found.findings:
         show_finding(finding)
     if not found.findings:
-        count = found.coverage.calls
-        calls = "1 call" if count == 1 else f"{fmt.count(count)} calls"
+        calls = fmt.calls(found.coverage.calls)
         st.success(f"Nothing found; {calls}, all with usage and price.", icon=":material/check:")
 
 
@@ -64,7 +63,7 @@ def _show_cards(coverage: Coverage) -> None:
         (
             "Priced",
             fmt.percent(c.priced_calls, c.calls_with_usage),
-            f"{fmt.count(c.priced_calls)} of {fmt.count(c.calls_with_usage)} calls with token "
+            f"{fmt.count(c.priced_calls)} of {fmt.calls(c.calls_with_usage)} with token "
             "counts have a price, or ran on an own inference server.",
         ),
         (
@@ -87,7 +86,7 @@ def _show_cards(coverage: Coverage) -> None:
 def _at_risk_help(coverage: Coverage) -> str:
     text = "Estimate of what calls without usage or price have cost."
     if coverage.calls_not_estimated:
-        text += f" {fmt.count(coverage.calls_not_estimated)} calls are not in it: nothing is known."
+        text += f" Not in it, as nothing is known: {fmt.calls(coverage.calls_not_estimated)}."
     return text
 
 

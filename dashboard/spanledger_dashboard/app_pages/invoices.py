@@ -186,8 +186,9 @@ def _show_empty(month: Month, every: Sequence[ImportRow]) -> None:
     if every:
         st.info(f"Nothing was imported for {month.text}.", icon=":material/calendar_month:")
         return
+    here = "Hand in a provider’s report here, or" if viewer().may_save else "A report is imported"
     st.info(
-        "Nothing was imported yet. Hand in a provider’s report here, or where the product runs:",
+        f"Nothing was imported yet. {here} where the product runs:",
         icon=":material/receipt_long:",
     )
     st.code("spanledger invoices import FILE\nspanledger invoices pull openai", language="bash")

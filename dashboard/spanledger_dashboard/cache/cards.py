@@ -52,7 +52,7 @@ def cards_of(total: Sums, days: Decimal) -> list[Card]:
             "Lost per day",
             fmt.usd(None if total.lost_usd is None else total.lost_usd / days),
             f"{fmt.usd(total.lost_usd)} in this range: {fmt.count(total.lost_tokens)} tokens of "
-            f"{fmt.count(total.losses)} calls were paid again although they had been cached.",
+            f"{fmt.calls(total.losses)} were paid again although they had been cached.",
         ),
         (
             "Reads per write",
@@ -83,10 +83,10 @@ def ratio(value: Decimal | None) -> str:
 def _unknown(total: Sums) -> str:
     if not total.unknown_calls:
         return ""
-    return f" Of {fmt.count(total.unknown_calls)} calls nobody reported what was cached."
+    return f" Of {fmt.calls(total.unknown_calls)} nobody reported what was cached."
 
 
 def _unpriced(total: Sums) -> str:
     if not total.unpriced_calls:
         return ""
-    return f" {fmt.count(total.unpriced_calls)} calls have no price and are not in it."
+    return f" Without a price, and so not in it: {fmt.calls(total.unpriced_calls)}."

@@ -114,7 +114,7 @@ def _show_gaps(explained: Explained) -> None:
     if explained.gaps_now or explained.gaps_before:
         st.caption(
             ":orange[:material/warning:] Without a price or token counts, and so in neither sum: "
-            f"{fmt.count(explained.gaps_now)} calls now, {fmt.count(explained.gaps_before)} before."
+            f"{fmt.calls(explained.gaps_now)} now, {fmt.count(explained.gaps_before)} before."
         )
 
 

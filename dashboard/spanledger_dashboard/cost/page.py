@@ -126,9 +126,9 @@ def _show_total(question: Question, answer: Answer, grain: Grain | None) -> None
     if measure.unit == "usd":
         for name, what in GAPS.items():
             if number := int(total.get(name, 0)):
-                parts.append(f":orange[{fmt.count(number)} calls {what}, not in the dollars]")
+                parts.append(f":orange[{fmt.calls(number)} {what}, not in the dollars]")
         if number := int(total.get(SELF_HOSTED, 0)):
-            parts.append(f"{fmt.count(number)} calls on own machines, with the GPU time they used")
+            parts.append(f"{fmt.calls(number)} on own machines, with the GPU time used")
     if answer.shared:
         parts.append(f"of {fmt.count(int(total.get('tasks', 0)))} tasks, whatever they used")
     st.markdown(" · ".join(parts))

@@ -43,9 +43,9 @@ def _not_in_it(t: Totals) -> str:
     """Return a sentence on each kind of call that has no price, after a space each."""
     said = ""
     if t.unpriced_calls:
-        said += f" {fmt.count(t.unpriced_calls)} calls have no price."
+        said += f" Without a price: {fmt.calls(t.unpriced_calls)}."
     if t.self_hosted_calls:
-        said += f" {fmt.count(t.self_hosted_calls)} calls on own machines have no price per token."
+        said += f" On own machines, without a price per token: {fmt.calls(t.self_hosted_calls)}."
     return said
 
 
@@ -80,7 +80,7 @@ CARDS = (
         "Error rate",
         lambda t: fmt.percent(t.errors, t.calls),
         lambda t: _rate(t.errors, t.calls),
-        lambda t: f"{fmt.count(t.errors)} of {fmt.count(t.calls)} calls failed.",
+        lambda t: f"{fmt.count(t.errors)} of {fmt.calls(t.calls)} failed.",
         good="inverse",
         is_rate=True,
     ),

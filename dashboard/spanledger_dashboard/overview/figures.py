@@ -190,7 +190,7 @@ def _speed(label: str, found: Percentiles, calls: int, what: str) -> Figure:
         label,
         fmt.duration(found.p95_ns),
         note,
-        f"{what}: 95 of 100 stay below this. Over {fmt.count(calls)} calls that tell it.",
+        f"{what}: 95 of 100 stay below this. Told by {fmt.calls(calls)}.",
         "app_pages/models.py",
         "models",
     )

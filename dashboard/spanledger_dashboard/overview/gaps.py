@@ -21,11 +21,11 @@ def show_gaps(usage: Usage) -> bool:
     sentences: list[str] = []
     if total.unpriced_calls:
         sentences.append(
-            f"**{_calls(total.unpriced_calls)} not priced** ({_models(usage, _unpriced)})."
+            f"**{fmt.calls(total.unpriced_calls)} not priced** ({_models(usage, _unpriced)})."
         )
     if total.calls_without_usage:
         sentences.append(
-            f"**{_calls(total.calls_without_usage)} without token counts** "
+            f"**{fmt.calls(total.calls_without_usage)} without token counts** "
             f"({_models(usage, _without_usage)})."
         )
     if sentences:
@@ -46,10 +46,6 @@ def _unpriced(totals: Totals) -> int:
 
 def _without_usage(totals: Totals) -> int:
     return totals.calls_without_usage
-
-
-def _calls(number: int) -> str:
-    return f"{fmt.count(number)} call{'' if number == 1 else 's'}"
 
 
 def _models(usage: Usage, gap: Callable[[Totals], int]) -> str:

@@ -114,7 +114,7 @@ def show_speeds(lists: Lists) -> None:
     title, models = "Speed by model", list(lists.latencies.by_model)
     _heading(
         title,
-        lambda: pa.Table.from_pandas(speed_frame(lists.latencies), preserve_index=False),
+        lambda: speed_table(lists.latencies),
     )
     if not models:
         st.caption("No call of this time range tells its own duration.")
@@ -193,6 +193,14 @@ def speed_frame(latencies: Latencies) -> pd.DataFrame:
             values = [getattr(getattr(found, part), f"{name}_ns") for found in models.values()]
             columns[f"{prefix}{name}"] = values
     return pd.DataFrame(columns).astype(dict.fromkeys(_SPEEDS, "Int64"))
+
+
+def speed_table(latencies: Latencies) -> pa.Table:
+    """Return the same for a file, with the unit in each name."""
+    units = {name: f"{name.lower().replace(' ', '_')}_ns" for name in _SPEEDS}
+    units |= {name: f"latency_{name}_ns" for name in _SPEEDS[:3]}
+    frame = speed_frame(latencies).rename(columns={"Model": "model", "Calls": "calls", **units})
+    return pa.Table.from_pandas(frame, preserve_index=False)
 
 
 def _heading(title: str, read: Callable[[], pa.Table]) -> None:

@@ -283,10 +283,9 @@ def _weight(edge: Edge, weight: Weight) -> float:
 
 
 def _edge_text(edge: Edge) -> str:
-    calls = f"{fmt.count(edge.calls)} call{'' if edge.calls == 1 else 's'}"
     failed = f", {fmt.count(edge.errors)} failed" if edge.errors else ""
     dear = f", {fmt.usd(edge.cost_usd)}" if edge.cost_usd is not None else ""
-    return f"{edge.source.name} → {edge.target.name}: {calls}{failed}{dear}"
+    return f"{edge.source.name} → {edge.target.name}: {fmt.calls(edge.calls)}{failed}{dear}"
 
 
 def _node_text(node: Node, edges: Sequence[Edge]) -> str:
@@ -296,7 +295,7 @@ def _node_text(node: Node, edges: Sequence[Edge]) -> str:
     costs = [e.cost_usd for e in to if e.cost_usd is not None]
     calls = sum(e.calls for e in to)
     dear = f", {fmt.usd(sum(costs, Decimal(0)))}" if costs else ""
-    return f"{fmt.count(calls)} call{'' if calls == 1 else 's'}{dear}"
+    return f"{fmt.calls(calls)}{dear}"
 
 
 def _tooltip_text(text: str) -> str:

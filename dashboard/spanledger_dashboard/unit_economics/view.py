@@ -109,9 +109,9 @@ def show_left_out(group: Group) -> None:
     gaps = group.gaps or {}
     said: list[str] = []
     if number := gaps.get("unpriced_calls", 0):
-        said.append(f"{fmt.count(number)} calls not priced")
+        said.append(f"{fmt.calls(number)} not priced")
     if number := gaps.get("calls_without_usage", 0):
-        said.append(f"{fmt.count(number)} calls without token counts")
+        said.append(f"{fmt.calls(number)} without token counts")
     if said:
         st.warning(
             f"**{plain(' and '.join(said))}** at these tasks. The dollars do not contain them.",
