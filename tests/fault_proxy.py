@@ -27,9 +27,9 @@ class Fault(StrEnum):
 
 
 @contextlib.contextmanager
-def fault_proxy(target_port: int, faults: list[Fault]) -> Iterator[int]:
+def fault_proxy(target_port: int, faults: list[Fault], port: int = 0) -> Iterator[int]:
     """Yield a port that leads to another, with one fault for each of the first connections."""
-    port, left = free_port(), deque(faults)
+    port, left = port or free_port(), deque(faults)
     started: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
     ready = threading.Event()
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from spanledger_dashboard import shell
+from spanledger_dashboard import pickers, shell
 from spanledger_dashboard.access import Denied, SignedOut
 from spanledger_dashboard.settings import SettingsError
 from spanledger_dashboard.text import plain
@@ -26,6 +26,7 @@ _TOO_MUCH = {
 }
 _TOO_MANY = {202, 209, 210}
 _OTHER_SCHEMA = {16, 47, 60, 81}
+_AGAIN_S = 10
 
 
 @contextmanager
@@ -37,6 +38,8 @@ def explained() -> Generator[None]:
         what, advice = _store_failure(error)
         st.error(f"{what} {advice}", icon=":material/cloud_off:")
         st.caption(plain(str(error)[:600]))
+        if _will_pass(error):
+            pickers.look_again_every(_AGAIN_S)
     except SignedOut:
         shell.show_signed_out()
     except Denied as error:
@@ -56,12 +59,16 @@ def show_fault(error: Exception) -> bool:
     return True
 
 
+def _will_pass(error: StoreError) -> bool:
+    return not error.permanent and error.code not in _TOO_MUCH
+
+
 def _store_failure(error: StoreError) -> tuple[str, str]:
     """Return what happened and what to do."""
     if error.code in _TOO_MUCH:
         return _TOO_MUCH[error.code], "Choose a shorter time range or narrower filters."
     if error.code in _TOO_MANY:
-        return "The store is busy.", "The page can be loaded again in a moment."
+        return "The store is busy.", f"The page tries again every {_AGAIN_S} seconds."
     if error.code in _OTHER_SCHEMA:
         return (
             "The store has another schema than this dashboard knows.",
@@ -74,5 +81,5 @@ def _store_failure(error: StoreError) -> tuple[str, str]:
         )
     return (
         "The store did not answer.",
-        "It may be starting or busy; the page can be loaded again in a moment.",
+        f"It may be starting or busy; the page tries again every {_AGAIN_S} seconds.",
     )

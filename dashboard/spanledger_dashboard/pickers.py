@@ -163,10 +163,15 @@ def refresh_picker(*, is_of_range: bool = True) -> None:
         width=105,
     )
     every_s = None if is_over else _REFRESHES.get(chosen or "")
+    if every_s:
+        look_again_every(every_s)
+
+
+def look_again_every(every_s: int) -> None:
+    """Run the page again and again, from where this is called; seconds."""
     # A run by the clock finds the mark of the run that drew the page taken away already.
     st.session_state[_FULL_RUN] = True
-    if every_s:
-        st.fragment(_look_again, run_every=every_s)()
+    st.fragment(_look_again, run_every=every_s)()
 
 
 def _look_again() -> None:

@@ -8,15 +8,17 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import BrowserContext, expect
 
 from spanledger_storage.engine import Engine
 from spanledger_storage.store import Store
 from tests.conftest import fresh_store
 from tests.dashboard.process import start_dashboard, store_url
+from tests.dashboard.seed import Seeder
 from tests.dashboard.visiting import (
     CALL,
     EVIL,
@@ -28,7 +30,10 @@ from tests.dashboard.visiting import (
     TRACE,
     Visit,
     dashboard_of,
+    plant_traces,
 )
+from tests.fault_proxy import fault_proxy
+from tests.ports import free_port
 from tests.variants import first
 
 pytestmark = IN_A_BROWSER
@@ -193,6 +198,24 @@ def test_on_a_phone_the_logo_stands_above_the_title(visit: Visit) -> None:
     assert logo["y"] + logo["height"] <= title["y"]
     visit.page.get_by_test_id("stExpandSidebarButton").click()
     expect(visit.page.get_by_test_id("stSidebarNavLink").first).to_be_visible()
+
+
+def test_a_page_comes_back_with_the_store(
+    context: BrowserContext, store: Store, seed: Seeder, tmp_path: Path
+) -> None:
+    plant_traces(seed)
+    port = free_port()
+    away = replace(store.settings, port=port)
+    with dashboard_of(store_url(away), tmp_path) as base:
+        page = context.new_page()
+        page.clock.install()
+        page.goto(f"{base}/trace?trace_id={TRACE}")
+        expect(page.get_by_role("alert")).to_contain_text("The store did not answer")
+        with fault_proxy(store.settings.port, [], port):
+            page.clock.fast_forward("00:10")
+            page.wait_for_selector(".tv[data-ready='4']")
+            expect(page.get_by_role("alert")).to_have_count(0)
+            page.close()
 
 
 def test_the_process_ends_well_on_an_interrupt(store: Store, tmp_path: Path) -> None:

@@ -313,7 +313,7 @@ def test_what_is_about_all_projects_is_for_who_sees_all() -> None:
         (StoreError("x", permanent=True, code=159), ["longer than", "shorter time range"]),
         (StoreError("x", permanent=True, code=241), ["more memory", "shorter time range"]),
         (StoreError("x", permanent=True, code=60), ["another schema", "`spanledger migrate`"]),
-        (StoreError("x", permanent=False, code=202), ["busy", "in a moment"]),
+        (StoreError("x", permanent=False, code=202), ["busy", "tries again every 10 seconds"]),
         (StoreError("x", permanent=False), ["did not answer", "may be starting"]),
         (StoreError("x", permanent=True, code=1), ["could not answer this question", "fault"]),
         (Denied("Not for you."), ["Not for you"]),
