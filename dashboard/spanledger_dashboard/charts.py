@@ -217,6 +217,8 @@ def count_ticks(peak: float) -> dict[str, object]:
 
 def dollar_format(peak: float) -> str:
     """Return the d3 format that tells the ticks of an axis up to ``peak`` dollars apart."""
+    if 10_000 <= peak < 1e9:  # above, d3 writes G where people write B
+        return "~s"
     if peak >= 5:
         return ",.0f"
     if peak >= 0.1:

@@ -188,7 +188,7 @@ def test_pages_without_data_load_cleanly(visit: Visit, path: str) -> None:
     expect(visit.page.locator(".st-key-no-data, .st-key-no-trace")).to_be_visible()
 
 
-def test_on_a_phone_the_logo_stands_above_the_title(visit: Visit) -> None:
+def test_on_a_phone_the_head_of_a_page_stands_in_its_rows(visit: Visit) -> None:
     visit.page.set_viewport_size({"width": 390, "height": 840})
     visit.open("/overview")
     logo = visit.page.get_by_test_id("stHeaderLogo").bounding_box()
@@ -196,6 +196,8 @@ def test_on_a_phone_the_logo_stands_above_the_title(visit: Visit) -> None:
     assert logo is not None
     assert title is not None
     assert logo["y"] + logo["height"] <= title["y"]
+    arrows = [visit.page.locator(f".st-key-{key}").bounding_box() for key in ("earlier", "later")]
+    assert len({arrow["y"] for arrow in arrows if arrow}) == 1
     visit.page.get_by_test_id("stExpandSidebarButton").click()
     expect(visit.page.get_by_test_id("stSidebarNavLink").first).to_be_visible()
 

@@ -147,5 +147,10 @@ def test_ticks_of_dollars_differ_and_say_what_they_are(peak: float, step: float)
     assert [float(text) for text in shown] == pytest.approx(ticks)
 
 
+def test_ticks_of_many_dollars_are_short() -> None:
+    """Some axes are as wide as a phone."""
+    assert [dollar_format(p) for p in (9_999, 10_000, 1e8, 1e9)] == [",.0f", "~s", "~s", ",.0f"]
+
+
 def test_an_axis_without_dollars_has_cents() -> None:
     assert dollar_format(0) == dollar_format(-1) == dollar_format(float("nan")) == ",.2f"

@@ -65,7 +65,8 @@ def owners(report: Report) -> go.Figure:
             "fixedrange": True,
             "tickprefix": "$",
             "tickformat": dollar_format(peak),
-            "nticks": 7,
+            "nticks": 5,  # on a phone they have to stand side by side
+            "tickangle": 0,
         },
         "yaxis": {
             "fixedrange": True,
