@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 import sqlalchemy as sa
+from playwright.sync_api import Browser
 from websockets.exceptions import InvalidStatus
 
 import spanledger_dashboard
@@ -39,7 +40,7 @@ from tests.dashboard.alerted import Alerted, costly
 from tests.dashboard.found import loop, put
 from tests.dashboard.live import Shown, deferred_files, live
 from tests.dashboard.planted import plant
-from tests.dashboard.process import Dashboard, start_dashboard, store_url
+from tests.dashboard.process import CHROMIUM, Dashboard, start_dashboard, store_url
 from tests.dashboard.seed import Seeder
 
 FOLDER = Path(spanledger_dashboard.__file__).parent
@@ -233,6 +234,28 @@ def test_where_people_sign_in_the_menu_shows_every_page(
     menus = [m.navigation for m in shown.messages if m.HasField("navigation")]
     assert menus
     assert all(menu.expanded for menu in menus)
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_who_is_signed_in_covers_no_page_of_the_menu(
+    dashboard: tuple[Dashboard, dict[str, str]], browser: Browser
+) -> None:
+    running, cookies = dashboard
+    with browser.new_context(viewport={"width": 1440, "height": 700}) as context:
+        context.add_cookies([{"name": COOKIE, "value": cookies["ann"], "url": running.base}])
+        page = context.new_page()
+        page.goto(f"{running.base}/silences")
+        page.locator(".st-key-person").wait_for()
+        lowest = page.get_by_test_id("stSidebarNavLink").evaluate_all(
+            """links => links.map(link => {
+                link.focus();
+                const person = document.querySelector(".st-key-person");
+                return person.getBoundingClientRect().top - link.getBoundingClientRect().bottom;
+            })"""
+        )
+    assert len(lowest) > 20
+    assert min(lowest) >= 0
 
 
 def test_a_session_that_asks_for_its_own_project_first_gets_no_other_later(
