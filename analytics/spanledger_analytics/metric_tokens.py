@@ -186,17 +186,20 @@ def _key(stream: Stream) -> UsageKey | None:
     if operation in _AGGREGATES:
         return None
     provider = get("gen_ai.provider.name") or get("gen_ai.system") or ""
+    model = get("gen_ai.request.model") or get("model") or ""
     if stream.metric.startswith("claude_code."):
-        by_name = "aws.bedrock" if is_bedrock_id(get("model", "")) else "anthropic"
-        provider = _CLAUDE_PROVIDERS.get(get("anthropic.provider", "").lower(), by_name)
+        provider = _CLAUDE_PROVIDERS.get(get("anthropic.provider", "").lower(), "anthropic")
+    provider = provider.strip().lower()
+    if provider == "anthropic" and is_bedrock_id(model):
+        provider = "aws.bedrock"  # named after the client's package
     return UsageKey(
         "embedding" if operation in _EMBEDDINGS else "llm",
         stream.service_name,
         stream.environment,
         get("session.id") or get("gen_ai.conversation.id") or "",
         get("gen_ai.agent.name", ""),
-        provider.strip().lower(),
-        get("gen_ai.request.model") or get("model") or "",
+        provider,
+        model,
         get("gen_ai.response.model", ""),
     )
 

@@ -67,9 +67,10 @@ _RESOURCES = frozenset({"models", "projects", "publishers"})
 # Ids of models on Amazon Bedrock: ``amazon.nova-pro-v1:0``, and with where it may run,
 # ``us.anthropic.claude-sonnet-4-5-20250929-v1:0``.
 # https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html
-_BEDROCK_ID = re.compile(
-    r"(?:(?:us|us-gov|eu|apac|au|ca|in|jp|global)\.)?[a-z0-9]+\.[a-z]", re.IGNORECASE
-)
+_BEDROCK_MAKER = r"(?:(?:us|us-gov|eu|apac|au|ca|in|jp|global)\.)?[a-z0-9]+\."
+_BEDROCK_ID = re.compile(_BEDROCK_MAKER + "[a-z]", re.IGNORECASE)
+_BEDROCK_MODEL = re.compile(_BEDROCK_MAKER + r"([a-z].*?)(?:-v\d+(?::\w+)*)?", re.IGNORECASE)
+_DATE = re.compile(r"(?:-\d{8})?")
 
 
 def price_book_id(provider: str) -> str | None:
@@ -117,3 +118,16 @@ def plain_model(provider_id: str, model: str) -> str:
 def is_bedrock_id(model: str) -> bool:
     """Return whether a model's name is built like an id of Amazon Bedrock: maker, dot, model."""
     return _BEDROCK_ID.match(model.strip()) is not None
+
+
+def is_short_for_bedrock_id(model: str, bedrock_id: str) -> bool:
+    """Return whether a name is the maker's for a model that an id of Amazon Bedrock says more of.
+
+    ``claude-sonnet-4-5-20250929``, also without the date, is for
+    ``global.anthropic.claude-sonnet-4-5-20250929-v1:0``, behind an ARN, too.
+    """
+    found = _BEDROCK_MODEL.fullmatch(plain_model("aws", bedrock_id) or bedrock_id)
+    if found is None:
+        return False
+    short, long = sorted((model.strip().lower(), found[1].lower()), key=len)
+    return bool(short) and _DATE.fullmatch(long.removeprefix(short)) is not None

@@ -145,6 +145,48 @@ def test_bedrock_regions_cost_more_than_global(real: PriceBook, prefix: str, exp
     assert found.usd == Decimal(expected)
 
 
+BARE = "claude-sonnet-4-5-20250929"
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "expected"),
+    [
+        # 13,025 x 3 + 6,975 x 0.30 + 2,050 x 6 + 6,635 x 15 per million; a tenth more by region
+        ("global.anthropic.claude-sonnet-4-5-20250929-v1:0", BARE, "0.1529925"),
+        ("global.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude-sonnet-4-5", "0.1529925"),
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", BARE, "0.16829175"),
+        ("anthropic.claude-sonnet-4-5-20250929-v1:0", BARE, "0.16829175"),
+        (
+            "arn:aws:bedrock:us-east-1:1:inference-profile/"
+            "global.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            BARE,
+            "0.1529925",
+        ),
+        # Another model answered: what was asked says nothing of its price.
+        ("global.anthropic.claude-haiku-4-5-20251001-v1:0", BARE, "0.16829175"),
+        ("global.anthropic.claude-sonnet-4-20250514-v1:0", BARE, "0.16829175"),
+        ("global.anthropic.claude-sonnet-4-5-20250930-v1:0", BARE, "0.16829175"),
+        ("my-gateways-name", BARE, "0.16829175"),
+    ],
+)
+def test_region_of_bedrock_is_read_from_the_request_where_the_answer_lacks_it(
+    real: PriceBook, asked: str, answered: str, expected: str
+) -> None:
+    tokens = Tokens(
+        input=22_050, cache_read=6_975, cache_write=2_050, cache_write_1h=2_050, output=6_635
+    )
+    found = cost_of(real, "aws.bedrock", answered, tokens, request_model=asked)
+    assert found.usd == Decimal(expected)
+
+
+def test_own_rate_for_the_makers_name_still_prices_a_call_of_a_bedrock_id() -> None:
+    own = rate(1, "input", "9", provider="aws.bedrock", model=BARE)
+    book = real_book(Overrides(1, rates=(own,)))
+    asked = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
+    tokens = Tokens(input=MILLION, output=0)
+    assert cost_of(book, "aws.bedrock", BARE, tokens, request_model=asked).usd == 9
+
+
 # Sums of many requests.
 
 

@@ -144,6 +144,18 @@ def test_a_span_with_a_key_to_interpret_is_read_alone(key: str) -> None:
     assert_same(bodies)
 
 
+def test_a_makers_name_beside_an_id_of_bedrock_is_read_alike() -> None:
+    said = [("anthropic", "us.anthropic.claude-opus-5"), ("anthropic", "claude-opus-5"), ("x", "")]
+    spans: list[Span] = []
+    for provider, model in said:
+        asked = span(gen_ai__provider__name=provider, gen_ai__request__model=model)
+        answered = span(gen_ai__provider__name=provider, gen_ai__response__model=model)
+        spans += [asked, answered]
+    bodies = [_body(request(*spans))]
+    assert_same(bodies)
+    assert decoded(bodies, at_once=True).spans["provider"].to_pylist().count("aws.bedrock") == 2
+
+
 def test_every_span_may_have_keys_of_its_own() -> None:
     spans = [span() for _ in range(100)]
     for n, made in enumerate(spans):
@@ -186,6 +198,7 @@ _MESSAGES = st.lists(
 )
 _WORDS = st.sampled_from(
     ["chat", "CHAT", "execute_tool", "invoke_agent", "embeddings", "openai", "gpt", "7", "7.0"]
+    + ["anthropic", "anthropic", "us.anthropic.claude", "amazon.nova-pro-v1:0"]
     + [
         "0",
         "-1",

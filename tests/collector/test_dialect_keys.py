@@ -27,6 +27,27 @@ def lifetimes(made: dict[str, Any]) -> tuple[int | None, int | None]:
     return made["cache_write_5m_tokens"], made["cache_write_1h_tokens"]
 
 
+@pytest.mark.parametrize(
+    ("scope", "given", "model", "expected"),
+    [
+        (scope, given, model, expected)
+        for scope in ("genai.anthropic", "anthropic")
+        for given, model, expected in (
+            ("anthropic", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "aws.bedrock"),
+            ("anthropic", "global.anthropic.claude-opus-5", "aws.bedrock"),
+            ("anthropic", "claude-sonnet-4-5-20250929", "anthropic"),
+            ("anthropic", "claude-sonnet-4-5@20250929", "anthropic"),
+            ("openrouter", "anthropic.claude-opus-5", "openrouter"),
+        )
+    ],
+)
+def test_anthropics_client_on_bedrock_asks_bedrock(
+    scope: str, given: str, model: str, expected: str
+) -> None:
+    said = {**CHAT, "gen_ai.provider.name": given, "gen_ai.request.model": model}
+    assert row(said, scope=f"opentelemetry.instrumentation.{scope}")["provider"] == expected
+
+
 # Claude Code: spans and log records.
 
 CLAUDE_COUNTS = {

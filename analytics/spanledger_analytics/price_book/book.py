@@ -20,7 +20,13 @@ from spanledger_analytics.price_book.overrides import Overrides
 from spanledger_analytics.price_book.own import CallNames, OwnPrices, holds, plain_tier
 from spanledger_analytics.price_book.rates import ContextPrices, FlatRate
 from spanledger_analytics.price_book.schedule import Schedule
-from spanledger_analytics.providers import is_self_hosted, plain_model, price_book_id, wire_names
+from spanledger_analytics.providers import (
+    is_self_hosted,
+    is_short_for_bedrock_id,
+    plain_model,
+    price_book_id,
+    wire_names,
+)
 
 _CACHE_LIMIT = 50_000  # model names come from outside; a flood of them must not fill the memory
 
@@ -96,6 +102,8 @@ class PriceBook:
     def _identify(self, key: PriceKey) -> tuple[str, BaseModel | None, CallNames]:
         """Return the model that decides, the first one that anybody knows, and the call's names."""
         candidates = list(dict.fromkeys(m for m in (key.model, key.request_model) if m))
+        if _asks_by_bedrock_id(key):
+            candidates.reverse()  # only the request tells the region, and that has a price
         chosen, base = next(iter(candidates), ""), None
         for model in candidates:
             base = self._base.find(key.provider, model, key.service_tier)
@@ -114,7 +122,9 @@ class PriceBook:
         place of the one that was asked.
         """
         listed = self._base.find(key.provider, model, key.service_tier)
-        return listed is None or (base is not None and listed.info is base.info)
+        if listed is None or _asks_by_bedrock_id(key):
+            return True
+        return base is not None and listed.info is base.info
 
     def _schedule(
         self, key: PriceKey, model: str, base: BaseModel | None, names: CallNames
@@ -211,6 +221,12 @@ class BookSource:
         if self._book is None or self._book.overrides.revision != self._revision():
             self._book = PriceBook.bundled(self._load())
         return self._book
+
+
+def _asks_by_bedrock_id(key: PriceKey) -> bool:
+    """Return whether the request has Bedrock's id of the model that the response names plainly."""
+    may_be_bedrock = price_book_id(key.provider) in ("aws", "")
+    return may_be_bedrock and is_short_for_bedrock_id(key.model, key.request_model)
 
 
 def _names(key: PriceKey, model: str, base: BaseModel | None) -> CallNames:

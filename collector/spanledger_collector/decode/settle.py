@@ -6,10 +6,13 @@ from typing import Any
 
 from spanledger_collector.decode.values import MAX_COUNT, Value
 from spanledger_collector.dialects.base import Draft
+from spanledger_collector.dialects.vocabulary import is_bedrock_id
 
 _LONGEST_NAME = 256  # of a model or a response
 _SUMS = ("input_tokens", "output_tokens", "cache_write_tokens")  # which readers may add up
 _MODELS = ("request_model", "response_model")
+MAKER, SELLER = "anthropic", "aws.bedrock"
+"""Instrumentations of Anthropic's client name it also where the model is asked on Bedrock."""
 _YEAR_2000_NS = 946_684_800 * 10**9
 _DAY_NS = 86_400 * 10**9
 _FAILED_TOOL = frozenset({"error", "failure", "failed"})
@@ -40,6 +43,8 @@ def settle(draft: Draft) -> None:
         if name and len(name) > _LONGEST_NAME:
             row[column] = name[:_LONGEST_NAME]
             draft.flags.append("long_model_name")
+        if row["provider"] == MAKER and is_bedrock_id(str(row[column])):
+            row["provider"] = SELLER
     start: Any = row["start_time"]
     end: Any = row["end_time"]
     received: Any = row["version"]

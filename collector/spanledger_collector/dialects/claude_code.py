@@ -9,7 +9,7 @@ from spanledger_collector.decode.values import Value, count, flag, milliseconds,
 from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
 from spanledger_collector.dialects.otel_genai import COLUMNS
 from spanledger_collector.dialects.raw_usage import add_cache_to_input
-from spanledger_collector.dialects.vocabulary import finish_reason, is_bedrock_id
+from spanledger_collector.dialects.vocabulary import finish_reason
 
 _EVENTS_SCOPE = "com.anthropic.claude_code.events"
 _MCP_PREFIX = "mcp__"
@@ -38,11 +38,8 @@ def _attempt(value: Value) -> int | None:
 
 def _provider(draft: Draft) -> str:
     """Return who was called, which ``gen_ai.provider.name`` does not tell: it names the maker."""
-    row = draft.row
     cloud = _CLOUDS.get(str(draft.attributes.get("anthropic.provider")).lower())
-    if cloud is None and is_bedrock_id(str(row["request_model"] or row["response_model"])):
-        return "aws.bedrock"
-    return cloud or str(row["provider"]) or "anthropic"
+    return cloud or str(draft.row["provider"]) or "anthropic"
 
 
 def _interpret(draft: Draft) -> None:

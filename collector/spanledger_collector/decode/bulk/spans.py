@@ -14,11 +14,12 @@ from spanledger_collector.decode.bulk.arrow import Indexes, Mask
 from spanledger_collector.decode.bulk.attributes import Attributes
 from spanledger_collector.decode.bulk.wire import Requests
 from spanledger_collector.decode.columns import TEMPLATE, TYPES, Array
-from spanledger_collector.decode.settle import PAUSES
+from spanledger_collector.decode.settle import MAKER, PAUSES, SELLER
 from spanledger_collector.decode.values import MAX_TIME_NS, Value
 from spanledger_collector.dialects import REGISTRY
 from spanledger_collector.dialects.base import Dialect, Sources
 from spanledger_collector.dialects.otel_genai import INTERPRETED, interpret
+from spanledger_collector.dialects.vocabulary import is_bedrock_id
 
 KIND_NAMES = ("unspecified", "internal", "server", "client", "producer", "consumer")
 STATUS_NAMES = ("unset", "ok", "error")
@@ -233,11 +234,25 @@ def settle_rows(reading: Reading) -> None:
             odd |= arrow.is_word(columns["error_type"], pause)
     for name in ("response_id", "request_model", "response_model"):
         odd |= arrow.characters(columns[name]) > _LONGEST_NAME
+    _settle_provider(columns)
     start = _nanoseconds(columns["start_time"])
     end = _nanoseconds(columns["end_time"])
     received = arrow.counts(columns["version"])
     odd |= (start < _YEAR_2000_NS) | (start > received + _DAY_NS) | (end < start)
     _settle_tools(reading, arrow.is_word(role, "tool"))
+
+
+def _settle_provider(columns: dict[str, Array]) -> None:
+    """Name the seller where the maker is told beside a model's id of Amazon Bedrock."""
+    is_maker = arrow.is_word(columns["provider"], MAKER)
+    if not is_maker.any():
+        return
+    is_id = np.zeros(len(is_maker), np.bool_)
+    for name in ("request_model", "response_model"):
+        models, places = arrow.distinct(columns[name])
+        known = np.array([is_bedrock_id(str(model)) for model in models.to_pylist()], np.bool_)
+        is_id |= known[arrow.counts(places)]
+    columns["provider"] = arrow.choose(is_maker & is_id, SELLER, columns["provider"])
 
 
 _COUNTS = (
