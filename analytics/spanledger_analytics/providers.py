@@ -28,6 +28,8 @@ _PRICE_BOOK_IDS: dict[str, str | None] = {
     "gcp.vertex.agent": "google",
     "gemini": "google",
     "google": "google",
+    "google.generative-ai": "google",
+    "google.vertex": "google",
     "google_genai": "google",
     "groq": "groq",
     "ibm.watsonx.ai": None,

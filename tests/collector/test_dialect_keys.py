@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from spanledger_analytics.reconciliation.ledger_side import provider_id
 from tests.decoded import NOW_NS, row, tokens
 
 CLAUDE_CODE = "com.anthropic.claude_code."
@@ -216,6 +217,17 @@ def test_vercel_input_of_bedrock_and_of_claude_elsewhere_leaves_the_cache_out(
     )
     assert tokens(made)[:3] == (9100, 4000, 100)
     assert made["provider"] == provider
+
+
+@pytest.mark.parametrize(
+    ("maker", "provider"),
+    [("google.generative-ai", "gcp.gemini"), ("google.vertex.chat", "gcp.vertex_ai")],
+)
+def test_vercels_google_is_who_googles_bill_names(maker: str, provider: str) -> None:
+    made = vercel("ai.generateText.doGenerate", model__provider=maker)
+    assert made["provider"] == provider
+    # What was stored under the first name is compared with the bill all the same.
+    assert provider_id(maker.removesuffix(".chat")) == provider_id(provider) == "google"
 
 
 def test_vercel_input_of_openai_includes_the_cache() -> None:

@@ -22,6 +22,8 @@ _PROVIDERS = {
     "bedrock.anthropic": "aws.bedrock",
     "gemini": "gcp.gemini",
     "google": "gcp.gen_ai",
+    "google.generative-ai": "gcp.gemini",
+    "google.vertex": "gcp.vertex_ai",
     "google.vertex.ai": "gcp.vertex_ai",
     "google_genai": "gcp.gen_ai",
     "google_vertexai": "gcp.vertex_ai",
