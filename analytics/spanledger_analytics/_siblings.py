@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from spanledger_analytics.spans import Span
 from spanledger_analytics.tokens import Tokens
@@ -13,7 +13,7 @@ from spanledger_analytics.tokens import Tokens
 _ID_TOLERANCE_NS = 10_000_000
 FALLBACK_TOLERANCE_NS = 1_000_000
 # A log record is stamped when it is written, and its start is reckoned from a rounded duration.
-_LOG_TOLERANCE_NS = 1_000_000_000
+LOG_TOLERANCE_NS = 1_000_000_000
 _ID_TOLERANCE_DIVISOR = 10  # an id is strong evidence: a tenth of the shorter span may stick out
 _MAX_OPEN = 64  # overlapping calls of one id or one usage looked at; keeps hostile input linear
 _FEW_SCOPES = 16
@@ -121,6 +121,52 @@ def link_logs(groups: Groups, call_parent: list[int]) -> None:
             call_parent[records[0]] = -1
 
 
+def link_stream_ends(groups: Groups, call_parent: list[int]) -> None:
+    """Join a span that ended before its stream with the record that its scope wrote at the end.
+
+    Logfire does so. The record hangs beside the span; a call below the span, seen by the client
+    itself, tells by its tokens which of several streams the record is about.
+    """
+    below: dict[int, int] = {}
+    for index, above in enumerate(call_parent):
+        if above >= 0 and groups.has_usage(index):
+            below[above] = -1 if above in below else index
+    begun: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
+    for index, span in enumerate(groups.spans):
+        # Without a parent each lies in a trace of its own.
+        home = span.trace_id if span.parent_span_id or not span.process else span.process
+        place = home, span.parent_span_id, span.scope_name, span.request_model
+        if span.kind == "log":
+            own = _begun_before(groups, index, begun[place], below)
+            if own is not None:
+                begun[place].remove(own)
+                call_parent[index] = -1
+                groups.union(own, index)
+                groups.union(own, below.get(own, own))
+        elif span.status != "error" and not groups.has_usage(index):
+            begun[place].append(index)
+            del begun[place][:-_MAX_OPEN]
+
+
+def _begun_before(
+    groups: Groups, record: int, begun: list[int], below: Mapping[int, int]
+) -> int | None:
+    """Return which of some spans began the stream whose end a record tells; None: nobody knows."""
+    usage = groups.input[record], groups.output[record]
+    found: list[tuple[bool, bool, int, int]] = []
+    for index in begun:
+        inner = below.get(index)
+        if inner == -1:
+            continue  # it stands over several calls
+        is_told = inner is not None and usage == (groups.input[inner], groups.output[inner])
+        gap_ns = groups.spans[record].start_ns - groups.spans[index].end_ns
+        if -FALLBACK_TOLERANCE_NS <= gap_ns <= LOG_TOLERANCE_NS or is_told:
+            found.append((is_told, inner is None, -gap_ns, index))
+    # Where the client counted otherwise, as of a stream that broke off, only one may be meant.
+    told = [one for one in found if one[0] or one[1]] or (found if len(found) == 1 else [])
+    return max(told)[-1] if told else None
+
+
 def _may_agree(groups: Groups, one: int, other: int) -> bool:
     """Return whether no total that both report differs."""
     pairs = ((side[one], side[other]) for side in (groups.input, groups.output))
@@ -158,11 +204,13 @@ def link_by_usage(groups: Groups, call_parent: list[int]) -> None:
     """Join views without a common id (rule R4): same trace or process, same tokens, same time.
 
     One must lie inside the other, but for views that a log record told of: their clocks are
-    coarse. Views without any tokens (failed calls, streams) are joined when they are siblings.
+    coarse. Views without any tokens (failed calls, streams) are joined when they are siblings, or
+    failed at one model and are the roots of their traces.
     Needed where an instrumentation neither nests its span nor knows the response id.
     """
     live_below = Counter(p for i, p in enumerate(call_parent) if not groups.is_failed[i])
     silent: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
+    failed: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
     by_trace: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
     by_process: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
     for index, span in enumerate(groups.spans):
@@ -172,12 +220,15 @@ def link_by_usage(groups: Groups, call_parent: list[int]) -> None:
             # router over several calls.
             if live_below[index] < _SEVERAL:
                 silent[_kind(span), span.trace_id, span.parent_span_id].append(index)
+            is_root = groups.is_failed[index] and not span.parent_span_id
+            if is_root and span.process and span.request_model:
+                failed[_kind(span), span.process, span.request_model].append(index)
         elif tokens_in and (tokens_out is not None or span.role == "embedding"):
             by_trace[_kind(span), span.trace_id, tokens_in, tokens_out or 0].append(index)
             if span.process:
                 by_process[_kind(span), span.process, tokens_in, tokens_out or 0].append(index)
     in_trace = [m for m in (*silent.values(), *by_trace.values()) if len(m) > 1]
-    in_process = [m for m in by_process.values() if len(m) > 1]
+    in_process = [m for m in (*failed.values(), *by_process.values()) if len(m) > 1]
     is_one_call = _is_one_call_by_usage(groups)
     for members in (*in_trace, *in_process):
         _join_below(groups, members, call_parent, is_one_call)
@@ -297,7 +348,7 @@ def are_of_one_time(a: Span, b: Span) -> bool:
     """Return whether a log record may tell of what a span of its trace shows, or overlaps it."""
     if a.trace_id != b.trace_id:
         return False
-    slack_ns = _LOG_TOLERANCE_NS
+    slack_ns = LOG_TOLERANCE_NS
     return a.start_ns <= b.end_ns + slack_ns and b.start_ns <= a.end_ns + slack_ns
 
 
@@ -318,7 +369,7 @@ def pair_up(groups: Groups, members: Sequence[int], is_one_call: Link) -> None:
     open_: list[tuple[int, int]] = []  # end and index of those that may find a partner
     for index in members:
         span, mine = groups.spans[index], groups.find(index)
-        del open_[: bisect_left(open_, (span.start_ns - _LOG_TOLERANCE_NS, -1))]
+        del open_[: bisect_left(open_, (span.start_ns - LOG_TOLERANCE_NS, -1))]
         for place, (_, other) in enumerate(open_):
             root = groups.find(other)
             if root == mine:

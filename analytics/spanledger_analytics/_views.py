@@ -73,10 +73,11 @@ def _tier(views: list[Span]) -> str:
 def _innermost_first(views: list[Span]) -> list[Span]:
     """Return the views nearest to the provider first: they name what was really called.
 
-    Inference servers' spans come last, for they name a model by its path on their disk.
+    Log records come after spans, for they are written later. Inference servers' spans come last,
+    for they name a model by its path on their disk.
     """
     ordered = sorted(views, key=lambda view: (view.start_ns, -view.end_ns), reverse=True)
-    return sorted(ordered, key=lambda view: view.role == "server")
+    return sorted(ordered, key=lambda view: (view.role == "server", view.kind == "log"))
 
 
 def _provider(views: list[Span]) -> str:

@@ -26,6 +26,7 @@ from spanledger_analytics._siblings import (
     link_by_response_id,
     link_by_usage,
     link_logs,
+    link_stream_ends,
 )
 from spanledger_analytics.spans import Span, SpanKey, newest_versions, span_tokens
 from spanledger_analytics.tokens import Tokens, merge
@@ -114,6 +115,7 @@ def _group_views(
     """Return the views of each call as indices, in order of start."""
     groups = Groups(views, tokens, [view.response_id for view in views])
     above = ancestry(views, spans)
+    link_stream_ends(groups, above.parent)
     link_logs(groups, above.parent)
     link_by_response_id(groups, above.parent)
     link_by_usage(groups, above.parent)

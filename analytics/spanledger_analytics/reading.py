@@ -15,9 +15,9 @@ from spanledger_analytics._rows import (
     strings,
     values_of,
 )
-from spanledger_analytics._siblings import FALLBACK_TOLERANCE_NS
+from spanledger_analytics._siblings import FALLBACK_TOLERANCE_NS, LOG_TOLERANCE_NS
 from spanledger_analytics.calls import Call
-from spanledger_analytics.spans import Span, SpanKey, read_spans
+from spanledger_analytics.spans import Span, SpanKey, read_spans, span_tokens
 from spanledger_analytics.tool_traces import Interval, intervals, traces_around, traces_inside
 from spanledger_storage.store import Store
 
@@ -174,14 +174,20 @@ class TraceGroup:
     def add_partners(self, calls: Collection[Call]) -> bool:
         """Read the traces in which another scope may have recorded one of these calls (rule R4).
 
-        Only calls that a single scope recorded are looked for, and of those only such that could
-        lie in a trace of their own or lack a response id. Returns whether anything new was read.
+        By their tokens only calls that a single scope recorded are looked for, and of those only
+        such that could lie in a trace of their own or lack a response id. Returns whether anything
+        new was read.
         """
         lonely = [call.primary for call in calls if _is_lonely(call)]
+        silent = [call.primary for call in calls if _is_silent_root(call.primary)]
         found: set[str] = set()
         for part in batches(lonely):
             params = {"project": self.project, **_partner_params(part)}
             table = self.store.arrow("ledger_partner_traces", params)
+            found.update(strings(table, "trace_id"))
+        for part in batches(silent):
+            params = {"project": self.project, **_silent_partner_params(part)}
+            table = self.store.arrow("ledger_silent_partner_traces", params)
             found.update(strings(table, "trace_id"))
         return self.add(found)
 
@@ -198,6 +204,12 @@ def _is_lonely(call: Call) -> bool:
     )
 
 
+def _is_silent_root(span: Span) -> bool:
+    """Tell whether a call may lie in two traces that tokens do not tie."""
+    is_told = span_tokens(span).is_known and span.kind != "log"
+    return bool(not span.parent_span_id and span.process and span.request_model and not is_told)
+
+
 def _hours_around(spans: Collection[Span]) -> list[int]:
     """Return the start hours in which spans that overlap these may begin."""
     hours = {span.start_ns // HOUR_NS for span in spans}
@@ -208,6 +220,7 @@ def _hours_around(spans: Collection[Span]) -> list[int]:
 
 
 def _partner_params(spans: Collection[Span]) -> dict[str, object]:
+    has_logs = any(span.kind == "log" for span in spans)
     return {
         "hours": _hours_around(spans),
         "instances": Literal([span.process for span in spans]),
@@ -217,5 +230,22 @@ def _partner_params(spans: Collection[Span]) -> dict[str, object]:
         "starts": Literal([span.start_ns for span in spans]),
         "ends": Literal([span.end_ns for span in spans]),
         "has_ids": Literal([int(bool(span.response_id)) for span in spans]),
+        "slack_ns": LOG_TOLERANCE_NS if has_logs else FALLBACK_TOLERANCE_NS,
+    }
+
+
+def _silent_partner_params(spans: Collection[Span]) -> dict[str, object]:
+    failed = [int(span.status == "error" and not span_tokens(span).is_known) for span in spans]
+    return {
+        "hours": _hours_around(spans),
+        "trace_ids": Literal([span.trace_id for span in spans]),
+        "instances": Literal([span.process for span in spans]),
+        "models": Literal([span.request_model for span in spans]),
+        "scopes": Literal([span.scope_name for span in spans]),
+        "starts": Literal([span.start_ns for span in spans]),
+        "ends": Literal([span.end_ns for span in spans]),
+        "are_logs": Literal([int(span.kind == "log") for span in spans]),
+        "are_failed": Literal(failed),
         "slack_ns": FALLBACK_TOLERANCE_NS,
+        "gap_ns": LOG_TOLERANCE_NS,
     }

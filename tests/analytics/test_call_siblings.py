@@ -123,6 +123,47 @@ def test_failed_siblings_of_two_scopes_are_one_failed_call() -> None:
     assert call.status == "error"
 
 
+def failed(span_id: str, trace: str, **fields: Any) -> Span:
+    said: dict[str, Any] = {"service_instance": "i", "status": "error", "trace": trace * 32}
+    return llm(span_id, **{**said, "scope_name": f"scope {span_id[0]}", **fields})
+
+
+def test_failed_calls_in_traces_of_their_own_are_one_call_each() -> None:
+    """Three that fail at once, each seen by two libraries that do not nest."""
+    views = [
+        view
+        for n in range(3)
+        for view in (
+            failed(f"a{n}", f"{n}", at=n),
+            failed(f"b{n}", f"{n + 3}", at=n + 0.3, lasts=99),
+        )
+    ]
+    calls = derive_calls(views)
+    assert sorted(sources(calls)) == [["a0", "b0"], ["a1", "b1"], ["a2", "b2"]]
+    assert {call.status for call in calls} == {"error"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"status": "ok"},
+        {"usage": (10, 1)},
+        {"request_model": "gpt-4o-mini"},
+        {"service_instance": "j"},
+        {"scope_name": "scope a"},
+        {"at": 50},
+        {"parent": "0"},  # of an agent, so that the other is not its view
+        {"role": "embedding"},
+    ],
+)
+def test_failed_calls_that_only_resemble_each_other_are_two(other: dict[str, Any]) -> None:
+    one, two = failed("a", "1"), failed("b", "2", at=1, lasts=98)
+    assert len(derive_calls([one, two])) == 1
+    role, parent = other.pop("role", "llm"), other.pop("parent", "")
+    two = failed("b", "2", **{"at": 1, "lasts": 98, **other})
+    assert len(derive_calls([one, two._replace(role=role, parent_span_id=parent)])) == 2
+
+
 def log(span_id: str, parent: str, **fields: Any) -> Span:
     """A call that a log record told of."""
     return llm(span_id, parent, **{"kind": "log", "scope_name": "events", **fields})

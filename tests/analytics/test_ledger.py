@@ -275,6 +275,42 @@ def test_call_without_an_id_finds_its_native_span_in_another_trace(
     assert [entry["trace_id"] for entry in ledger(store)] == [A, "c" * 32]
 
 
+def streamed(trace_id: str, span_id: str, **fields: Any) -> Span:
+    said: dict[str, Any] = {"scope_name": "logfire.openai", "service_instance": "i"}
+    return llm(trace_id, span_id, **{**said, **fields})
+
+
+NOTHING: Any = dict.fromkeys(("input_tokens", "cache_read_tokens", "output_tokens"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (
+            streamed(A, "1", **NOTHING),
+            streamed(B, "2", at=101, kind="log"),
+        ),
+        (
+            streamed(A, "1", status="error", **NOTHING),
+            streamed(B, "2", at=1, end_ns=T0 + 90 * MS, status="error", scope_name="b", **NOTHING),
+        ),
+    ],
+)
+def test_views_that_no_token_ties_are_found_in_traces_of_their_own(
+    store: Store, book: PriceBook, one: Span, other: Span
+) -> None:
+    stranger = other._replace(trace_id="c" * 32, service_instance="j")
+    put(store, "p", one)
+    derive(store, book, A)
+    put(store, "p", other, stranger)
+    for touched in (B, A):
+        assert derive(store, book, touched).traces == 2
+    assert written(derive(store, book, B)) == (0, 0, 0)
+    derive(store, book, "c" * 32)
+    assert [entry["trace_id"] for entry in ledger(store)] == [A, "c" * 32]
+    assert ledger(store)[0]["output_tokens"] == other.output_tokens
+
+
 def test_repeated_id_ties_only_calls_of_one_time(store: Store, book: PriceBook) -> None:
     spans = [llm(f"{i:032x}", "1", at=i * 200, response_id="fixed") for i in range(60)]
     put(store, "p", *spans)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.decoded import row, tokens
+from tests.decoded import NOW_NS, row, tokens
 
 CHAT = {"gen_ai.operation.name": "chat"}
 ADK = "gcp.vertex.agent"
@@ -105,6 +106,35 @@ def test_logfire_tier_of_the_answer_comes_before_the_one_asked_for() -> None:
         scope="logfire.anthropic",
     )
     assert made["service_tier"] == "priority"
+
+
+STREAM_END = {
+    "logfire.span_type": "log",
+    "logfire.msg_template": "streaming response from {request_data[model]!r} took {duration:.2f}s",
+    "duration": 0.5,
+    "gen_ai.operation.name": "chat",
+    "gen_ai.request.model": "gpt-5-mini",
+    "gen_ai.usage.input_tokens": 21_520,
+    "gen_ai.usage.output_tokens": 7_167,
+}
+
+
+@pytest.mark.parametrize(
+    ("said", "lasted"),
+    [
+        ({}, timedelta(seconds=0.5)),
+        ({"duration": -1}, timedelta()),
+        ({"duration": "long"}, timedelta()),
+        ({"duration": 1e300}, timedelta()),
+    ],
+)
+def test_logfires_record_of_a_stream_began_when_the_stream_did(
+    said: dict[str, object], lasted: timedelta
+) -> None:
+    times = {"start_time_unix_nano": NOW_NS, "end_time_unix_nano": NOW_NS}
+    made = row({**STREAM_END, **said}, scope="logfire.openai", **times)
+    assert (made["role"], made["kind"], made["usage_source"]) == ("llm", "log", "log")
+    assert made["end_time"] - made["start_time"] == lasted
 
 
 # LangSmith.

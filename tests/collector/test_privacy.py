@@ -481,6 +481,15 @@ def test_status_events_links_and_names_say_nothing() -> None:
     assert dict(row["events.attributes"][0]) == {"exception.type": "ValueError"}
 
 
+def test_a_record_of_a_streams_end_is_one_where_no_content_is_kept() -> None:
+    said = {"logfire.span_type": "log", "duration": 0.5, "gen_ai.operation.name": "chat"}
+    made = span({**said, "gen_ai.usage.input_tokens": 9}, name="streaming response from {model}")
+    for whose in (project(presets=(Preset.EMAIL,)), project(content=Content.OFF)):
+        row = row_of(made, whose, scope="logfire.openai")
+        assert (row["kind"], row["usage_source"], row["input_tokens"]) == ("log", "log", 9)
+        assert row["start_time"].timestamp() == pytest.approx(NOW_NS / 1e9 - 0.5)
+
+
 @pytest.mark.parametrize("said", [f"tool\n{PROMPT}", f"tool\u2028{PROMPT}", f"{PROMPT} " * 4])
 def test_names_of_spans_and_scopes_are_short_lines(said: str) -> None:
     for made in (

@@ -34,6 +34,7 @@ _HASH_BYTES = 16
 _LONGEST = 256
 # What the product tells apart; other words of these columns are nobody's.
 _WORDS = {
+    "kind": frozenset(("log",)),
     "role": frozenset(
         (
             *("llm", "embedding", "tool", "agent", "workflow", "retrieval", "guardrail"),
@@ -48,7 +49,7 @@ _WORDS = {
 # What a row has from elsewhere, and what was said.
 _OTHERS = frozenset(
     (
-        *("project", "trace_id", "span_id", "parent_span_id", "name", "kind", "status_message"),
+        *("project", "trace_id", "span_id", "parent_span_id", "name", "status_message"),
         *("start_time", "end_time", "service_name", "service_version", "environment"),
         *("scope_name", "scope_version", "trace_state", "ingested_at", "version"),
         *("tool_arguments", "tool_result"),

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
+from typing import cast
 
 import pyarrow as pa
 from google.protobuf.message import DecodeError
@@ -30,7 +31,6 @@ from spanledger_collector.decode.values import (
     Attributes,
     read_attributes,
     render_all,
-    time_ns,
 )
 from spanledger_collector.dialects.base import Dialect
 from spanledger_collector.dialects.spanledger import PENDING_FLAG
@@ -204,7 +204,8 @@ class _Batch:
         for _, _, said in reading.events:
             columns.event_attributes.append(render_all(said))
         self._add_links(span)
-        hour = min(time_ns(span.start_time_unix_nano) // HOUR_NS * 3600, LAST_HOUR_S)
+        start = cast("int", draft.row["start_time"])
+        hour = min(start // HOUR_NS * 3600, LAST_HOUR_S)
         trace_id = str(draft.row["trace_id"])
         self._touches[scope.project, trace_id, hour] += 1
         if not draft.row["parent_span_id"]:

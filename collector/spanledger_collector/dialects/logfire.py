@@ -9,7 +9,7 @@ from __future__ import annotations
 import orjson
 
 from spanledger_collector.decode.messages import Message, canonical
-from spanledger_collector.decode.values import count, flag, number, parse_json, text
+from spanledger_collector.decode.values import count, flag, number, parse_json, seconds, text
 from spanledger_collector.dialects.base import Content, Dialect, Draft, sources
 from spanledger_collector.dialects.nested import HISTORY_KEYS, TOOL_KEYS, at, messages_in
 from spanledger_collector.dialects.otel_genai import COLUMNS, ROLES
@@ -28,16 +28,19 @@ _TEMPLATES = (
     ("openai agents trace:", "workflow"),
     ("guardrail", "guardrail"),
 )
+_STREAM_END = "streaming response"
 _ERROR_LEVEL = 17
 
 
 def _interpret(draft: Draft) -> None:
     row, attributes = draft.row, draft.attributes
+    template = (text(attributes.get("logfire.msg_template")) or draft.span.name).lower()
     if row["role"] == "other":
-        template = (text(attributes.get("logfire.msg_template")) or draft.span.name).lower()
         row["role"] = next(
             (role for start, role in _TEMPLATES if template.startswith(start)), "other"
         )
+    if attributes.get("logfire.span_type") == "log" and template.startswith(_STREAM_END):
+        _read_stream_end(draft)
     role = row["role"]
     level = number(attributes.get("logfire.level_num"))
     if level is not None and level >= _ERROR_LEVEL:
@@ -50,6 +53,15 @@ def _interpret(draft: Draft) -> None:
         draft.fill("agent_name", text(attributes.get("name")))
     elif role == "workflow" and "agent_trace_id" in attributes:
         draft.fill("workflow_name", text(attributes.get("name")))
+
+
+def _read_stream_end(draft: Draft) -> None:
+    """Read a stream's record, written at its end, as those of other libraries: as a log record."""
+    row = draft.row
+    row["kind"] = "log"
+    start, lasted = row["start_time"], seconds(draft.attributes.get("duration"))
+    if isinstance(start, int) and lasted is not None:
+        row["start_time"] = max(0, start - lasted)
 
 
 def _read_call(draft: Draft) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from hashlib import blake2b
+from typing import cast
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
@@ -120,6 +121,8 @@ def silence_span(span: Span, place: Place) -> None:
     if span.events:
         events = map(_silenced_event, reading.events)
         replace(span.events, [e for e in events if e.attributes or e.name not in MESSAGE_EVENTS])
+    if (start := reading.draft.row["start_time"]) != base["start_time"]:
+        span.start_time_unix_nano = cast("int", start)
     span.name = short_name(span.name)
     span.trace_state = _state(span.trace_state)
     if span.status.message:
