@@ -23,6 +23,7 @@ from spanledger_analytics._context import Context, Contexts, fill
 from spanledger_analytics._nesting import ancestry, merge_nested
 from spanledger_analytics._siblings import (
     Groups,
+    is_same_model,
     link_by_response_id,
     link_by_usage,
     link_logs,
@@ -82,6 +83,7 @@ def derive_calls(spans: list[Span]) -> list[Call]:
     parents and parent cycles do not matter. Pure, and linear in the number of spans.
     """
     by_key = newest_versions(spans)
+    _correct_roles(by_key)
     views = sorted((s for s in by_key.values() if _is_view(s)), key=_order)
     tokens = [span_tokens(span) for span in views]
     contexts = Contexts(by_key)
@@ -95,6 +97,19 @@ def derive_calls(spans: list[Span]) -> list[Call]:
     calls.extend(_aggregate_calls(by_key, calls, contexts))
     calls.sort(key=lambda call: _order(call.primary))
     return calls
+
+
+def _correct_roles(spans: dict[SpanKey, Span]) -> None:
+    """Make a model call an embedding whose own child says so; ``spans`` is changed in place.
+
+    OpenInference calls whatever it sees of Bedrock's ``InvokeModel`` a model call.
+    """
+    for span in [span for span in spans.values() if span.role == "embedding"]:
+        above = spans.get(span.parent_key)
+        if above is None or above.role != "llm" or above.output_tokens or not span.input_tokens:
+            continue
+        if above.input_tokens == span.input_tokens and is_same_model(above, span):
+            spans[above.key] = above._replace(role="embedding")
 
 
 def _is_view(span: Span) -> bool:
