@@ -84,6 +84,7 @@ def derive_calls(spans: list[Span]) -> list[Call]:
     """
     by_key = newest_versions(spans)
     _correct_roles(by_key)
+    _name_models(by_key)
     views = sorted((s for s in by_key.values() if _is_view(s)), key=_order)
     tokens = [span_tokens(span) for span in views]
     contexts = Contexts(by_key)
@@ -110,6 +111,18 @@ def _correct_roles(spans: dict[SpanKey, Span]) -> None:
             continue
         if above.input_tokens == span.input_tokens and is_same_model(above, span):
             spans[above.key] = above._replace(role="embedding")
+
+
+def _name_models(spans: dict[SpanKey, Span]) -> None:
+    """Give log records of calls that name no model that of their span; ``spans`` is changed."""
+    for span in [span for span in spans.values() if span.kind == "log" and span.role == "llm"]:
+        above = spans.get(span.parent_key)
+        if above is not None and not (span.request_model or span.response_model):
+            spans[span.key] = span._replace(
+                provider=span.provider or above.provider,
+                request_model=above.request_model,
+                response_model=above.response_model,
+            )
 
 
 def _is_view(span: Span) -> bool:

@@ -141,8 +141,9 @@ def test_a_call_around_its_own_embedding_is_that_embedding() -> None:
     ],
 )
 def test_an_embedding_made_during_another_call_is_its_own(outer: dict[str, Any]) -> None:
+    said: dict[str, Any] = {"usage": (14_156, None), **EMBEDDED, **outer}
     views = [
-        llm("1", **{"usage": (14_156, None), **EMBEDDED, **outer}),
+        llm("1", **said),
         span("2", "1", role="embedding", usage=(14_156, None), at=1, lasts=98, **EMBEDDED),
     ]
     assert [call.kind for call in derive_calls(views)] == ["llm", "embedding"]

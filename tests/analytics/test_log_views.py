@@ -73,6 +73,35 @@ def test_a_record_of_the_same_library_in_a_trace_of_its_own_is_told_by_the_respo
     assert call.tokens.input == 1_000
 
 
+def adk(*usages: tuple[int, int], last: tuple[int, int]) -> list[tuple[str, int | None]]:
+    """Models and input of the calls of Google ADK's span, which keeps the last call's counts.
+
+    Of each call it also writes a record, which names no model.
+    """
+    span = llm("s", end_ns=T0 + 900 * MS, input_tokens=last[0], output_tokens=last[1])
+    records = [
+        log(
+            f"l{n}",
+            "s",
+            at=100 * n,
+            end_ns=T0 + 100 * n * MS,
+            request_model="",
+            input_tokens=usage[0],
+            output_tokens=usage[1],
+        )
+        for n, usage in enumerate(usages, 1)
+    ]
+    return sorted((call.model, call.tokens.input) for call in derive_calls([span, *records]))
+
+
+def test_records_tell_of_the_calls_that_their_span_forgot() -> None:
+    model = "claude-sonnet-4-5"
+    assert adk((21_780, 7_258), last=(21_780, 7_258)) == [(model, 21_780)]
+    found = adk((21_780, 7_258), (21_800, 7_265), (21_820, 7_272), last=(21_820, 7_272))
+    assert found == [(model, 21_780), (model, 21_800), (model, 21_820)]
+    assert adk((10, 1), (10, 1), last=(10, 1)) == [(model, 10)] * 2
+
+
 def test_records_alone_are_calls() -> None:
     calls = derive_calls([log("l1", "gone", at=0), log("l2", "gone", at=500)])
     assert [call.usage_source for call in calls] == ["log", "log"]

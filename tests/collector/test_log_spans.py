@@ -67,6 +67,23 @@ def test_a_request_of_claude_code_becomes_a_call_that_ends_when_it_was_written()
     assert str(row["reported_cost_usd"]) == "0.023898000000"
 
 
+@pytest.mark.parametrize(
+    ("said", "role"),
+    [
+        ({"gen_ai.usage.input_tokens": 21_780, "gen_ai.usage.output_tokens": 7_258}, "llm"),
+        ({}, "other"),
+        ({"gen_ai.operation.name": "invoke_agent", "gen_ai.usage.input_tokens": 21_780}, "agent"),
+    ],
+)
+def test_a_record_that_names_no_operation_is_a_call_where_it_counts_tokens(
+    said: dict[str, Value], role: str
+) -> None:
+    """As Google ADK 2.13 writes them."""
+    said = {"gen_ai.provider.name": "gcp.gemini", "gen_ai.agent.name": "planner", **said}
+    made = record(DETAILS, time_ns=T0, trace_id=TRACE, span_id=SPAN, said=said)
+    assert spans(made, scope="gcp.vertex.agent")[0]["role"] == role
+
+
 def test_without_traces_a_prompt_is_a_trajectory_with_its_calls_and_tools_below_it() -> None:
     prompt, call, tool = spans(
         claude("user_prompt", T0, prompt__id=PROMPT, session__id="s-1"),

@@ -184,13 +184,14 @@ COLUMNS = {**COMMON, **USAGE, **REQUEST, **CALL, **ACTORS}
 def guess_role(draft: Draft) -> None:
     """Read the role of a span without an operation name, as older instrumentations write them.
 
-    With a name that nobody knows, a span must state tokens to be a call.
+    With a name that nobody knows, a span must state tokens to be a call. So must a log record of
+    Google ADK, which names neither operation nor model: its span does.
     """
     attributes, row = draft.attributes, draft.row
     if row["role"] != "other":
         return
+    has_tokens = row["input_tokens"] is not None or row["output_tokens"] is not None
     if attributes.get("gen_ai.operation.name"):
-        has_tokens = row["input_tokens"] is not None or row["output_tokens"] is not None
         if has_tokens and row["request_model"] and draft.span.kind == Span.SPAN_KIND_CLIENT:
             row["role"] = "llm"
         return
@@ -198,7 +199,9 @@ def guess_role(draft: Draft) -> None:
         row["role"] = "tool"
     elif draft.span.kind == Span.SPAN_KIND_SERVER and row["input_tokens"] is not None:
         row["role"] = "server"  # an inference server's view of a call
-    elif draft.span.kind == Span.SPAN_KIND_CLIENT and row["request_model"]:
+    elif draft.span.kind == Span.SPAN_KIND_CLIENT and (
+        row["request_model"] or (row["kind"] == "log" and has_tokens)
+    ):
         row["role"] = "llm"
 
 
