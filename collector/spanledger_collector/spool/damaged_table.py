@@ -36,11 +36,18 @@ class DamagedTable:
 
     Rows are read in the order of their numbers. Where that fails, the next number from which
     reading works again is searched for, and the stretch between is halved until every row in it
-    was read or stands alone as unreadable.
+    was read or stands alone as unreadable. Where the tree was joined anew (``is_joined``), lost
+    pages are not in it: then requests whose numbers are missing count as unreadable.
     """
 
     def __init__(
-        self, source: sqlite3.Connection, table: str, tally: Tally, position: int = 1
+        self,
+        source: sqlite3.Connection,
+        table: str,
+        tally: Tally,
+        position: int = 1,
+        *,
+        is_joined: bool = False,
     ) -> None:
         self.name = table
         self.tally = tally
@@ -62,6 +69,7 @@ class DamagedTable:
         last = _number(source, "SELECT seq FROM sqlite_sequence WHERE name = 'requests'")
         most = (self._first or position) + self._pages * self._most_rows_of_page
         self._high = most if last is None else last
+        self._has_gaps = table == "requests" and is_joined
 
     def rows(self) -> Iterator[SpoolRow]:
         """Yield every row that can be read, counting in the tally those that cannot."""
@@ -71,13 +79,26 @@ class DamagedTable:
             for row in self._read(self.position, _LAST):
                 failed = row is None
                 if row is not None:
+                    if self._has_gaps:
+                        self._count_gap(row.seq, was_read=was_read)
                     self.position, was_read = row.seq + 1, True
                     yield row
+            if not failed and self._has_gaps:
+                self._count_gap(self._high + 1, was_read=was_read)
             if not failed or self.position > self._high:
                 return
             end = self._next_readable(self.position)
             yield from self._islands(self.position, end - 1) if was_read else self._beginning(end)
             self.position = end
+
+    def _count_gap(self, seq: int, *, was_read: bool) -> None:
+        """Count requests that are missing before a number; before the first, finished ones are."""
+        end = min(seq, self._high + 1)
+        if was_read or self._first is not None:
+            begin = self.position if was_read else self._first or 0
+            self.tally.damaged += max(0, end - begin)
+        elif seq > self._high:  # nothing was read: the one page of rows there was may be lost
+            self.tally.damaged += min(self._high, self._most_rows_of_page)
 
     def _beginning(self, end: int) -> Iterator[SpoolRow]:
         """Yield what can be read before ``end``, when nothing was: mostly requests long stored."""

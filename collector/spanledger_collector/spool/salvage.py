@@ -14,24 +14,23 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
-from spanledger_collector.spool import wal
-from spanledger_collector.spool.batches import PAGE_BYTES
+from spanledger_collector.spool import trees, wal
 from spanledger_collector.spool.damaged_table import DamagedTable, Tally
 from spanledger_collector.spool.file import (
     DAMAGED_BODY,
     INSERT_REQUEST,
-    OLD_PAGE_BYTES,
     SpoolRow,
     bury,
     connect,
 )
+from spanledger_collector.spool.first_page import exchange_first_page
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +39,6 @@ _MARKER = "-renaming"
 """Ends the name of an empty file that is there while a file is being set aside."""
 _LONELY = "-alone"
 _MENDING = "mending-"
-# First byte of a page of a tree: https://www.sqlite.org/fileformat.html#b_tree_pages
-_INDEX_PAGES = {b"\x02", b"\x0a"}
-_TABLE_PAGES = {b"\x05", b"\x0d"}
 _GROUP_ROWS = 200
 _GROUP_BYTES = 16 << 20
 
@@ -208,10 +204,10 @@ def _salvage(file: Path, fresh: sqlite3.Connection) -> Salvage:
     ).fetchall()
     tally = Tally(salvaged, damaged)
     with closing(_readings(file)) as readings:
-        for source in readings:
+        for source, joined in readings:
             _copy_notes(source, fresh)
             for n, name in enumerate(("requests", "dead_letters")):
-                table = DamagedTable(source, name, tally, places[n])
+                table = DamagedTable(source, name, tally, places[n], is_joined=name in joined)
                 _copy(table, fresh, file.name)
                 places[n] = table.position
     fresh.execute(
@@ -279,7 +275,14 @@ def _copy_notes(source: sqlite3.Connection, fresh: sqlite3.Connection) -> None:
                 )
 
 
-def _readings(file: Path) -> Generator[sqlite3.Connection, None, None]:
+class _Reading(NamedTuple):
+    """A file that can be read, and which of its tables were joined anew."""
+
+    source: sqlite3.Connection
+    joined: Collection[str] = ()
+
+
+def _readings(file: Path) -> Generator[_Reading, None, None]:
     """Open a damaged file without changing it; one that SQLite cannot read, as a mended copy.
 
     Where the log is damaged, twice: as it was before, and then with every page that is whole, for
@@ -288,24 +291,53 @@ def _readings(file: Path) -> Generator[sqlite3.Connection, None, None]:
     has_damaged_log = wal.damage(file) is not None
     if not has_damaged_log:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as source:
-            if _has_requests(source):
-                yield source
+            if _has_requests(source) and not _torn_tables(source, file, wal.pages(file)):
+                yield _Reading(source)
                 return
     with TemporaryDirectory(prefix=_MENDING, dir=file.parent) as directory:
         copy = Path(directory) / "copy.db"
-        shutil.copyfile(file, copy)
         if has_damaged_log:
+            shutil.copyfile(file, copy)
             wal.write_into(copy, file, before_damage=True)
-            with closing(sqlite3.connect(copy, isolation_level=None)) as source:
-                if _has_requests(source):
-                    yield source
+            torn = _join_trees(copy)
+            if torn is not None:
+                with closing(sqlite3.connect(copy, isolation_level=None)) as source:
+                    yield _Reading(source, torn)
+        shutil.copyfile(file, copy)
         page_bytes = wal.write_into(copy, file)
+        torn = _join_trees(copy)
+        if torn is None:
+            exchange_first_page(copy, Path(directory), page_bytes)
+            torn = _join_trees(copy)
         with closing(sqlite3.connect(copy, isolation_level=None)) as source:
-            is_readable = _has_requests(source)
-        if not is_readable:
-            _exchange_first_page(copy, Path(directory), page_bytes)
-        with closing(sqlite3.connect(copy, isolation_level=None)) as source:
-            yield source
+            yield _Reading(source, torn or ())
+
+
+def _join_trees(copy: Path) -> Collection[str] | None:
+    """Make whole the trees whose upper pages are lost; return which, None: no table is known."""
+    with closing(sqlite3.connect(copy, isolation_level=None)) as source:
+        if not _has_requests(source):
+            return None
+        torn, page_bytes = _torn_tables(source, copy), _page_bytes(source)
+    with copy.open("r+b") as file:
+        for name, root in torn.items():
+            trees.join(trees.Pages(file, page_bytes), name, root)
+    return torn
+
+
+def _torn_tables(
+    source: sqlite3.Connection, file: Path, log: Mapping[int, bytes] | None = None
+) -> dict[str, int]:
+    """Return the pages where those tables begin whose trees have lost upper pages."""
+    sql = "SELECT name, rootpage FROM sqlite_master WHERE name IN ('requests', 'dead_letters')"
+    with file.open("rb") as opened:
+        pages = trees.Pages(opened, _page_bytes(source), log)
+        return {name: root for name, root in source.execute(sql) if trees.is_torn(pages, root)}
+
+
+def _page_bytes(source: sqlite3.Connection) -> int:
+    [(size,)] = source.execute("PRAGMA page_size").fetchall()
+    return int(size)
 
 
 def _has_requests(source: sqlite3.Connection) -> bool:
@@ -314,60 +346,3 @@ def _has_requests(source: sqlite3.Connection) -> bool:
     except sqlite3.DatabaseError:
         return False
     return True
-
-
-def _exchange_first_page(copy: Path, directory: Path, page_bytes: int) -> None:
-    """Put the first page of a new file, which says where tables begin, into a copy of a file.
-
-    ``page_bytes`` are those of its log, which may hold too few pages to tell; 0: it has none.
-    """
-    with copy.open("r+b") as damaged:
-        known = (*OLD_PAGE_BYTES, PAGE_BYTES)
-        sizes = [size for size in known if size == page_bytes] or known
-        pages = [_first_page(directory / f"{size}.db", size) for size in sizes]
-        # A multiple of the right size finds trees, too, where rows are small: the smallest is it.
-        page = max(pages, key=lambda page: _trees(damaged, page))
-        header = bytearray(page.content)
-        # The number of pages, and no free ones: https://www.sqlite.org/fileformat.html#the_database_header
-        # SQLite refuses a file that ends before one of its tables begins.
-        count = max(copy.stat().st_size // len(header), *page.tables, *page.indexes)
-        damaged.truncate(count * len(header))
-        header[28:32] = count.to_bytes(4, "big")
-        header[32:40] = bytes(8)
-        damaged.seek(0)
-        damaged.write(header)
-
-
-class _FirstPage(NamedTuple):
-    """The first page of a file, and the numbers of the pages, from 1, at which trees begin."""
-
-    content: bytes
-    tables: list[int]
-    indexes: list[int]
-
-
-def _first_page(donor: Path, page_bytes: int) -> _FirstPage:
-    """Return it of a new file, made with pages of so many bytes."""
-    with closing(connect(donor, page_bytes)) as new:
-        roots: dict[str, list[int]] = {"table": [], "index": []}
-        for kind, root in new.execute(
-            "SELECT type, rootpage FROM sqlite_master WHERE rootpage > 0"
-        ):
-            roots[kind].append(root)
-    with donor.open("rb") as file:
-        return _FirstPage(file.read(page_bytes), roots["table"], roots["index"])
-
-
-def _trees(file: BinaryIO, page: _FirstPage) -> tuple[int, int]:
-    """Return how many indexes and how many tables begin in a file where they do in a new one."""
-    size = len(page.content)
-    kinds = ((page.indexes, _INDEX_PAGES), (page.tables, _TABLE_PAGES))
-    indexes, tables = (
-        sum(_byte(file, (root - 1) * size) in known for root in roots) for roots, known in kinds
-    )
-    return indexes, tables
-
-
-def _byte(file: BinaryIO, place: int) -> bytes:
-    file.seek(place)
-    return file.read(1)

@@ -75,6 +75,23 @@ def damage(path: Path) -> str | None:
     return None
 
 
+def pages(path: Path) -> dict[int, bytes]:
+    """Return the whole pages in a file's log, up to the last commit, by number; the newest of each.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    log = _read(path)
+    if log is None:
+        return {}
+    size, end = log.page_bytes, log.last_commit(len(log.frames))
+    return {
+        frame.number: log.data[frame.place : frame.place + size]
+        for frame in log.frames[:end]
+        if frame.is_whole
+    }
+
+
 def write_into(copy: Path, path: Path, *, before_damage: bool = False) -> int:
     """Write the whole pages in a file's log, up to the last commit, into a copy of the file.
 
