@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 
 from spanledger_collector.access.rate_limit import RateLimits
 from spanledger_collector.edge.left_out import LeftOut, Reason
 from spanledger_collector.edge.parsing import TakesLong, parse_json, parse_protobuf
 from spanledger_collector.edge.screening import screen
-from spanledger_collector.errors import InvalidRequest, Overloaded, RequestTooLarge, Unavailable
+from spanledger_collector.edge.turns import Turns
+from spanledger_collector.errors import InvalidRequest, RequestTooLarge, Unavailable
 from spanledger_collector.privacy.policy import policy_of
-from spanledger_collector.privacy.redact import redacted_body
+from spanledger_collector.privacy.redact import redact_body
 from spanledger_collector.signals import ITEMS, RESPONSES, Request, Response, Signal, rejection
 from spanledger_collector.spool.spool import Spool
 from spanledger_collector.telemetry import Telemetry
@@ -25,8 +27,9 @@ _INLINE_JSON_BYTES = 256 << 10
 _INLINE_BYTES = 16 << 10
 """Of projects with privacy, and of protobuf with something wrong, which is read piece by piece:
 what takes longer would keep the event loop from answering."""
-_MOST_TURNS = 2
-_TURN_WITHIN_S = 5.0
+_MOST_READ = 2  # at once: parsed, requests take far more memory than their bytes
+_MOST_REDACTED = 32  # at once, each of another project
+_MOST_WAITING_BYTES = 32 << 20  # of one project, so that those of others find room in memory
 
 
 class Intake:
@@ -36,7 +39,11 @@ class Intake:
         self._spool = spool
         self._telemetry = telemetry
         self._limits = RateLimits()
-        self._turns = asyncio.Semaphore(_MOST_TURNS)
+        self._reading = Turns(_MOST_READ, "read")
+        # Of each project one at a time, so that nobody waits for the patterns of another.
+        self._redacting = defaultdict[str, Turns](lambda: Turns(1, "redacted", _MOST_WAITING_BYTES))
+        # Not the loop's own threads: reading does not wait for redacting.
+        self._threads = ThreadPoolExecutor(_MOST_REDACTED, "redact")
         self._is_open = True
 
     def close(self) -> None:
@@ -89,41 +96,27 @@ class Intake:
     ) -> tuple[int, bytes]:
         """Return the number of items that are kept, and their request; raises like ``_redacted``.
 
-        Reads in a thread what would keep the event loop from answering others.
+        What would keep the event loop from answering others is done in threads.
         """
-        came_bytes = len(body)
-        is_long = is_json and len(body) > _INLINE_JSON_BYTES
-        if not is_long and not (policy_of(project) and len(body) > _INLINE_BYTES):
-            with contextlib.suppress(TakesLong):
-                return await self._redacted(
-                    project,
-                    came_bytes,
-                    *_read(signal, body, left_out, is_json, _INLINE_BYTES),
-                )
-        async with self._turn():
+        policy = policy_of(project)
+        is_large = policy is not None and len(body) > _INLINE_BYTES
+        has_turn = is_large or (policy is not None and policy.may_be_slow)
+        turns = self._redacting[project.name]
+        async with turns.one(len(body)) if has_turn else contextlib.nullcontext():
             # No name is given to the parsed request: it takes more memory than the body.
             return await self._redacted(
-                project,
-                came_bytes,
-                *await asyncio.to_thread(_read, signal, body, left_out, is_json),
+                project, len(body), *await self._parsed(signal, body, left_out, is_json, is_large)
             )
 
-    @contextlib.asynccontextmanager
-    async def _turn(self) -> AsyncGenerator[None]:
-        """Wait until few enough requests are parsed: they take far more memory than their bytes.
-
-        Raises:
-            Overloaded: that takes too long.
-        """
-        try:
-            async with asyncio.timeout(_TURN_WITHIN_S):
-                await self._turns.acquire()
-        except TimeoutError:
-            raise Overloaded("Other large requests are being read; send again.") from None
-        try:
-            yield
-        finally:
-            self._turns.release()
+    async def _parsed(
+        self, signal: Signal, body: bytes, left_out: LeftOut, is_json: bool, is_large: bool
+    ) -> tuple[Request, int, bytes]:
+        """Do what ``_read`` does, in a thread where that would keep others waiting."""
+        if not is_large and not (is_json and len(body) > _INLINE_JSON_BYTES):
+            with contextlib.suppress(TakesLong):
+                return _read(signal, body, left_out, is_json, _INLINE_BYTES)
+        async with self._reading.one(len(body)):
+            return await asyncio.to_thread(_read, signal, body, left_out, is_json)
 
     async def _redacted(
         self, project: Project, came_bytes: int, request: Request, items: int, body: bytes
@@ -146,7 +139,12 @@ class Intake:
         policy = policy_of(project)
         if policy is None:
             return items, body
-        body, found = await redacted_body(policy, request, body, time.time_ns())
+        work = (policy, request, time.time_ns())
+        if policy.may_be_slow or len(body) > _INLINE_BYTES:
+            loop = asyncio.get_running_loop()
+            body, found = await loop.run_in_executor(self._threads, redact_body, *work)
+        else:
+            body, found = redact_body(*work)
         for kind, count in found.items():
             self._telemetry.redacted_values.labels(project.name, kind).inc(count)
         return items, body

@@ -151,9 +151,18 @@ def _changed(settings: ProjectSettings, given: Given) -> ProjectSettings:
         else:
             values[place.section][place.field] = value
     try:
-        return ProjectSettings.model_validate(values)
+        after = ProjectSettings.model_validate(values)
     except ValidationError as error:
         raise UsageError("; ".join(_complaints(error)) + ".") from None
+    slow = (
+        [one.name for one in after.privacy.patterns if one.is_slow] if "--pattern" in given else []
+    )
+    if slow:
+        raise UsageError(
+            f"--pattern: {', '.join(slow)}: texts may take too long, because too much is repeated "
+            "a counted number of times; write + or {512,} rather than {512,1000}."
+        )
+    return after
 
 
 def _pattern(text: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from spanledger_storage.linear_regex import LinearRegex
+from spanledger_storage.linear_regex import LinearRegex, size_in_letters
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 """Names of projects."""
@@ -21,6 +21,9 @@ DEFAULT_PROJECT = "default"
 _MOST_RULES = 100
 _MOST_DAYS = 36_500  # a century: later dates are beyond what the store can hold
 _MOST_NAMES = 200
+_MOST_SIZE = (
+    2_000  # of a pattern, for at worst some 10 µs a byte; RE2 takes a hundred times as much
+)
 KeyGlob = Annotated[str, Field(min_length=1, max_length=256)]
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 Dollars = Annotated[Decimal, Field(gt=0, max_digits=18, decimal_places=6)]
@@ -53,6 +56,11 @@ class Pattern(_Model):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
     regex: str = Field(min_length=1, max_length=1_000)
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether a text may take too long; those set by earlier versions are kept nevertheless."""
+        return size_in_letters(self.regex) > _MOST_SIZE
 
     @field_validator("regex")
     @classmethod

@@ -1,12 +1,10 @@
 """OTLP/HTTP as the specification words it, spoken by a plain HTTP client."""
 
-import asyncio
 import gzip
 import socket
 import threading
 import time
 import zlib
-from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -23,7 +21,7 @@ from spanledger_collector import intake
 from spanledger_collector.access.senders import OpenAccess
 from spanledger_collector.edge import parsing
 from spanledger_collector.edge.hosts import is_local_name
-from spanledger_storage.project_settings import Content, Privacy, Project, ProjectSettings
+from spanledger_storage.project_settings import Project
 from tests.otlp import attributes, llm_span, request, span
 from tests.running import RunningCollector
 from tests.variants import first
@@ -230,31 +228,6 @@ def test_a_trailer_is_no_header(
         assert connection.recv(4096).startswith(b"HTTP/1.1 200")
     assert seen
     assert not any("x-api-key" in headers for headers in seen)
-
-
-def test_large_requests_to_be_redacted_take_turns(
-    collector: RunningCollector, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    at_once, most = [0], [0]
-
-    async def redacted(_: object, made: ExportTraceServiceRequest, *__: object) -> object:
-        at_once[0] += 1
-        most[0] = max(most[0], at_once[0])
-        await asyncio.sleep(0.2)
-        at_once[0] -= 1
-        return made.SerializeToString(), {}
-
-    monkeypatch.setattr(intake, "redacted_body", redacted)
-    monkeypatch.setattr(intake, "_TURN_WITHIN_S", 0.3)
-    whose = Project("default", ProjectSettings(privacy=Privacy(content=Content.OFF)), bytes(32))
-    monkeypatch.setattr(OpenAccess, "ingest", lambda *_: whose)
-    body = request(span(x="y" * 20_000)).SerializeToString()
-    with ThreadPoolExecutor(8) as pool:
-        answers = [pool.submit(post, collector, body) for _ in range(8)]
-        statuses = Counter(answer.result().status_code for answer in answers)
-    assert most == [2]
-    assert statuses.keys() == {200, 503}
-    assert at_once == [0]
 
 
 def test_long_json_keeps_nobody_waiting(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from random import Random
 
 import orjson
 import pytest
@@ -457,6 +458,53 @@ def test_no_pattern_takes_longer_than_the_text_is(regex: str) -> None:
     began = time.process_time()
     pattern.is_in(text)
     assert time.process_time() - began < 2  # a backtracking engine would need years
+
+
+@pytest.mark.parametrize(
+    ("regex", "is_slow"),
+    [
+        (r"[A-Za-z0-9+/]{512,}={0,2}", False),
+        (r"[0-9a-fA-F]{128}", False),
+        (r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}", False),
+        (r"(?i)\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", False),
+        (r"\p{Lu}\p{L}{1,40} \p{Lu}\p{L}{1,40}", False),
+        (r"x[a-z]{1000}y", False),
+        (r"[A-Za-z0-9+/]{512,1000}=", True),
+        (r"\w{1,1000}!", True),
+        (r"x(?:ab|a|x|xa|ax){300}y", True),
+        (r"(?:[\x{3b1}-\x{3c9}][\x{430}-\x{44f}]!){700}", True),
+        (r"(?:[α-ω][а-я]!){700}", True),
+        (r"\\x{300}y{1000}z{1000}", True),
+    ],
+)
+def test_a_pattern_is_slow_where_it_counts_too_far(regex: str, is_slow: bool) -> None:
+    assert Pattern(name="mine", regex=regex).is_slow is is_slow
+
+
+WORST = (
+    ("[a-z]{1,990}[0-9]", low := "abcdefghijklmnopqrstuvwxyz"),
+    ("[A-Za-z0-9+/]{300,550}=", low),
+    ("x[a-z]{1000}y", "xa"),
+    ("x.{900}y", "xa"),
+    (r"(?:\w{1,30}x){16}y", "xa"),
+    ("x(?:ab|a|x|xa|ax){200}y", "xa"),
+    (r"x\p{L}{100}y", "xéжш中文"),
+    (r"\p{L}{2,50} \p{L}{2,50}", "xaéжш中文字ａ"),
+)
+
+
+@pytest.mark.parametrize(("regex", "letters"), WORST)
+def test_the_worst_text_of_a_pattern_that_is_not_slow_takes_some_microseconds_a_byte(
+    regex: str, letters: str
+) -> None:
+    """RE2 remembers nothing of such texts: each start of a match makes another set of states."""
+    assert not Pattern(name="mine", regex=regex).is_slow
+    pattern = LinearRegex(regex)
+    text = "".join(Random(1).choices(letters, k=20_000)).encode()
+    began = time.thread_time()
+    for _ in range(3):  # it gives up remembering at one time and not at another
+        pattern.is_in(text)
+    assert (time.thread_time() - began) / (3 * len(text)) < 40e-6
 
 
 HOSTILE = (

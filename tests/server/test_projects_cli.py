@@ -20,7 +20,7 @@ import typer
 from spanledger_server import cli
 from spanledger_server.project_changes import PLACES
 from spanledger_storage.api_keys import ApiKey, matches
-from spanledger_storage.project_settings import Content, Preset, ProjectSettings
+from spanledger_storage.project_settings import Content, Pattern, Preset, Privacy, ProjectSettings
 from spanledger_storage.projects import Keys, Projects
 
 NOW_S = 1_780_000_000  # 2026-05-28T20:26:40Z
@@ -168,6 +168,7 @@ def test_what_is_left_out_stays_and_a_list_is_replaced(run: Run, state: sa.Engin
         (["--pattern", "x=("], "--pattern: "),
         (["--pattern", "x=a*"], "--pattern: .*empty text"),
         (["--pattern", "X=a"], "--pattern: "),
+        (["--pattern", "x=[a-z0-9]{512,1000}="], r"--pattern: x: .*write \+ or \{512,\}"),
         (["--spans-days", "1.5"], "--spans-days: .*integer"),
         (["--ledger-days", "36501"], "--ledger-days: .*36500"),
         (["--drop-key", "none", "--items-per-s", "x"], "--items-per-s"),
@@ -178,6 +179,16 @@ def test_what_cannot_be_set_is_one_sentence_with_its_option(
 ) -> None:
     assert re.search(message, bad(run("projects", "set", "default", *words)))
     assert Projects(state).log() == []
+
+
+def test_a_pattern_that_is_too_slow_by_now_stays_while_others_are_set(
+    run: Run, state: sa.Engine
+) -> None:
+    slow = Pattern(name="blob", regex="[A-Za-z0-9+/]{512,1000}=")
+    Projects(state).set("default", ProjectSettings(privacy=Privacy(patterns=(slow,))), "ann", 1)
+    good(run("projects", "set", "default", "--items-per-s", "5"))
+    now = settings(state)
+    assert (now.limits.items_per_s, now.privacy.patterns) == (5, (slow,))
 
 
 def test_an_unknown_project_is_answered_with_the_known_ones(run: Run) -> None:

@@ -31,6 +31,11 @@ class KeyGlobs:
     def __bool__(self) -> bool:
         return self._any is not None
 
+    @property
+    def size(self) -> int:
+        """Instructions of all globs: to what the time for a byte of a path is in proportion."""
+        return self._any.size if self._any else 0
+
     def has(self, path: str) -> bool:
         """Return whether a path matches."""
         if self._any is None:

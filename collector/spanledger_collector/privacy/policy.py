@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -11,7 +12,9 @@ from spanledger_collector.privacy.keys import KeyGlobs
 from spanledger_collector.privacy.texts import TextRedactor
 from spanledger_storage.project_settings import Content, Project
 
+log = logging.getLogger(__name__)
 _EVERY = 2**64
+_MOST_QUICK = 1_000  # instructions: some 5 µs a byte, and few bytes are keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class Policy:
         texts: patterns that are replaced in every text.
         salt: key of the hashes of values.
         content_key: key of the hashes of what was said.
+        may_be_slow: what the project wrote itself may take long, even for a small request.
     """
 
     dropped: KeyGlobs
@@ -33,6 +37,7 @@ class Policy:
     texts: TextRedactor
     salt: bytes
     content_key: bytes
+    may_be_slow: bool
 
     @property
     def keeps_all_content(self) -> bool:
@@ -55,13 +60,22 @@ def policy_of(project: Project) -> Policy | None:
 @lru_cache(maxsize=256)
 def _compiled(project: Project) -> Policy:
     privacy = project.settings.privacy
+    for own in privacy.patterns:
+        if own.is_slow:
+            log.warning(
+                "project %s: texts may take the pattern %s long; see docs/privacy.md",
+                project.name,
+                own.name,
+            )
     rate = 0.0 if privacy.content is Content.OFF else privacy.content_sample_rate
     salt = usable_salt(project.salt)
+    dropped, hashed = KeyGlobs(privacy.drop_keys), KeyGlobs(privacy.hash_keys)
     return Policy(
-        KeyGlobs(privacy.drop_keys),
-        KeyGlobs(privacy.hash_keys),
+        dropped,
+        hashed,
         int(rate * _EVERY),
         TextRedactor(privacy.presets, privacy.patterns),
         salt,
         message_key(salt),
+        bool(privacy.patterns) or max(dropped.size, hashed.size) > _MOST_QUICK,
     )

@@ -6,7 +6,6 @@ nothing is stored in clear because something went wrong.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,30 +49,16 @@ from spanledger_collector.signals import Request
 FAILED = "redaction_failed"
 """Flag of a span that lost its texts because they could not be redacted; also counted so."""
 _OURS = frozenset({CARRIED, RECORD_HASH})
-_INLINE_BYTES = 16 << 10
 
 
-async def redacted_body(
-    policy: Policy, request: Request, body: bytes | None, received_ns: int
-) -> tuple[bytes, Counter[str]]:
+def redact_body(policy: Policy, request: Request, received_ns: int) -> tuple[bytes, Counter[str]]:
     """Return a request's serialisation without what goes, and how much of each kind went.
-
-    Large requests are worked on in a thread, so that the event loop keeps answering.
 
     Args:
         policy: of the project.
         request: is changed.
-        body: its serialisation, when the caller has it.
         received_ns: when it came, in nanoseconds since 1970.
     """
-    size = request.ByteSize() if body is None else len(body)
-    if size <= _INLINE_BYTES:
-        return redact_body(policy, request, received_ns)
-    return await asyncio.to_thread(redact_body, policy, request, received_ns)
-
-
-def redact_body(policy: Policy, request: Request, received_ns: int) -> tuple[bytes, Counter[str]]:
-    """Do what ``redacted_body`` does, here and now."""
     request.DiscardUnknownFields()  # nobody reads them, and they may hold anything
     found = redact(policy, request, received_ns)
     # Always anew: what came may also hold values of fields that later ones replaced.
