@@ -43,9 +43,9 @@ def add_account(
 ) -> None:
     """Make an account; asks for its password, or reads it from standard input."""
     from spanledger_server.account_changes import add
-    from spanledger_server.state_database import state_writer_of
+    from spanledger_server.state_database import state_maker_of
 
-    state = state_writer_of(data, state_url)
+    state = state_maker_of(data, state_url)
     add(state, name, role, project, by, everywhere=all_projects, with_password=not no_password)
 
 

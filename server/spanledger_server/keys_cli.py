@@ -38,9 +38,9 @@ def create_key(
 ) -> None:
     """Make a key and print it, this once."""
     from spanledger_server.key_changes import create
-    from spanledger_server.state_database import state_writer_of
+    from spanledger_server.state_database import state_maker_of
 
-    create(state_writer_of(data, state_url), project, scope or [Scope.INGEST], label, expires, by)
+    create(state_maker_of(data, state_url), project, scope or [Scope.INGEST], label, expires, by)
 
 
 @app.command(name="list")

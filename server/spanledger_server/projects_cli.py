@@ -62,10 +62,10 @@ def create_project(
     """Make a project; it keeps everything, without limits, until it is set otherwise."""
     from spanledger_server.guard import placed
     from spanledger_server.project_changes import create
-    from spanledger_server.state_database import state_writer_of
+    from spanledger_server.state_database import state_maker_of
 
     make_key = f"spanledger keys create --project {name} --scope ingest"
-    create(state_writer_of(data, state_url), name, by, placed(make_key, data, state_url))
+    create(state_maker_of(data, state_url), name, by, placed(make_key, data, state_url))
 
 
 @app.command(name="set")
@@ -151,10 +151,10 @@ def set_project(
     Options that take several values replace the whole list: repeat them.
     """
     from spanledger_server.project_changes import PLACES, change
-    from spanledger_server.state_database import state_writer_of
+    from spanledger_server.state_database import state_maker_of
 
     given = {option: ctx.params[option[2:].replace("-", "_")] or "" for option in PLACES}
-    change(state_writer_of(data, state_url), name, given, by)
+    change(state_maker_of(data, state_url), name, given, by)
 
 
 @app.command(name="log")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from spanledger_server.errors import UsageError
@@ -34,6 +35,28 @@ def state_writer_of(data: Path, state_url: str) -> StateEngine:
             "the directory with --data or the database with --state-url."
         )
     return open_state(state_url or sqlite_url(_state_file(data)))
+
+
+def state_maker_of(data: Path, state_url: str) -> StateEngine:
+    """Return the state database to change, made and said so where no instance has run yet.
+
+    For what is set up before the first start: projects, keys and accounts.
+
+    Raises:
+        UsageError: the directory cannot be written.
+    """
+    from spanledger_server.run_file import RunFile  # slow to load
+
+    file = _state_file(data)
+    if not state_url and not file.exists():
+        directory = RunFile(file.parent)
+        directory.acquire()  # an instance that starts just now makes it, too
+        try:
+            migrate_state(open_state(sqlite_url(file)))
+        finally:
+            directory.release()
+        print(f"No instance has run on {file.parent} yet: made its state.db.", file=sys.stderr)
+    return state_writer_of(data, state_url)
 
 
 def _state_file(data: Path) -> Path:

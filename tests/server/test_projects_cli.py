@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import stat
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,9 @@ import pytest
 import sqlalchemy as sa
 import typer
 
+from spanledger_collector.access.senders import KeyAccess
 from spanledger_server import cli
+from spanledger_server.guard import Auth, Guard
 from spanledger_server.project_changes import PLACES
 from spanledger_storage.api_keys import ApiKey, matches
 from spanledger_storage.project_settings import Content, Pattern, Preset, Privacy, ProjectSettings
@@ -98,6 +101,31 @@ def test_a_key_is_made_where_the_project_was(
     assert words in good(run("projects", "create", "shop", *place))
     words = f"spanledger keys create --project default --scope ingest --data {tmp_path}"
     assert words in good(run("keys", "list", *place))
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        ("projects", "create", "shop"),
+        ("projects", "set", "default", "--content", "off"),
+        ("keys", "create"),
+        ("accounts", "add", "ann@example.com", "--all-projects", "--no-password"),
+    ],
+)
+def test_what_is_set_up_before_the_first_start_makes_the_state_database(
+    run: Run, tmp_path: Path, first: tuple[str, ...]
+) -> None:
+    fresh = tmp_path / "not" / "yet"
+    done = run(*first, "--data", str(fresh))
+    good(done)
+    assert f"No instance has run on {fresh} yet: made its state.db.\n" in done.err
+    assert stat.S_IMODE(fresh.stat().st_mode) == 0o700
+    key = good(run("keys", "create", "--data", str(fresh))).strip()
+    guard = Guard(Auth.KEYS, fresh)
+    ring = guard.key_ring()
+    guard.demand_ingest_key(ring)
+    headers = {"x-api-key": key}
+    assert KeyAccess(ring).ingest(headers).name == "default"
 
 
 def test_every_setting_can_be_set_told_and_cleared(run: Run, state: sa.Engine) -> None:
@@ -274,9 +302,9 @@ def test_the_log_tells_who_did_what(run: Run) -> None:
     assert run("projects", "log", "--limit", "1", "--format", "json").rows() == rows[:1]
 
 
-def test_nothing_is_written_where_no_instance_has_run(run: Run, tmp_path: Path) -> None:
+def test_nothing_is_changed_where_no_instance_has_run(run: Run, tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere"
-    for words in (("projects", "create", "shop"), ("keys", "create"), ("keys", "revoke", "x")):
+    for words in (("keys", "revoke", "x"), ("accounts", "remove", "bob")):
         assert "spanledger up" in bad(run(*words, "--data", str(nowhere)))
     assert "default" in good(run("projects", "list", "--data", str(nowhere)))
     assert "No keys" in good(run("keys", "list", "--data", str(nowhere)))
