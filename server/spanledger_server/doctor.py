@@ -72,7 +72,7 @@ def _check_ready(info: RunInfo, say: Say) -> bool:
     except urllib.error.HTTPError as error:
         say(f"FAIL  not ready: {error.read().decode(errors='replace').strip()}")
     except OSError as error:
-        say(f"FAIL  the OTLP port does not answer: {error}")
+        say(f"FAIL  the OTLP port does not answer: {error}{_hint_of_tls(info)}")
     return False
 
 
@@ -135,6 +135,15 @@ def _hint(error: OSError) -> str:
     if isinstance(error, urllib.error.HTTPError) and error.code in (401, 403):
         return f"; set {INGEST_KEY} to a key with the scope ingest"
     return ""
+
+
+def _hint_of_tls(info: RunInfo) -> str:
+    """A server that demands a certificate ends the connection only after the handshake."""
+    if not info.is_tls:
+        return ""
+    return (
+        "; with --tls-client-ca it answers those alone who have a certificate, and doctor has none"
+    )
 
 
 def _probe(trace_id: str) -> ExportTraceServiceRequest:

@@ -285,6 +285,13 @@ def test_what_senders_write_beside_json_is_read() -> None:
     assert span.scope_spans[0].spans[0].name == "cut ?"
 
 
+def test_a_number_of_thousands_of_digits_costs_nothing_else() -> None:
+    body = _request(name="kept", attributes=[{"key": "k", "value": {"intValue": "@"}}])
+    long = body.replace(b'{"intValue":"@"}', b'{"intValue":%s}' % (b"9" * 5_000))
+    [span] = traces_from_json(long).resource_spans[0].scope_spans[0].spans
+    assert (span.name, span.attributes[0].value.double_value) == ("kept", math.inf)
+
+
 @pytest.mark.parametrize(("raw", "read"), [(b"\xff", "\ufffd"), (b"caf\xe9", "caf\ufffd")])
 def test_a_text_that_is_no_utf8_costs_its_place_alone(raw: bytes, read: str) -> None:
     latin = traces_from_json(_request(name="@").replace(b"@", raw)).resource_spans[0]

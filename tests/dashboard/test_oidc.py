@@ -54,6 +54,7 @@ class FakeProvider:
         self.signing_key = self.key
         self.asked: dict[str, str] = {}
         self.error = ""
+        self.user_info: dict[str, Any] | None = None  # what its UserInfo endpoint tells
 
     def app(self) -> Starlette:
         known = "/.well-known/openid-configuration"
@@ -63,6 +64,7 @@ class FakeProvider:
                 Route("/keys", self._keys),
                 Route("/authorize", self._authorize),
                 Route("/token", self._token, methods=["POST"]),
+                Route("/userinfo", self._user_info),
             ]
         )
 
@@ -73,6 +75,7 @@ class FakeProvider:
                 "authorization_endpoint": f"{self.base}/authorize",
                 "token_endpoint": f"{self.base}/token",
                 "jwks_uri": f"{self.base}/keys",
+                "userinfo_endpoint": f"{self.base}/userinfo",
                 "id_token_signing_alg_values_supported": ["RS256"],
             }
         )
@@ -98,6 +101,11 @@ class FakeProvider:
         token = joserfc_jwt.encode({"alg": "RS256", "kid": "1"}, claims, self.signing_key)
         return JSONResponse({"access_token": "a", "token_type": "Bearer", "id_token": token})
 
+    async def _user_info(self, request: Request) -> Response:
+        if self.user_info is None or request.headers.get("authorization") != "Bearer a":
+            return JSONResponse({"error": "invalid_token"}, 401)
+        return JSONResponse(self.user_info)
+
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[FakeProvider]:
@@ -118,6 +126,7 @@ def provider(running: FakeProvider) -> FakeProvider:
     running.claims = {"email": "ann@example.com", "email_verified": True}
     running.signing_key = running.key
     running.error = ""
+    running.user_info = None
     return running
 
 
@@ -214,6 +223,33 @@ def test_whom_the_provider_does_not_vouch_for_stays_outside(
     answer = come_back(client)
     assert answer.status_code == status
     assert words in answer.text
+    assert COOKIE not in client.cookies
+
+
+def test_an_address_that_only_user_info_tells_is_taken(
+    client: TestClient, provider: FakeProvider
+) -> None:
+    provider.user_info = {"sub": "1", **provider.claims}
+    provider.claims = {}
+    come_back(client)
+    assert COOKIE in client.cookies
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"sub": "2", "email": "ann@example.com", "email_verified": True}, "does not tell your"),
+        ({"sub": "1", "email": "ann@example.com"}, "not verified"),
+        ({"sub": "1"}, "does not tell your"),
+        (None, "did not tell who you are"),
+    ],
+)
+def test_user_info_of_another_or_without_a_verified_address_lets_nobody_in(
+    client: TestClient, provider: FakeProvider, told: dict[str, Any] | None, words: str
+) -> None:
+    provider.claims, provider.user_info = {}, told
+    answer = come_back(client)
+    assert (answer.status_code, words in answer.text) == (403, True)
     assert COOKIE not in client.cookies
 
 

@@ -27,6 +27,7 @@ from spanledger_storage.state import (
     open_state,
     open_state_writer,
 )
+from spanledger_storage.store import Store
 from tests.postgres import postgres_server
 
 ROOT = Path(__file__).parents[2]
@@ -135,6 +136,12 @@ def test_images_are_pinned() -> None:
     assert len(images) == 2
     for image in {*images, *re.findall(r"^FROM (\S+)", DOCKERFILE, re.M)}:
         assert re.search(r":\d+(\.\d+)?(-\w+)?$", image)
+
+
+def test_clickhouse_is_the_version_that_statements_are_tested_with(store: Store) -> None:
+    [row] = store.sql_rows("SELECT version() AS version")
+    major, minor, *_ = str(row["version"]).split(".")
+    assert SERVICES["clickhouse"]["image"].endswith(f":{major}.{minor}")
 
 
 @pytest.mark.parametrize("service", OURS)

@@ -221,8 +221,9 @@ def test_the_reader_reads_and_does_nothing_else(engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("says", "is_used"),
     [
-        ("ClickHouse server version 26.3.1.5 (official build).", True),
-        ("ClickHouse server version 25.8.0.1.", True),
+        ("ClickHouse server version 26.9.1.5 (official build).", True),
+        ("ClickHouse server version 27.1.0.1.", True),
+        ("ClickHouse server version 26.8.0.1.", False),
         ("ClickHouse server version 18.16.1.", False),
         ("command not understood", False),
     ],

@@ -81,11 +81,27 @@ class Provider:
         except Exception as error:  # of the libraries below it: a wrong token, no connection
             raise _failure("gave no answer that can be trusted", error, 403) from error
         claims = cast("dict[str, object]", token.get("userinfo") or {})
+        if claims and "email" not in claims:
+            claims = await self._user_info(token, claims)
         if not claims.get("email"):
             raise ProviderError("The identity provider does not tell your e-mail address.")
         if claims.get("email_verified") not in (True, "true"):
             raise ProviderError("The identity provider has not verified your e-mail address.")
         return str(claims["email"])
+
+    async def _user_info(self, token: object, claims: dict[str, object]) -> dict[str, object]:
+        """Return what the UserInfo endpoint tells, where many providers tell the address alone.
+
+        OpenID Connect Core 5.3 and 5.4; what it says of another subject must not be used.
+        """
+        metadata = await self._client.load_server_metadata()
+        if not metadata.get("userinfo_endpoint"):
+            return claims
+        try:
+            told = cast("dict[str, object]", await self._client.userinfo(token=token))
+        except Exception as error:  # of the libraries below it: a wrong answer, no connection
+            raise _failure("did not tell who you are", error, 403) from error
+        return told if told.get("sub") == claims.get("sub") else claims
 
 
 def _failure(what: str, error: Exception, status: int) -> ProviderError:

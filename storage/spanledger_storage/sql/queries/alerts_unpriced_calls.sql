@@ -5,7 +5,7 @@
 -- Sort key used: ledger (project, hour).
 SELECT
     sum(ifNull(input_tokens, 0) + ifNull(output_tokens, 0)) AS tokens,
-    groupUniqArrayIf(3)(request_model, request_model NOT IN ('', model)) AS asked,
+    groupUniqArrayIf(3)(request_model, request_model != '' AND request_model != model) AS asked,
     groupUniqArrayIf(3)(agent_name, agent_name != '') AS agents,
     groupUniqArrayIf(3)(trace_id, trace_id != '') AS trace_ids
 FROM ledger_current

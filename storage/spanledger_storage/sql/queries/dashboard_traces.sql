@@ -45,7 +45,7 @@ SELECT
         multiIf(
             {sort:String} = 'cost', toInt128(ifNull(total_cost_usd, -1) * 1000000000000),
             {sort:String} = 'duration', toInt128(duration_ns),
-            {sort:String} = 'tokens', toInt128(ifNull(tokens, -1)),
+            {sort:String} = 'tokens', ifNull(toInt128(tokens), toInt128(-1)),
             {sort:String} = 'spans', toInt128(span_count),
             {sort:String} = 'errors', toInt128(error_count),
             toInt128(0)
