@@ -12,7 +12,7 @@ from spanledger_collector.dialects.base import Draft, sources
 from spanledger_collector.dialects.openllmetry import OPENLLMETRY
 from spanledger_collector.dialects.otel_genai import OPERATIONS
 from spanledger_collector.dialects.raw_usage import fill_usage, parse_usage
-from spanledger_collector.dialects.vocabulary import provider
+from spanledger_collector.dialects.vocabulary import provider, provider_of_model
 
 # Functions of LiteLLM, which it writes as the operation. "raw_gen_ai_request", a child of the
 # call with the provider's own parameters, has none.
@@ -30,6 +30,25 @@ _CALLS = {
 _RAW = "raw_gen_ai_request"
 
 
+def _replace_alias(draft: Draft, maker: str, model: str) -> None:
+    """Name the model that was called where the proxy wrote its own name for it.
+
+    V2 writes that name as what was asked for; both modes, in most answers, as what answered.
+    """
+    row = draft.row
+    if row["provider"] != provider(maker):
+        return  # a slash in the model's own name
+    alias = draft.attributes.get("litellm.model_group") or row["request_model"]
+    # A deployment of Azure's or an ARN may be named anything: then the alias tells more.
+    is_deployment = maker.startswith("azure") and not provider_of_model(model)
+    is_opaque = is_deployment or model.startswith("arn:")
+    if alias == model or (is_opaque and provider_of_model(str(alias))):
+        return
+    for column, name in (("request_model", model), ("response_model", "")):
+        if row[column] == alias:
+            row[column] = name
+
+
 def _interpret(draft: Draft) -> None:
     row, attributes = draft.row, draft.attributes
     if draft.span.name == _RAW:
@@ -40,8 +59,10 @@ def _interpret(draft: Draft) -> None:
     if row["role"] not in ("llm", "embedding"):
         return
     fill_usage(draft, parse_usage(attributes.get("metadata.usage_object")))
-    maker, found, _ = str(attributes.get("litellm.provider.model", "")).partition("/")
-    draft.fill("provider", provider(maker) if found else None)
+    maker, _, model = str(attributes.get("litellm.provider.model", "")).partition("/")
+    if model:
+        draft.fill("provider", provider(maker))
+        _replace_alias(draft, maker, model)
     if row["reported_cost_usd"] is None:
         hidden = parse_json(attributes.get("hidden_params"))
         if isinstance(hidden, dict):
