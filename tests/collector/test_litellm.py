@@ -5,11 +5,12 @@ Spans are as 1.106.2 wrote them. Expected are the provider's own counts and mode
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from tests.decoded import row
+from tests.decoded import row, tokens
 
 
 def litellm(**said: object) -> dict[str, Any]:
@@ -76,3 +77,81 @@ def test_an_alias_tells_more_than_the_name_of_a_deployment(called: str, provider
 def test_a_slash_in_a_models_own_name_is_no_maker() -> None:
     name = "meta-llama/Llama-3.3-70B"
     assert proxied(name, provider="together_ai", asked=name, answered=name) == (name, name)
+
+
+# Its callbacks for Langfuse, Arize and Phoenix, which write OpenInference's keys.
+
+
+def translated(usage: dict[str, object], **said: object) -> dict[str, Any]:
+    """Return the row of a call whose ``metadata`` holds the usage object and who called."""
+    metadata = {"user_api_key_user_id": "key-owner", "usage_object": usage}
+    attributes: dict[str, object] = {
+        "openinference.span.kind": "LLM",
+        "metadata": json.dumps({**metadata, "user_api_key_end_user_id": said.pop("user", None)}),
+        "litellm.trace_id": "9c2a",
+        "llm.model_name": "claude-sonnet-4-5",
+        **{key.replace("__", "."): value for key, value in said.items()},
+    }
+    return row(attributes, scope="litellm")
+
+
+def test_callbacks_for_others_tell_lifetimes_and_searches_in_their_metadata() -> None:
+    # Anthropic told 20 721 input, 11 119 read, 4 851 and 3 234 written, 10 779 output, 2 searches.
+    usage: dict[str, object] = {
+        "completion_tokens": 10_779,
+        "prompt_tokens": 39_925,
+        "total_tokens": 50_704,
+        "completion_tokens_details": {"reasoning_tokens": 3_094, "text_tokens": 7_685},
+        "prompt_tokens_details": {
+            "audio_tokens": None,
+            "cache_write_tokens": 8_085,
+            "cached_tokens": 11_119,
+            "text_tokens": 20_721,
+            "cache_creation_tokens": 8_085,
+            "cache_creation_token_details": {
+                "ephemeral_5m_input_tokens": 4_851,
+                "ephemeral_1h_input_tokens": 3_234,
+            },
+        },
+        "cache_creation_input_tokens": 8_085,
+        "cache_read_input_tokens": 11_119,
+        "server_tool_use": {"web_search_requests": 2},
+        "iterations": None,
+        "service_tier": "standard",
+    }
+    made = translated(
+        usage,
+        user="ann",
+        llm__response__id="chatcmpl-34d4",
+        llm__response__model="claude-sonnet-4-5-20250929",
+        llm__token_count__prompt=39_925,
+        llm__token_count__completion=10_779,
+        llm__token_count__completion_details__reasoning=3_094,
+        llm__token_count__prompt_details__cache_read=11_119,
+        llm__token_count__prompt_details__cache_write=8_085,
+        llm__token_count__total=50_704,
+    )
+    assert tokens(made) == (20_721 + 11_119 + 4_851 + 3_234, 11_119, 8_085, 10_779, 3_094)
+    lifetimes = made["cache_write_5m_tokens"], made["cache_write_1h_tokens"]
+    assert (lifetimes, made["web_searches"], made["flags"]) == ((4_851, 3_234), 2, [])
+    assert models(made) == ("claude-sonnet-4-5", "claude-sonnet-4-5-20250929")
+    told = made["provider"], made["response_id"], made["user_id"], made["service_tier"]
+    assert told == ("anthropic", "chatcmpl-34d4", "ann", "standard")
+
+
+@pytest.mark.parametrize("alias", ["main", "claude-sonnet-4-5-prod"])
+def test_zeros_of_a_stream_without_usage_are_no_usage(alias: str) -> None:
+    usage: dict[str, object] = {"completion_tokens": 0, "prompt_tokens": 0, "total_tokens": 0}
+    made = translated(usage, llm__response__model=alias)
+    assert tokens(made) == (None, None, None, None, None)
+    assert models(made) == ("claude-sonnet-4-5", "")
+    assert made["user_id"] == "key-owner"
+
+
+def test_embeddings_without_a_provider_have_their_models() -> None:
+    attributes = {
+        "openinference.span.kind": "EMBEDDING",
+        "embedding.model_name": "text-embedding-3-small",
+        "llm.token_count.prompt": 21_202,
+    }
+    assert row(attributes, scope="openinference.instrumentation.any")["provider"] == "openai"

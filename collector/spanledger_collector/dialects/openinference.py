@@ -5,6 +5,8 @@ https://github.com/Arize-ai/openinference/blob/main/spec/semantic_conventions.md
 
 from __future__ import annotations
 
+from typing import cast
+
 from spanledger_collector.decode.columns import Row
 from spanledger_collector.decode.messages import Message, canonical, part, tool_response
 from spanledger_collector.decode.values import Attributes, Value, count, parse_json, text, usd
@@ -18,8 +20,10 @@ from spanledger_collector.dialects.raw_usage import (
     add_cache_to_input,
     add_thoughts_to_output,
     fill_metadata,
+    fill_usage,
+    parse_usage,
 )
-from spanledger_collector.dialects.vocabulary import finish_reason, provider
+from spanledger_collector.dialects.vocabulary import finish_reason, provider, provider_of_model
 
 _TOOL_CALLS = "message.tool_calls."
 _CONTENTS = "message.contents."
@@ -36,6 +40,7 @@ _KINDS = {
 # Agents by span name: what the framework appends to the agent's own name.
 _NAME_SUFFIXES = (".run", "._execute_core", ".kickoff")
 _AGNO = "openinference.instrumentation.agno"
+_LITELLM = "litellm"  # whose callbacks for others write these keys
 _VERTEX = "openinference.instrumentation.vertexai"  # its output is Gemini's candidates alone
 
 
@@ -114,6 +119,7 @@ def _interpret(draft: Draft) -> None:
             add_thoughts_to_output(draft, total)
         else:
             add_cache_beside_input(draft, total)  # Bedrock's, as seen in 0.1.40
+        draft.fill("provider", provider_of_model(str(row["request_model"])))
     elif role == "agent":
         suffixed = draft.span.name
         for suffix in _NAME_SUFFIXES:
@@ -123,9 +129,26 @@ def _interpret(draft: Draft) -> None:
         draft.fill("tool_call_id", _langchain_call_id(attributes.get("output.value")))
     metadata = parse_json(attributes.get("metadata"))
     if isinstance(metadata, dict):
+        if row["scope_name"] == _LITELLM and role in ("llm", "embedding"):
+            _read_litellm(draft, metadata)
         draft.fill("session_id", text(metadata.get("session_id")))
         draft.fill("session_id", text(metadata.get("thread_id")))
         draft.fill("user_id", text(metadata.get("user_id")))
+
+
+def _read_litellm(draft: Draft, metadata: dict[str, Value]) -> None:
+    """Fill what LiteLLM's callbacks for Langfuse, Arize and Phoenix tell outside of flat keys."""
+    row, attributes = draft.row, draft.attributes
+    usage = parse_usage(metadata.get("usage_object"))
+    if usage and count(cast("Value", usage.get("total_tokens"))):  # zeros stand for none told
+        fill_usage(draft, usage)
+    draft.fill("response_id", text(attributes.get("llm.response.id")))
+    asked, answered = str(row["request_model"]), text(attributes.get("llm.response.model")) or ""
+    # Only a date is added: of a proxy this is its alias.
+    if answered.startswith(asked) and not answered.removeprefix(asked).strip("-0123456789"):
+        row["response_model"] = answered
+    for key in ("user_api_key_end_user_id", "user_api_key_user_id"):
+        draft.fill("user_id", text(metadata.get(key)))
 
 
 def _is_counted_apart(row: Row) -> bool:
