@@ -79,6 +79,28 @@ def test_a_slash_in_a_models_own_name_is_no_maker() -> None:
     assert proxied(name, provider="together_ai", asked=name, answered=name) == (name, name)
 
 
+def test_geminis_own_answer_is_read_where_it_tells_what_of_the_audio_was_cached() -> None:
+    audio = [{"modality": "AUDIO", "tokenCount": 358}]
+    usage: dict[str, object] = {
+        "promptTokenCount": 27_860,
+        "candidatesTokenCount": 6_690,
+        "thoughtsTokenCount": 2_696,
+        "cachedContentTokenCount": 9_726,
+        "promptTokensDetails": audio,
+        "cacheTokensDetails": audio,
+    }
+    made = raw_request(usage)
+    assert (made["role"], made["provider"], made["response_id"]) == ("llm", "gcp.vertex_ai", "r-1")
+    assert tokens(made) == (27_860, 9_726, None, 6_690 + 2_696, 2_696)
+    assert (made["audio_input_tokens"], made["cache_read_audio_tokens"]) == (358, 358)
+    assert raw_request({**usage, "promptTokensDetails": []})["role"] == "other"
+
+
+def raw_request(usage: dict[str, object]) -> dict[str, Any]:
+    said = {"llm.vertex_ai.usageMetadata": repr(usage), "llm.vertex_ai.responseId": "r-1"}
+    return row(said, scope="litellm", name="raw_gen_ai_request")
+
+
 # Its callbacks for Langfuse, Arize and Phoenix, which write OpenInference's keys.
 
 

@@ -11,7 +11,7 @@ from spanledger_collector.decode.values import paid, parse_json, text
 from spanledger_collector.dialects.base import Draft, sources
 from spanledger_collector.dialects.openllmetry import OPENLLMETRY
 from spanledger_collector.dialects.otel_genai import OPERATIONS
-from spanledger_collector.dialects.raw_usage import fill_usage, parse_usage
+from spanledger_collector.dialects.raw_usage import fill_usage, parse_usage, read_usage
 from spanledger_collector.dialects.vocabulary import provider, provider_of_model
 
 # Functions of LiteLLM, which it writes as the operation. "raw_gen_ai_request", a child of the
@@ -49,10 +49,25 @@ def _replace_alias(draft: Draft, maker: str, model: str) -> None:
             row[column] = name
 
 
+def _read_media(draft: Draft) -> bool:
+    """Read Gemini's own usage where it alone tells how much of the audio was cached."""
+    for name in ("gemini", "vertex_ai"):
+        said = f"llm.{name}."
+        usage = parse_usage(draft.attributes.get(f"{said}usageMetadata"))
+        counts = read_usage(usage)[0] if usage else {}
+        if counts.get("audio_input_tokens") and counts.get("cache_read_tokens"):
+            fill_usage(draft, usage)
+            draft.fill("provider", provider(name))
+            draft.fill("response_id", text(draft.attributes.get(f"{said}responseId")))
+            draft.fill("response_model", text(draft.attributes.get(f"{said}modelVersion")))
+            return True
+    return False
+
+
 def _interpret(draft: Draft) -> None:
     row, attributes = draft.row, draft.attributes
     if draft.span.name == _RAW:
-        row["role"] = "other"
+        row["role"] = "llm" if _read_media(draft) else "other"
         return
     if OPENLLMETRY.interpret is not None:
         OPENLLMETRY.interpret(draft)
