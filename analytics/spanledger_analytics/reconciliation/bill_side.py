@@ -189,8 +189,15 @@ class Bills:
         return self._rows.setdefault((name, Days(first, last), dataset), {})
 
     def cover(self, provider: str, day: date, dataset: Dataset) -> None:
-        """Say that a report tells of a day, if only that nothing was used."""
+        """Say that a report tells of a day, if only that nothing was used.
+
+        One whose lines that begin on it are of more days tells of these instead.
+        """
         name = provider_id(provider)
+        for (of, days, told), rows in self._rows.items():
+            is_long = days.first == day != days.last
+            if is_long and (of, told) == (name, dataset) and _has_usage(rows):
+                return
         self._names.setdefault(name, provider)
         self._rows.setdefault((name, Days(day, day), dataset), {})
 
@@ -199,13 +206,17 @@ class Bills:
         by_days: dict[tuple[str, Days], dict[Dataset, list[BillRow]]] = {}
         for (provider, days, dataset), rows in self._rows.items():
             by_days.setdefault((provider, days), {})[dataset] = list(rows.values())
-        daily = {(provider, days.first) for provider, days in by_days if days.first == days.last}
+        daily = {
+            (provider, days.first)
+            for (provider, days, _), rows in self._rows.items()
+            if days.first == days.last and (not rows or _has_usage(rows))
+        }
         units: list[Unit] = []
         for (provider, days), datasets in sorted(by_days.items()):
             is_long = days.first != days.last
             unit = _unit(provider, self._names[provider], days, datasets)
             if is_long and (provider, days.first) in daily:
-                unit = _without_usage(unit)
+                unit = without_usage(unit)
             units.append(unit)
         return _joined(units)
 
@@ -264,7 +275,12 @@ def _other(datasets: dict[Dataset, list[BillRow]]) -> list[BillRow]:
     return [row for rows in found.values() for row in rows]
 
 
-def _without_usage(unit: Unit) -> Unit:
+def _has_usage(rows: Iterable[BillKey]) -> bool:
+    return any(key.token_class not in NO_USAGE for key in rows)
+
+
+def without_usage(unit: Unit) -> Unit:
+    """Return the unit with what is charged for no usage, and nothing else."""
     return Unit(
         unit.provider_id, unit.provider, unit.first, unit.last, [], [], unit.other, unit.is_derived
     )

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial
 
 from spanledger_analytics._rows import without_collection
+from spanledger_analytics.invoices.line import Dataset
 from spanledger_analytics.invoices.reading import current_lines, sources
 from spanledger_analytics.invoices.rules import Rules, rules_of
 from spanledger_analytics.price_book.book import PriceBook
 from spanledger_analytics.price_book.store import load_overrides
-from spanledger_analytics.reconciliation.bill_side import Bills, Unit
+from spanledger_analytics.reconciliation.bill_side import NO_USAGE, Bills, Unit, without_usage
 from spanledger_analytics.reconciliation.calls import CallFinder
 from spanledger_analytics.reconciliation.case import Case
 from spanledger_analytics.reconciliation.causes import explain
@@ -26,6 +27,7 @@ from spanledger_analytics.reconciliation.ledger_side import (
     DimensionRule,
     LedgerRow,
     day_of,
+    provider_id,
     read_ledger,
 )
 from spanledger_analytics.reconciliation.match import match
@@ -181,16 +183,35 @@ def _read_day(means: Means, day: date) -> _Day:
     for source in sources(means.store, means.project, day, day):
         if not source.stands_back_behind:
             bills.cover(source.provider, day, source.dataset)
-    units = bills.units()
+    units = [without_usage(unit) if _is_told_daily(means, unit) else unit for unit in bills.units()]
     number = day_of(day)
     ledger = _ledger(means, number, number) if units else {}
     cases = {unit.provider_id: _matched(means, unit, ledger) for unit in units}
     return _Day(units, cases, ledger)
 
 
-def _matched(means: Means, unit: Unit, ledger: Mapping[str, list[LedgerRow]]) -> list[Case]:
+def _is_told_daily(means: Means, unit: Unit) -> bool:
+    """Return whether daily reports tell of days of a longer unit after its first."""
+    if unit.first == unit.last or not (unit.billed or unit.usage):
+        return False
+    days = unit.first + _DAY, unit.last
+    told: set[tuple[date, Dataset]] = set()
+    for line in current_lines(means.store, means.project, *days, unit.provider, rules=means.rules):
+        if line.day == line.last_day and line.token_class not in NO_USAGE:
+            return True
+        told.add((line.day, line.dataset))
+    return any(
+        provider_id(source.provider) == unit.provider_id
+        and not source.stands_back_behind
+        and (source.day, source.dataset) not in told
+        for source in sources(means.store, means.project, *days)
+    )
+
+
+def _matched(means: Means, unit: Unit, ledger: dict[str, list[LedgerRow]]) -> list[Case]:
     if unit.first != unit.last and (unit.billed or unit.usage):
-        ledger = _ledger(means, day_of(unit.first), day_of(unit.last))
+        longer = _ledger(means, day_of(unit.first), day_of(unit.last))
+        ledger[unit.provider_id] = longer.get(unit.provider_id, [])
     has_usage = unit.first == unit.last or unit.billed or unit.usage
     return match(unit, ledger.get(unit.provider_id, []) if has_usage else [])
 
