@@ -14,6 +14,7 @@ from spanledger_analytics.invoices.errors import InvoiceError
 from spanledger_analytics.invoices.line import InvoiceLine, TokenClass
 from spanledger_analytics.invoices.money import ExchangeRates
 from spanledger_analytics.invoices.reports import plain_provider
+from spanledger_analytics.price_book.own import plain_tier
 from spanledger_storage.invoice_state import InvoiceState, MappingRow
 from spanledger_storage.price_state import PriceState, StateEngine
 
@@ -181,7 +182,7 @@ def _mapped(line: InvoiceLine, target: Mapping[str, str]) -> InvoiceLine:
         model=target.get("model") or line.model,
         processing=target.get("processing") or line.processing,
         # A mapping writes the standard tier as its name; a line has it as "".
-        service_tier=line.service_tier if tier is None else "" if tier == "standard" else tier,
+        service_tier=line.service_tier if tier is None else plain_tier(tier),
         unit=target.get("unit") or line.unit,
         quantity=quantity,
     )

@@ -15,7 +15,6 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from spanledger_analytics.invoices.deliveries import in_memory
 from spanledger_analytics.invoices.documents import documents_of
 from spanledger_analytics.invoices.errors import InvoiceError
 from spanledger_analytics.invoices.formats import FORMATS, format_named, format_of
@@ -442,35 +441,3 @@ def test_mistral_in_another_shape_is_refused(completion: object, expected: str) 
         lines_of_text(mistral(completion=completion))
     lines = lines_of_text(mistral(completion={"models": {"m": {"input": [mistral_row("x", 0)]}}}))
     assert charged(lines) == {"EUR": 0}, "what is not paid needs no price"
-
-
-@pytest.mark.parametrize(
-    ("when", "more", "day"),
-    [
-        ("2026-11-18 20:00:00", "timezone: America/Los_Angeles", 19),
-        ("2026-11-18 04:00:00", "timezone: Asia/Tokyo", 17),
-        ("2026-11-18T20:00:00-08:00", "timezone: Asia/Tokyo", 19),
-        ("2026-11-18T20:00:00Z", "timezone: America/Los_Angeles", 18),
-        ("2026-11-18", "timezone: Asia/Tokyo", 18),
-        ("18.11.2026 23:30", 'timezone: America/New_York\ndate_format: "%d.%m.%Y %H:%M"', 19),
-        ("18.11.2026", 'timezone: Asia/Tokyo\ndate_format: "%d.%m.%Y"', 18),
-        ("2026-11-18 23:59:59", "", 18),
-    ],
-)
-def test_times_without_a_zone_are_of_the_tables_zone_and_days_stay(
-    when: str, more: str, day: int
-) -> None:
-    mapping = (
-        "columns: {day: When, amount: Cost}\nconstants: {provider: acme, currency: USD}\n" + more
-    )
-    [one] = in_memory(f"When,Cost\n{when},1\n".encode(), "a.csv", "", mapping).deliveries
-    with one.documents[0].records() as records:
-        [line] = one.format.lines(records)
-    assert line.day == date(2026, 11, day)
-
-
-@pytest.mark.parametrize("name", ["Mars/Olympus", "../etc/passwd", "America"])
-def test_a_zone_that_is_none_is_refused(name: str) -> None:
-    mapping = f"columns: {{day: a, quantity: b}}\nconstants: {{provider: x}}\ntimezone: {name}"
-    with pytest.raises(InvoiceError, match="America/Los_Angeles"):
-        format_named("", mapping)

@@ -184,7 +184,7 @@ def test_a_mapping_helps_old_imports_and_is_taken_back_whole(
     assert [(one.text, f"{one.amount_usd:f}"[:1]) for one in waiting] == [
         ("gpt-9, odd thing 2", "2"), ("gpt-9, odd thing", "1"),
     ]  # fmt: skip
-    target = {"token_class": "output", "model": "gpt-9", "service_tier": "standard"}
+    target = {"token_class": "output", "model": "gpt-9", "service_tier": "Default"}
     row = mapped(state, "line", "GPT-9,  odd thing*", target)
     found = read(store, rules=rules_of(state, "default"))
     assert {(x.token_class, x.model, x.service_tier) for x in found} == {

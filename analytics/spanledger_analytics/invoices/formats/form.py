@@ -12,6 +12,7 @@ from spanledger_analytics.invoices.documents import Head, Records
 from spanledger_analytics.invoices.line import Dataset, InvoiceLine, TokenClass
 from spanledger_analytics.invoices.reports import REPORTS, Source
 from spanledger_analytics.invoices.values import Record
+from spanledger_analytics.price_book.own import plain_tier
 
 ZERO = Decimal(0)
 
@@ -121,10 +122,10 @@ def told_extra(record: Record, names: Iterable[str]) -> dict[str, str]:
 def tier_of(value: str | None) -> tuple[str | None, str | None]:
     """Return processing and service tier of what a report calls its tier.
 
-    The standard tier is ``""`` however it is called, and batch is processing, not a tier.
+    In lower case; the standard tier is ``""`` however it is called, and batch is processing, not
+    a tier.
     """
     if value is None:
         return None, None
-    if value == "batch":
-        return "batch", ""
-    return "sync", "" if value in ("standard", "default", "on_demand") else value
+    tier = plain_tier(value)
+    return ("batch", "") if tier == "batch" else ("sync", tier)

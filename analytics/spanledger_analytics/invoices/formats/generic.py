@@ -122,7 +122,7 @@ class Generic:
             first, last = month_of(first)
         told = {name: self._text(row, name) for name in _TOLD}
         processing, tier = tier_of(self._text(row, "service_tier"))
-        told["processing"] = told["processing"] or processing
+        told["processing"] = (told["processing"] or processing or "").lower() or None
         amount, quantity = row.money(self._of("amount")), row.number_of(self._of("quantity"))
         listed = row.money(self._of("list_amount"))
         account = self._text(row, "account")
