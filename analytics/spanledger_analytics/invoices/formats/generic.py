@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -28,7 +29,8 @@ _KEYS = (
     "date_format", "timezone", "skip",
 )  # fmt: skip
 _TOLD = ("scope", "api_key", "user", "model", "context", "geo", "processing")
-_ZONED = re.compile(r"(Z|UTC|GMT|[+-]\d\d:?\d\d)$", re.IGNORECASE)
+_TIME = re.compile(r"%[HIMSfpXc]")
+_ZONE_NAME = re.compile(r"%Z|(Z|UTC|GMT|[+-]\d\d:?\d\d)$", re.IGNORECASE)
 _CLASSES = {one.value: one for one in TokenClass}
 
 
@@ -64,6 +66,9 @@ class Generic:
         self._quantity_factor = _factor(said, "quantity_factor")
         self._amount_factor = _factor(said, "amount_factor")
         self._date_format = str(said.get("date_format") or "")
+        self._has_local_times = bool(_TIME.search(self._date_format)) and not _ZONE_NAME.search(
+            self._date_format
+        )
         self._zone = _zone(said)
         self._check(said)
 
@@ -169,16 +174,15 @@ class Generic:
             return Record(row.file, row.number, {name: self._constants[name]}).day(name)
         column = self._columns[name]
         text = row.text(column)
-        # A time without a zone is of the table's; a day alone stays the day it is.
-        is_local = ":" in text and not _ZONED.search(text)
         if not self._date_format:
-            found = row.moment(column)
+            is_local, found = _is_time_without_zone(text), row.moment(column)
         else:
             try:
                 found = datetime.strptime(text, self._date_format)  # noqa: DTZ007 - UTC below
             except ValueError:
                 raise row.wrong(column, f"is no date of the form {self._date_format}") from None
-            is_local, found = is_local and found.tzinfo is None, _in(found, UTC)
+            is_local, found = self._has_local_times and found.tzinfo is None, _in(found, UTC)
+        # A time without a zone is of the table's; a day alone stays the day it is.
         return (found.replace(tzinfo=self._zone) if is_local else found).astimezone(UTC).date()
 
 
@@ -206,6 +210,21 @@ def _texts(said: Mapping[str, Any], name: str) -> dict[str, str]:
 
 def _in(moment: datetime, zone: tzinfo) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+
+
+@lru_cache(4_096)
+def _is_time_without_zone(text: str) -> bool:
+    """Return whether an ISO text tells more than a day, and no zone."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        pass
+    else:
+        return False
+    try:
+        return datetime.fromisoformat(text).tzinfo is None
+    except ValueError:  # unix seconds, 11/18/2026, or "UTC" after the time
+        return False
 
 
 def _zone(said: Mapping[str, Any]) -> tzinfo:
