@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 
+from spanledger_analytics.invoices.counting import counts_texts
 from spanledger_analytics.invoices.deleting import find_import
 from spanledger_analytics.invoices.import_reading import lines_of_import
 from spanledger_analytics.invoices.reading import sources
@@ -21,8 +23,8 @@ from spanledger_storage.store import Store
 
 FIRST_DAY, LAST_DAY = date(2015, 1, 1), date(2099, 12, 31)
 _IMPORTS = (
-    "id", "at", "provider", "format", "days", "lines", "amount", "unmapped", "name", "who",
-    "deleted",
+    "id", "at", "provider", "format", "days", "lines", "amount", "unmapped", "counts",
+    "name", "who", "deleted",
 )  # fmt: skip
 _LINES = (
     "line", "day", "provider", "dataset", "class", "quantity", "unit", "amount", "currency",
@@ -49,7 +51,8 @@ def print_imports(state: StateEngine, project: str, output: Format, *, history: 
     """
     Projects(state).get(project)
     invoices = InvoiceState(state)
-    rows = [_import(row) for row in invoices.imports(project, deleted=history)]
+    counts = counts_texts(invoices.imports(project))
+    rows = [_import(row, counts) for row in invoices.imports(project, deleted=history)]
     print_rows(_IMPORTS, rows, output, _NOTHING)
     pulls = invoices.pulls(project)
     if pulls and output is Format.table:
@@ -173,7 +176,7 @@ def print_unmapped(store: Store, state: StateEngine, project: str, output: Forma
     print_rows(_UNMAPPED, rows, output, "Every line is understood.")
 
 
-def _import(row: ImportRow) -> dict[str, object]:
+def _import(row: ImportRow, counts: Mapping[str, str]) -> dict[str, object]:
     return {
         "id": row.import_id[:_ID],
         "at": time_text(row.at_ns),
@@ -183,6 +186,7 @@ def _import(row: ImportRow) -> dict[str, object]:
         "lines": row.line_count,
         "amount": amounts_text(row.amounts),
         "unmapped": row.unmapped_count or None,
+        "counts": counts.get(row.import_id, "no"),
         "name": row.name,
         "who": row.who,
         "deleted": _deleted(row),

@@ -64,6 +64,29 @@ def test_files_are_imported_listed_shown_and_taken_back(run: Run) -> None:
     assert str(gone["deleted"]).endswith("by bob")
 
 
+FOCUS = (
+    "BilledCost,BillingCurrency,BillingAccountId,ChargePeriodStart,ChargePeriodEnd,ChargeCategory,"
+    "ServiceName,ProviderName,InvoiceIssuerName\n"
+    "50,USD,org-b,2026-11-17T00:00:00Z,2026-11-18T00:00:00Z,Usage,OpenAI API,OpenAI,OpenAI\n"
+    "50,USD,org-b,2026-11-18T00:00:00Z,2026-11-19T00:00:00Z,Usage,OpenAI API,OpenAI,OpenAI\n"
+)
+
+
+def test_import_and_list_say_which_bill_does_not_count(run: Run, tmp_path: Path) -> None:
+    costs, bill = str(SAMPLES / "openai_costs.json"), tmp_path / "focus.csv"
+    bill.write_text(FOCUS)
+    assert "behind" not in run("import", str(bill))
+    said = run("import", costs)
+    behind = "focus@openai/org-b does not count on 1 day(s): it stands back behind openai.costs,"
+    assert behind in said
+    again = tmp_path / "again.csv"
+    again.write_text(FOCUS.replace("50", "51"))
+    assert behind in run("import", str(again))
+    assert sorted(str(row["counts"]) for row in listed(run, "list")) == [
+        "behind openai.costs on 1 day(s), yes on 1 day(s)", "replaced", "yes",
+    ]  # fmt: skip
+
+
 def test_unmapped_texts_are_listed_dearest_first_and_mapped(run: Run) -> None:
     run("import", str(SAMPLES / "azure_cost_details.csv"))
     waiting = listed(run, "mappings", "unmapped")

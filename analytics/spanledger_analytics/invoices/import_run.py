@@ -12,6 +12,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+from spanledger_analytics.invoices.counting import standing_notes
 from spanledger_analytics.invoices.deliveries import Delivery
 from spanledger_analytics.invoices.documents import Document
 from spanledger_analytics.invoices.errors import InvoiceError
@@ -325,7 +326,7 @@ def _notes(row: ImportRow, sums: _Sums, same: int, before: Sequence[ImportRow]) 
             f"{newer} of them were as of a later time than this file. If it is the older one, take "
             f"it back: spanledger invoices delete {row.import_id[:12]}"
         )
-    return notes
+    return notes + standing_notes(row, before)
 
 
 def _replaced(row: ImportRow, before: Sequence[ImportRow]) -> tuple[int, int]:

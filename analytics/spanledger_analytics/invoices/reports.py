@@ -14,6 +14,12 @@ from spanledger_analytics.providers import price_book_id
 
 _NS_PER_S = 10**9
 _MARKS = re.compile("[%/:]")  # what ends a part of a source's text, and what begins an escape
+# Accounts that every report writes alike: AWS's payers and Google's billing accounts. Those of
+# other providers may be one under two names, so that they do not tell two bills apart.
+_ACCOUNT_IDS = {
+    "aws": re.compile(r"\d{12}", re.ASCII),
+    "google": re.compile(r"[0-9A-F]{6}(-[0-9A-F]{6}){2}"),
+}
 INVOICE_TOTAL = "invoice.total"
 """The report of what invoices come to as a whole; its lines are no part of any sum."""
 
@@ -153,10 +159,16 @@ class Source:
             return False
         if plain_provider(self.provider) != plain_provider(other.provider):
             return False
-        if self.is_total or other.is_total:
+        if self.is_total or other.is_total or self._is_of_another_account(other):
             return False
         mine, theirs = self.report.part, other.report.part
         return not mine or not theirs or mine == theirs
+
+    def _is_of_another_account(self, other: Source) -> bool:
+        """Return whether both name an account by the provider's id, and not the same."""
+        form = _ACCOUNT_IDS.get(plain_provider(self.provider))
+        ids = {self.account, other.account}
+        return form is not None and len(ids) == 2 and all(map(form.fullmatch, ids))
 
 
 def plain_provider(provider: str) -> str:
