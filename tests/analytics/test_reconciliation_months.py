@@ -63,6 +63,18 @@ def test_a_month_is_compared_with_the_ledger_of_its_days(store: Store, state: sa
     assert "other_traffic" not in [share.cause for share in cells[0].causes]
 
 
+def test_a_day_is_not_the_other_side_of_a_month_beside_it(store: Store, state: sa.Engine) -> None:
+    """The day lacks in the ledger what the month has too much, and nothing ran over midnight."""
+    calls_on(store, 3, 17, 29)
+    told = replace(MONTH, token_class=TokenClass.UNCACHED, unit="tokens")
+    before = date(2026, 10, 31)
+    day = replace(told, day=before, last_day=before, quantity=Decimal(10**6), amount=Decimal(5))
+    put_lines(store, [day, replace(told, quantity=Decimal(2 * 10**6), amount=Decimal(10))], 2)
+    found = reconcile(store, state, PROJECT, before, LAST, NOW_NS).cells
+    assert sorted(cell.variance_usd for cell in found) == [-5, 5]
+    assert "day_boundary" not in {share.cause for cell in found for share in cell.causes}
+
+
 def test_charges_of_a_day_are_no_daily_report(store: Store, state: sa.Engine) -> None:
     calls_on(store, 17)
     put_lines(store, [MONTH, on(1, "2", TokenClass.TAX), on(16, "1", TokenClass.TAX)], 2)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial
+from itertools import chain
 
 from spanledger_analytics._rows import without_collection
 from spanledger_analytics.invoices.line import Dataset
@@ -165,7 +166,9 @@ class _Day:
 
     def of(self, unit: Unit) -> list[Case]:
         """Return the cases of a unit's provider, where days are compared one by one."""
-        return self.cases.get(unit.provider_id, []) if unit.first == unit.last else []
+        same = [one for one in self.units if one.provider_id == unit.provider_id]
+        is_alone = all(one.first == one.last for one in (unit, *same))
+        return self.cases.get(unit.provider_id, []) if is_alone else []
 
 
 def _read(means: Means, day: date, *, is_told: bool) -> _Day:
@@ -208,10 +211,9 @@ def _is_told_daily(means: Means, unit: Unit) -> bool:
     )
 
 
-def _matched(means: Means, unit: Unit, ledger: dict[str, list[LedgerRow]]) -> list[Case]:
+def _matched(means: Means, unit: Unit, ledger: Mapping[str, list[LedgerRow]]) -> list[Case]:
     if unit.first != unit.last and (unit.billed or unit.usage):
-        longer = _ledger(means, day_of(unit.first), day_of(unit.last))
-        ledger[unit.provider_id] = longer.get(unit.provider_id, [])
+        ledger = _ledger(means, day_of(unit.first), day_of(unit.last))
     has_usage = unit.first == unit.last or unit.billed or unit.usage
     return match(unit, ledger.get(unit.provider_id, []) if has_usage else [])
 
@@ -231,7 +233,7 @@ def _cells(
         finder = CallFinder(means.store, means.project, unit, means.dimensions)
         has_peaks = unit.provider_id in PEAKS
         material = Material(
-            unit, cases, before.of(unit), after.of(unit), _seen(unit, before, here, after),
+            unit, cases, before.of(unit), after.of(unit), _seen(unit, cases, before, here, after),
             means.book, finder.doubles, finder.peaks if has_peaks else dict,
             partial(habits.goes_by_end, unit.provider_id),
         )  # fmt: skip
@@ -254,8 +256,9 @@ def _cells(
         yield cells
 
 
-def _seen(unit: Unit, *days: _Day) -> Seen:
-    return seen_of(row for day in days for row in day.ledger.get(unit.provider_id, ()))
+def _seen(unit: Unit, cases: Iterable[Case], *days: _Day) -> Seen:
+    beside = (row for day in days for row in day.ledger.get(unit.provider_id, ()))
+    return seen_of(chain(beside, (row for case in cases for row in case.ledger_rows)))
 
 
 def _is_final(unit: Unit) -> bool:
