@@ -263,3 +263,102 @@ def test_tokens_of_another_model_are_not_counted_and_that_is_told() -> None:
     made = row(attributes, scope="logfire.anthropic")
     assert tokens(made) == COMPACTED
     assert made["flags"] == ["advisor_left_out"]
+
+
+GEMINI_IMAGE = {
+    "gen_ai.provider.name": "google",
+    "input_tokens": 24780,
+    "output_tokens": 8308,  # 20 of text, 5900 of an image, 2388 of thoughts
+    "cache_read.input_tokens": 8648,
+    "details.cached_content_tokens": 8648,
+    "details.text_prompt_tokens": 24780,
+    "details.text_cache_tokens": 8648,
+    "details.text_candidates_tokens": 20,
+    "details.image_candidates_tokens": 5900,
+    "details.thoughts_tokens": 2388,
+    "details.cache_read_tokens": 8648,
+    "details.web_search_requests": 3,  # queries, which Google does not bill one by one
+}
+GEMINI_AUDIO = {
+    "gen_ai.provider.name": "google",
+    "input_tokens": 23180,
+    "output_tokens": 7748,
+    "cache_read.input_tokens": 8088,
+    "details.audio_prompt_tokens": 1171,
+    "details.input_audio_tokens": 1171,
+    "details.image_prompt_tokens": 258,
+    "details.text_prompt_tokens": 21751,
+    "details.text_cache_tokens": 8008,
+    "details.audio_cache_tokens": 80,
+    "details.audio_candidates_tokens": 12,
+}
+CLAUDE = {
+    "gen_ai.provider.name": "anthropic",
+    "input_tokens": 40794,
+    "output_tokens": 12599,
+    "cache_creation.input_tokens": 5622,
+    "cache_read.input_tokens": 12939,
+    "details.cache_creation_input_tokens": 5622,
+    "details.ephemeral_1h_input_tokens": 3754,
+    "details.thinking_tokens": 3614,
+    "details.web_search_requests": 2,
+}
+GPT_AUDIO = {
+    "gen_ai.provider.name": "openai",
+    "input_tokens": 42142,
+    "output_tokens": 12438,
+    "cache_read.input_tokens": 12778,
+    "details.reasoning_tokens": 3568,
+    "details.audio_tokens": 1080,
+    "details.input_audio_tokens": 1090,
+    "details.output_audio_tokens": 1080,
+    "details.cache_audio_read_tokens": 40,
+    "details.web_search_requests": 2,
+}
+
+
+@pytest.mark.parametrize(
+    ("told", "counts", "parts"),
+    [
+        (
+            GEMINI_IMAGE,
+            (24780, 8648, None, 8308, 2388),
+            {"image_output_tokens": 5900, "cache_read_audio_tokens": 0, "web_searches": None},
+        ),
+        (
+            GEMINI_AUDIO,
+            (23180, 8088, None, 7748, None),
+            {
+                "audio_input_tokens": 1171,
+                "image_tokens": 258,
+                "cache_read_audio_tokens": 80,
+                "audio_output_tokens": 12,
+            },
+        ),
+        (
+            CLAUDE,
+            (40794, 12939, 5622, 12599, 3614),
+            {"cache_write_5m_tokens": None, "cache_write_1h_tokens": 3754, "web_searches": 2},
+        ),
+        (
+            GPT_AUDIO,
+            (42142, 12778, None, 12438, 3568),
+            {
+                "audio_input_tokens": 1090,
+                "audio_output_tokens": 1080,
+                "cache_read_audio_tokens": 40,
+                "web_searches": 2,
+            },
+        ),
+    ],
+)
+def test_pydantic_ai_tells_parts_of_its_totals_as_details(
+    told: dict[str, object], counts: tuple[int | None, ...], parts: dict[str, int | None]
+) -> None:
+    usage = {
+        key if key.startswith("gen_ai.") else f"gen_ai.usage.{key}": value
+        for key, value in told.items()
+    }
+    made = row({"gen_ai.operation.name": "chat", **usage}, scope="pydantic-ai")
+    assert tokens(made) == counts
+    assert {column: made[column] for column in parts} == parts

@@ -43,11 +43,13 @@ USAGE = {
         "cache_write_5m_tokens",
         count,
         "anthropic.usage.cache_creation.ephemeral_5m_input_tokens",
+        "gen_ai.usage.details.ephemeral_5m_input_tokens",
     ),
     **sources(
         "cache_write_1h_tokens",
         count,
         "anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
+        "gen_ai.usage.details.ephemeral_1h_input_tokens",
     ),
     **sources(
         "reasoning_tokens",
@@ -56,6 +58,7 @@ USAGE = {
         "gen_ai.usage.reasoning_tokens",
         "gen_ai.usage.details.reasoning_tokens",
         "gen_ai.usage.details.thinking_tokens",
+        "gen_ai.usage.details.thoughts_tokens",
         "ai.usage.outputTokenDetails.reasoningTokens",
     ),
     **sources(
@@ -63,16 +66,34 @@ USAGE = {
         count,
         "gen_ai.usage.audio.input_tokens",
         "gen_ai.usage.details.input_audio_tokens",
+        "gen_ai.usage.details.audio_prompt_tokens",
     ),
     **sources(
         "audio_output_tokens",
         count,
         "gen_ai.usage.audio.output_tokens",
         "gen_ai.usage.details.output_audio_tokens",
+        "gen_ai.usage.details.audio_candidates_tokens",
     ),
-    **sources("image_tokens", count, "gen_ai.usage.image.input_tokens"),
-    **sources("image_output_tokens", count, "gen_ai.usage.image.output_tokens"),
-    **sources("cache_read_audio_tokens", count, "gen_ai.usage.audio.cache_read.input_tokens"),
+    **sources(
+        "image_tokens",
+        count,
+        "gen_ai.usage.image.input_tokens",
+        "gen_ai.usage.details.image_prompt_tokens",
+    ),
+    **sources(
+        "image_output_tokens",
+        count,
+        "gen_ai.usage.image.output_tokens",
+        "gen_ai.usage.details.image_candidates_tokens",
+    ),
+    **sources(
+        "cache_read_audio_tokens",
+        count,
+        "gen_ai.usage.audio.cache_read.input_tokens",
+        "gen_ai.usage.details.cache_audio_read_tokens",
+        "gen_ai.usage.details.audio_cache_tokens",
+    ),
     **sources("reported_cost_usd", usd, "operation.cost"),
 }
 
@@ -215,8 +236,13 @@ def interpret(draft: Draft) -> None:
         total, added = row[column], count(attributes.get(key))
         if isinstance(total, int) and added:
             row[column] = total + added
-    read = row["cache_read_tokens"]
-    if read is not None and read == count(attributes.get(_TEXT_READ)):
+    settle_cached_audio(draft, _TEXT_READ)
+
+
+def settle_cached_audio(draft: Draft, text_key: str) -> None:
+    """Say that no cached token was audio, where all of them were text."""
+    read = draft.row["cache_read_tokens"]
+    if read is not None and read == count(draft.attributes.get(text_key)):
         draft.fill("cache_read_audio_tokens", 0)
 
 

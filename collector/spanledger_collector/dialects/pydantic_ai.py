@@ -10,9 +10,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from spanledger_collector.decode.messages import Message, canonical
-from spanledger_collector.decode.values import parse_json, text
+from spanledger_collector.decode.values import count, parse_json, text
 from spanledger_collector.dialects.base import Draft, sources
-from spanledger_collector.dialects.otel_genai import COLUMNS, OTEL_GENAI, guess_role
+from spanledger_collector.dialects.otel_genai import (
+    COLUMNS,
+    OTEL_GENAI,
+    guess_role,
+    settle_cached_audio,
+)
+
+_DETAILS = "gen_ai.usage.details."
 
 
 def _interpret(draft: Draft) -> None:
@@ -27,6 +34,11 @@ def _interpret(draft: Draft) -> None:
         draft.fill("agent_name", text(draft.attributes.get("agent_name")))
     elif row["role"] == "llm":
         _read_events(draft)
+        settle_cached_audio(draft, f"{_DETAILS}text_cache_tokens")
+        # Of Gemini these are queries, which Google does not always bill one by one.
+        if not str(row["provider"]).startswith("gcp."):
+            searches = count(draft.attributes.get(f"{_DETAILS}web_search_requests"))
+            draft.fill("web_searches", searches)
 
 
 def _read_events(draft: Draft) -> None:
