@@ -82,6 +82,8 @@ def test_log_record_of_a_tool_is_the_tools_call() -> None:
     record = tool("2", "0", kind="log", scope_name="events", tool_call_id="c", at=150)
     assert calls(tool("1", "0", tool_call_id="c"), record) == [(TRACE, "1")]
     assert calls(tool("1", "0"), record) == [(TRACE, "1")]
+    unnamed = tool("2", "0", kind="log", tool_name="", tool_call_id="c", at=150)
+    assert calls(tool("1", "0", tool_call_id="c"), unnamed) == [(TRACE, "1")]
 
 
 def test_parent_cycles_among_tools_end() -> None:

@@ -112,6 +112,17 @@ def test_without_traces_a_prompt_is_a_trajectory_with_its_calls_and_tools_below_
     assert tool["end_time"].value - tool["start_time"].value == 42 * MS
 
 
+def test_a_placeholder_for_the_tools_of_mcp_servers_is_no_name() -> None:
+    """Spans of the same execution say the name, and another name would make two of it."""
+    said: dict[str, Value] = {"tool_use_id": "t-1", "duration_ms": "8", "success": "true"}
+    unnamed, named = spans(
+        claude("tool_result", T0, tool_name="mcp_tool", **said),
+        claude("tool_result", T0, tool_name="mcp__srv__mcp_tool", **said),
+    )
+    assert (unnamed["role"], unnamed["tool_name"], unnamed["tool_call_id"]) == ("tool", "", "t-1")
+    assert named["tool_name"] == "mcp_tool"
+
+
 @pytest.mark.parametrize(
     ("said", "trace_id"),
     [

@@ -13,6 +13,7 @@ from spanledger_collector.dialects.vocabulary import finish_reason
 
 _EVENTS_SCOPE = "com.anthropic.claude_code.events"
 _MCP_PREFIX = "mcp__"
+_UNNAMED = "mcp_tool"  # any MCP server's, in log records without OTEL_LOG_TOOL_DETAILS
 _ROLES = {
     "interaction": "agent",
     "user_prompt": "agent",
@@ -28,6 +29,8 @@ _CLOUDS = {"bedrock": "aws.bedrock", "vertex": "gcp.vertex_ai"}
 def _tool_name(value: Value) -> str | None:
     """Read a tool's name without the MCP server's: ``mcp__<server>__<tool>``."""
     name = text(value)
+    if name == _UNNAMED:
+        return None
     return name.rpartition("__")[2] or name if name and name.startswith(_MCP_PREFIX) else name
 
 
