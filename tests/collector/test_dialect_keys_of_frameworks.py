@@ -604,6 +604,9 @@ def test_haystack_components_are_read_by_their_type() -> None:
     assert (made["role"], made["provider"]) == ("llm", "openai")
     assert tokens(made) == (7, None, None, None, None)
     assert component("OpenAITextEmbedder", {"meta": meta})["input_tokens"] == 7
+    replied = {"meta": {"id": "resp_1", "service_tier": "priority", **meta}}
+    made = component("OpenAIResponsesChatGenerator", {"replies": [replied]})
+    assert (made["response_id"], made["service_tier"]) == ("resp_1", "priority")
     assert component("InMemoryBM25Retriever", {})["role"] == "retrieval"
     assert component("Agent", {"messages": []})["role"] == "other"
     untraced = row({}, scope="haystack", name="haystack.agent.step.llm")

@@ -114,7 +114,6 @@ def test_a_recording_that_lacks_tokens_is_in_the_report(replayed: Replayed, name
         ("old-pydantic-ai-v1", "known_faults", "cache reads"),
         ("old-traceloop-anthropic", "known_faults", "up to 0.4x"),
         ("otel-openai-v2", "known_faults", "usage of streamed calls"),
-        ("smolagents-oi", "known_faults", "cache reads"),
         ("strands", "known_faults", "reasoning"),
         ("temporal-interceptor", "known_faults", "Workflows without a model call"),
         ("traceloop-anthropic", "known_faults", "one too many per stream"),

@@ -48,7 +48,7 @@ DAY_NS = 86_400 * 10**9
 
 # Their payloads hold raw usage objects that the independent reading (`derivable.json`) passed over:
 # what they say is what the provider told.
-AS_THE_PROVIDER_TOLD = {"haystack-native", "old-langgraph-langsmith"}
+AS_THE_PROVIDER_TOLD = {"haystack-native", "old-langgraph-langsmith", "smolagents-oi"}
 # A call that failed without any usage, which the independent reading took for one that cost zero.
 CALLS = {"haystack-native": 6, "litellm-otel-v2": 10}
 # Where a payload tells how long the provider keeps what was written to its cache.
@@ -100,6 +100,8 @@ class Recording:
         expected = {c: derived.get(c, 0) for c in CLASSES}
         if self.name == "old-oi-anthropic":  # in the raw responses
             expected["reasoning"] = self.told()["reasoning"]
+        elif self.name == "haystack-oi":  # in the repr of the answer
+            expected |= {"cache_read": 256, "reasoning": 8}
         return expected
 
     def told(self) -> dict[str, int]:

@@ -51,7 +51,9 @@ def _read_call(draft: Draft, prefix: str) -> None:
     for meta in (at(output, "replies", 0, "meta"), at(output, "meta", 0), at(output, "meta")):
         usage = at(meta, "usage")
         fill_usage(draft, usage if isinstance(usage, dict) else None)
+        draft.fill("response_id", text(at(meta, "id")))
         draft.fill("response_model", text(at(meta, "model")))
+        draft.fill("service_tier", text(at(meta, "service_tier")))
         draft.fill("finish_reason", finish_reason(at(meta, "finish_reason")))
     draft.fill("provider", provider_of_model(str(draft.row["response_model"])))
     _take_messages(draft, prefix, output)

@@ -6,7 +6,6 @@ freed of the messages and tools the span holds already: a history is not stored 
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import cast
 
@@ -32,6 +31,7 @@ from spanledger_collector.dialects.nested import (
     without_answer,
 )
 from spanledger_collector.dialects.raw_usage import fill_usage
+from spanledger_collector.dialects.reprs import answer_in_repr
 from spanledger_collector.dialects.vocabulary import finish_reason
 
 
@@ -59,7 +59,6 @@ _PARAMETERS: tuple[tuple[str, str, Reader], ...] = (
     ("service_tier", "service_tier", text),
 )
 _PARAMETER_KEYS = ("llm.invocation_parameters", "embedding.invocation_parameters")
-_REPR_ID = re.compile(r"\w+\(id='([\w.-]+)'")  # a dumped response object, as smolagents writes it
 _USAGE_KEYS = ("usage", "token_usage", "usage_metadata", "usageMetadata")
 _LOCAL_IDS = ("run-", "lc_run-", "run--")  # LangChain's own message ids, not the provider's
 
@@ -73,8 +72,9 @@ def read_raw(draft: Draft) -> None:
     if isinstance(request, dict):
         draft.fill("request_model", text(request.get("model")))
     if isinstance(response, dict):
-        draft.fill("response_id", _response_id(response))
-        _read_usage(draft, response)
+        shown = answer_in_repr(response)
+        draft.fill("response_id", _response_id(response, shown))
+        _read_usage(draft, response, shown)
     elif "output.value" not in attributes and draft.row["output_tokens"] is None:
         # Nothing came back, so the one model name on the span is the one that was asked for.
         draft.fill("request_model", draft.row["response_model"] or None)
@@ -109,15 +109,12 @@ def _read_parameters(draft: Draft) -> None:
                 draft.fill(column, value)
 
 
-def _response_id(response: dict[str, object]) -> str | None:
-    """Return the provider's id: of the response itself, or inside a LangChain result."""
+def _response_id(response: dict[str, object], shown: dict[str, object]) -> str | None:
+    """Return the provider's id: of the response itself, inside a LangChain result, or shown."""
     message = _message(response)
     candidates = [response.get("id"), response.get("response_id"), response.get("responseId")]
     candidates.append(at(response, "llm_output", "id"))
-    candidates += [at(message, "response_metadata", "id"), at(message, "id")]
-    raw = response.get("raw")
-    if isinstance(raw, str) and (found := _REPR_ID.match(raw)):
-        candidates.append(found[1])
+    candidates += [at(message, "response_metadata", "id"), at(message, "id"), shown.get("id")]
     return next((cast("str", given) for given in candidates if _is_providers(given)), None)
 
 
@@ -130,15 +127,17 @@ def _is_providers(given: object) -> bool:
     return isinstance(given, str) and given != "" and not given.startswith(_LOCAL_IDS)
 
 
-def _read_usage(draft: Draft, response: dict[str, object]) -> None:
+def _read_usage(draft: Draft, response: dict[str, object], shown: dict[str, object]) -> None:
     """Fill what only the provider's own usage object says.
 
     LangChain puts it one level down, or tells it with the message alone: of streams, and of
-    answers of OpenAI's Responses.
+    answers of OpenAI's Responses. Haystack's embedders have it in ``meta``, its generators in a
+    list of these; ``shown`` is what a repr tells.
     """
     message = _message(response)
     told = at(message, "response_metadata")
-    for place in (response, response.get("llm_output"), told, message):
+    metas = (at(response, "meta"), at(response, "meta", 0))
+    for place in (response, response.get("llm_output"), told, message, *metas, shown):
         for key in _USAGE_KEYS:
             usage = at(place, key)
             tier = text(at(place, "service_tier")) or text(at(usage, "service_tier"))

@@ -6,12 +6,12 @@ LiteLLM and the Vercel AI SDK: they differ in names, and in whether input includ
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 from typing import TypeAlias, cast
 
 from spanledger_collector.decode.values import Value, count, parse_json, text
 from spanledger_collector.dialects.base import Draft
+from spanledger_collector.dialects.reprs import parse_repr
 
 _Table: TypeAlias = "dict[str, str | _Table]"
 
@@ -127,8 +127,6 @@ _CACHE_APART = frozenset(
 )
 # Others add these keys to an input total that includes them (LiteLLM, OpenAI's chat shape).
 _CACHE_INSIDE = frozenset({"prompt_tokens", "promptTokens", "input_tokens_details"})
-_LONGEST_REPR = 8_192
-_MOST_BRACKETS = 32  # a usage object has about five; nesting costs the parser stack
 TOTALS = ("input_tokens", "output_tokens")
 
 
@@ -137,21 +135,7 @@ def parse_usage(value: Value) -> dict[str, object] | None:
     parsed = parse_json(value)
     if isinstance(parsed, dict):
         return cast("dict[str, object]", parsed)
-    return _parse_repr(value) if isinstance(value, str) and value[:2] == "{'" else None
-
-
-def _parse_repr(written: str) -> dict[str, object] | None:
-    if len(written) > _LONGEST_REPR:
-        return None
-    if sum(map(written.count, "([{")) > _MOST_BRACKETS or "--" in written:
-        return None
-    try:
-        parsed: object = ast.literal_eval(written)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return None
-    if not isinstance(parsed, dict) or not all(isinstance(key, str) for key in parsed):
-        return None
-    return cast("dict[str, object]", parsed)
+    return parse_repr(value) if isinstance(value, str) and value[:2] == "{'" else None
 
 
 def read_usage(usage: Mapping[str, object]) -> tuple[dict[str, int], bool]:
