@@ -253,7 +253,8 @@ def test_openlit_input_of_anthropic_leaves_the_cache_out() -> None:
     made = row({**CHAT, "gen_ai.provider.name": "anthropic", **usage}, scope=scope)
     assert tokens(made)[:2] == (9600, 600)
     assert made["flags"] == ["input_excluded_cache"]
-    assert row({**CHAT, "gen_ai.provider.name": "openai", **usage}, scope=scope)["flags"] == []
+    openai = "openlit.instrumentation.openai"
+    assert row({**CHAT, "gen_ai.provider.name": "openai", **usage}, scope=openai)["flags"] == []
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,20 @@ def test_a_record_that_names_no_operation_is_a_call_where_it_counts_tokens(
     assert spans(made, scope="gcp.vertex.agent")[0]["role"] == role
 
 
+@pytest.mark.parametrize(("library", "total"), [("anthropic", 34_650), ("openai", 22_467)])
+def test_openlits_record_counts_the_input_as_its_span_does(library: str, total: int) -> None:
+    """As OpenLIT 1.45 writes it: without a provider; of Anthropic's input without the cache."""
+    said: dict[str, Value] = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": "a-model",
+        "gen_ai.usage.input_tokens": 22_467,
+        "gen_ai.usage.cache_read.input_tokens": 12_183,
+    }
+    made = record(DETAILS, time_ns=T0, trace_id=TRACE, span_id=SPAN, said=said)
+    [row] = spans(made, scope=f"openlit.instrumentation.{library}")
+    assert (row["dialect"], row["input_tokens"]) == ("openlit", total)
+
+
 def test_without_traces_a_prompt_is_a_trajectory_with_its_calls_and_tools_below_it() -> None:
     prompt, call, tool = spans(
         claude("user_prompt", T0, prompt__id=PROMPT, session__id="s-1"),

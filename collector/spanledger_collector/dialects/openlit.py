@@ -27,12 +27,13 @@ _APART = ("anthropic", "aws.bedrock")  # these providers' own counts leave the c
 
 
 def _counts_cache_apart(scope: str, provider: object) -> bool:
-    """Tell spans of a provider's own library; frameworks over it tell the sum. Seen in 1.45.
+    """Tell calls of a provider's own library; frameworks over it tell the sum. Seen in 1.45.
 
-    Older versions have one scope for all libraries.
+    Log records name no provider. Older versions have one scope for all libraries.
     """
-    library = scope.removeprefix(_LIBRARIES)
-    return provider in _APART and (library == scope or library.startswith(("anthropic", "bedrock")))
+    if scope.startswith(_LIBRARIES):
+        return scope.removeprefix(_LIBRARIES).startswith(("anthropic", "bedrock"))
+    return provider in _APART
 
 
 def _interpret(draft: Draft) -> None:
