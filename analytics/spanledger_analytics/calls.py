@@ -5,7 +5,8 @@ library's span and an inference server's span, below one another, beside one ano
 traces of their own; and agents repeat their calls' tokens as sums. The rules:
 
 * R0 a span sent twice is one span.
-* R1 only model calls count; R1b a trace with tokens only on agents counts its outermost ones.
+* R1 only model calls count; R1b a trace with tokens only on agents counts its outermost ones,
+  unless other traces of the session tell the calls.
 * R2 nested views are one call. R3 so are views with one response id. R4 so are views of one
   process with equal tokens of which one lies inside the other in time.
 * R6 input includes cache reads and writes.
@@ -29,6 +30,7 @@ from spanledger_analytics._siblings import (
     link_logs,
     link_stream_ends,
 )
+from spanledger_analytics._sums import without_told
 from spanledger_analytics.spans import Span, SpanKey, newest_versions, span_tokens
 from spanledger_analytics.tokens import Tokens, merge
 
@@ -95,7 +97,7 @@ def derive_calls(spans: list[Span]) -> list[Call]:
         _call(group, [tokens[i] for i in indices], contexts, is_id_reused=number in reused)
         for number, (group, indices) in enumerate(zip(grouped, groups, strict=True))
     ]
-    calls.extend(_aggregate_calls(by_key, calls, contexts))
+    calls.extend(without_told(_aggregate_calls(by_key, calls, contexts), calls))
     calls.sort(key=lambda call: _order(call.primary))
     return calls
 

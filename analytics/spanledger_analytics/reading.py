@@ -16,6 +16,7 @@ from spanledger_analytics._rows import (
     values_of,
 )
 from spanledger_analytics._siblings import FALLBACK_TOLERANCE_NS, LOG_TOLERANCE_NS
+from spanledger_analytics._sums import SLACK_NS, Stretch, sessions_of_calls, sums_of_sessions
 from spanledger_analytics.calls import Call
 from spanledger_analytics.spans import Span, SpanKey, read_spans, span_tokens
 from spanledger_analytics.tool_traces import Interval, intervals, traces_around, traces_inside
@@ -23,6 +24,9 @@ from spanledger_storage.store import Store
 
 _MAX_ROUNDS = 6
 MAX_TRACES_OF_ID = 10_000  # of a test double; only those at the same time are read
+_MAX_TRACES_OF_SESSION = 1_000  # at one time; more are of a service that names no sessions apart
+_LONGEST_SUM_HOURS = 7 * 24  # and the calls of longer ones are looked for in its first week
+_SUM_BEFORE_HOURS = 24  # how long before a call the agent began that sums it up, at most
 _LAST_HOUR_S = 2**32 - 1  # what toStartOfHour says of every time from 2106 on
 _EARLIER_NS = 60 * 10**9
 
@@ -172,11 +176,12 @@ class TraceGroup:
         return list(map(Interval._make, zip(*columns, strict=True)))
 
     def add_partners(self, calls: Collection[Call]) -> bool:
-        """Read the traces in which another scope may have recorded one of these calls (rule R4).
+        """Read the traces in which one of these calls may be told again (rules R4 and R1).
 
         By their tokens only calls that a single scope recorded are looked for, and of those only
-        such that could lie in a trace of their own or lack a response id. Returns whether anything
-        new was read.
+        such that could lie in a trace of their own or lack a response id. Of an agent's sum the
+        traces with its session's calls are looked for, and the other way round. Returns whether
+        anything new was read.
         """
         lonely = [call.primary for call in calls if _is_lonely(call)]
         silent = [call.primary for call in calls if _is_silent_root(call.primary)]
@@ -189,7 +194,36 @@ class TraceGroup:
             params = {"project": self.project, **_silent_partner_params(part)}
             table = self.store.arrow("ledger_silent_partner_traces", params)
             found.update(strings(table, "trace_id"))
-        return self.add(found)
+        return self.add(found | self._session_traces(calls))
+
+    def _session_traces(self, calls: Collection[Call]) -> set[str]:
+        found: set[str] = set()
+        for part in batches(sums_of_sessions(calls)):
+            params = {
+                **self._stretch_params(part, 0),
+                "trace_ids": Literal(s.trace_id for s in part),
+            }
+            found.update(strings(self.store.arrow("ledger_session_traces", params), "trace_id"))
+        for part in batches(sessions_of_calls(calls)):
+            params = self._stretch_params(part, _SUM_BEFORE_HOURS)
+            found.update(strings(self.store.arrow("ledger_session_sums", params), "trace_id"))
+        return found
+
+    def _stretch_params(self, part: Collection[Stretch], hours_before: int) -> dict[str, object]:
+        hours: set[int] = set()
+        for stretch in part:
+            first = (stretch.start_ns - _EARLIER_NS) // HOUR_NS - hours_before
+            hours.update(
+                range(first, min(stretch.end_ns // HOUR_NS, first + _LONGEST_SUM_HOURS) + 1)
+            )
+        return {
+            "project": self.project,
+            "hours": _start_hours(hours),
+            "session_ids": Literal(stretch.session_id for stretch in part),
+            "starts": Literal(stretch.start_ns - SLACK_NS for stretch in part),
+            "ends": Literal(stretch.end_ns + SLACK_NS for stretch in part),
+            "max_traces": _MAX_TRACES_OF_SESSION,
+        }
 
 
 def _is_lonely(call: Call) -> bool:
@@ -215,6 +249,10 @@ def _hours_around(spans: Collection[Span]) -> list[int]:
     hours = {span.start_ns // HOUR_NS for span in spans}
     hours |= {(span.start_ns - _EARLIER_NS) // HOUR_NS for span in spans}
     hours |= {span.end_ns // HOUR_NS for span in spans}
+    return _start_hours(hours)
+
+
+def _start_hours(hours: Iterable[int]) -> list[int]:
     # Within what DateTime holds: clocks may say 1970 or 2262.
     return sorted({min(max(0, hour * 3_600), _LAST_HOUR_S) for hour in hours})
 
