@@ -7,7 +7,7 @@ says stays attributes, so that the dialect of its scope reads it as it reads tha
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
@@ -32,7 +32,9 @@ from spanledger_collector.decode.values import (
 
 CLAUDE_CODE_SCOPE = "com.anthropic.claude_code.events"
 DETAILS_EVENT = "gen_ai.client.inference.operation.details"
+GEMINI_CLI_SCOPE = "gemini-cli"
 _CLAUDE_CODE = "claude_code."
+_GEMINI_CLI = "gemini_cli."
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +248,60 @@ def _details(record: Record) -> Span:
     return span
 
 
+# Gemini CLI, which writes two records of each answer, and the GenAI event of the request before:
+# https://github.com/google-gemini/gemini-cli/blob/main/docs/cli/telemetry.md
+
+_PARTLY_TOLD = ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens")
+
+
+def _gemini_cli_call(record: Record) -> Span:
+    model = text(record.attributes.get("model")) or ""
+    span = _span(record, f"generate_content {model}")
+    counts = ("input_token_count", "output_token_count")
+    span.trace_id, span.span_id = _gemini_cli_place(record, model, counts)
+    _leave_out(span, ("response_text",))  # which the other record holds as messages
+    span.attributes.append(_pair("gen_ai.operation.name", "generate_content"))
+    if record.event_name.endswith("api_error"):
+        _fail(span, record, text(record.attributes.get("status_code")) or "")
+    return span
+
+
+def _gemini_cli_details(record: Record) -> Span:
+    """Return a view of the call with its messages; its counts leave out thoughts and cache.
+
+    Of a request that has no answer yet it is no call, and holds the messages alone.
+    """
+    said = record.attributes
+    span = _details(record)
+    model = text(said.get("gen_ai.request.model")) or ""
+    span.trace_id, call_id = _gemini_cli_place(record, model, _PARTLY_TOLD)
+    if "gen_ai.response.model" not in said:
+        span.kind = Span.SPAN_KIND_INTERNAL
+        _leave_out(span, ("gen_ai.operation.name",))
+        return span
+    span.parent_span_id = call_id
+    _leave_out(span, _PARTLY_TOLD)
+    if _PARTLY_TOLD[0] not in said:
+        _fail(span, record, "")
+    return span
+
+
+def _leave_out(span: Span, keys: Collection[str]) -> None:
+    kept = [pair for pair in span.attributes if pair.key not in keys]
+    del span.attributes[:]
+    span.attributes.extend(kept)
+
+
+def _gemini_cli_place(record: Record, model: str, counts: Iterable[str]) -> tuple[bytes, bytes]:
+    """Return the ids of an answer's trace and span, by what both records of it say."""
+    said = record.attributes
+    session = text(said.get("session.id")) or ""
+    trace_id = record.trace_id or _trace_id(session or record.record_id)
+    written = text(said.get("event.timestamp"))
+    alike: list[object] = [trace_id.hex(), session, written, model, *map(said.get, counts)]
+    return trace_id, _digest(dump_json(alike), 8)
+
+
 def _message(record: Record) -> Span | None:
     """Return a holder of the one message that a record of the deprecated kind carries."""
     if not record.span_id:
@@ -289,5 +345,10 @@ _BY_SCOPE: Mapping[str, Mapping[str, Maker]] = {
         "api_error": _claude_code_call,
         "tool_result": _claude_code_tool,
         "user_prompt": _claude_code_prompt,
+    },
+    GEMINI_CLI_SCOPE: {
+        f"{_GEMINI_CLI}api_response": _gemini_cli_call,
+        f"{_GEMINI_CLI}api_error": _gemini_cli_call,
+        DETAILS_EVENT: _gemini_cli_details,
     },
 }

@@ -12,6 +12,7 @@ from spanledger_collector.dialects.agent_framework import AGENT_FRAMEWORK
 from spanledger_collector.dialects.base import Dialect
 from spanledger_collector.dialects.bedrock import BEDROCK
 from spanledger_collector.dialects.claude_code import CLAUDE_CODE
+from spanledger_collector.dialects.gemini_cli import GEMINI_CLI
 from spanledger_collector.dialects.generic import GENERIC
 from spanledger_collector.dialects.google_adk import GOOGLE_ADK
 from spanledger_collector.dialects.haystack import HAYSTACK
@@ -40,6 +41,7 @@ REGISTRY: tuple[Dialect, ...] = (
     LOGFIRE,
     OPENLIT,
     CLAUDE_CODE,
+    GEMINI_CLI,
     HAYSTACK,
     GOOGLE_ADK,
     INFERENCE_SERVER,
