@@ -164,6 +164,7 @@ def test_an_unpriced_model_comes_with_reason_likeness_and_command() -> None:
     assert group.usd == Decimal("0.7")
     assert (group.input_tokens, group.output_tokens) == (10_000, 1_000)
     assert found.coverage.priced_calls == 0
+    assert (found.coverage.at_risk_usd, found.coverage.calls_not_estimated) == (Decimal("0.7"), 6)
 
 
 def test_a_model_name_cannot_add_a_command() -> None:

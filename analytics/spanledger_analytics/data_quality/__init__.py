@@ -85,7 +85,7 @@ def _coverage(evidence: Evidence) -> Coverage:
         output_tokens=sum(k.output_tokens for k in calls),
         spend_usd=grouping.total(k.cost_usd for k in calls) or grouping.ZERO,
         at_risk_usd=grouping.total(usd for _, usd in lacking) if lacking else grouping.ZERO,
-        calls_not_estimated=sum(k.calls for k, usd in lacking if usd is None),
+        calls_not_estimated=sum(_not_estimated(k, usd) for k, usd in lacking),
     )
 
 
@@ -94,3 +94,9 @@ def _lacking_usd(kind: CallKind, evidence: Evidence) -> Decimal | None:
     if kind.is_unpriced:
         return kind.claimed_usd if kind.claimed_calls else None
     return evidence.medians.estimate(kind)
+
+
+def _not_estimated(kind: CallKind, usd: Decimal | None) -> int:
+    if kind.is_unpriced:
+        return kind.calls - kind.claimed_calls  # a claim is about one call, none of the others
+    return kind.calls if usd is None else 0
