@@ -35,6 +35,7 @@ from spanledger_analytics.reconciliation.actions import Actions
 from spanledger_analytics.reconciliation.job import ReconciliationJob
 from spanledger_analytics.reconciliation.run import reconcile
 from spanledger_analytics.retention.expiry import RetentionJob, metric_floors
+from spanledger_analytics.retention.policy import Kind
 from spanledger_server.alerting import alerts_job, delivery_job
 from spanledger_server.focus_cli import FOLDER as FOCUS_FOLDER
 from spanledger_server.jobs_lease import LeasedStore
@@ -233,6 +234,7 @@ def _focus(means: Means) -> Callable[[], object]:
         Path(folder).expanduser(),
         lambda: [row.project.name for row in projects.all()],
         time.time_ns,
+        partial(means.retention.floors, Kind.LEDGER),
     ).run_once
 
 

@@ -214,7 +214,7 @@ def test_a_day_is_written_again_only_when_its_money_changed(
     store: Store, seeder: Seeder, tmp_path: Path
 ) -> None:
     cost = plant(seeder)
-    job = FocusExportJob(store, tmp_path, lambda: ["default", "empty"], lambda: LATER_NS)
+    job = FocusExportJob(store, tmp_path, lambda: ["default", "empty"], lambda: LATER_NS, dict)
     folder = tmp_path / "default" / "cost-and-usage"
     assert [file.name for file in job.run_once()] == ["2026-05-27.parquet", "2026-05-28.parquet"]
     assert job.run_once() == []
@@ -226,8 +226,46 @@ def test_a_day_is_written_again_only_when_its_money_changed(
     (folder / "2026-05-27.parquet").write_bytes(b"cut off")
     assert job.run_once() == [folder / "2026-05-27.parquet"]
     assert list(tmp_path.rglob(".*")) == []
-    running = FocusExportJob(store, tmp_path / "b", lambda: ["default"], lambda: NOW_S * 10**9)
+    running = FocusExportJob(
+        store, tmp_path / "b", lambda: ["default"], lambda: NOW_S * 10**9, dict
+    )
     assert [file.name for file in running.run_once()] == ["2026-05-27.parquet"]
+
+
+def test_what_was_deleted_leaves_the_files_of_its_days(
+    store: Store, seeder: Seeder, tmp_path: Path
+) -> None:
+    cost = plant(seeder)
+    job = FocusExportJob(store, tmp_path, lambda: ["default"], lambda: LATER_NS, dict)
+    files = job.run_once()
+    for trace_id in (f"{2:032x}", "f" * 32):  # one of several, and all that its day has
+        remove(store, f"trace_id = '{trace_id}'")
+    assert job.run_once() == files
+    assert [billed(file) for file in files] == [0, cost - Decimal("3.10")]
+    assert job.run_once() == []
+    store.execute("OPTIMIZE TABLE ledger FINAL")
+    assert job.run_once() == []
+
+
+def test_what_retention_removed_stays_in_the_files(
+    store: Store, seeder: Seeder, tmp_path: Path
+) -> None:
+    cost = plant(seeder)
+    floors = {"other": 20260528}
+    job = FocusExportJob(store, tmp_path, lambda: ["default"], lambda: LATER_NS, lambda: floors)
+    files = job.run_once()
+    floors["default"] = 20260528
+    remove(store, "toDate(time) < '2026-05-28'")
+    assert job.run_once() == []
+    assert [billed(file) for file in files] == [100, cost]
+
+
+def remove(store: Store, where: str) -> None:
+    store.execute(f"ALTER TABLE ledger DELETE WHERE {where} SETTINGS mutations_sync = 2")
+
+
+def billed(file: Path) -> Decimal:
+    return sum((Decimal(str(row["BilledCost"])) for row in rows_of(pq.read_table(file))), Decimal())
 
 
 def test_nothing_is_left_of_a_file_that_could_not_be_written(tmp_path: Path) -> None:
