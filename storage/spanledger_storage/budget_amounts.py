@@ -208,12 +208,16 @@ def _roll(connection: sa.Connection, amounts: Amounts) -> None:
     """Begin a new calendar window: nothing is spent in it but what was settled in it.
 
     Only forwards: the clocks of two machines do not agree to the second. A rolling window moves
-    with the ledger's figure, which its job brings.
+    with the ledger's figure, which its job brings, as does a window that a wrong clock began.
     """
     start_s = amounts.window.start_s
     is_rolling = amounts.budget.terms.period == "rolling"
-    if start_s <= amounts.window_start_s or (is_rolling and amounts.window_start_s):
-        return
+    if start_s > amounts.window_start_s and not (is_rolling and amounts.window_start_s):
+        begin_window(connection, amounts, start_s)
+
+
+def begin_window(connection: sa.Connection, amounts: Amounts, start_s: int) -> None:
+    """Begin a calendar window, ``start_s`` in unix seconds, as if the ledger was not asked yet."""
     amounts.window_start_s = start_s
     amounts.settled = open_sum(connection, amounts.budget.id, start_s)
     amounts.in_ledger, amounts.ledger_as_of_ns = ZERO, None

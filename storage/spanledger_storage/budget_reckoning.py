@@ -22,6 +22,7 @@ _HOUR_S = 3_600
 _QUARTER_S = 900
 _EARLIER_S = 300
 _LONGEST_LATE_NS = 3 * 86_400 * 10**9  # that a call arrives after it began, and a day
+_MOST_APART_S = 300  # that the clocks of two machines are
 _BATCH = 500
 
 Place = tuple[str, str, str]
@@ -195,13 +196,20 @@ def _place(amounts: Amounts) -> Place:
 
 
 def _take_up(connection: sa.Connection, amounts: Amounts, figure: Figure, now_ns: int) -> bool:
-    """Set what is in the ledger; return False when a new window began since it was asked."""
+    """Set what is in the ledger; return False when a new window began since it was asked.
+
+    A calendar window that is still to come was begun by a clock that was wrong. It gives way to
+    the one of now here alone, where what the ledger counts in that comes with it.
+    """
     if amounts.budget.terms.period == "rolling":
         if figure.start_s != amounts.window_start_s:
             amounts.window_start_s = figure.start_s
             amounts.settled = budget_amounts.open_sum(connection, amounts.budget.id, figure.start_s)
     elif figure.start_s != amounts.window_start_s:
-        return False
+        is_to_come = amounts.window_start_s > now_ns // 10**9 + _MOST_APART_S
+        if not is_to_come or figure.start_s != amounts.window.start_s:
+            return False
+        budget_amounts.begin_window(connection, amounts, figure.start_s)
     amounts.in_ledger = figure.in_ledger
     amounts.ledger_as_of_ns = now_ns
     if figure.forecast is not None:

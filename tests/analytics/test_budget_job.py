@@ -310,6 +310,16 @@ def test_a_new_scope_reads_what_was_before_it(world: World) -> None:
     assert world.spent(later) == 1
 
 
+def test_a_longer_window_reads_what_was_before_the_others(world: World) -> None:
+    world.make()
+    world.call("1", world.now_s - 60 * 86_400)
+    world.call("2")
+    world.run()
+    later = world.make(name="later", period="rolling", rolling_s=90 * 86_400)
+    world.run()
+    assert world.spent(later) == 3
+
+
 def test_breaches_and_forecasts_are_written(world: World) -> None:
     budget = world.make(soft_limit=Decimal(10), hard_limit=Decimal(20), period="day")
     midnight_s = NOW_S // 86_400 * 86_400

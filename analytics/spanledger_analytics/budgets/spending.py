@@ -52,7 +52,7 @@ class Spending:
     def __init__(self, store: Store, project: str) -> None:
         self._store = store
         self._project = project
-        self._since = 0
+        self._since = self._from_s = 0
         self._known: frozenset[Scope] = frozenset()
         self._hours: dict[Scope, dict[int, Spent]] = {}
         self._parts: dict[tuple[Scope, int], Spent] = {}
@@ -79,7 +79,8 @@ class Spending:
             StoreError: the store refused or did not answer; the next refresh reads the same again.
         """
         wanted = frozenset(scopes)
-        since = 0 if wanted - self._known else self._since
+        is_more = bool(wanted - self._known) or from_s < self._from_s
+        since = 0 if is_more else self._since
         asked = {"project": self._project, "from_s": from_s, "since": since}
         rows = self._store.rows("budget_changed_hours", asked)
         changed = {int(str(row["hour_s"])) for row in rows}
@@ -94,7 +95,7 @@ class Spending:
             if key in self._asked_parts and floor(key[1]) not in set(hours)
         }
         self._asked_parts.clear()
-        self._known, self._since = wanted, max(newest, self._since)
+        self._known, self._since, self._from_s = wanted, max(newest, self._since), from_s
         self._drop(from_s)
         return found
 
