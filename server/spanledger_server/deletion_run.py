@@ -34,6 +34,7 @@ from spanledger_analytics.price_book.store import load_overrides
 from spanledger_analytics.retention.expiry import metric_floors
 from spanledger_collector.privacy.hashing import hashed
 from spanledger_server.errors import UsageError
+from spanledger_server.jobs_lease import JobsFence
 from spanledger_server.other_spools import OtherSpools
 from spanledger_server.output import Format
 from spanledger_server.prices.session import open_store, user
@@ -169,16 +170,21 @@ def _without_alerts(
     )
 
 
-def _await_job(state: StateEngine, touched_us: int) -> None:
-    """Wait until the ledger job has handled everything up to a touch; at once where none runs.
+def _await_job(state: StateEngine, fence: JobsFence, touched_us: int) -> None:
+    """Wait until no job may write what it derived before a touch.
+
+    The ledger job has handled everything up to it, or no worker gives a sign of life. One may be
+    stopped and go on later: what it has under way then is refused by the fence.
 
     Raises:
-        UsageError: it is too far behind.
+        UsageError: the job is too far behind, or somebody silent still holds the lease.
+        StateError: the state database does not answer.
     """
     heartbeats, watermarks = Heartbeats(state), Watermarks(state)
     deadline = time.monotonic() + _JOB_WITHIN_S
-    while time.time_ns() - (heartbeats.newest("worker") or 0) < _ALIVE_S * 10**9:
-        if (watermarks.get(LEDGER) or 0) >= touched_us:
+    while True:
+        is_alive = time.time_ns() - (heartbeats.newest("worker") or 0) < _ALIVE_S * 10**9
+        if (watermarks.get(LEDGER) or 0) >= touched_us if is_alive else fence.put_up():
             return
         if time.monotonic() > deadline:
             raise UsageError(
@@ -202,7 +208,7 @@ def _deletion(store: Store, state: StateEngine, subject: Subject, options: Optio
         keep_cost=options.keep_cost,
         now_ns=time.time_ns,
         sleep=time.sleep,
-        await_job=partial(_await_job, state),
+        await_job=partial(_await_job, state, JobsFence(state)),
         recount=partial(_recount, store, state, subject.project.name),
     )
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
 from threading import Lock
 
 import pyarrow as pa
@@ -55,19 +56,22 @@ class JobsLease:
             return self._lease.token if self._lease else None
 
     def _asked(self) -> Lease | None:
-        try:
+        with _as_it_was():
             return self._state.acquire(_NAME, self._holder, time.time_ns(), _LASTS_NS)
-        except StateError as error:  # it speaks of alerts
-            raise error.__cause__ or error from None
 
     def demand(self, token: int) -> None:
         """Return if no other worker ran jobs since the token was given.
+
+        Who holds the lease is asked every time: while a machine is paused its clocks may stand
+        still, and a worker on it would not know that its lease is over.
 
         Raises:
             LeaseLost: one did.
             SQLAlchemyError: the state database does not answer.
         """
-        if self.token() != token:
+        with _as_it_was():
+            held = self._state.held(_NAME)
+        if held is None or held[0] != self._holder or self.token() != token:
             raise LeaseLost("another worker runs the jobs")
 
     def release(self) -> None:
@@ -82,6 +86,31 @@ class JobsLease:
             log.info(
                 "standing by: another worker runs the jobs" if is_standing_by else "taking over"
             )
+
+
+class JobsFence:
+    """Ends what silent workers have under way: should one come back, it starts anew.
+
+    Args:
+        state: the state database.
+    """
+
+    def __init__(self, state: sa.Engine) -> None:
+        self._state = AlertState(state)
+        self._holder = f"fence-{secrets.token_hex(8)}"
+
+    def put_up(self) -> bool:
+        """Have all that jobs derived and did not write refused from now on; False: a job may run.
+
+        Whoever runs jobs next may do so at once.
+
+        Raises:
+            StateError: the state database does not answer.
+        """
+        lease = self._state.acquire(_NAME, self._holder, time.time_ns(), _LASTS_NS)
+        if lease:
+            self._state.release(lease)
+        return lease is not None
 
 
 class LeasedStore(Store):
@@ -110,3 +139,12 @@ class LeasedStore(Store):
         """See Store; raises LeaseLost as well."""
         self.demand()
         super().insert(table, rows, token=token)
+
+
+@contextmanager
+def _as_it_was() -> Generator[None]:
+    """Raise what the state database said: errors about the lease speak of alerts."""
+    try:
+        yield
+    except StateError as error:
+        raise error.__cause__ or error from None

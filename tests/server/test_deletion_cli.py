@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
@@ -34,9 +36,12 @@ from spanledger_collector.privacy.hashing import hashed
 from spanledger_collector.signals import Request, Signal
 from spanledger_collector.spool.spool import Spool
 from spanledger_collector.store.store_process import store_rows
-from spanledger_server import cli, deletion_run, other_spools, spool_cleaning
+from spanledger_server import cli, deletion_run, jobs_lease, other_spools, spool_cleaning
 from spanledger_server.errors import UsageError
+from spanledger_server.jobs import Means
+from spanledger_server.jobs_lease import JobsLease, LeasedStore
 from spanledger_storage import alert_tables
+from spanledger_storage.alert_state import AlertState, LeaseLost
 from spanledger_storage.collector_spools import CollectorSpools
 from spanledger_storage.engine import Engine
 from spanledger_storage.project_settings import Project
@@ -575,6 +580,64 @@ def test_what_a_job_writes_late_goes_too(world: World, monkeypatch: pytest.Monke
     assert done.code == 0, done.err
     assert world.one("SELECT count() FROM ledger") == 0
     assert world.one("SELECT count() FROM traces") == 0
+
+
+def test_a_worker_that_was_stopped_writes_nothing_of_what_was_deleted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put(request(*(call("anna", f"s{n}", b"trace-of-anna-%02d" % n) for n in range(3))))
+    monkeypatch.setattr(jobs_lease, "_LASTS_NS", 0)  # whoever is silent is taken for dead
+    lease = JobsLease(world.state, "one")
+    token = lease.token()
+    assert token is not None
+    stopped, done = list[str](), list[Done]()
+    insert = LeasedStore.insert
+
+    def late(self: LeasedStore, table: str, rows: pa.Table, *, token: str) -> None:
+        if not stopped:  # stopped here for longer than a lease lasts, with what it has derived
+            stopped.append(table)
+            done.append(world.type("user", "anna", "--yes", "--no-wait"))
+        insert(self, table, rows, token=token)
+
+    monkeypatch.setattr(LeasedStore, "insert", late)
+    with pytest.raises(LeaseLost):
+        Means(world.store.settings, world.state, partial(lease.demand, token)).ledger.run_once()
+    assert (done[0].code, stopped) == (0, ["ledger"]), done[0].err
+    for table in ("spans", "ledger", "traces", "trajectories", "usage_by_user"):
+        assert world.one(f"SELECT count() FROM {table} WHERE user_id = 'anna'") == 0, table
+    monkeypatch.setattr(jobs_lease, "_RENEWED_EVERY_S", 0)
+    again = lease.token()
+    assert again not in (None, token), "it goes on, without what it remembered"
+
+
+def test_a_lease_that_somebody_silent_holds_is_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be of a worker whose signs of life get lost, or of a deletion that was killed."""
+    world.put(request(call("anna")))
+    monkeypatch.setattr(deletion_run, "_JOB_WITHIN_S", 0)
+    leases = AlertState(world.state)
+    lease = leases.acquire("jobs", "somebody", time.time_ns(), 10**12)
+    assert lease
+    done = world.type("user", "anna", "--yes", "--no-wait")
+    assert done.code == 2
+    assert "run this again" in done.err
+    leases.release(lease)
+    assert world.type("user", "anna", "--yes", "--no-wait").code == 0
+
+
+def test_what_only_a_trajectory_is_left_of_is_found(world: World) -> None:
+    plant(world)
+    world.put(request(call("bob", "s1", b"another-of-bob-!", at=HOUR)))
+    world.derive()
+    for table in ("spans", "logs", "ledger", "traces"):
+        gone = f"ALTER TABLE {table} DELETE WHERE trace_id = '{b'second-trace-id!'.hex()}'"
+        world.store.execute(f"{gone} SETTINGS mutations_sync = 2")
+    done = world.type("session", "s2", "--yes", "--no-wait")
+    assert done.code == 0, done.err
+    assert "1 traces" in done.out
+    assert world.one("SELECT count() FROM trajectories WHERE session_id = 's2'") == 0
+    assert world.one("SELECT uniqExact(trace_id) FROM spans WHERE user_id = 'bob'") == 3
 
 
 def test_what_is_left_of_a_trajectory_is_derived_anew(world: World) -> None:

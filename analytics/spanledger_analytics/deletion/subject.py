@@ -111,7 +111,8 @@ def find(store: Store, subject: Subject, known_traces: Iterable[str] = ()) -> Ta
     """Return everything that is stored of a subject; reads only.
 
     A trace belongs to a session or user when any of its spans, log records or ledger entries
-    carries the id. It goes as a whole, also when others took part in it.
+    carries the id. It goes as a whole, also when others took part in it. A trace counts, too, of
+    which nothing is left but a trajectory that carries the id.
 
     Args:
         store: The telemetry store.

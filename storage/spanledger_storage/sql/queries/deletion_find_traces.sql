@@ -2,7 +2,8 @@
 -- Parameters: project; kind: session or user; ids: the id and its hashes; keys:
 --   regular expression (RE2) of the attribute keys that name a session or a user.
 -- Result: trace_id; one row per trace in which any span, log record, ledger entry or trace
---   carries the id, in its column or in an attribute of such a key, its events' and links' too.
+--   carries the id, in its column or in an attribute of such a key, its events' and links' too; and
+--   per trace of which nothing is left but a trajectory that carries it.
 -- Relies on sort keys that begin with project; reads the ids and attributes of the whole project.
 SELECT DISTINCT trace_id
 FROM
@@ -64,6 +65,16 @@ FROM
             ({kind:String} = 'user' AND user_id IN {ids:Array(String)})
             OR ({kind:String} = 'session' AND session_id IN {ids:Array(String)})
         )
+    UNION ALL
+    SELECT arrayJoin(trace_ids) AS trace_id
+    FROM trajectories
+    WHERE project = {project:String}
+        AND (
+            ({kind:String} = 'user' AND user_id IN {ids:Array(String)})
+            OR ({kind:String} = 'session' AND session_id IN {ids:Array(String)})
+        )
+        -- The others of a trajectory may be somebody else's.
+        AND trace_id NOT IN (SELECT trace_id FROM traces WHERE project = {project:String})
 )
 WHERE trace_id != ''
 ORDER BY trace_id
