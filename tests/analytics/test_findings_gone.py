@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 
@@ -101,4 +102,28 @@ def test_findings_go_with_whom_they_are_about(
     left = titles(store)
     assert set(left) == {"hers", "of her sessions", "of many", "his"} - gone
     assert left["of many"] == [BOB, BOB]
+    assert result.found["evidence in findings"] == 2
+    assert result.left["evidence in findings"] == 0
     assert set(titles(store, "other")) == {"hers"}
+
+
+def test_a_finding_whose_details_alone_name_a_trace_loses_it(store: Store) -> None:
+    """As findings do whose evidence an earlier version cleaned."""
+    told = [{"agent": f"as {trace}", "trace_id": trace, "usd": "1"} for trace in (ANN, BOB)]
+    put(store, replace(finding("of many", Subject(), BOB), details={"traces": told}))
+    put(store, replace(finding("of many", Subject(), BOB), details={"traces": told, "n": 1}))
+    deletion = Deletion(
+        store,
+        Whom(Project("a"), Kind.TRACE, ANN),
+        keep_cost=True,
+        now_ns=time.time_ns,
+        sleep=lambda _: None,
+    )
+    _, planned = deletion.plan()
+    _, result = deletion.run()
+    assert planned.found["evidence in findings"] in (1, 2)  # the replaced row may be merged
+    assert not any(result.left.values())
+    rows = store.sql_rows("SELECT details FROM findings FINAL WHERE is_deleted = 0")
+    [details] = (json.loads(str(row["details"])) for row in rows)
+    assert [one["trace_id"] for one in details["traces"]] == ["", BOB]
+    assert store.sql_rows(f"SELECT 1 FROM findings WHERE details LIKE '%{ANN}%'") == []

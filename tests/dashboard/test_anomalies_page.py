@@ -64,7 +64,8 @@ def details(name: str = "", **more: Json) -> dict[str, Json]:
     made = dict(explained(now, before, 0.8).details)
     return {
         "dimension": "project" if not name else "agent", "name": name, **made,
-        "traces": [{"trace_id": TRACE, "agent": "planner", "usd": "4.5", "excess_usd": "4.2"}],
+        "traces": [{"trace_id": trace, "agent": "planner", "usd": "4.5", "excess_usd": "4.2"}
+                   for trace in (TRACE, "")],  # the other one was deleted
         "loops": [{"finding_id": "f", "title": f"loop {EVIL}", "usd": "2"}],
         "versions": [{"service": "s", "agent": EVIL, "version": "2.0", "since": 1_795_290_000}],
         "prices": [

@@ -75,7 +75,7 @@ class _Project:
         self._store, self._name = store, name
         self._expected, self._prices = expected, prices
         self._history = History(store, name)
-        self._told: dict[str, Finding] | None = None
+        self._holding: int | None = None
         self._looked_s = 0
 
     def look(self, now_s: int) -> int:
@@ -84,8 +84,8 @@ class _Project:
         if not self._history.is_whole:
             return 0
         if not has_changed and now_s // FINE_S == self._looked_s // FINE_S:
-            return len(self._told or ())
-        told = self._stored(now_s) if self._told is None else self._told
+            return self._holding or 0
+        told = self._stored(now_s)  # not from memory: a deletion takes traces out of it
         watch = self._history.watch
         watch.accept(self._accepted(told))
         memory = [known(one) for one in told.values()]
@@ -94,12 +94,12 @@ class _Project:
         for key, one in told.items():
             if key not in new and still_holds(watch.hours, known(one)):
                 new[key] = closed(one)
-        if new != told or self._told is None:
+        if new != told or self._holding is None:
             scope = StoredScope(
                 (KIND,), from_ns=(now_s - _KEEP_S) * _NS, to_ns=(now_s + _DAY_S) * _NS
             )
             write_findings(self._store, self._name, list(new.values()), scope, now_s * _NS)
-        self._told, self._looked_s = new, now_s
+        self._holding, self._looked_s = len(new), now_s
         return len(new)
 
     def _stored(self, now_s: int) -> dict[str, Finding]:

@@ -146,11 +146,18 @@ def _subject(key: Key, why: Explanation) -> Subject:
 
 
 def from_row(row: FindingRow) -> Finding | None:
-    """Return a stored finding as it was written; None: it does not say what it is about."""
-    details = cast("Mapping[str, Json]", json.loads(row.details or "{}"))
+    """Return a stored finding as it was written; None: it does not say what it is about.
+
+    Without traces that are no evidence any more: they were deleted.
+    """
+    details = cast("dict[str, Json]", json.loads(row.details or "{}"))
     anchor = details.get("anchor")
     if not isinstance(anchor, list) or len(anchor) != 3:
         return None
+    if "traces" in details:
+        there = {trace_id for trace_id, _ in row.evidence}
+        traces = cast("Sequence[Mapping[str, Json]]", details["traces"])
+        details["traces"] = [one for one in traces if one["trace_id"] in there]
     return Finding(
         kind=row.kind,
         code=row.code,

@@ -13,7 +13,16 @@ import pyarrow as pa
 from spanledger_analytics import _rows
 from spanledger_analytics.deletion import subject as subjects
 from spanledger_analytics.deletion.money import Money, read_money
-from spanledger_analytics.deletion.rows import COLUMNS, CONDITIONS, IS, MEMBERS, TABLES, TARGETS
+from spanledger_analytics.deletion.rows import (
+    COLUMNS,
+    CONDITIONS,
+    IS,
+    KEPT,
+    MEMBERS,
+    NAMED,
+    TABLES,
+    TARGETS,
+)
 from spanledger_analytics.deletion.subject import Subject, Targets
 from spanledger_analytics.touches import DELETED, REPRICING
 from spanledger_analytics.usage import recompute_usage
@@ -92,7 +101,8 @@ class Deletion:
 
         1. Find everything, and put the ids into the table of targets.
         2. With ``keep_cost``, write entries anew under pseudonyms.
-        3. Remove rows from every table; again, while a job may still write what it had read.
+        3. Remove rows from every table, and ids of the traces from what names several; again, while
+           a job may still write what it had read.
         4. Let the jobs count anew what other traces shared, derive the trajectories anew that the
            traces were part of, and sum the hours again.
 
@@ -114,6 +124,7 @@ class Deletion:
         left = found
         for _ in range(_ROUNDS):
             self._remove_rows(targets)
+            self._forget_evidence(targets)
             self._await_job(self._mark())
             self._sleep(_STEP_S)
             left = self._count(targets)
@@ -243,7 +254,11 @@ class Deletion:
 
     def _count(self, targets: Targets) -> dict[str, int]:
         """Return how many rows of each table are about the targets."""
-        return {table: self._count_of(table, targets) for table in CONDITIONS}
+        named = {
+            f"evidence in {table}": self._count_in(table, column, targets.traces)
+            for table, column in NAMED.items()
+        }
+        return {table: self._count_of(table, targets) for table in CONDITIONS} | named
 
     def _count_of(self, table: str, targets: Targets) -> int:
         if table == "messages":
@@ -258,7 +273,7 @@ class Deletion:
         for part in _rows.batches(ids):
             params = {"project": self._project, "ids": _rows.Literal(part)}
             which = f"{column} IN {{ids:Array(String)}}"
-            if column == MEMBERS:
+            if column in (MEMBERS, *NAMED.values()):
                 which = f"hasAny({column}, {{ids:Array(String)}})"
             sql = f"SELECT count() AS n FROM {table} {IS} {which}"
             total += int(str(self._store.sql_rows(sql, params)[0]["n"]))
@@ -290,7 +305,6 @@ class Deletion:
     def _let_others_follow(self, targets: Targets) -> None:
         """Take the deleted spans out of others' entries, have those derived again, sum hours."""
         self._forget_sources(targets)
-        self._forget_evidence(targets)
         now_ns = self._now_ns()
         [row] = self._store.rows("deletion_usage_version", {"project": self._project})
         version = max(now_ns, int(str(row["newest"])) + 1)
@@ -323,20 +337,15 @@ class Deletion:
         )
 
     def _forget_evidence(self, targets: Targets) -> None:
-        """Take the deleted spans out of what names spans of several traces."""
-        is_there = "length(arrayIntersect(evidence.trace_id, {ids:Array(String)})) > 0"
-        is_gone = f"tupleElement(span, 'trace_id') IN {TARGETS}'trace')"
-        params = {"project": self._project}
-        parts = [_rows.Literal(part) for part in _rows.batches(targets.traces)]
-        for table in ("findings", "reconciliation_cells"):
-            sql = f"SELECT count() AS n FROM {table} {IS} {is_there}"
-            if not any(self._store.sql_rows(sql, {**params, "ids": p})[0]["n"] for p in parts):
+        """Take the deleted traces out of what names several."""
+        params = {"project": self._project, "deletion": self._subject.digest}
+        for table, named in NAMED.items():
+            if not self._count_in(table, named, targets.traces):
                 continue  # rewriting is dear, also where it changes nothing
             self._store.execute(
-                f"ALTER TABLE {table} UPDATE evidence = arrayFilter(span -> NOT ({is_gone}),"
-                f" evidence) {IS} arrayExists(span -> {is_gone}, evidence)"
-                " SETTINGS mutations_sync = 2",
-                params={**params, "deletion": self._subject.digest},
+                f"ALTER TABLE {table} UPDATE {KEPT[table]} {IS}"
+                f" arrayExists(t -> t IN {TARGETS}'trace'), {named}) SETTINGS mutations_sync = 2",
+                params=params,
             )
 
     def _touch(self, pairs: list[tuple[str, int]], flush_id: str) -> None:

@@ -28,6 +28,22 @@ CONDITIONS: dict[str, str] = {
     "trace_hours": f"trace_id IN {TARGETS}'trace')",
 }
 """Which rows of a table go; ids come from deletion_targets."""
+_EVIDENCE = "arrayMap(span -> tupleElement(span, 'trace_id'), evidence)"
+_QUOTED = """extractAll(details, '"([0-9a-f]{32})"')"""
+NAMED = {"findings": f"arrayConcat({_EVIDENCE}, {_QUOTED})", "reconciliation_cells": _EVIDENCE}
+"""Traces that a row names beside others; it loses them and stays."""
+
+_KEPT = (
+    f"evidence = arrayFilter(s -> tupleElement(s, 'trace_id') NOT IN {TARGETS}'trace'), evidence)"
+)
+KEPT = {
+    "findings": (
+        f"{_KEPT}, details = arrayFold((said, id) -> replaceAll(said, id, ''),"
+        f" arrayFilter(id -> id IN {TARGETS}'trace'), {_QUOTED}), details)"
+    ),
+    "reconciliation_cells": _KEPT,
+}
+"""What of such a row stays."""
 TABLES = (*CONDITIONS, "usage_by_user", "reconciliation_cells")
 """Those that change. Sums by user go hour by hour and come back without whoever left; what was
 compared with bills loses the calls that it names."""

@@ -184,7 +184,7 @@ def drivers_frame(figures: Mapping[str, object]) -> pd.DataFrame:
 
 
 def _show_traces(figures: Mapping[str, object]) -> None:
-    found = rows(figures, "traces")
+    found = [row for row in rows(figures, "traces") if row.get("trace_id")]  # others were deleted
     if not found:
         return
     frame = pd.DataFrame(

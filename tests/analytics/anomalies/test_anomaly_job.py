@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -14,7 +15,10 @@ import pytest
 
 from spanledger_analytics._rows import TIME, USD
 from spanledger_analytics.anomalies.job import AnomalyJob
+from spanledger_analytics.deletion.remove import Deletion
+from spanledger_analytics.deletion.subject import Kind, Subject
 from spanledger_analytics.forecasting.month_end import month_end
+from spanledger_storage.project_settings import Project
 from spanledger_storage.store import Store
 
 HOUR_S = 3_600
@@ -184,6 +188,42 @@ def test_a_storm_becomes_one_finding_that_is_explained_and_closed(world: World) 
     assert later["finding_id"] == row["finding_id"]
     assert later["is_open"] == 0
     assert later["detected_at"] == row["detected_at"]
+
+
+def test_what_was_deleted_does_not_come_back_with_another_incident(world: World) -> None:
+    """The kept cost keeps the finding; the worker lives on, and writes findings of others."""
+    for second in range(0, 1_200, 2):
+        world.call(NOW_S - 1_200 + second, "planner", trace="fe"[second % 4 // 2] * 32)
+    world.store_all()
+    world.run_all()
+    start_s = NOW_S // HOUR_S * HOUR_S + HOUR_S
+    world.usual(start_s, start_s + 10 * HOUR_S)
+    world.now_s += 10 * HOUR_S
+    world.store_all()
+    world.run_all()
+    [before] = world.found()
+    assert before["is_open"] == 0
+    gone = Subject(Project("default"), Kind.TRACE, "f" * 32)
+    deletion = Deletion(
+        world.store, gone, keep_cost=True, now_ns=time.time_ns, sleep=lambda _: None
+    )
+    _, result = deletion.run()
+    assert result.found["evidence in findings"] > 0
+    assert not any(result.left.values())
+    world.version = time.time_ns()  # sums were written by a clock of today
+    world.usual(start_s + 10 * HOUR_S, start_s + DAY_S)
+    world.now_s = start_s + DAY_S + 1_200
+    for second in range(0, 1_200, 2):
+        world.call(start_s + DAY_S + second, "writer", trace="d" * 32)
+    world.store_all()
+    world.run_all()
+    after, other = world.found()
+    assert after["finding_id"] == before["finding_id"]
+    assert other["agent_name"] == "writer"
+    details: dict[str, Any] = json.loads(str(after["details"]))
+    assert [one["trace_id"] for one in details["traces"]] == ["e" * 32]
+    naming = "SELECT 1 FROM findings WHERE details LIKE '%{0}%' OR has(evidence.trace_id, '{0}')"
+    assert world.store.sql_rows(naming.format("f" * 32)) == []
 
 
 def test_the_month_is_forecast_for_the_project_and_its_agents(store: Store) -> None:
