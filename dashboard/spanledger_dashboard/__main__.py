@@ -60,6 +60,10 @@ def _app(access: AccessSettings, host: str) -> App:
     # Slow imports come after the arguments were found good.
     import streamlit as st
     from starlette.middleware import Middleware
+    from streamlit.logger import get_logger
+
+    # Of each function with a cache it would say that nothing is served yet.
+    get_logger("streamlit.runtime.caching.cache_data_api").setLevel(logging.ERROR)
 
     from spanledger_dashboard.access.doorkeeper import doorkeeper
     from spanledger_dashboard.access.gate import Gate
@@ -94,13 +98,10 @@ def _no_packages(max_workers: int | None = None) -> list[tuple[ComponentManifest
 
 def _serve(app: App, options: argparse.Namespace) -> None:
     from streamlit.components.v2 import manifest_scanner
-    from streamlit.logger import get_logger
 
     from spanledger_dashboard.warm_up import import_pages
 
     manifest_scanner.scan_component_manifests = _no_packages  # which took a third of a second
-    # Of each function with a cache it would say that nothing is served yet.
-    get_logger("streamlit.runtime.caching.cache_data_api").setLevel(logging.ERROR)
     import_pages()
     gc.freeze()
     gc.enable()
