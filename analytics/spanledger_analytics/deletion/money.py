@@ -111,12 +111,7 @@ def _write_copies(store: Store, table: pa.Table, key: bytes) -> None:
     for name, values in made.items():
         column = pa.array(values, pa.string())
         table = table.set_column(table.schema.get_field_index(name), name, column)
-    # All of them: by the server's span, what a GPU cost finds the call that it was for.
-    seen = cast("list[list[dict[str, str]]]", table.column("source_spans").to_pylist())
-    sources: list[list[SpanKey]] = [
-        [(hidden(key, "trace", s["trace_id"]), hidden(key, "span", s["span_id"])[:16]) for s in one]
-        for one in seen
-    ]
+    sources = _hidden_sources(table, key)
     index = table.schema.get_field_index("source_spans")
     table = table.set_column(index, "source_spans", pa.array(sources, _rows.SPAN_KEYS))
     flags = cast("list[list[str]]", table.column("flags").to_pylist())
@@ -126,6 +121,15 @@ def _write_copies(store: Store, table: pa.Table, key: bytes) -> None:
     version = max(_rows.integers(table, "version"))
     table = table.append_column("is_deleted", pa.array([0] * table.num_rows, pa.uint8()))
     store.insert("ledger", table, token=_rows.insert_token("deleted", table, version))
+
+
+def _hidden_sources(table: pa.Table, key: bytes) -> list[list[SpanKey]]:
+    """Return pseudonyms of all spans: by the server's, a GPU cost finds the call it was for."""
+    seen = cast("list[list[dict[str, str]]]", table.column("source_spans").to_pylist())
+    return [
+        [(hidden(key, "trace", s["trace_id"]), hidden(key, "span", s["span_id"])[:16]) for s in one]
+        for one in seen
+    ]
 
 
 def hidden(key: bytes, what: str, value: str) -> str:
